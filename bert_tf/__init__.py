@@ -1,0 +1,18 @@
+"""BERT for Keras 3 and TensorFlow, from raw text to a served model."""
+
+import importlib
+
+_PUBLIC = {
+    "Tokenizer": "bert_tf.text.tokenizer",
+    "BertEncoder": "bert_tf.modeling.encoder",
+    "BertPretrainer": "bert_tf.modeling.pretrainer",
+    "load": "bert_tf.tasks",
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name):
+    """Imports a public name when it is first used, so that `bert-tf --help` does not wait for TensorFlow."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'bert_tf' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)

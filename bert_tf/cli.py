@@ -1,0 +1,116 @@
+"""The command line `bert-tf`: an absl app in which every verb is one library call."""
+
+import dataclasses
+import difflib
+import sys
+import textwrap
+from collections.abc import Callable
+
+from absl import app, flags, logging
+
+from bert_tf.errors import ConfigError, InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """One flag of a verb; its type is the type of its default, text where that is None."""
+
+    name: str
+    default: object
+    help: str
+    required: bool = False
+
+    def define(self):
+        kind = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float}.get(
+            type(self.default), flags.DEFINE_string
+        )
+        kind(self.name, self.default, self.help)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verb:
+    """What a verb does, one example, its flags, and the call it makes: run(flag values, overrides)."""
+
+    summary: str
+    example: str
+    flags: tuple[Flag, ...]
+    run: Callable
+
+
+VERBS: dict[str, Verb] = {}
+
+
+def main():
+    """Console entry point; exit codes: 0 done, 1 the work failed, 2 the command line or config is wrong."""
+    app.run(_run, flags_parser=_parse)
+
+
+def _parse(argv):
+    """Reads the verb, defines its flags, and returns (verb, overrides)."""
+    if len(argv) < 2 or argv[1] in ("help", "-h", "--help", "-help"):
+        print(_overview())
+        sys.exit(0)
+    name, rest = argv[1], argv[2:]
+    if name not in VERBS:
+        close = difflib.get_close_matches(name, VERBS, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"Verbs: {', '.join(VERBS)}."
+        _fail(2, f"Unknown verb {name!r}. {hint}")
+    verb = VERBS[name]
+    if {"-h", "--help", "-help"} & set(rest):
+        print(_help(name, verb))
+        sys.exit(0)
+    for flag in verb.flags:
+        flag.define()
+    try:
+        overrides = flags.FLAGS([argv[0], *rest])[1:]
+    except flags.Error as error:
+        _fail(2, f"{error} See bert-tf {name} --help.")
+    for flag in verb.flags:
+        if flag.required and not getattr(flags.FLAGS, flag.name):
+            _fail(2, f"--{flag.name} is required. Example: {verb.example}")
+    if strange := [item for item in overrides if "=" not in item]:
+        _fail(2, f"Received: {strange[0]!r}. After the flags come only key=value overrides.")
+    return [name, *overrides]
+
+
+def _run(argv):
+    name, *overrides = argv
+    try:
+        VERBS[name].run(flags.FLAGS, overrides)
+    except KeyboardInterrupt:
+        _fail(1, "Interrupted. Finished parts are kept; nothing half-written is left.")
+    except ConfigError as error:
+        _stop(2, error)
+    except (InputError, OSError) as error:
+        _stop(1, error)
+
+
+def _stop(code, error):
+    if logging.get_verbosity() >= logging.INFO and flags.FLAGS["verbosity"].present:
+        raise error
+    _fail(code, str(error))
+
+
+def _fail(code, message):
+    print(f"bert-tf: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _overview():
+    width = max(map(len, VERBS))
+    lines = [f"  {name:<{width}}  {verb.summary}" for name, verb in VERBS.items()]
+    return "\n".join(
+        ["BERT for Keras 3 and TensorFlow, from raw text to a served model.", "", "bert-tf VERB [--flags] [key=value]"]
+        + ["", *lines, "", "bert-tf VERB --help shows the flags and an example; --verbosity=1 shows tracebacks."]
+    )
+
+
+def _help(name, verb):
+    rows = []
+    for flag in verb.flags:
+        value = "required" if flag.required else f"default: {flag.default}" if flag.default not in (None, "") else ""
+        text = flag.help + (f" ({value})" if value else "")
+        wrapped = textwrap.wrap(text, 90) or [""]
+        rows.append(f"  --{flag.name:<16} {wrapped[0]}")
+        rows.extend(f"    {'':<16} {line}" for line in wrapped[1:])
+    return "\n".join([f"bert-tf {name}: {verb.summary}", "", *rows, "", "Example:", f"  {verb.example}"])

@@ -1,0 +1,29 @@
+"""Names of features and meanings of labels, the same in records, model inputs and serving signatures."""
+
+# Google's record keys (google-research/bert, create_pretraining_data.py and run_pretraining.py).
+INPUT_IDS = "input_ids"  # [B, S] pieces, [CLS] first, [SEP] after each segment
+INPUT_MASK = "input_mask"  # [B, S] 1 = real token, 0 = padding
+SEGMENT_IDS = "segment_ids"  # [B, S] 0 = first segment and padding, 1 = second
+MASKED_LM_POSITIONS = "masked_lm_positions"  # [B, P] where a piece was hidden; 0 beyond the last
+MASKED_LM_IDS = "masked_lm_ids"  # [B, P] what stood there
+MASKED_LM_WEIGHTS = "masked_lm_weights"  # [B, P] 1.0 = real prediction, 0.0 = padding
+NEXT_SENTENCE_LABELS = "next_sentence_labels"  # [B, 1]
+
+# Packed rows hold several examples.
+POSITION_IDS = "position_ids"  # [B, S] position of a token inside its own example
+EXAMPLE_IDS = "example_ids"  # [B, S] which example of the row a token belongs to; 0 = padding
+
+ENCODER_INPUTS = (INPUT_IDS, INPUT_MASK, SEGMENT_IDS)
+
+# next_sentence_labels, in the polarity of Google's checkpoints.
+IS_NEXT = 0
+IS_RANDOM = 1
+
+# Model outputs.
+SEQUENCE_OUTPUT = "sequence_output"  # [B, S, D]
+POOLED_OUTPUT = "pooled_output"  # [B, D]
+MASKED_LM_LOGITS = "masked_lm_logits"  # [B, P, V]
+NEXT_SENTENCE_LOGITS = "next_sentence_logits"  # [B, 2]
+
+# Pieces with a meaning of their own, in the order in which a learned vocabulary begins.
+PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
