@@ -1,0 +1,40 @@
+"""Activation functions by the names that published BERT configs use."""
+
+import keras
+from keras import ops
+
+from bert_tf.errors import ConfigError
+
+
+def gelu(x):
+    """The exact Gaussian error linear unit (Hendrycks and Gimpel 2016)."""
+    return ops.gelu(x, approximate=False)
+
+
+def gelu_tanh(x):
+    """The tanh approximation, which google-research/bert computes under the name gelu."""
+    return ops.gelu(x, approximate=True)
+
+
+def quick_gelu(x):
+    """The sigmoid approximation."""
+    return x * ops.sigmoid(1.702 * x)
+
+
+ACTIVATIONS = {
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
+    "quick_gelu": quick_gelu,
+    "relu": ops.relu,
+    "silu": ops.silu,
+    "tanh": ops.tanh,
+    "mish": keras.activations.mish,
+    "linear": keras.activations.linear,
+}
+
+
+def get_activation(name):
+    """The function called `name`; an unknown name raises `ConfigError`."""
+    if name not in ACTIVATIONS:
+        raise ConfigError(f"Received: activation={name!r}. Known activations: {', '.join(ACTIVATIONS)}.")
+    return ACTIVATIONS[name]

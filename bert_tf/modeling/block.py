@@ -1,0 +1,98 @@
+"""One transformer block of BERT: self-attention, then a feed-forward network, each normalised after its residual."""
+
+import keras
+from keras import ops
+
+from bert_tf.modeling.activations import get_activation
+from bert_tf.modeling.initializers import dense
+
+# B batch, S sequence, N heads, H head size, D hidden = N * H, F intermediate
+
+
+class SelfAttention(keras.layers.Layer):
+    """Multi-head self-attention (Vaswani et al. 2017, section 3.2): [B, S, D] to ([B, S, D], [B, N, S, S])."""
+
+    def __init__(self, num_heads, hidden_size, dropout, initializer_range, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.hidden_size = hidden_size
+
+        def projection(name):
+            return dense(hidden_size, initializer_range, dtype=self.dtype_policy, name=name)
+
+        # Separate projections: the gradient of slicing a fused one is a scatter that costs more than it saves.
+        self.query = projection("query")
+        self.key = projection("key")
+        self.value = projection("value")
+        self.output_dense = projection("output")
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+
+    def build(self, input_shape=None):
+        for layer in (self.query, self.key, self.value, self.output_dense):
+            layer.build((None, None, self.hidden_size))
+
+    def call(self, x, mask, training=None):
+        """`mask` [B, 1, 1 or S, S] is float32 and added to the scores: 0 = look, very negative = do not."""
+        scale = (self.hidden_size // self.num_heads) ** -0.5
+        query = self._split_heads(self.query(x) * scale)  # [B, N, S, H]
+        key = self._split_heads(self.key(x))
+        value = self._split_heads(self.value(x))
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [B, N, S, S]
+        # Softmax in float32: in 16 bits the sum over a long row loses its small terms.
+        probs = ops.softmax(ops.cast(scores, "float32") + mask)
+        probs = ops.cast(probs, self.compute_dtype)
+        context = ops.matmul(self.dropout(probs, training=training), value)  # [B, N, S, H]
+        context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(x))  # [B, S, D]
+        return self.output_dense(context), probs
+
+    def _split_heads(self, x):
+        batch, length = ops.shape(x)[0], ops.shape(x)[1]
+        x = ops.reshape(x, (batch, length, self.num_heads, self.hidden_size // self.num_heads))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+
+class TransformerBlock(keras.layers.Layer):
+    """Post-layer-norm block: ([B, S, D], mask) to ([B, S, D], attention probabilities [B, N, S, S])."""
+
+    def __init__(
+        self,
+        num_heads,
+        hidden_size,
+        intermediate_size,
+        activation,
+        layer_norm_epsilon,
+        hidden_dropout,
+        attention_dropout,
+        initializer_range,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        self.hidden_size = hidden_size
+        self.intermediate_size = intermediate_size
+        self.attention = SelfAttention(
+            num_heads, hidden_size, attention_dropout, initializer_range, dtype=policy, name="attention"
+        )
+        self.intermediate = dense(intermediate_size, initializer_range, dtype=policy, name="intermediate")
+        self.activation = get_activation(activation)
+        self.output_dense = dense(hidden_size, initializer_range, dtype=policy, name="output")
+
+        def norm(name):
+            return keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=policy, name=name)
+
+        self.attention_norm = norm("attention_norm")
+        self.output_norm = norm("output_norm")
+        self.dropout = keras.layers.Dropout(hidden_dropout, dtype=policy)
+
+    def build(self, input_shape=None):
+        hidden = (None, None, self.hidden_size)
+        for layer in (self.attention, self.attention_norm, self.intermediate, self.output_norm):
+            layer.build(hidden)
+        self.output_dense.build((None, None, self.intermediate_size))
+
+    def call(self, x, mask, training=None):
+        context, probs = self.attention(x, mask, training=training)
+        x = self.attention_norm(x + self.dropout(context, training=training))  # [B, S, D]
+        hidden = self.activation(self.intermediate(x))  # [B, S, F]
+        hidden = self.output_dense(hidden)  # [B, S, D]
+        return self.output_norm(x + self.dropout(hidden, training=training)), probs

@@ -1,0 +1,92 @@
+"""The BERT encoder: pieces in, a vector a piece and a vector a row out."""
+
+import keras
+from keras import ops
+
+from bert_tf import features
+from bert_tf.config import EncoderConfig
+from bert_tf.modeling.block import TransformerBlock
+from bert_tf.modeling.embeddings import Embeddings
+from bert_tf.modeling.initializers import dense
+from bert_tf.modeling.pretrained import Pretrained
+
+# B batch, S sequence, D hidden
+
+
+class BertEncoder(Pretrained, keras.Model):
+    """BERT (Devlin et al. 2019) with learned positions, post-layer-norm blocks and a tanh pooler over [CLS].
+
+    Called with a dict of int [B, S] tensors: `input_ids`, `input_mask` (1 = real), `segment_ids`, and for packed
+    rows `position_ids` and `example_ids`. Returns {"sequence_output": [B, S, D], "pooled_output": [B, D]}; with
+    `all_outputs=True` also "hidden_states", a list of [B, S, D] from the embeddings to the last block, and
+    "attention_probs", a list of [B, N, S, S]. Arguments are the fields of `EncoderConfig`.
+    """
+
+    def __init__(self, name="encoder", dtype=None, trainable=True, **settings):
+        super().__init__(name=name, dtype=dtype, trainable=trainable)
+        self.config = config = EncoderConfig(**settings)
+        self.embeddings = Embeddings(
+            config.vocab_size,
+            config.hidden_size,
+            config.max_positions,
+            config.type_vocab_size,
+            config.layer_norm_epsilon,
+            config.hidden_dropout,
+            config.initializer_range,
+            dtype=self.dtype_policy,
+            name="embeddings",
+        )
+        self.blocks = [
+            TransformerBlock(
+                config.num_heads,
+                config.hidden_size,
+                config.intermediate_size,
+                config.activation,
+                config.layer_norm_epsilon,
+                config.hidden_dropout,
+                config.attention_dropout,
+                config.initializer_range,
+                dtype=self.dtype_policy,
+                name=f"block_{i}",
+            )
+            for i in range(config.num_layers)
+        ]
+        self.pooler = dense(
+            config.hidden_size, config.initializer_range, activation="tanh", dtype=self.dtype_policy, name="pooler"
+        )
+        self.build()
+
+    def build(self, input_shape=None):
+        self.embeddings.build()
+        for block in self.blocks:
+            block.build()
+        self.pooler.build((None, self.config.hidden_size))
+
+    def call(self, inputs, training=None, all_outputs=False):
+        mask = attention_bias(inputs)
+        x = self.embeddings(
+            inputs[features.INPUT_IDS],
+            inputs[features.SEGMENT_IDS],
+            inputs.get(features.POSITION_IDS),
+            training=training,
+        )  # [B, S, D]
+        hidden_states, attention_probs = [x], []
+        for block in self.blocks:
+            x, probs = block(x, mask, training=training)
+            hidden_states.append(x)
+            attention_probs.append(probs)
+        outputs = {features.SEQUENCE_OUTPUT: x, features.POOLED_OUTPUT: self.pooler(x[:, 0])}
+        if all_outputs:
+            outputs |= {"hidden_states": hidden_states, "attention_probs": attention_probs}
+        return outputs
+
+
+def attention_bias(inputs):
+    """What is added to attention scores, float32: [B, 1, 1, S] from the mask, [B, 1, S, S] for packed rows."""
+    if features.EXAMPLE_IDS in inputs:
+        ids = inputs[features.EXAMPLE_IDS]
+        visible = ops.equal(ops.expand_dims(ids, 1), ops.expand_dims(ids, 2))  # [B, S, S]
+        visible = ops.expand_dims(visible, 1)
+    else:
+        visible = ops.expand_dims(ops.expand_dims(inputs[features.INPUT_MASK], 1), 1)  # [B, 1, 1, S]
+    return (1.0 - ops.cast(visible, "float32")) * -1e9

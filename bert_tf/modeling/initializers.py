@@ -1,0 +1,13 @@
+"""How BERT's weights start: a normal distribution cut at two standard deviations."""
+
+import keras
+
+
+def truncated_normal(stddev):
+    """A new truncated normal initializer; each weight needs one of its own, or equal shapes would start equal."""
+    return keras.initializers.TruncatedNormal(stddev=stddev)
+
+
+def dense(units, stddev, **kwargs):
+    """A dense layer that starts as BERT's do: truncated normal kernel, zero bias."""
+    return keras.layers.Dense(units, kernel_initializer=truncated_normal(stddev), **kwargs)

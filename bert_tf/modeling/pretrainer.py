@@ -1,0 +1,51 @@
+"""BERT with its two pretraining heads."""
+
+import keras
+from keras import ops
+
+from bert_tf import features
+from bert_tf.modeling.encoder import BertEncoder
+from bert_tf.modeling.heads import MaskedLMHead
+from bert_tf.modeling.initializers import dense
+from bert_tf.modeling.pretrained import Pretrained
+
+# B batch, S sequence, P predictions, D hidden, V vocabulary
+
+
+class BertPretrainer(Pretrained, keras.Model):
+    """Masked LM and next sentence prediction (Devlin et al. 2019, section 3.1).
+
+    Takes the encoder's inputs and `masked_lm_positions` [B, P]; returns the encoder's outputs,
+    "masked_lm_logits" [B, P, V] and "next_sentence_logits" [B, 2] (0 = really next), logits in float32.
+    """
+
+    def __init__(self, name="pretrainer", dtype=None, trainable=True, **settings):
+        super().__init__(name=name, dtype=dtype, trainable=trainable)
+        self.encoder = BertEncoder(dtype=self.dtype_policy, **settings)
+        self.config = config = self.encoder.config
+        self.masked_lm = MaskedLMHead(
+            config.hidden_size,
+            config.vocab_size,
+            config.activation,
+            config.layer_norm_epsilon,
+            config.initializer_range,
+            dtype=self.dtype_policy,
+            name="masked_lm",
+        )
+        self.next_sentence = dense(2, config.initializer_range, dtype=self.dtype_policy, name="next_sentence")
+        self.build()
+
+    def build(self, input_shape=None):
+        self.masked_lm.build()
+        self.next_sentence.build((None, self.config.hidden_size))
+
+    def call(self, inputs, training=None):
+        outputs = self.encoder(inputs, training=training)
+        outputs[features.MASKED_LM_LOGITS] = self.masked_lm(
+            outputs[features.SEQUENCE_OUTPUT],
+            inputs[features.MASKED_LM_POSITIONS],
+            self.encoder.embeddings.token.embeddings,
+        )
+        next_sentence = self.next_sentence(outputs[features.POOLED_OUTPUT])
+        outputs[features.NEXT_SENTENCE_LOGITS] = ops.cast(next_sentence, "float32")
+        return outputs
