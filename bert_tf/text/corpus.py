@@ -1,0 +1,219 @@
+"""Streams text of any size from files: plain or gzipped, one paragraph a line, or JSON lines."""
+
+import codecs
+import collections
+import glob
+import gzip
+import itertools
+import json
+import operator
+import pathlib
+import zlib
+
+from bert_tf.errors import InputError
+from bert_tf.text.sentences import split_sentences
+
+CHUNK_BYTES = 1 << 20  # what is read at once, and the longest line given out in one piece
+MAX_JSON_BYTES = 256 << 20  # a JSON row cannot be parsed in pieces
+_CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b")) + b"\x7f"
+
+
+def find_files(patterns):
+    """Finds the files that `patterns` name.
+
+    Args:
+        patterns: a list, or text separated by commas, of files, folders (searched to the bottom; hidden files
+            are left out) and globs (`**` included).
+
+    Returns:
+        Sorted `pathlib.Path`s without repeats. Raises `InputError` for a pattern that names nothing.
+    """
+    if isinstance(patterns, str | pathlib.Path):
+        whole = pathlib.Path(patterns)
+        patterns = [whole] if whole.exists() else [part.strip() for part in str(patterns).split(",")]
+    files = set()
+    for pattern in patterns:
+        found = _match(pathlib.Path(pattern).expanduser())
+        if not found:
+            raise InputError(f"No file matches {str(pattern)!r} (searched from {pathlib.Path.cwd()}).")
+        files.update(found)
+    if not files:
+        raise InputError("No input files were named.")
+    return sorted(files)
+
+
+def _match(path):
+    paths = [path] if path.exists() else [pathlib.Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+    found = []
+    for item in paths:
+        if item.is_dir():
+            inside = (file for file in item.rglob("*") if file.is_file())
+            found += [file for file in inside if not any(p.startswith(".") for p in file.relative_to(item).parts)]
+        else:
+            found.append(item)
+    return found
+
+
+def read_lines(path, field=None, strict=False, counts=None):
+    """Streams the lines of one file as text, without line ends, in constant memory.
+
+    Byte-order marks and NUL bytes are dropped and CRLF is read as a line end. A line much longer than
+    `CHUNK_BYTES` comes in several pieces, cut at blanks. Of JSON lines (`.jsonl`, `.ndjson`, or any file when `field` is given)
+    the text under `field` ("text" by default) is given out line by line, with a blank line after each row.
+
+    Args:
+        path: a file; `.gz` is unpacked on the way.
+        field: the key of the text in each row of a JSON lines file.
+        strict: whether invalid UTF-8 raises `InputError`, with file and line, instead of being replaced.
+        counts: a `collections.Counter` to which "lines", "invalid_utf8_lines", "nul_bytes" and "long_lines" are added.
+    """
+    path = pathlib.Path(path)
+    counts = collections.Counter() if counts is None else counts
+    decode = _Decoder(path, strict, counts)
+    if field is not None or _stem_suffix(path) in (".jsonl", ".ndjson"):
+        return _json_lines(path, field or "text", decode)
+    return (decode(line, number) for number, line in _byte_lines(path, CHUNK_BYTES, counts))
+
+
+def read_documents(paths, field=None, strict=False, split=True, counts=None):
+    """Streams documents as lists of sentences; a blank line, the end of a file and of a JSON row end one.
+
+    Args:
+        paths: files, as `find_files` returns them.
+        field, strict, counts: as in `read_lines`.
+        split: whether a line is a paragraph to be split into sentences; else each line is one sentence.
+    """
+    parts = read_parts(paths, field, strict, counts)
+    for _, document in itertools.groupby(parts, key=operator.itemgetter(0)):
+        yield [sentence for _, lines in document for sentence in to_sentences(lines, split)]
+
+
+def read_parts(paths, field=None, strict=False, counts=None, part_chars=CHUNK_BYTES):
+    """Streams `(document number, lines)`; a document longer than `part_chars` comes in several parts."""
+    number = 0
+    for path in paths:
+        lines, size = [], 0
+        for line in read_lines(path, field, strict, counts):
+            blank = not line or line.isspace()
+            if not blank:
+                lines.append(line)
+                size += len(line)
+            if lines and (blank or size >= part_chars):
+                yield number, lines
+                lines, size = [], 0
+            number += blank
+        if lines:
+            yield number, lines
+        number += 1
+
+
+def to_sentences(lines, split=True):
+    """The sentences of a document's lines: each line split, or each line as it is."""
+    if not split:
+        return [line.strip() for line in lines]
+    return [sentence for line in lines for sentence in split_sentences(line)]
+
+
+class _Decoder:
+    """Turns the bytes of a line into text, keeping count of what had to be mended."""
+
+    def __init__(self, path, strict, counts):
+        self.path, self.strict, self.counts = path, strict, counts
+
+    def __call__(self, line, number):
+        self.counts["lines"] += 1
+        if b"\0" in line:
+            self.counts["nul_bytes"] += line.count(b"\0")
+            line = line.replace(b"\0", b"")
+        try:
+            return line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            if self.strict:
+                raise InputError(
+                    f"{self.path}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x} at byte {error.start}). "
+                    "Convert the file, or leave strict off to replace such bytes."
+                ) from None
+            self.counts["invalid_utf8_lines"] += 1
+            return line.decode("utf-8", "replace")
+
+
+def _json_lines(path, field, decode):
+    for number, line in _byte_lines(path, MAX_JSON_BYTES, decode.counts):
+        if not line.strip():
+            continue
+        text = _json_text(path, number, decode(line, number), field)
+        for paragraph in text.splitlines():
+            for start in range(0, len(paragraph), CHUNK_BYTES):
+                yield paragraph[start : start + CHUNK_BYTES]
+        yield ""
+
+
+def _json_text(path, number, line, field):
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}).") from None
+    if not isinstance(row, dict) or not isinstance(row.get(field), str):
+        received = f"the keys {', '.join(map(repr, row))}" if isinstance(row, dict) else f"a {type(row).__name__}"
+        raise InputError(f"{path}, line {number}: no text under the field {field!r}. Received: {received}.")
+    return row[field]
+
+
+def _byte_lines(path, longest, counts):
+    """Yields `(line number, bytes)`; a line of over `longest` bytes comes in pieces, or is refused if it is JSON."""
+    number, rest, pieces = 1, b"", 0
+    for chunk in _chunks(path):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield number, line.removesuffix(b"\r")
+            number += 1
+            pieces = 0
+        while len(rest) > longest:
+            if longest == MAX_JSON_BYTES:
+                raise InputError(f"{path}, line {number}: a JSON row of over {MAX_JSON_BYTES >> 20} MiB.")
+            counts["long_lines"] += not pieces
+            pieces += 1
+            end = _place_to_cut(rest, longest)
+            yield number, rest[:end]
+            rest = rest[end:]
+    if rest:
+        yield number, rest.removesuffix(b"\r")
+
+
+def _place_to_cut(line, longest):
+    """Just after the last blank within `longest` bytes, else between two characters."""
+    end = line.rfind(b" ", longest // 2, longest) + 1
+    if not end:
+        end = longest
+        while end > longest - 4 and line[end] & 0xC0 == 0x80:
+            end -= 1
+    return end
+
+
+def _chunks(path):
+    """Yields the bytes of a file, unpacked, without the byte-order mark; raises `InputError` if it is not text."""
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            first = file.read(CHUNK_BYTES)
+            _refuse_binary(path, first)
+            yield first.removeprefix(codecs.BOM_UTF8)
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: damaged gzip file ({error}).") from None
+
+
+def _refuse_binary(path, first):
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError(f"{path}: UTF-16, not UTF-8. Convert it, for example with iconv -f UTF-16 -t UTF-8.")
+    sample = first[: 1 << 16]
+    strange = len(sample) - len(sample.translate(None, _CONTROL))
+    if strange > 0.05 * len(sample):
+        raise InputError(
+            f"{path}: not text ({100 * strange / len(sample):.0f} % of its first {len(sample):,} bytes are control "
+            "characters). Name text files, .gz or JSON lines."
+        )
+
+
+def _stem_suffix(path):
+    return pathlib.Path(path.stem if path.suffix == ".gz" else path.name).suffix

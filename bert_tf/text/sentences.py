@@ -1,0 +1,50 @@
+"""Splits paragraphs into sentences, in English, Chinese and what is punctuated like them."""
+
+import re
+
+MAX_CHARS = 2000  # longer "sentences" (tables, text without any stop) are cut at a blank
+
+# A stop, then what may close a quotation or a bracket. Full-width stops end a sentence wherever they stand;
+# ASCII stops only before a blank and something that can begin a sentence.
+_CLOSERS = "\"'”’»」』）】》)\\]"
+_END = re.compile(rf"[。！？｡]+[{_CLOSERS}]*|(?:[.!?]+|…)(?: ?''|[{_CLOSERS}])*(?=\s+[\"'“‘«「(\[¿¡`]*\s*[^\W_a-z])")
+_LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]+\Z")
+_INITIALS = re.compile(r"(?:[^\W\d_]\.)+\Z")  # "J.", "U.S.", "e.g."
+
+# Words that are written with a stop and seldom end a sentence.
+_ABBREVIATIONS = """
+adm assn ave bros capt cf co col corp cpl dept dr ed eds fig figs fr gen gov hon inc jan feb mar apr jun jul aug sep sept
+oct nov dec jr lt ltd maj messrs mlle mme mr mrs ms msgr mt no nos op pp pres prof rep reps rev sen sens sgt sr st ste
+supt v viz vol vols vs
+"""
+_ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
+
+
+def split_sentences(text):
+    """Returns the sentences of one paragraph, stripped, in order; joined again they hold all of its words."""
+    sentences, start = [], 0
+    for match in _END.finditer(text):
+        if _is_abbreviation(text, start, match):
+            continue
+        sentences.append(text[start : match.end()])
+        start = match.end()
+    sentences.append(text[start:])
+    stripped = (sentence.strip() for sentence in sentences)
+    return [piece for sentence in stripped if sentence for piece in _cut(sentence)]
+
+
+def _is_abbreviation(text, start, match):
+    if match.group() != ".":
+        return False
+    # 20 characters hold every abbreviation; a word cut by this window is longer than any of them.
+    word = _LAST_WORD.search(text, max(start, match.start() - 20), match.end())
+    return bool(word) and (word[0][:-1].lower() in _ABBREVIATIONS or bool(_INITIALS.match(word[0])))
+
+
+def _cut(sentence):
+    while len(sentence) > MAX_CHARS:
+        end = sentence.rfind(" ", 1, MAX_CHARS) + 1 or MAX_CHARS
+        yield sentence[:end].rstrip()
+        sentence = sentence[end:].lstrip()
+    if sentence:
+        yield sentence
