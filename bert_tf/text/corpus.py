@@ -58,12 +58,12 @@ def read_lines(path, field=None, strict=False, counts=None):
     """Streams the lines of one file as text, without line ends, in constant memory.
 
     Byte-order marks and NUL bytes are dropped and CRLF is read as a line end. A line much longer than
-    `CHUNK_BYTES` comes in several pieces, cut at blanks. Of JSON lines (`.jsonl`, `.ndjson`, or any file when `field` is given)
-    the text under `field` ("text" by default) is given out line by line, with a blank line after each row.
+    `CHUNK_BYTES` comes in several pieces, cut at blanks. Of JSON lines (`.jsonl`, `.ndjson`, or any file when
+    `field` is given) the text under `field` is given out line by line, with a blank line after each row.
 
     Args:
         path: a file; `.gz` is unpacked on the way.
-        field: the key of the text in each row of a JSON lines file.
+        field: the key of the text in each row of a JSON lines file; None means "text".
         strict: whether invalid UTF-8 raises `InputError`, with file and line, instead of being replaced.
         counts: a `collections.Counter` to which "lines", "invalid_utf8_lines", "nul_bytes" and "long_lines" are added.
     """
