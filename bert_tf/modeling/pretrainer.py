@@ -49,3 +49,26 @@ class BertPretrainer(Pretrained, keras.Model):
         next_sentence = self.next_sentence(outputs[features.POOLED_OUTPUT])
         outputs[features.NEXT_SENTENCE_LOGITS] = ops.cast(next_sentence, "float32")
         return outputs
+
+    def compile(self, optimizer, loss=None, weighted_metrics=None, jit_compile=False, **kwargs):
+        """As Keras's, with both losses averaged over real predictions and both accuracies as defaults.
+
+        XLA is off unless asked for: on CPUs it makes bfloat16 steps slower.
+        """
+        outputs = (features.MASKED_LM_LOGITS, features.NEXT_SENTENCE_LOGITS)
+        super().compile(
+            optimizer,
+            loss=loss or {name: cross_entropy() for name in outputs},
+            weighted_metrics=weighted_metrics or {name: ["accuracy"] for name in outputs},
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        # Keras looks for a target for every output; the encoder's outputs have none.
+        return super().compute_metrics(x, y, {name: y_pred[name] for name in y}, sample_weight)
+
+
+def cross_entropy():
+    """Sparse cross-entropy of logits, averaged over the weights of its targets."""
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
