@@ -32,14 +32,14 @@ class SelfAttention(keras.layers.Layer):
             layer.build((None, None, self.hidden_size))
 
     def call(self, x, mask, training=None):
-        """`mask` [B, 1, 1 or S, S] is float32 and added to the scores: 0 = look, very negative = do not."""
+        """`mask` [B, 1, 1 or S, S] is added to the scores: 0 = look, very negative = do not."""
         scale = (self.hidden_size // self.num_heads) ** -0.5
         query = self._split_heads(self.query(x) * scale)  # [B, N, S, H]
         key = self._split_heads(self.key(x))
         value = self._split_heads(self.value(x))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [B, N, S, S]
         # Softmax in float32: in 16 bits the sum over a long row loses its small terms.
-        probs = ops.softmax(ops.cast(scores, "float32") + mask)
+        probs = ops.softmax(ops.cast(scores, "float32") + ops.cast(mask, "float32"))
         probs = ops.cast(probs, self.compute_dtype)
         context = ops.matmul(self.dropout(probs, training=training), value)  # [B, N, S, H]
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(x))  # [B, S, D]

@@ -89,4 +89,4 @@ def attention_bias(inputs):
         visible = ops.expand_dims(visible, 1)
     else:
         visible = ops.expand_dims(ops.expand_dims(inputs[features.INPUT_MASK], 1), 1)  # [B, 1, 1, S]
-    return (1.0 - ops.cast(visible, "float32")) * -1e9
+    return (1.0 - ops.cast(visible, "float32")) * -3e4  # Keras casts what a layer is given, and float16 ends at 65504
