@@ -1,0 +1,114 @@
+"""What BERT's reference tokenizer does with each character, as tables over code points (Unicode 14.0).
+
+The rules are those of google-research/bert, tokenization.py, class BasicTokenizer, as Python 3.11 runs them. They are
+kept at Unicode 14.0 on every Python, so that a vocabulary means the same everywhere: characters assigned later are
+treated as unassigned, which is how the reference sees them.
+"""
+
+import functools
+import unicodedata
+
+import numpy as np
+
+UNICODE_VERSION = "14.0.0"
+
+# What can be said of a character; several may hold.
+SPACE = 1  # separates words
+ALONE = 2  # is a word of its own: punctuation, CJK ideographs
+REMOVED = 4  # leaves no trace
+JOINS = 8  # is removed, and its place belongs to the character before it: accents
+CASED = 16  # a letter with case, in the sense of the rule for the final sigma (Unicode 14.0, table 3-17)
+CASE_IGNORABLE = 32  # is looked through by that rule
+
+# Noncharacters that stand for special tokens in a text: token number k of features.SPECIAL_TOKENS is FIRST_SPECIAL + k,
+# then fillers up to the length of the token, so that offsets stay as they are.
+FIRST_SPECIAL, SPECIAL_FILLER, SPECIAL_LITERAL = 0xFDD0, 0xFDDF, 0xFDEF
+
+CAPITAL_SIGMA, SMALL_SIGMA, FINAL_SIGMA = 0x3A3, 0x3C3, 0x3C2
+
+CJK_IDEOGRAPHS = (
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2CEAF),
+    (0x2F800, 0x2FA1F),
+)
+
+# Characters that Unicode 15.0 and 15.1 added (Python 3.12 and 3.13 know them).
+_ADDED_LATER = (
+    *((0x0CF3, 0x0CF3), (0x0ECE, 0x0ECE), (0x2FFC, 0x2FFF), (0x31EF, 0x31EF), (0x10EFD, 0x10EFF), (0x1123F, 0x11241)),
+    *((0x11B00, 0x11B09), (0x11F00, 0x11F10), (0x11F12, 0x11F3A), (0x11F3E, 0x11F59), (0x1342F, 0x1342F)),
+    *((0x13439, 0x13455), (0x1B132, 0x1B132), (0x1B155, 0x1B155), (0x1D2C0, 0x1D2D3), (0x1DF25, 0x1DF2A)),
+    *((0x1E030, 0x1E06D), (0x1E08F, 0x1E08F), (0x1E4D0, 0x1E4F9), (0x1F6DC, 0x1F6DC), (0x1F774, 0x1F776)),
+    *((0x1F77B, 0x1F77F), (0x1F7D9, 0x1F7D9), (0x1FA75, 0x1FA77), (0x1FA87, 0x1FA88), (0x1FAAD, 0x1FAAF)),
+    *((0x1FABB, 0x1FABD), (0x1FABF, 0x1FABF), (0x1FACE, 0x1FACF), (0x1FADA, 0x1FADB), (0x1FAE8, 0x1FAE8)),
+    *((0x1FAF7, 0x1FAF8), (0x2B739, 0x2B739)),
+)
+
+# The tables hold planes 0 to 2, then the tags of plane 14, then one empty row: no other character has a property here.
+PLANES_END = 0x30000
+TAGS, _TAGS_END = 0xE0000, 0xE0200
+TABLE_SIZE = PLANES_END + (_TAGS_END - TAGS) + 1
+
+
+@functools.cache
+def tables(lower_case, strip_accents, split_cjk, special_tokens):
+    """What becomes of each character: (shift [TABLE_SIZE] int32 to add to its code, properties [TABLE_SIZE] uint8).
+
+    Decomposition (NFD) is not part of it: where accents are stripped the text must have been decomposed before. The
+    capital sigma is left as it is, because its lower case depends on its neighbours.
+    """
+    shift, properties = np.zeros(TABLE_SIZE, np.int32), np.zeros(TABLE_SIZE, np.uint8)
+    later = {code for first, last in _ADDED_LATER for code in range(first, last + 1)}
+    for row in range(TABLE_SIZE - 1):
+        code = row if row < PLANES_END else row - PLANES_END + TAGS
+        category = "Cn" if code in later else unicodedata.category(chr(code))
+        if category in ("Cn", "Co", "Cs"):
+            continue
+        output = _output(code, category, lower_case, strip_accents)
+        shift[row] = (output or code) - code
+        properties[row] = _properties(output or code, category, output is None)
+    if split_cjk:
+        for first, last in CJK_IDEOGRAPHS:
+            properties[first : last + 1] |= ALONE
+    if special_tokens:
+        properties[FIRST_SPECIAL:SPECIAL_FILLER] = ALONE
+        properties[SPECIAL_FILLER] = REMOVED | JOINS
+    return shift, properties
+
+
+def _output(code, category, lower_case, strip_accents):
+    """The code point that replaces a (decomposed) one; None where it is removed."""
+    if chr(code) in "\t\n\r" or category in ("Zs", "Zl", "Zp"):
+        return ord(" ")
+    if category in ("Cc", "Cf") or code == 0xFFFD or (strip_accents and category == "Mn"):
+        return None
+    if not lower_case or code == CAPITAL_SIGMA:
+        return code
+    lowered = chr(code).lower()
+    if strip_accents:
+        lowered = "".join(c for c in unicodedata.normalize("NFD", lowered) if unicodedata.category(c) != "Mn")
+    # The one character whose lower case is longer, U+0130, is taken apart before the tables are used.
+    return ord(lowered) if len(lowered) == 1 else code
+
+
+def _properties(output, category, removed):
+    if removed:
+        return REMOVED | (JOINS if category == "Mn" else 0)
+    if output == ord(" "):
+        return SPACE
+    character = chr(output)
+    found = 0
+    if unicodedata.category(character).startswith("P") or (output < 128 and not character.isalnum()):
+        found |= ALONE
+    # Python applies the final sigma rule itself: a sigma is final behind a cased letter, ignorable ones looked through.
+    if _ends_word(character):
+        found |= CASED
+    elif _ends_word("A" + character):
+        found |= CASE_IGNORABLE
+    return found
+
+
+def _ends_word(text):
+    return (text + "\u03a3").lower().endswith("\u03c2")

@@ -1,0 +1,140 @@
+"""The tokenizer: text to ids exactly as google-research/bert computes them, as TensorFlow ops."""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from bert_tf import features
+from bert_tf.config import TextConfig
+from bert_tf.text import vocabulary as vocabulary_files
+from bert_tf.text.decoding import readable
+from bert_tf.text.normalize import Normalizer
+from bert_tf.text.plain import plain_pattern
+
+
+class Tokenizer(tf.Module):
+    """Turns texts into the ids of word pieces; one object for eager code, `tf.data`, `tf.function` and SavedModels.
+
+    Gives the ids of google-research/bert, tokenization.py, `FullTokenizer`, as Python 3.11 (Unicode 14.0) runs it.
+
+    Args:
+        vocabulary: the pieces; their places are the ids. `InputError` where it is not one (vocabulary.py).
+        config: a `TextConfig`.
+    """
+
+    def __init__(self, vocabulary, config=None):
+        super().__init__()
+        vocabulary = list(vocabulary)
+        vocabulary_files.check_vocabulary(vocabulary)
+        self.config = config or TextConfig()
+        self._pieces = np.array(vocabulary)
+        self._normalizer = Normalizer(self.config)
+        self._plain = plain_pattern(self.config)
+        limit = 4 * (self.config.max_word_chars + 1)  # bytes; characters are counted before
+        with tf.init_scope():
+            make = lambda split: tf_text.FastWordpieceTokenizer(  # noqa: E731
+                vocabulary, max_bytes_per_word=limit, token_out_type=tf.int32, no_pretokenization=not split
+            )
+            self._of_words, self._of_plain_text = make(split=False), make(split=True)
+
+    @classmethod
+    def from_file(cls, path, **settings):
+        """Opens a vocabulary file (one piece a line); `settings` are the fields of `TextConfig`."""
+        return cls(vocabulary_files.read_vocabulary(path), TextConfig(**settings))
+
+    def save(self, path):
+        """Writes the vocabulary to `path`, one piece a line; the settings are for the caller to keep."""
+        vocabulary_files.write_vocabulary(path, self.vocabulary)
+
+    def __call__(self, texts):
+        """Ids of texts.
+
+        Args:
+            texts: strings [N], or one string; UTF-8, where invalid bytes are dropped.
+
+        Returns:
+            int32 ragged tensor [N, (pieces)], for one string a tensor [pieces]; no `[CLS]` or `[SEP]` is added.
+        """
+        texts = tf.convert_to_tensor(texts, tf.string)
+        if texts.shape.rank == 0:
+            return self(texts[tf.newaxis]).values
+        with tf.device("CPU"):  # string ops have no other kernels; the integer ops between them should not travel
+            texts = self._normalizer.protect(texts)
+            plain = tf.strings.regex_full_match(texts, self._plain)
+            return tf.cond(tf.reduce_all(plain), lambda: self._of_plain(texts), lambda: self._of_mixed(texts, plain))
+
+    def with_offsets(self, texts):
+        """Ids of texts and where each piece stands.
+
+        Args:
+            texts: strings [N], or one string, as for `__call__`.
+
+        Returns:
+            (ids, starts, ends), int32 ragged tensors [N, (pieces)]. Starts and ends count characters (code points;
+            a run of invalid bytes counts as its replacement characters) of the text as given: `text[start:end]`.
+            An accent that is written apart and stripped belongs to the letter before it.
+        """
+        texts = tf.convert_to_tensor(texts, tf.string)
+        if texts.shape.rank == 0:
+            return tuple(x.values for x in self.with_offsets(texts[tf.newaxis]))
+        with tf.device("CPU"):
+            words, starts, ends = self._normalizer.words_with_source(texts)
+            ids, first_bytes, end_bytes = self._of_words.tokenize_with_offsets(words.strings.values)
+            first, last = _piece_characters(words, first_bytes, end_bytes)
+            merge = lambda x: words.strings.with_values(ids.with_values(x)).merge_dims(1, 2)  # noqa: E731
+            return merge(ids.values), merge(tf.gather(starts, first)), merge(tf.gather(ends, last))
+
+    def decode(self, ids):
+        """Readable text of ids: one text of a list of ids, a list of texts of a list of lists or a (ragged) tensor."""
+        if isinstance(ids, tf.RaggedTensor | tf.Tensor):
+            ids = ids.to_list() if isinstance(ids, tf.RaggedTensor) else ids.numpy()
+        if len(ids) and np.ndim(ids[0]):
+            return [self.decode(row) for row in ids]
+        return readable(self._pieces[np.asarray(ids, int)])
+
+    @property
+    def vocabulary(self):
+        return self._pieces.tolist()
+
+    @property
+    def vocab_size(self):
+        return len(self._pieces)
+
+    def _id_of(self, piece):
+        found = np.flatnonzero(self._pieces == piece)
+        return int(found[0]) if len(found) else None
+
+    # None where the vocabulary has no such piece.
+    pad_id = property(lambda self: self._id_of(features.PAD))
+    unk_id = property(lambda self: self._id_of(features.UNK))
+    cls_id = property(lambda self: self._id_of(features.CLS))
+    sep_id = property(lambda self: self._id_of(features.SEP))
+    mask_id = property(lambda self: self._id_of(features.MASK))
+
+    def _of_plain(self, texts):
+        if self.config.lower_case:
+            texts = tf.strings.lower(texts)  # of ASCII letters only
+        return self._of_plain_text.tokenize(texts)
+
+    def _of_mixed(self, texts, plain):
+        """Sends each text the way it needs and brings the answers into the order of the texts."""
+        easy, hard = tf.where(plain)[:, 0], tf.where(~plain)[:, 0]
+        words = self._normalizer.words(tf.gather(texts, hard)).strings
+        of_words = words.with_values(self._of_words.tokenize(words.values)).merge_dims(1, 2)
+        ids = tf.concat([self._of_plain(tf.gather(texts, easy)), of_words], 0)
+        return tf.gather(ids, tf.math.invert_permutation(tf.concat([easy, hard], 0)))
+
+
+def _piece_characters(words, first_bytes, end_bytes):
+    """First and last character, as places in `words.codes`, of pieces given by their bytes inside their words."""
+    codes = words.codes
+    sizes = 1 + tf.add_n([tf.cast(codes >= limit, tf.int32) for limit in (0x80, 0x800, 0x10000)])  # of UTF-8
+    before = tf.concat([[0], tf.cumsum(sizes)], 0)  # [C + 1] bytes
+    of_byte = tf.repeat(tf.range(tf.size(codes)), sizes)
+    word_bytes = tf.gather(before, words.splits)  # [W + 1]
+    word = first_bytes.value_rowids()  # [pieces]
+    begin = tf.gather(word_bytes, word)
+    # A word given as a whole (unknown, too long, special) was spelled otherwise: its end is taken from the word.
+    is_last = tf.concat([word[1:] != word[:-1], tf.ones_like(word[:1], tf.bool)], 0)
+    end = tf.where(is_last, tf.gather(word_bytes, word + 1), begin + tf.cast(end_bytes.values, tf.int32))
+    return tf.gather(of_byte, begin + tf.cast(first_bytes.values, tf.int32)), tf.gather(of_byte, end - 1)
