@@ -42,6 +42,15 @@ def find_files(patterns):
     return sorted(files)
 
 
+def unpacked_bytes(path):
+    """The size of a file's text; for `.gz` what its trailer says, which is modulo 4 GiB and of the last member."""
+    if path.suffix != ".gz":
+        return path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4))
+        return int.from_bytes(file.read(4), "little")
+
+
 def _match(path):
     paths = [path] if path.exists() else [pathlib.Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207
     found = []
@@ -65,7 +74,8 @@ def read_lines(path, field=None, strict=False, counts=None):
         path: a file; `.gz` is unpacked on the way.
         field: the key of the text in each row of a JSON lines file; None means "text".
         strict: whether invalid UTF-8 raises `InputError`, with file and line, instead of being replaced.
-        counts: a `collections.Counter` to which "lines", "invalid_utf8_lines", "nul_bytes" and "long_lines" are added.
+        counts: a `collections.Counter` to which "bytes", "lines", "invalid_utf8_lines", "nul_bytes" and
+            "long_lines" are added.
     """
     path = pathlib.Path(path)
     counts = collections.Counter() if counts is None else counts
@@ -163,6 +173,7 @@ def _byte_lines(path, longest, counts):
     """Yields `(line number, bytes)`; a line of over `longest` bytes comes in pieces, or is refused if it is JSON."""
     number, rest, pieces = 1, b"", 0
     for chunk in _chunks(path):
+        counts["bytes"] += len(chunk)
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield number, line.removesuffix(b"\r")

@@ -14,8 +14,8 @@ _INITIALS = re.compile(r"(?:[^\W\d_]\.)+\Z")  # "J.", "U.S.", "e.g."
 # Words that are written with a stop and seldom end a sentence.
 _ABBREVIATIONS = """
 adm assn ave bros capt cf co col corp cpl dept dr ed eds fig figs fr gen gov hon inc jan feb mar apr jun jul aug sep
-sept oct nov dec jr lt ltd maj messrs mlle mme mr mrs ms msgr mt no nos op pp pres prof rep reps rev sen sens sgt sr st ste
-supt v viz vol vols vs
+sept oct nov dec jr lt ltd maj messrs mlle mme mr mrs ms msgr mt no nos op pp pres prof rep reps rev sen sens sgt sr st
+ste supt v viz vol vols vs
 """
 _ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
 

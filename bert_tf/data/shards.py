@@ -1,0 +1,73 @@
+"""Makes the examples of buckets and writes them to TFRecord shards, each of which appears when it is whole."""
+
+import collections
+import contextlib
+import itertools
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.data.examples import serialize
+from bert_tf.data.instances import make_rows, make_spans
+from bert_tf.data.pages import load_pages
+from bert_tf.features import INPUT_IDS, INPUT_MASK, IS_RANDOM, MASKED_LM_WEIGHTS, NEXT_SENTENCE_LABELS
+from bert_tf.files import atomic_file
+from bert_tf.text.masking import Masker
+
+_BATCH = 4096  # rows made at a time
+
+
+def shard_name(number, shards, gzip):
+    return f"records-{number:05d}-of-{shards:05d}.tfrecord" + (".gz" if gzip else "")
+
+
+def make_examples(block, bucket, config, tokenizer):
+    """Yields `{feature: array [N, ...]}` of all instances of one bucket, in batches, in random order.
+
+    Args:
+        block: the text of the bucket, a `Block`.
+        bucket: its number, on which, beside the seed of the config, everything random depends.
+        config: a `RecordsConfig`.
+        tokenizer: gives the ids of special tokens and the vocabulary.
+    """
+    mask = Masker(config.masking_config, tokenizer) if config.static_masking else None
+    specials = tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id
+    for number in range(config.passes):
+        seeds = [int(seed) for seed in np.random.SeedSequence([config.seed, bucket, number]).generate_state(4)]
+        spans = make_spans(block, config.objective, config.max_length, config.short_seq_prob, seeds[0])
+        np.random.default_rng(seeds[1]).shuffle(spans)
+        for start in range(0, len(spans), _BATCH):
+            batch = spans[start : start + _BATCH]
+            rows = make_rows(block.tokens, batch, config.max_length, *specials, seed=[seeds[2], start])
+            if config.objective == "none":
+                del rows[NEXT_SENTENCE_LABELS]
+            if mask:
+                masked = mask(rows[INPUT_IDS], rows[INPUT_MASK], tf.constant([seeds[3] >> 1, start], tf.int32))
+                rows |= {name: value.numpy() for name, value in masked.items()}
+            yield rows
+
+
+def count(rows):
+    """Counts of a batch of examples, for the report."""
+    counts = {"examples": len(rows[INPUT_IDS]), "tokens": rows[INPUT_MASK].sum()}
+    if NEXT_SENTENCE_LABELS in rows:
+        counts["random_or_swapped"] = (rows[NEXT_SENTENCE_LABELS] == IS_RANDOM).sum()
+    if MASKED_LM_WEIGHTS in rows:
+        counts["masked_tokens"] = rows[MASKED_LM_WEIGHTS].sum()
+    return collections.Counter({name: int(value) for name, value in counts.items()})
+
+
+def write_shards(tokenizer, buckets, paths, config):
+    """Writes the examples of `buckets`, pairs of number and page files, in turn to the shards `paths`."""
+    counts = collections.Counter()
+    with contextlib.ExitStack() as stack:
+        options = tf.io.TFRecordOptions(compression_type="GZIP" if config.gzip else "")
+        temporary = [stack.enter_context(atomic_file(path)) for path in paths]
+        writers = [stack.enter_context(tf.io.TFRecordWriter(str(path), options)) for path in temporary]
+        turn = itertools.cycle(writers)
+        for number, pages in buckets:
+            for rows in make_examples(load_pages(pages), number, config, tokenizer):
+                counts.update(count(rows))
+                for example in serialize(rows, config.schema):
+                    next(turn).write(example)
+    return counts

@@ -1,0 +1,158 @@
+"""Hides pieces for the masked language model (Devlin et al. 2019, section 3.1): tokens, whole words or n-grams."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.errors import ConfigError
+from bert_tf.features import INPUT_IDS, MASK, MASKED_LM_IDS, MASKED_LM_POSITIONS, MASKED_LM_WEIGHTS, SPECIAL_TOKENS
+
+# Legend: B batch, S sequence, U units (of a row; at most S), P predictions.
+
+UNITS = ("token", "whole_word", "ngram")
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskingConfig:
+    """Which pieces are hidden; the names and numbers are those of Google's create_pretraining_data.py."""
+
+    masking: str = "token"  # what is hidden together: "token", "whole_word", or "ngram" of whole words
+    masked_lm_prob: float = 0.15  # share of a row's pieces, [CLS] and [SEP] counted
+    max_predictions: int = 20  # at most this many pieces in a row
+    max_ngram: int = 3  # longest n-gram in words; a length n has a probability proportional to 1 / n
+
+    def __post_init__(self):
+        if self.masking not in UNITS:
+            raise ConfigError(f"Received: masking={self.masking!r}. masking must be one of {', '.join(UNITS)}.")
+        if not 0 < self.masked_lm_prob < 1:
+            raise ConfigError(f"Received: masked_lm_prob={self.masked_lm_prob}. It must lie between 0 and 1.")
+        for name in ("max_predictions", "max_ngram"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be at least 1.")
+
+    def num_to_predict(self, lengths):
+        """How many pieces are hidden in rows of these lengths, as an array of int."""
+        wanted = np.round(np.asarray(lengths) * self.masked_lm_prob).astype(np.int64)
+        return np.clip(wanted, 1, self.max_predictions)
+
+
+class Masker:
+    """Masks rows of ids with TensorFlow ops alone, the same in eager code and in `tf.data`.
+
+    A unit is chosen at random until a row has `num_to_predict` hidden pieces; one that no longer fits is passed over,
+    so that words are never split. Of the units chosen 80 % become [MASK], 10 % random pieces and 10 % stay, shares
+    that are kept exactly over a batch: they are dealt out, not drawn. [CLS], [SEP] and [PAD] are never hidden and
+    random pieces are neither special nor [unused].
+    """
+
+    def __init__(self, config, tokenizer):
+        """Takes a `MaskingConfig` and a tokenizer, or anything with its `vocabulary` and `*_id` properties."""
+        vocabulary = list(tokenizer.vocabulary)
+        if MASK not in vocabulary:
+            raise ConfigError(f"The vocabulary of {len(vocabulary)} pieces has no {MASK}, which masking needs.")
+        self.config = config
+        self.mask_id = vocabulary.index(MASK)
+        self.never = np.array([tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id], np.int32)
+        self.continues = np.array([piece.startswith("##") for piece in vocabulary])
+        special = [piece in SPECIAL_TOKENS or piece.startswith("[unused") for piece in vocabulary]
+        self.ordinary = np.flatnonzero(~np.array(special)).astype(np.int32)
+        if not len(self.ordinary):
+            raise ConfigError("The vocabulary holds special tokens only.")
+
+    def __call__(self, input_ids, input_mask, seed):
+        """Masks a batch.
+
+        Args:
+            input_ids, input_mask: int32 [B, S].
+            seed: int32 [2]; the same seed and rows give the same result.
+
+        Returns:
+            A dict of input_ids [B, S], masked_lm_positions and masked_lm_ids [B, P] (int32), and
+            masked_lm_weights [B, P] (float32).
+        """
+        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 5))
+        maskable = tf.reduce_all(input_ids[..., None] != self.never, -1) & (input_mask == 1)  # [B, S]
+        starts = self._unit_starts(input_ids, maskable, seeds[0])
+        units = tf.maximum(tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1, 0)  # [B, S]
+        lengths = tf.reduce_sum(input_mask, axis=1)
+        chosen = self._choose(units, maskable, lengths, seeds[1])  # [B, U]
+        hidden = tf.gather(chosen, units, batch_dims=1) & maskable  # [B, S]
+        action = tf.gather(_deal(chosen, seeds[2]), units, batch_dims=1)
+        masked = self._replace(input_ids, hidden, action, seeds[3])
+        return {INPUT_IDS: masked, **self._predictions(input_ids, hidden)}
+
+    def _unit_starts(self, input_ids, maskable, seed):
+        """Where a unit begins, bool [B, S]."""
+        if self.config.masking == "token":
+            return maskable
+        follows = tf.pad(maskable[:, :-1], [[0, 0], [1, 0]])  # the piece before may be masked too
+        words = maskable & ~(tf.gather(self.continues, input_ids) & follows)
+        if self.config.masking == "whole_word":
+            return words
+        return words & (self._ngram_starts(words, seed) | ~follows)
+
+    def _ngram_starts(self, words, seed):
+        """Tiles the words of each row with n-grams of random lengths; true at pieces where a tile begins."""
+        sizes = np.arange(1, self.config.max_ngram + 1)
+        cumulative = np.cumsum(1 / sizes) / np.sum(1 / sizes)
+        draws = tf.random.stateless_uniform(tf.shape(words), seed)
+        tiles = tf.searchsorted(cumulative[:-1].astype(np.float32), tf.reshape(draws, [-1]), side="right") + 1
+        edges = tf.cumsum(tf.reshape(tiles, tf.shape(words)), axis=1)  # [B, U] the first word of the next tile
+        word = tf.cumsum(tf.cast(words, tf.int32), axis=1) - 1  # [B, S]
+        tile = tf.searchsorted(edges, word, side="right")
+        return tile != tf.pad(tile[:, :-1], [[0, 0], [1, 0]], constant_values=-1)
+
+    def _choose(self, units, maskable, lengths, seed):
+        """Which units of each row are hidden, bool [B, U] with U = S."""
+        sizes = tf.math.unsorted_segment_sum(  # [B, U]
+            tf.reshape(tf.cast(maskable, tf.int32), [-1]),
+            tf.reshape(units + tf.shape(units)[1] * tf.range(tf.shape(units)[0])[:, None], [-1]),
+            tf.size(units),
+        )
+        sizes = tf.reshape(sizes, tf.shape(units))
+        order = tf.argsort(tf.random.stateless_uniform(tf.shape(units), seed), axis=1)
+        wanted = tf.cast(tf.round(tf.cast(lengths, tf.float64) * self.config.masked_lm_prob), tf.int32)
+        room = tf.clip_by_value(wanted, 1, self.config.max_predictions)[:, None]  # [B, 1]
+        taken = _take_what_fits(tf.gather(sizes, order, batch_dims=1), room)
+        return tf.gather(taken, tf.argsort(order, axis=1), batch_dims=1)
+
+    def _replace(self, input_ids, hidden, action, seed):
+        draws = tf.random.stateless_uniform(tf.shape(input_ids), seed, maxval=len(self.ordinary), dtype=tf.int32)
+        replacement = tf.where(action < 0.8, self.mask_id, tf.gather(self.ordinary, draws))
+        return tf.where(hidden & (action < 0.9), replacement, input_ids)
+
+    def _predictions(self, input_ids, hidden):
+        """The first P hidden places of each row, from left to right."""
+        length = tf.shape(input_ids)[1]
+        extra = tf.maximum(self.config.max_predictions - length, 0)  # a row may be shorter than P
+        keys = tf.where(hidden, length - tf.range(length), 0)
+        keys = tf.math.top_k(tf.pad(keys, [[0, 0], [0, extra]]), self.config.max_predictions).values  # [B, P]
+        real = keys > 0
+        positions = tf.where(real, length - keys, 0)
+        return {
+            MASKED_LM_POSITIONS: positions,
+            MASKED_LM_IDS: tf.where(real, tf.gather(input_ids, positions, batch_dims=1), 0),
+            MASKED_LM_WEIGHTS: tf.cast(real, tf.float32),
+        }
+
+
+def _take_what_fits(sizes, room):
+    """Walks along each row and takes every unit that still fits: sizes int [B, U], room [B, 1], result bool [B, U]."""
+
+    def step(taken, waiting, room):
+        fits = waiting & (tf.cumsum(tf.where(waiting, sizes, 0), axis=1) <= room)
+        room -= tf.reduce_sum(tf.where(fits, sizes, 0), axis=1, keepdims=True)
+        return taken | fits, waiting & ~fits & (sizes <= room), room
+
+    state = (tf.zeros_like(sizes, tf.bool), sizes > 0, room)
+    return tf.while_loop(lambda taken, waiting, room: tf.reduce_any(waiting), step, state)[0]
+
+
+def _deal(chosen, seed):
+    """Numbers spread evenly over [0, 1), dealt at random to the chosen units: float32 [B, U], 1.0 elsewhere."""
+    places = tf.where(chosen)
+    count = tf.shape(places)[0]
+    order = tf.argsort(tf.random.stateless_uniform([count], seed))
+    strata = (tf.cast(order, tf.float32) + 0.5) / tf.cast(tf.maximum(count, 1), tf.float32)
+    return tf.tensor_scatter_nd_update(tf.ones(tf.shape(chosen)), places, strata)
