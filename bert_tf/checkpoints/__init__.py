@@ -25,7 +25,12 @@ def read(folder):
     )
 
 
-write = native.write
+def write(checkpoint, folder, overwrite=False):
+    """Writes `checkpoint` to `folder`, whole or not at all; one that exists raises `InputError` unless `overwrite`."""
+    folder = pathlib.Path(folder)
+    if folder.exists() and not overwrite:
+        raise InputError(f"{folder} exists. Choose another folder or ask for it to be overwritten (--overwrite).")
+    return native.write(checkpoint, folder)
 
 
 def _config_has(folder, key):

@@ -45,6 +45,7 @@ ROWS = [
     Row("masked_lm/bias", "layers/masked_lm_head/vars/0"),
     *_dense("next_sentence", "layers/dense"),
     *_dense("classifier", "classifier"),
+    *_dense("answer_span", "answer_span"),
 ]
 
 
@@ -81,7 +82,9 @@ def write(checkpoint, folder):
     with files.atomic_folder(folder) as temporary:
         (temporary / CONFIG).write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         if checkpoint.vocabulary:
-            write_vocabulary(checkpoint.vocabulary, temporary / VOCABULARY)
+            write_vocabulary(temporary / VOCABULARY, checkpoint.vocabulary)
+        if all(name.startswith("encoder/") for name in tensors):  # as Keras saves an encoder by itself
+            tensors = {name.removeprefix("encoder/"): tensor for name, tensor in tensors.items()}
         with h5py.File(temporary / WEIGHTS, "w") as file:
             for name, tensor in tensors.items():
                 file[name] = tensor

@@ -1,0 +1,138 @@
+"""Models go into a folder and come back: weights, settings, vocabulary, and what happens to missing parts."""
+
+import dataclasses
+import json
+import logging
+
+import keras
+import numpy as np
+import pytest
+
+from bert_tf import checkpoints
+from bert_tf.config import TextConfig
+from bert_tf.errors import InputError
+from bert_tf.modeling.encoder import BertEncoder
+from bert_tf.modeling.pretrained import Pretrained
+from bert_tf.modeling.pretrainer import BertPretrainer
+
+SIZES = {
+    "vocab_size": 7,
+    "hidden_size": 8,
+    "num_layers": 2,
+    "num_heads": 2,
+    "intermediate_size": 12,
+    "max_positions": 6,
+    "activation": "gelu_tanh",
+    "layer_norm_epsilon": 1e-6,
+}
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Größe", "##n"]
+
+
+class Classifier(Pretrained, keras.Model):
+    """A head of another task, as the package's task models have it."""
+
+    def __init__(self, name=None, dtype=None, trainable=True, num_labels=3, **settings):
+        super().__init__(name=name, dtype=dtype, trainable=trainable)
+        self.encoder = BertEncoder(dtype=dtype, **settings)
+        self.config = self.encoder.config
+        self.classifier = keras.layers.Dense(num_labels, name="classifier")
+        self.classifier.build((None, self.config.hidden_size))
+        self.built = True
+
+    def call(self, inputs, training=None):
+        return self.classifier(self.encoder(inputs, training=training)["pooled_output"])
+
+
+@pytest.mark.parametrize("model_class", [BertEncoder, BertPretrainer, Classifier])
+def test_save_and_open_is_bit_equal(tmp_path, model_class):
+    model = model_class(**SIZES)
+    model.save_pretrained(tmp_path / "model", VOCABULARY, TextConfig(lower_case=False))
+    opened = model_class.from_pretrained(tmp_path / "model")
+    assert opened.config == model.config
+    assert opened.to_weights().keys() == model.to_weights().keys()
+    for name, array in model.to_weights().items():
+        np.testing.assert_array_equal(opened.to_weights()[name], array, err_msg=name)
+
+
+@pytest.mark.parametrize("model_class", [BertEncoder, BertPretrainer, Classifier])
+def test_keras_and_the_folder_write_the_same_weights_file(tmp_path, model_class):
+    model, other, third = (model_class(name=name, **SIZES) for name in ("one", "two", "three"))
+    model.save_pretrained(tmp_path / "model")
+    other.load_weights(tmp_path / "model" / "model.weights.h5")
+    model.save_weights(tmp_path / "keras.weights.h5")
+    (tmp_path / "keras.weights.h5").replace(tmp_path / "model" / "model.weights.h5")
+    third.assign(checkpoints.read(tmp_path / "model").weights)
+    for name, array in model.to_weights().items():
+        np.testing.assert_array_equal(other.to_weights()[name], array, err_msg=name)
+        np.testing.assert_array_equal(third.to_weights()[name], array, err_msg=name)
+
+
+def test_vocabulary_and_casing_are_saved_again(tmp_path):
+    text = TextConfig(lower_case=False, max_word_chars=100)
+    BertEncoder(**SIZES).save_pretrained(tmp_path / "one", VOCABULARY, text)
+    BertEncoder.from_pretrained(tmp_path / "one").save_pretrained(tmp_path / "two")
+    checkpoint = checkpoints.read(tmp_path / "two")
+    assert checkpoint.vocabulary == VOCABULARY
+    assert checkpoint.text == text
+
+
+def test_names_do_not_depend_on_the_models_names():
+    names = BertPretrainer(name="encoder", **SIZES).named_weights.keys()
+    assert names == BertPretrainer(**SIZES).named_weights.keys()
+    assert BertEncoder(name="bert", **SIZES).named_weights.keys() <= names
+    assert {"encoder/block_1/output_norm/gamma", "masked_lm/bias", "next_sentence/kernel"} <= names
+
+
+def test_a_head_that_the_folder_lacks_starts_fresh_and_is_said(tmp_path, caplog):
+    encoder = BertEncoder(**SIZES)
+    encoder.save_pretrained(tmp_path / "model")
+    with caplog.at_level(logging.WARNING, "absl"):
+        model = Classifier.from_pretrained(tmp_path / "model", num_labels=5)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path / 'model'} has no classifier: fresh weights are trained from here."
+    ]
+    assert model.classifier.kernel.shape == (8, 5)
+    np.testing.assert_array_equal(model.encoder.pooler.kernel, encoder.pooler.kernel)
+
+
+def test_missing_weights_of_the_encoder_are_listed():
+    model = BertEncoder(**SIZES)
+    weights = model.to_weights()
+    del weights["encoder/block_1/attention/key/bias"], weights["encoder/embeddings/norm/beta"]
+    with pytest.raises(InputError, match=r"lacks 2 .*embeddings/norm/beta.*block_1/attention/key/bias"):
+        model.assign(weights)
+
+
+def test_a_wrong_shape_is_said():
+    weights = BertEncoder(**SIZES).to_weights()
+    with pytest.raises(InputError, match=r"encoder/embeddings/token/embeddings has shape \(7, 8\).* \(9, 8\)"):
+        BertEncoder(**SIZES | {"vocab_size": 9}).assign(weights)
+
+
+def test_an_existing_folder_is_kept_unless_asked(tmp_path):
+    model = BertEncoder(**SIZES)
+    model.save_pretrained(tmp_path / "model")
+    before = (tmp_path / "model" / "model.weights.h5").read_bytes()
+    other = BertEncoder(**SIZES)
+    with pytest.raises(InputError, match="exists"):
+        other.save_pretrained(tmp_path / "model")
+    assert (tmp_path / "model" / "model.weights.h5").read_bytes() == before
+    other.save_pretrained(tmp_path / "model", overwrite=True)
+    opened = BertEncoder.from_pretrained(tmp_path / "model")
+    np.testing.assert_array_equal(opened.pooler.kernel, other.pooler.kernel)
+
+
+def test_config_json_says_what_the_model_is(tmp_path):
+    BertEncoder(**SIZES).save_pretrained(tmp_path / "model", text=TextConfig(lower_case=False))
+    settings = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert settings["encoder"] == dataclasses.asdict(BertEncoder(**SIZES).config)
+    assert settings["text"]["lower_case"] is False
+
+
+@pytest.mark.parametrize("model_class", [BertEncoder, BertPretrainer])
+def test_get_config_round_trip(model_class):
+    model = model_class(dtype="mixed_bfloat16", **SIZES)
+    again = model_class.from_config(model.get_config())
+    assert again.get_config() == model.get_config()
+    assert again.dtype_policy.name == "mixed_bfloat16"
+    assert [tuple(w.shape) for w in again.weights] == [tuple(w.shape) for w in model.weights]
