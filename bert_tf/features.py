@@ -12,6 +12,7 @@ NEXT_SENTENCE_LABELS = "next_sentence_labels"  # [B, 1]
 # Packed rows hold several examples.
 POSITION_IDS = "position_ids"  # [B, S] position of a token inside its own example
 EXAMPLE_IDS = "example_ids"  # [B, S] which example of the row a token belongs to; 0 = padding
+CLS_POSITIONS = "cls_positions"  # [B, E] where each of the row's E examples begins; 0 beyond the last
 
 ENCODER_INPUTS = (INPUT_IDS, INPUT_MASK, SEGMENT_IDS)
 

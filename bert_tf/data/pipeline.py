@@ -1,11 +1,15 @@
 """Batches for training from records, as a `tf.data.Dataset` that can begin at any batch."""
 
+import numpy as np
 import tensorflow as tf
 
-from bert_tf.data.plans import Plan, SingleRows
+from bert_tf.data.packing import pack_features
+from bert_tf.data.plans import BucketedRows, PackedRows, Plan, SingleRows
 from bert_tf.data.reader import Records
 from bert_tf.errors import ConfigError
 from bert_tf.features import (
+    CLS_POSITIONS,
+    EXAMPLE_IDS,
     INPUT_IDS,
     INPUT_MASK,
     MASKED_LM_IDS,
@@ -14,13 +18,14 @@ from bert_tf.features import (
     MASKED_LM_WEIGHTS,
     NEXT_SENTENCE_LABELS,
     NEXT_SENTENCE_LOGITS,
+    POSITION_IDS,
     SEGMENT_IDS,
 )
 from bert_tf.text.masking import Masker, MaskingConfig
 
 # Legend: B batch, S sequence, P predictions.
 
-_MODEL_INPUTS = (INPUT_IDS, INPUT_MASK, SEGMENT_IDS, MASKED_LM_POSITIONS)
+_MODEL_INPUTS = (INPUT_IDS, INPUT_MASK, SEGMENT_IDS, POSITION_IDS, EXAMPLE_IDS, MASKED_LM_POSITIONS, CLS_POSITIONS)
 
 
 def make_dataset(
@@ -35,6 +40,8 @@ def make_dataset(
     masking=None,
     tokenizer=None,
     drop_remainder=True,
+    buckets=None,
+    pack_length=None,
 ):
     """Reads records in a seeded order.
 
@@ -51,21 +58,35 @@ def make_dataset(
         masking: a `MaskingConfig` for records that hold no masks; None: as the records' settings say.
         tokenizer: gives the vocabulary for it; None: the one the records were made with.
         drop_remainder: whether the last batch of an epoch is left out when it is not full.
+        buckets: widths, for example (32, 64, 128): rows of a batch have about one length and are cut to its width.
+        pack_length: R: several examples are packed into each row of this length.
 
     Returns:
         A dataset of `(x, y, sample_weight)`, int32 but for weights: x holds input_ids, input_mask, segment_ids [B, S]
         and masked_lm_positions [B, P]; y holds masked_lm_logits [B, P] and, for pairs, next_sentence_logits [B, 1];
-        sample_weight has float32 masked_lm_logits [B, P] and next_sentence_logits [B].
+        sample_weight has float32 masked_lm_logits [B, P] and next_sentence_logits [B]. Packed rows [B, R] have
+        position_ids, example_ids [B, R] and cls_positions [B, E] in x as well, labels and weights of pairs are [B, E],
+        and P and E are the most that a row can hold.
     """
     records = records if isinstance(records, Records) else Records(records)
-    rows = SingleRows(Plan(batch_size, seed, shuffle, *shard, drop_remainder), len(records))
     masker = _masker(records, masking, tokenizer)
+    rows = _rows(records, Plan(batch_size, seed, shuffle, *shard, drop_remainder), masker, buckets, pack_length)
+
+    def read(number):
+        numbers, counts, width = rows.batch(int(number))
+        return records.read(numbers), counts, np.int32(width)
 
     def fetch(number):
-        serialized = tf.numpy_function(lambda k: records.read(rows.batch(int(k))), [number], tf.string)
-        features = records.parse(tf.ensure_shape(serialized, [batch_size if drop_remainder else None]))
+        serialized, counts, width = tf.numpy_function(read, [number], [tf.string, tf.int32, tf.int32])
+        size = batch_size if drop_remainder else None
+        features = records.parse(tf.ensure_shape(serialized, [None if pack_length else size]))
         if masker:
             features |= masker(features[INPUT_IDS], features[INPUT_MASK], tf.stack([seed, tf.cast(number, tf.int32)]))
+        if pack_length:
+            counts = tf.ensure_shape(counts, [size])
+            features = pack_features(features, counts, pack_length, rows.predictions, rows.examples)
+        elif buckets:
+            features |= {name: features[name][:, :width] for name in (INPUT_IDS, INPUT_MASK, SEGMENT_IDS)}
         return to_training_example(features)
 
     end = tf.int64.max if repeat is None else repeat * rows.num_batches
@@ -79,13 +100,32 @@ def make_dataset(
 
 def to_training_example(features):
     """Sorts a batch of features into `(x, y, sample_weight)` under the names of the model's inputs and outputs."""
-    x = {name: features[name] for name in _MODEL_INPUTS}
+    x = {name: features[name] for name in _MODEL_INPUTS if name in features}
     y = {MASKED_LM_LOGITS: features[MASKED_LM_IDS]}
     weight = {MASKED_LM_LOGITS: features[MASKED_LM_WEIGHTS]}
     if NEXT_SENTENCE_LABELS in features:
-        y[NEXT_SENTENCE_LOGITS] = features[NEXT_SENTENCE_LABELS]
-        weight[NEXT_SENTENCE_LOGITS] = tf.ones(tf.shape(features[NEXT_SENTENCE_LABELS])[:1])
+        y[NEXT_SENTENCE_LOGITS] = labels = features[NEXT_SENTENCE_LABELS]
+        weight[NEXT_SENTENCE_LOGITS] = tf.ones(tf.shape(labels)[:1])
+        if EXAMPLE_IDS in features:  # a label for each example that the row really has
+            examples = tf.reduce_max(features[EXAMPLE_IDS], 1, keepdims=True)
+            weight[NEXT_SENTENCE_LOGITS] = tf.cast(tf.range(tf.shape(labels)[1]) < examples, tf.float32)
     return x, y, weight
+
+
+def _rows(records, plan, masker, buckets, pack_length):
+    """Which examples stand in which row, as the arguments of `make_dataset` ask."""
+    width = records.shapes[INPUT_IDS][0]
+    if buckets and pack_length:
+        raise ConfigError("Received both buckets and pack_length. Packed rows have one length.")
+    if pack_length:
+        if pack_length < width:
+            raise ConfigError(f"Received: pack_length={pack_length}. The records' rows are longer: {width}.")
+        lengths, predictions = records.measure()
+        predictions = masker.config.num_to_predict(lengths) if masker else predictions
+        return PackedRows(plan, lengths, predictions, pack_length)
+    if buckets:
+        return BucketedRows(plan, records.measure()[0], (*sorted(w for w in buckets if w < width), width))
+    return SingleRows(plan, len(records), width)
 
 
 def _masker(records, masking, tokenizer):

@@ -1,10 +1,12 @@
 """Which examples stand in which batch: a function of its number and a seed, so that any batch can be the first."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
 from bert_tf.data.order import permute
+from bert_tf.data.packing import best_fit
 from bert_tf.errors import ConfigError, InputError
 
 
@@ -39,17 +41,83 @@ class Plan:
 
 
 class SingleRows:
-    """One example a row."""
+    """One example a row, all of one width.
 
-    def __init__(self, plan, examples):
-        self.plan, self.examples = plan, examples
+    Like all kinds of rows here it has `num_batches`, those of an epoch, and `batch(number)`, which gives the numbers
+    of the examples, int64 [M], how many of them stand in each row, int32 [B], and the width of the rows.
+    """
+
+    def __init__(self, plan, examples, width):
+        self.plan, self.examples, self.width = plan, examples, width
         self.num_batches = plan.batches(examples)
-        if not self.num_batches:
-            raise InputError(
-                f"The records hold {examples} examples, fewer than one batch of {plan.batch_size} for each of "
-                f"{plan.workers} worker(s)."
-            )
+        _check_batches(self.num_batches, examples, plan)
 
     def batch(self, number):
-        """Numbers of the examples in a batch, int64 [N]."""
-        return self.plan.rows(number, self.examples)
+        numbers = self.plan.rows(number, self.examples)
+        return numbers, np.ones(len(numbers), np.int32), self.width
+
+
+class BucketedRows:
+    """One example a row, batched with others of about its length, so that batches need less padding."""
+
+    def __init__(self, plan, lengths, widths):
+        """Takes the lengths of all examples, int [N], and the rising widths that rows may have, the last for all."""
+        self.plan, self.widths = plan, widths
+        bucket = np.searchsorted(widths, lengths)
+        self.members = [np.flatnonzero(bucket == number) for number in range(len(widths))]
+        self.batches = np.array([plan.batches(len(members)) for members in self.members])
+        self.num_batches = int(self.batches.sum())
+        _check_batches(self.num_batches, len(lengths), plan)
+
+    def batch(self, number):
+        epoch, place = divmod(number, self.num_batches)
+        if self.plan.shuffle:
+            place = int(permute([place], self.num_batches, [self.plan.seed, epoch])[0])
+        ends = np.cumsum(self.batches)
+        bucket = int(np.searchsorted(ends, place, side="right"))
+        place += self.batches[bucket] - ends[bucket]  # counted inside its bucket
+        members = self.members[bucket]
+        rows = self.plan.rows(epoch * self.batches[bucket] + place, len(members), salt=bucket + 1)
+        return members[rows], np.ones(len(rows), np.int32), self.widths[bucket]
+
+
+class PackedRows:
+    """Several examples a row, best fit; which examples of a length share a row changes from epoch to epoch."""
+
+    def __init__(self, plan, lengths, predictions, row_length):
+        """Takes the lengths of all examples, the most predictions that each may have, int [N], and the row length."""
+        self.plan, self.lengths, self.width = plan, lengths, row_length
+        falling = np.argsort(-lengths, kind="stable")
+        row_of = best_fit(lengths[falling], row_length)
+        self.members = np.argsort(row_of, kind="stable")  # places in the falling order, row by row
+        self.counts = np.bincount(row_of).astype(np.int32)
+        self.begins = np.concatenate([[0], np.cumsum(self.counts)])
+        self.num_batches = plan.batches(len(self.counts))
+        _check_batches(self.num_batches, len(self.counts), plan)
+        most = np.zeros(lengths.max() + 1, np.int64)  # predictions, by length: any example of a length may come
+        np.maximum.at(most, lengths, predictions)
+        in_row = np.add.reduceat(most[lengths[falling[self.members]]], self.begins[:-1])
+        self.predictions, self.examples = int(in_row.max()), int(self.counts.max())
+        self.filled = lengths.sum() / (len(self.counts) * row_length)
+        self._falling = functools.lru_cache(2)(self._falling)  # an epoch, and the next that is fetched ahead
+
+    def batch(self, number):
+        falling = self._falling(number // self.num_batches)
+        rows = self.plan.rows(number, len(self.counts))
+        places = np.concatenate([self.members[self.begins[row] : self.begins[row + 1]] for row in rows])
+        return falling[places], self.counts[rows], self.width
+
+    def _falling(self, epoch):
+        """All examples in order of falling length, those of a length in random order."""
+        if not self.plan.shuffle:
+            return np.argsort(-self.lengths, kind="stable")
+        ties = np.random.default_rng([self.plan.seed, epoch]).permutation(len(self.lengths))
+        return np.lexsort((ties, -self.lengths))
+
+
+def _check_batches(batches, rows, plan):
+    if not batches:
+        raise InputError(
+            f"The records give {rows} rows, fewer than one batch of {plan.batch_size} for each of {plan.workers} "
+            "worker(s). Take a smaller batch, or more text."
+        )
