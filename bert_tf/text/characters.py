@@ -46,6 +46,13 @@ _ADDED_LATER = (
     *((0x1FAF7, 0x1FAF8), (0x2B739, 0x2B739)),
 )
 
+# Those that Unicode 16.0 composed of others: ICU would take them apart.
+COMPOSED_LATER = (
+    "\U000105c9\U000105e4\U00011383\U00011385\U0001138e\U00011391\U000113c5\U000113c7\U000113c8"
+    "\U00016121-\U00016128\U00016d68-\U00016d6a"
+)
+NEVER_ASSIGNED = "\uffff"  # a noncharacter, and so in no vocabulary
+
 # The tables hold planes 0 to 2, then the tags of plane 14, then one empty row: no other character has a property here.
 PLANES_END = 0x30000
 TAGS, _TAGS_END = 0xE0000, 0xE0200

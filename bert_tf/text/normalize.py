@@ -10,23 +10,13 @@ from bert_tf.text import characters as ch
 
 
 @dataclasses.dataclass
-class Characters:
-    """The characters of N texts that are left after cleaning and case folding, in one flat list."""
-
-    codes: tf.Tensor  # [M] code points
-    properties: tf.Tensor  # [M] bits of characters.py
-    row_splits: tf.Tensor  # [N + 1] where each text begins
-    kept: tf.Tensor  # [expanded] which characters of the expanded texts these are
-
-
-@dataclasses.dataclass
 class Words:
     """The words of N texts, with the characters they are made of."""
 
     strings: tf.RaggedTensor  # [N, (words)]
     codes: tf.Tensor  # [C] code points of all words, one after the other
     splits: tf.Tensor  # [W + 1] where each word begins in `codes`
-    chosen: tf.Tensor  # [M] which of the `Characters` these are; the others were spaces
+    places: tf.Tensor  # [C] where each character stands among all characters of the expanded texts
 
 
 class Normalizer(tf.Module):
@@ -47,16 +37,21 @@ class Normalizer(tf.Module):
             self._shift, self._properties = tf.constant(shift), tf.constant(properties)
 
     def words(self, texts):
-        """`Words` of texts [N]."""
-        return self._split(self._characters(self._expand(self.protect(texts))))
+        """`Words` of texts [N] that went through `protect`."""
+        decoded = tf.strings.unicode_decode(self._expand(texts), "UTF-8")
+        codes, properties = self._look_up(decoded.flat_values)
+        if self._lower_case:
+            codes = tf.cond(
+                tf.reduce_any(codes == ch.CAPITAL_SIGMA),
+                lambda: _lower_sigma(codes, properties, decoded.row_splits),
+                lambda: codes,
+            )
+        return self._split(codes, properties, decoded.row_splits)
 
     def words_with_source(self, texts):
         """`Words` of texts [N] and, for each of their characters, its place in its text: (words, starts, ends) [C]."""
-        texts = self.protect(texts)
-        characters = self._characters(self._expand(texts))
-        words = self._split(characters)
-        starts, ends = self._source(texts)
-        return words, *(tf.boolean_mask(tf.boolean_mask(x, characters.kept), words.chosen) for x in (starts, ends))
+        words = self.words(texts)
+        return words, *(tf.gather(place, words.places) for place in self._source(texts))
 
     def protect(self, texts):
         """Puts one noncharacter and fillers of the same total length for each special token, where they are on."""
@@ -69,27 +64,21 @@ class Normalizer(tf.Module):
             texts = tf.strings.regex_replace(texts, token.replace("[", r"\[").replace("]", r"\]"), replacement)
         return texts
 
+    def fold(self, texts):
+        """Strips the common accents off texts [N] where accents are stripped; the words stay the same."""
+        if not self._strip_accents:
+            return texts
+        return tf.strings.regex_replace(self._expand(texts), "[\u0300-\u036f]", "")
+
     def _expand(self, texts):
         """Does what lengthens texts, so that afterwards a character becomes one or none."""
         if self._strip_accents:
-            return tf_text.normalize_utf8(texts, "NFD")
+            return tf_text.normalize_utf8(
+                tf.strings.regex_replace(texts, f"[{ch.COMPOSED_LATER}]", ch.NEVER_ASSIGNED), "NFD"
+            )
         if self._lower_case:
             return tf.strings.regex_replace(texts, "\u0130", "I\u0307")
         return texts
-
-    def _characters(self, texts):
-        decoded = tf.strings.unicode_decode(texts, "UTF-8")
-        codes, properties = self._look_up(decoded.flat_values)
-        kept = properties & ch.REMOVED == 0  # [expanded]
-        codes, properties = tf.boolean_mask(codes, kept), tf.boolean_mask(properties, kept)
-        row_splits = tf.gather(_positions(kept), decoded.row_splits)
-        if self._lower_case:
-            codes = tf.cond(
-                tf.reduce_any(codes == ch.CAPITAL_SIGMA),
-                lambda: _lower_sigma(codes, properties, row_splits),
-                lambda: codes,
-            )
-        return Characters(codes, properties, row_splits, kept)
 
     def _look_up(self, codes):
         # Codes between the planes and the tags, and those after, fall on noncharacters, whose rows are empty.
@@ -97,21 +86,23 @@ class Normalizer(tf.Module):
         row = tf.where(codes < ch.PLANES_END, codes, tags)
         return codes + tf.gather(self._shift, row), tf.gather(self._properties, row)
 
-    def _split(self, characters):
-        breaks = characters.properties & (ch.SPACE | ch.ALONE) != 0  # [M]
-        after_break = tf.concat([[True], breaks], 0)
-        after_break = _mark(after_break, characters.row_splits)[:-1]
-        chosen = characters.properties & ch.SPACE == 0
-        begins = chosen & (after_break | (characters.properties & ch.ALONE != 0))
-        codes = tf.boolean_mask(characters.codes, chosen)  # [C]
-        splits = tf.concat([tf.where(tf.boolean_mask(begins, chosen))[:, 0], [tf.size(codes, tf.int64)]], 0)
+    def _split(self, codes, properties, row_splits):
+        """`Words` of characters [M] of texts that begin at `row_splits`."""
+        breaks = tf.cast(properties & (ch.SPACE | ch.ALONE) != 0, tf.int32)
+        # Counts breaks and texts up to each character, in halves inside a break: it stays the same along a word only.
+        text_begins = tf.ones_like(row_splits, tf.int32)
+        count = tf.cumsum(_add_at(breaks, row_splits, text_begins)) * 2 - breaks
+        places = tf.where(properties & (ch.SPACE | ch.REMOVED) == 0)[:, 0]  # [C]
+        codes, count = tf.gather(codes, places), tf.gather(count, places)
+        begins = tf.where(tf.concat([tf.ones_like(count[:1], tf.bool), count[1:] != count[:-1]], 0))[:, 0]  # [W]
+        splits = tf.concat([begins, [tf.size(codes, tf.int64)]], 0)
         strings = tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(codes, splits, validate=False), "UTF-8")
         if self._special_tokens:
             strings = _restore_special(strings)
-        # The reference counts characters, after everything else. A noncharacter alone is in no vocabulary.
-        strings = tf.where(splits[1:] - splits[:-1] > self._max_word_chars, "\uffff", strings)
-        row_splits = tf.gather(_positions(begins), characters.row_splits)
-        return Words(tf.RaggedTensor.from_row_splits(strings, row_splits, validate=False), codes, splits, chosen)
+        # The reference counts characters, after everything else.
+        strings = tf.where(splits[1:] - splits[:-1] > self._max_word_chars, ch.NEVER_ASSIGNED, strings)
+        word_splits = tf.searchsorted(tf.gather(places, begins), row_splits, out_type=tf.int64)
+        return Words(tf.RaggedTensor.from_row_splits(strings, word_splits, validate=False), codes, splits, places)
 
     def _source(self, texts):
         """Where each character of the expanded texts comes from in its text: (starts, ends) [expanded]."""
@@ -122,26 +113,21 @@ class Normalizer(tf.Module):
         _, properties = self._look_up(decoded.flat_values)
         # An accent written apart belongs to the letter before it: the letter ends where the accents end.
         in_text = tf.ragged.range(decoded.row_lengths()).flat_values
-        bases = tf.concat([properties & ch.JOINS == 0, [True]], 0)
-        bases = _mark(bases, decoded.row_splits)[:-1]
-        group = tf.cumsum(tf.cast(bases, tf.int32)) - 1  # [chars]
+        bases = tf.cast(properties & ch.JOINS == 0, tf.int32)
+        text_begins = tf.ones_like(decoded.row_splits, tf.int32)
+        group = tf.cumsum(_add_at(bases, decoded.row_splits, text_begins))  # [chars]
         ends = tf.gather(tf.math.segment_max(in_text + 1, group), group)
         return tf.repeat(in_text, lengths), tf.repeat(ends, lengths)
 
 
-def _positions(mask):
-    """How many of `mask` [N] are true before each place, [N + 1] int64."""
-    return tf.concat([[0], tf.cumsum(tf.cast(mask, tf.int64))], 0)
-
-
-def _mark(flags, places):
-    """`flags` with True at `places`, which may repeat."""
-    return tf.tensor_scatter_nd_update(flags, places[:, tf.newaxis], tf.ones_like(places, tf.bool))
+def _add_at(values, places, numbers):
+    """`values` [M] with `numbers` added at `places`, which may repeat and may be M."""
+    return tf.tensor_scatter_nd_add(tf.pad(values, [[0, 1]]), places[:, tf.newaxis], numbers)[:-1]
 
 
 def _lower_sigma(codes, properties, row_splits):
     """Lower-cases capital sigmas: the final form behind a cased letter and not before one (Unicode, table 3-17)."""
-    looked_at = properties & ch.CASE_IGNORABLE == 0
+    looked_at = properties & (ch.CASE_IGNORABLE | ch.REMOVED) == 0
     places = tf.where(looked_at)  # [L, 1]
     rows = tf.searchsorted(row_splits, places[:, 0], side="right")
     cased = tf.boolean_mask(properties, looked_at) & ch.CASED != 0

@@ -9,7 +9,7 @@ from bert_tf.config import TextConfig
 from bert_tf.text import vocabulary as vocabulary_files
 from bert_tf.text.decoding import readable
 from bert_tf.text.normalize import Normalizer
-from bert_tf.text.plain import plain_pattern
+from bert_tf.text.plain import is_plain
 
 
 class Tokenizer(tf.Module):
@@ -29,7 +29,6 @@ class Tokenizer(tf.Module):
         self.config = config or TextConfig()
         self._pieces = np.array(vocabulary)
         self._normalizer = Normalizer(self.config)
-        self._plain = plain_pattern(self.config)
         limit = 4 * (self.config.max_word_chars + 1)  # bytes; characters are counted before
         with tf.init_scope():
             make = lambda split: tf_text.FastWordpieceTokenizer(  # noqa: E731
@@ -60,8 +59,11 @@ class Tokenizer(tf.Module):
             return self(texts[tf.newaxis]).values
         with tf.device("CPU"):  # string ops have no other kernels; the integer ops between them should not travel
             texts = self._normalizer.protect(texts)
-            plain = tf.strings.regex_full_match(texts, self._plain)
-            return tf.cond(tf.reduce_all(plain), lambda: self._of_plain(texts), lambda: self._of_mixed(texts, plain))
+            return tf.cond(
+                tf.reduce_all(is_plain(texts, self.config)),
+                lambda: self._of_plain(texts),
+                lambda: self._of_mixed(texts),
+            )
 
     def with_offsets(self, texts):
         """Ids of texts and where each piece stands.
@@ -78,7 +80,7 @@ class Tokenizer(tf.Module):
         if texts.shape.rank == 0:
             return tuple(x.values for x in self.with_offsets(texts[tf.newaxis]))
         with tf.device("CPU"):
-            words, starts, ends = self._normalizer.words_with_source(texts)
+            words, starts, ends = self._normalizer.words_with_source(self._normalizer.protect(texts))
             ids, first_bytes, end_bytes = self._of_words.tokenize_with_offsets(words.strings.values)
             first, last = _piece_characters(words, first_bytes, end_bytes)
             merge = lambda x: words.strings.with_values(ids.with_values(x)).merge_dims(1, 2)  # noqa: E731
@@ -116,12 +118,14 @@ class Tokenizer(tf.Module):
             texts = tf.strings.lower(texts)  # of ASCII letters only
         return self._of_plain_text.tokenize(texts)
 
-    def _of_mixed(self, texts, plain):
+    def _of_mixed(self, texts):
         """Sends each text the way it needs and brings the answers into the order of the texts."""
+        folded = self._normalizer.fold(texts)
+        plain = is_plain(folded, self.config)
         easy, hard = tf.where(plain)[:, 0], tf.where(~plain)[:, 0]
         words = self._normalizer.words(tf.gather(texts, hard)).strings
         of_words = words.with_values(self._of_words.tokenize(words.values)).merge_dims(1, 2)
-        ids = tf.concat([self._of_plain(tf.gather(texts, easy)), of_words], 0)
+        ids = tf.concat([self._of_plain(tf.gather(folded, easy)), of_words], 0)
         return tf.gather(ids, tf.math.invert_permutation(tf.concat([easy, hard], 0)))
 
 
