@@ -65,12 +65,15 @@ def _parse(argv):
         overrides = flags.FLAGS([argv[0], *rest])[1:]
     except flags.Error as error:
         _fail(2, f"{error} See bert-tf {name} --help.")
+    plain = [item for item in overrides if "=" not in item]
+    if plain and verb.flags[0].required and not flags.FLAGS[verb.flags[0].name].present:
+        setattr(flags.FLAGS, verb.flags[0].name, plain.pop(0))  # bert-tf inspect records/
     for flag in verb.flags:
         if flag.required and not getattr(flags.FLAGS, flag.name):
             _fail(2, f"--{flag.name} is required. Example: {verb.example}")
-    if strange := [item for item in overrides if "=" not in item]:
-        _fail(2, f"Received: {strange[0]!r}. After the flags come only key=value overrides.")
-    return [name, *overrides]
+    if plain:
+        _fail(2, f"Received: {plain[0]!r}. After the flags come only key=value overrides.")
+    return [name, *(item for item in overrides if "=" in item)]
 
 
 def _run(argv):
@@ -114,3 +117,53 @@ def _help(name, verb):
         rows.append(f"  --{flag.name:<16} {wrapped[0]}")
         rows.extend(f"    {'':<16} {line}" for line in wrapped[1:])
     return "\n".join([f"bert-tf {name}: {verb.summary}", "", *rows, "", "Example:", f"  {verb.example}"])
+
+
+def _records(flags, overrides):
+    from bert_tf.data import commands
+
+    commands.records(flags, overrides)
+
+
+def _inspect(flags, overrides):
+    from bert_tf.data import commands
+
+    commands.inspect(flags, overrides)
+
+
+VERBS["records"] = Verb(
+    "make pretraining records from text of any size",
+    "bert-tf records --input 'text/*.txt' --vocab vocab.txt --output records/ --max_length=128 short_seq_prob=0.1",
+    (
+        Flag("input", None, "files, folders or globs, separated by commas: plain text, .gz or JSON lines", True),
+        Flag("vocab", None, "vocabulary, one piece a line", True),
+        Flag("output", None, "a new or empty folder, or one that these records were begun in", True),
+        Flag("lower_case", True, "whether the vocabulary is uncased"),
+        Flag("objective", None, "next_sentence, sentence_order, or none for full sentences"),
+        Flag("masking", None, "what is hidden together: token, whole_word or ngram"),
+        Flag("max_length", None, "pieces in a row, special tokens included"),
+        Flag("max_predictions", None, "the most pieces that are hidden in a row"),
+        Flag("dupe_factor", None, "passes over the text, each cut and masked differently"),
+        Flag("seed", None, "on which, with the text and the settings, every byte depends"),
+        Flag("schema", None, "feature names: google or model_garden"),
+        Flag("shards", None, "number of files"),
+        Flag("gzip", False, "whether the files are compressed"),
+        Flag("field", None, "where the text stands in JSON lines"),
+        Flag("strict", False, "whether bytes that are not UTF-8 are refused instead of replaced"),
+        Flag("num_processes", None, "processes on this machine"),
+        Flag("runner", "processes", "processes, or a Beam runner: DirectRunner, FlinkRunner, SparkRunner, ..."),
+        Flag("beam_options", None, "Beam's own options, in quotes"),
+    ),
+    _records,
+)
+VERBS["inspect"] = Verb(
+    "show examples of pretraining records as people read them",
+    "bert-tf inspect records/ --count=5",
+    (
+        Flag("input", None, "folder, files or globs of TFRecord files, ours or Model Garden's", True),
+        Flag("count", 3, "how many examples"),
+        Flag("seed", None, "picks examples at random; without it the first are shown"),
+        Flag("vocab", None, "vocabulary of records that another program wrote"),
+    ),
+    _inspect,
+)

@@ -37,7 +37,7 @@ class RecordsConfig:
     masked_lm_prob: float = 0.15
     dupe_factor: int | None = None  # passes over the text; None: 10 with static masking, else 1
     short_seq_prob: float = 0.1
-    objective: str = "next_sentence"  # "sentence_order" (ALBERT), or "none": full sentences, one segment
+    objective: str | None = "next_sentence"  # "sentence_order" (ALBERT), or "none": full sentences, one segment
     masking: str = "token"  # "whole_word", "ngram"
     max_ngram: int = 3
     static_masking: bool = True  # False: training masks, anew in every epoch
@@ -51,6 +51,7 @@ class RecordsConfig:
     num_processes: int | None = None  # None: from the size of the text and the CPUs
 
     def __post_init__(self):
+        object.__setattr__(self, "objective", self.objective or "none")  # on a command line, none is None
         for name, known in (("objective", OBJECTIVES), ("schema", tuple(SCHEMAS))):
             if getattr(self, name) not in known:
                 raise ConfigError(f"Received: {name}={getattr(self, name)!r}. {name} is one of {', '.join(known)}.")
@@ -104,9 +105,13 @@ def write_records(inputs, tokenizer, output, config=None, progress=None):
     processes = config.num_processes or min(os.cpu_count(), 1 + size // _BYTES_A_PROCESS)
     with Workers(tokenizer, processes) as workers:
         pages = folder.remember("pages", lambda: _write_pages(files, size, config, folder, workers, progress))
-        shards = config.shards or max(_MIN_SHARDS, -(-size // _BYTES_A_SHARD))
-        units = _write_shards(pages, shards, config, folder, workers, progress)
+        units = _write_shards(pages, num_shards(config, size), config, folder, workers, progress)
     return folder.close(pages["counts"], units)
+
+
+def num_shards(config, size):
+    """How many shards records of `size` bytes of text have."""
+    return config.shards or max(_MIN_SHARDS, -(-size // _BYTES_A_SHARD))
 
 
 def check_vocabulary(tokenizer, config):

@@ -14,11 +14,12 @@ from bert_tf.features import INPUT_IDS, INPUT_MASK, IS_RANDOM, MASKED_LM_WEIGHTS
 from bert_tf.files import atomic_file
 from bert_tf.text.masking import Masker
 
+PREFIX = "records"
 _BATCH = 4096  # rows made at a time
 
 
 def shard_name(number, shards, gzip):
-    return f"records-{number:05d}-of-{shards:05d}.tfrecord" + (".gz" if gzip else "")
+    return f"{PREFIX}-{number:05d}-of-{shards:05d}.tfrecord" + (".gz" if gzip else "")
 
 
 def make_examples(block, bucket, config, tokenizer):
