@@ -3,23 +3,26 @@
 Reads and writes paths that every worker can reach: a local disk for DirectRunner, a shared file system for a cluster.
 """
 
+import collections
 import dataclasses
 import functools
+import itertools
 import pathlib
 
-from bert_tf.data.examples import serialize
 from bert_tf.data.folder import RecordsFolder
 from bert_tf.data.instances import Block
 from bert_tf.data.pages import deal_pages, group_files, num_buckets, read_pages, tokenize_page
 from bert_tf.data.records import RecordsConfig, check_vocabulary, num_shards
-from bert_tf.data.shards import PREFIX, count, make_examples
+from bert_tf.data.shards import Layout, write_shards
 from bert_tf.errors import ConfigError
 from bert_tf.text.corpus import find_files, unpacked_bytes
 from bert_tf.text.tokenizer import Tokenizer
 
 
 def write_records_with_beam(inputs, tokenizer, output, config=None, runner="DirectRunner", options=""):
-    """Like `write_records`, with the same examples in another order.
+    """Writes the same bytes as `write_records`.
+
+    A worker holds the text of a shard in memory, so leave their number as it is, or raise it.
 
     Args:
         inputs, tokenizer, output, config: as for `write_records`.
@@ -40,16 +43,11 @@ def write_records_with_beam(inputs, tokenizer, output, config=None, runner="Dire
     if folder.is_finished():
         return folder.report()
     folder.open()
-    work = _Work(tuple(tokenizer.vocabulary), tokenizer.config, config)
+    shards = num_shards(config, sum(map(unpacked_bytes, files)))
+    work = _Work(tuple(tokenizer.vocabulary), tokenizer.config, config, shards, folder.path.absolute())
     pipeline = beam.Pipeline(runner, beam.options.pipeline_options.PipelineOptions(options.split()))
     groups = [(number, [path.absolute() for path in paths]) for number, paths in enumerate(group_files(files))]
-    examples = _examples(beam, pipeline | "Files" >> beam.Create(groups), work)
-    examples | "Write" >> beam.io.WriteToTFRecord(
-        str(folder.path / PREFIX),
-        file_name_suffix=".tfrecord" + (".gz" if config.gzip else ""),
-        num_shards=num_shards(config, sum(map(unpacked_bytes, files))),
-        shard_name_template="-SSSSS-of-NNNNN",
-    )
+    _build(beam, pipeline | "Files" >> beam.Create(groups), work)
     result = pipeline.run()
     result.wait_until_finish()
     counters = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(_NAMESPACE))["counters"]
@@ -59,24 +57,25 @@ def write_records_with_beam(inputs, tokenizer, output, config=None, runner="Dire
 _NAMESPACE = "bert_tf"
 
 
-def _examples(beam, groups, work):
-    """Groups of files to serialized examples, as PCollections."""
+def _build(beam, groups, work):
+    """Adds the steps from groups of files to shards."""
     pages = groups | "Spread files" >> beam.Reshuffle() | "Read" >> beam.FlatMap(work.read)
     blocks = pages | "Spread pages" >> beam.Reshuffle() | "Tokenize" >> beam.Map(work.tokenize)
-    sizes = blocks | "Sizes" >> beam.Map(lambda block: block[:2]) | beam.combiners.ToList()
-    deal = sizes | "Deal" >> beam.Map(work.deal)
-    return (
-        blocks
-        | "To buckets" >> beam.Map(_to_bucket, beam.pvalue.AsSingleton(deal))
-        | "Buckets" >> beam.GroupByKey()
-        | "Examples" >> beam.FlatMap(work.examples)
-    )
+    sizes = blocks | "Sizes" >> beam.Map(_size) | beam.combiners.ToList()
+    deal = beam.pvalue.AsSingleton(sizes | "Deal" >> beam.Map(work.deal))
+    units = blocks | "To units" >> beam.Map(_to_unit, deal) | "Units" >> beam.GroupByKey()
+    return units | "Write" >> beam.Map(work.write, deal)
 
 
-def _to_bucket(block, deal):
+def _size(block):
+    place, characters, _ = block
+    return place, characters
+
+
+def _to_unit(block, deal):
     place, _, arrays = block
-    number, bucket = deal[place]
-    return bucket, (number, arrays)
+    layout, bucket_of = deal
+    return bucket_of[place] % layout.units, (bucket_of[place], place, arrays)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,12 +85,16 @@ class _Work:
     vocabulary: tuple
     text: object
     config: RecordsConfig
+    shards: int
+    folder: pathlib.Path
 
     def read(self, group):
         """Yields `((group, index), page)`: pages in the order in which `write_records` numbers them."""
         number, paths = group
-        for index, page in enumerate(read_pages(number, paths, self.config)):
+        counts = collections.Counter()
+        for index, page in enumerate(read_pages(number, paths, self.config, counts)):
             yield (number, index), page
+        _report(counts)
 
     def tokenize(self, item):
         """`((group, index), characters, arrays of a Block)` of a page."""
@@ -101,19 +104,23 @@ class _Work:
         return place, counts["characters"], vars(block)
 
     def deal(self, sizes):
-        """`{(group, index): (number, bucket)}` of all pages."""
+        """The `Layout`, and `{(group, index): bucket}` of all pages."""
         places = sorted(place for place, _ in sizes)
-        buckets = num_buckets(sum(characters for _, characters in sizes))
-        bucket_of = deal_pages(len(places), buckets, self.config.seed).tolist()
-        return {place: (number, bucket_of[number]) for number, place in enumerate(places)}
+        layout = Layout(num_buckets(sum(characters for _, characters in sizes)), self.shards, self.config.gzip)
+        return layout, dict(
+            zip(places, deal_pages(len(places), layout.buckets, self.config.seed).tolist(), strict=True)
+        )
 
-    def examples(self, bucket):
-        """Yields the serialized examples of a bucket, whose pages come in any order."""
-        number, pages = bucket
-        block = Block.join([Block(**arrays) for _, arrays in sorted(pages, key=lambda page: page[0])])
-        for rows in make_examples(block, number, self.config, _tokenizer(self.vocabulary, self.text)):
-            _report(count(rows))
-            yield from serialize(rows, self.config.schema)
+    def write(self, unit, deal):
+        """Writes the shards of one unit, whose pages come in any order."""
+        number, pages = unit
+        pages = sorted(pages, key=lambda page: page[:2])
+        buckets = (
+            (bucket, Block.join([Block(**arrays) for _, _, arrays in found]))
+            for bucket, found in itertools.groupby(pages, key=lambda page: page[0])
+        )
+        paths = [self.folder / name for name in deal[0].names_of(number)]
+        _report(write_shards(_tokenizer(self.vocabulary, self.text), buckets, paths, self.config))
 
 
 @functools.lru_cache(1)

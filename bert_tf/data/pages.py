@@ -57,7 +57,6 @@ def tokenize_page(page, tokenizer, split):
         np.array([document for document, _ in page], np.int64)[part_lengths > 0],
     )
     counts = {
-        "documents": len({document for document, _ in page}),
         "characters": sum(len(line) for _, lines in page for line in lines),
         "sentences": len(block.sentence_lengths),
         "sentences_without_pieces": int(np.sum(lengths == 0)),
@@ -69,11 +68,11 @@ def tokenize_page(page, tokenizer, split):
 
 
 def save_page(tokenizer, page, split, path):
-    """Tokenizes a page into a file; returns the first and the last document number and the counts."""
+    """Tokenizes a page into a file; returns the counts."""
     block, counts = tokenize_page(page, tokenizer, split)
     with path.open("wb") as file:
         np.savez(file, **vars(block))
-    return page[0][0], page[-1][0], counts
+    return counts
 
 
 def load_pages(paths):

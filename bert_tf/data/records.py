@@ -15,7 +15,7 @@ from bert_tf.data.examples import SCHEMAS
 from bert_tf.data.folder import RecordsFolder
 from bert_tf.data.instances import OBJECTIVES
 from bert_tf.data.pages import deal_pages, group_files, num_buckets, read_pages, save_page
-from bert_tf.data.shards import shard_name, write_shards
+from bert_tf.data.shards import Layout, write_shards_of_files
 from bert_tf.data.workers import Workers
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.features import CLS, MASK, PAD, SEP
@@ -136,11 +136,10 @@ def _write_pages(files, size, config, folder, workers, progress):
                 yield page, config.split_sentences, folder.page(number)
                 number += 1
 
-    pages, last = 0, None
-    for first, end, found in workers.map(save_page, items()):
+    pages = 0
+    for found in workers.map(save_page, items()):
         counts.update(found)
-        counts["documents"] -= first == last  # it began on the page before
-        pages, last = pages + 1, end
+        pages += 1
         progress("tokenize", counts["bytes"], size)
     if not counts["pieces"]:
         raise InputError(f"There is no text in the {len(files)} input file(s), the first of which is {files[0]}.")
@@ -148,24 +147,21 @@ def _write_pages(files, size, config, folder, workers, progress):
 
 
 def _write_shards(pages, shards, config, folder, workers, progress):
-    """Writes all shards that are not there yet; returns the counts of each unit of work.
-
-    Unit u of U makes the buckets u, u + U, ... and fills the shards u, u + U, ...
-    """
-    buckets = num_buckets(pages["counts"]["characters"])
-    bucket_of_page = deal_pages(pages["pages"], buckets, config.seed)
-    units = min(buckets, shards)
-    left = [unit for unit in range(units) if not folder.recalls(f"unit-{unit}")]
+    """Writes all shards that are not there yet; returns the counts of each unit of work."""
+    layout = Layout(num_buckets(pages["counts"]["characters"]), shards, config.gzip)
+    bucket_of_page = deal_pages(pages["pages"], layout.buckets, config.seed)
+    left = [unit for unit in range(layout.units) if not folder.recalls(f"unit-{unit}")]
 
     def items():
         for unit in left:
-            numbers = range(unit, buckets, units)
-            contents = [(b, [folder.page(p) for p in np.flatnonzero(bucket_of_page == b)]) for b in numbers]
-            names = [folder.path / shard_name(shard, shards, config.gzip) for shard in range(unit, shards, units)]
-            yield contents, names, config
+            buckets = layout.buckets_of(unit)
+            contents = [(b, [folder.page(page) for page in np.flatnonzero(bucket_of_page == b)]) for b in buckets]
+            yield contents, [folder.path / name for name in layout.names_of(unit)], config
 
-    progress("write", units - len(left), units)
-    for done, (unit, counts) in enumerate(zip(left, workers.map(write_shards, items()), strict=True), 1):
+    done = layout.units - len(left)
+    progress("write", done, layout.units)
+    for unit, counts in zip(left, workers.map(write_shards_of_files, items()), strict=True):
         folder.remember(f"unit-{unit}", lambda counts=counts: counts)
-        progress("write", units - len(left) + done, units)
-    return [folder.remember(f"unit-{unit}") for unit in range(units)]
+        done += 1
+        progress("write", done, layout.units)
+    return [folder.remember(f"unit-{unit}") for unit in range(layout.units)]

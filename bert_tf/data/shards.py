@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import dataclasses
 import itertools
 
 import numpy as np
@@ -14,12 +15,29 @@ from bert_tf.features import INPUT_IDS, INPUT_MASK, IS_RANDOM, MASKED_LM_WEIGHTS
 from bert_tf.files import atomic_file
 from bert_tf.text.masking import Masker
 
-PREFIX = "records"
 _BATCH = 4096  # rows made at a time
 
 
-def shard_name(number, shards, gzip):
-    return f"{PREFIX}-{number:05d}-of-{shards:05d}.tfrecord" + (".gz" if gzip else "")
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Who makes what: unit u of U makes the examples of buckets u, u + U, ... and fills the shards u, u + U, ..."""
+
+    buckets: int
+    shards: int
+    gzip: bool
+
+    @property
+    def units(self):
+        return min(self.buckets, self.shards)
+
+    def buckets_of(self, unit):
+        return range(unit, self.buckets, self.units)
+
+    def names_of(self, unit):
+        """File names of the shards that a unit fills."""
+        suffix = ".tfrecord" + (".gz" if self.gzip else "")
+        numbers = range(unit, self.shards, self.units)
+        return [f"records-{number:05d}-of-{self.shards:05d}{suffix}" for number in numbers]
 
 
 def make_examples(block, bucket, config, tokenizer):
@@ -59,16 +77,21 @@ def count(rows):
 
 
 def write_shards(tokenizer, buckets, paths, config):
-    """Writes the examples of `buckets`, pairs of number and page files, in turn to the shards `paths`."""
+    """Writes the examples of `buckets`, pairs of number and `Block`, in turn to the shards `paths`; returns counts."""
     counts = collections.Counter()
     with contextlib.ExitStack() as stack:
         options = tf.io.TFRecordOptions(compression_type="GZIP" if config.gzip else "")
         temporary = [stack.enter_context(atomic_file(path)) for path in paths]
         writers = [stack.enter_context(tf.io.TFRecordWriter(str(path), options)) for path in temporary]
         turn = itertools.cycle(writers)
-        for number, pages in buckets:
-            for rows in make_examples(load_pages(pages), number, config, tokenizer):
+        for number, block in buckets:
+            for rows in make_examples(block, number, config, tokenizer):
                 counts.update(count(rows))
                 for example in serialize(rows, config.schema):
                     next(turn).write(example)
     return counts
+
+
+def write_shards_of_files(tokenizer, buckets, paths, config):
+    """`write_shards` for buckets that are given as pairs of number and page files."""
+    return write_shards(tokenizer, ((number, load_pages(pages)) for number, pages in buckets), paths, config)

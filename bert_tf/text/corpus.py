@@ -99,22 +99,25 @@ def read_documents(paths, field=None, strict=False, split=True, counts=None):
 
 
 def read_parts(paths, field=None, strict=False, counts=None, part_chars=CHUNK_BYTES):
-    """Streams `(document number, lines)`; a document longer than `part_chars` comes in several parts."""
+    """Streams `(document number, lines)`; a document longer than `part_chars` comes in several parts.
+
+    Arguments as for `read_documents`; "documents" are counted too.
+    """
+    counts = collections.Counter() if counts is None else counts
     number = 0
     for path in paths:
-        lines, size = [], 0
-        for line in read_lines(path, field, strict, counts):
+        lines, size, begun = [], 0, False
+        for line in itertools.chain(read_lines(path, field, strict, counts), [""]):
             blank = not line or line.isspace()
             if not blank:
                 lines.append(line)
                 size += len(line)
             if lines and (blank or size >= part_chars):
+                counts["documents"] += not begun
                 yield number, lines
-                lines, size = [], 0
-            number += blank
-        if lines:
-            yield number, lines
-        number += 1
+                lines, size, begun = [], 0, True
+            if blank:
+                number, begun = number + 1, False
 
 
 def to_sentences(lines, split=True):
