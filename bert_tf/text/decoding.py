@@ -12,6 +12,7 @@ _TIDY = (
     (re.compile(r"([(\[{$“‘]) "), r"\1"),
     (re.compile(r"(\w) (['’]) (s|t|m|d|ll|re|ve)\b"), r"\1\2\3"),
     (re.compile(r"(\w) ([-/]) (?=\w)"), r"\1\2"),
+    (re.compile(r"(\d[.,:]) (?=\d)"), r"\1"),
     (re.compile(rf"(?<=[{_WIDE}]) (?=[{_WIDE}])"), ""),
 )
 

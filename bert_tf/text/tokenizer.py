@@ -7,6 +7,7 @@ import tensorflow_text as tf_text
 from bert_tf import features
 from bert_tf.config import TextConfig
 from bert_tf.text import vocabulary as vocabulary_files
+from bert_tf.text.characters import NEVER_ASSIGNED
 from bert_tf.text.decoding import readable
 from bert_tf.text.normalize import Normalizer
 from bert_tf.text.plain import is_plain
@@ -30,11 +31,13 @@ class Tokenizer(tf.Module):
         self._pieces = np.array(vocabulary)
         self._normalizer = Normalizer(self.config)
         limit = 4 * (self.config.max_word_chars + 1)  # bytes; characters are counted before
+        # No word has white space in it, but the op that splits by itself would find such pieces.
+        names = [piece if piece.split() == [piece] else f"{NEVER_ASSIGNED}{i}" for i, piece in enumerate(vocabulary)]
+        settings = {"max_bytes_per_word": limit, "token_out_type": tf.int32}
         with tf.init_scope():
-            make = lambda split: tf_text.FastWordpieceTokenizer(  # noqa: E731
-                vocabulary, max_bytes_per_word=limit, token_out_type=tf.int32, no_pretokenization=not split
-            )
-            self._of_words, self._of_plain_text = make(split=False), make(split=True)
+            self._of_words = tf_text.FastWordpieceTokenizer(vocabulary, no_pretokenization=True, **settings)
+            # The last name keeps the op from refusing a vocabulary in which nothing can be found.
+            self._of_plain_text = tf_text.FastWordpieceTokenizer([*names, NEVER_ASSIGNED], **settings)
 
     @classmethod
     def from_file(cls, path, **settings):
@@ -54,7 +57,7 @@ class Tokenizer(tf.Module):
         Returns:
             int32 ragged tensor [N, (pieces)], for one string a tensor [pieces]; no `[CLS]` or `[SEP]` is added.
         """
-        texts = tf.convert_to_tensor(texts, tf.string)
+        texts = _as_strings(texts)
         if texts.shape.rank == 0:
             return self(texts[tf.newaxis]).values
         with tf.device("CPU"):  # string ops have no other kernels; the integer ops between them should not travel
@@ -76,7 +79,7 @@ class Tokenizer(tf.Module):
             a run of invalid bytes counts as its replacement characters) of the text as given: `text[start:end]`.
             An accent that is written apart and stripped belongs to the letter before it.
         """
-        texts = tf.convert_to_tensor(texts, tf.string)
+        texts = _as_strings(texts)
         if texts.shape.rank == 0:
             return tuple(x.values for x in self.with_offsets(texts[tf.newaxis]))
         with tf.device("CPU"):
@@ -127,6 +130,13 @@ class Tokenizer(tf.Module):
         of_words = words.with_values(self._of_words.tokenize(words.values)).merge_dims(1, 2)
         ids = tf.concat([self._of_plain(tf.gather(folded, easy)), of_words], 0)
         return tf.gather(ids, tf.math.invert_permutation(tf.concat([easy, hard], 0)))
+
+
+def _as_strings(texts):
+    texts = tf.convert_to_tensor(texts, tf.string)
+    if texts.shape.rank is not None and texts.shape.rank > 1:
+        raise ValueError(f"Received: texts of shape {texts.shape}. Texts are one string or a list of strings.")
+    return texts
 
 
 def _piece_characters(words, first_bytes, end_bytes):

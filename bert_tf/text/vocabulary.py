@@ -15,6 +15,8 @@ def read_vocabulary(path):
     has no `[UNK]`. Other special tokens may be missing: what needs them says so when it is used.
     """
     path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"No such vocabulary: {path}")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,0 +1,43 @@
+import itertools
+import re
+import unicodedata
+
+import pytest
+import tensorflow as tf
+
+from bert_tf.config import TextConfig
+from bert_tf.text.normalize import Normalizer
+from bert_tf.text.plain import is_plain, plain_pattern
+from bert_tf.text.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="module", params=[TextConfig(), TextConfig(lower_case=False), TextConfig(split_cjk=False)])
+def config(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def plain_characters(config):
+    return [c for c in map(chr, range(0x10000)) if re.fullmatch(plain_pattern(config), c)]
+
+
+def test_no_plain_character_is_decomposed(plain_characters):
+    """Else a text would have to be folded before it may be called plain."""
+    assert len(plain_characters) > 500
+    assert [c for c in plain_characters if unicodedata.normalize("NFD", c) != c] == []
+
+
+def test_plain_way_is_the_general_way(config, plain_characters):
+    texts = tf.constant([f"ab{c}b {c}{c} {c}a{d}" for c, d in itertools.pairwise(plain_characters)])
+    pieces = sorted({piece for c in plain_characters for piece in (c, c.lower(), "##" + c, "##" + c.lower())} - {" "})
+    tokenizer = Tokenizer(["[UNK]", *(p for p in pieces if p.strip())], config)
+    assert bool(tf.reduce_all(is_plain(texts, config)))
+    by_words = Normalizer(config).words(texts).strings
+    general = by_words.with_values(tokenizer._of_words.tokenize(by_words.values)).merge_dims(1, 2)
+    assert tokenizer(texts).to_list() == general.to_list()
+
+
+def test_long_words_are_not_plain():
+    texts = ["a" * 200 + "-" + "ß" * 200, "a" * 201, "x " + "ß" * 201, "Ä", "Σ", "か", "\x7f", "\ufdd0"]
+    assert is_plain(texts, TextConfig()).numpy().tolist() == [True] + [False] * 7
+    assert is_plain(["a" * 1001], TextConfig(max_word_chars=5000)).numpy().tolist() == [False]
