@@ -13,11 +13,11 @@ _INITIALS = re.compile(r"(?:[^\W\d_]\.)+\Z")  # "J.", "U.S.", "e.g."
 
 # Words that are written with a stop and seldom end a sentence.
 _ABBREVIATIONS = """
-adm assn ave bros capt cf co col corp cpl dept dr ed eds fig figs fr gen gov hon inc jan feb mar apr jun jul aug sep
-sept oct nov dec jr lt ltd maj messrs mlle mme mr mrs ms msgr mt no nos op pp pres prof rep reps rev sen sens sgt sr st
-ste supt v viz vol vols vs
+adm assn ave bros capt cf co col corp cpl dept dr ed eds fr gen gov hon inc jan feb mar apr jun jul aug sep sept oct nov
+dec jr lt ltd maj messrs mlle mme mr mrs ms msgr mt pres prof rep reps rev sen sens sgt sr st ste supt v viz vs
 """
 _ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
+_BEFORE_NUMBERS = frozenset(("no", "nos", "fig", "figs", "op", "p", "pp", "vol", "vols"))
 
 
 def split_sentences(text):
@@ -38,7 +38,11 @@ def _is_abbreviation(text, start, match):
         return False
     # 20 characters hold every abbreviation; a word cut by this window is longer than any of them.
     word = _LAST_WORD.search(text, max(start, match.start() - 20), match.end())
-    return bool(word) and (word[0][:-1].lower() in _ABBREVIATIONS or bool(_INITIALS.match(word[0])))
+    if not word:
+        return False
+    name = word[0][:-1].lower()
+    before_number = name in _BEFORE_NUMBERS and text[match.end() : match.end() + 2].lstrip()[:1].isdigit()
+    return before_number or name in _ABBREVIATIONS or bool(_INITIALS.match(word[0]))
 
 
 def _cut(sentence):
