@@ -1,41 +1,66 @@
 """Weights of bert_tf and of other projects, in and out, as numpy arrays under one set of names."""
 
-import json
 import pathlib
 
-from bert_tf.checkpoints import huggingface, native
+from bert_tf import files
+from bert_tf.checkpoints import google, huggingface, keras_hub, model_garden, native, schema, shards
 from bert_tf.checkpoints.checkpoint import Checkpoint
-from bert_tf.errors import InputError
+from bert_tf.errors import ConfigError, InputError
 
-__all__ = ["Checkpoint", "read", "write"]
+__all__ = ["FORMATS", "Checkpoint", "read", "read_task", "write"]
+
+# Each has `holds`, `read`, `read_task` and `write`; a folder is read by the first that it holds for.
+FORMATS = {
+    "bert_tf": native,
+    "keras_hub": keras_hub,
+    "huggingface": huggingface,
+    "google": google,
+    "model_garden": model_garden,
+}
 
 
 def read(folder):
-    """The `Checkpoint` in `folder`, whose format is told by its files; an unknown one raises `InputError`."""
+    """The `Checkpoint` in `folder`, whose format is told by its files.
+
+    `InputError` says what is wrong: an unknown format, a missing or broken file, names or shapes that do not fit.
+    """
     folder = pathlib.Path(folder)
+    checkpoint = FORMATS[_format_of(folder)].read(folder)
+    schema.check(checkpoint, folder)
+    return checkpoint
+
+
+def read_task(folder):
+    """The settings of the head in `folder` without reading weights: {"name": ..., "labels": ...}, {} for none."""
+    folder = pathlib.Path(folder)
+    return FORMATS[_format_of(folder)].read_task(folder)
+
+
+def write(checkpoint, folder, format="bert_tf", overwrite=False):
+    """Writes `checkpoint` to `folder` in one of `FORMATS`, whole or not at all.
+
+    Returns a line for each thing that the format does not carry. A folder that exists raises `InputError` unless
+    `overwrite`, and one that holds no model even then.
+    """
+    folder = pathlib.Path(folder)
+    if format not in FORMATS:
+        raise ConfigError(f"Unknown format {format!r}. Formats: {', '.join(FORMATS)}.")
+    if folder.exists() and not overwrite:
+        raise InputError(f"{folder} exists. Choose another folder, or overwrite it (--overwrite).")
+    if folder.exists():
+        _format_of(folder)  # nothing but a model is ever replaced
+    schema.check(checkpoint, folder)
+    with files.atomic_folder(folder) as temporary:
+        return FORMATS[format].write(checkpoint, temporary)
+
+
+def _format_of(folder):
     if not folder.is_dir():
         raise InputError(f"No such model folder: {folder}")
-    if (folder / native.WEIGHTS).exists() and _config_has(folder, "encoder"):
-        return native.read(folder)
-    if (folder / huggingface.WEIGHTS).exists():
-        return huggingface.read(folder)
-    raise InputError(
-        f"{folder} holds no model that bert_tf knows. Expected {native.CONFIG} with {native.WEIGHTS} or "
-        f"{huggingface.WEIGHTS}; found: {', '.join(sorted(path.name for path in folder.iterdir())) or 'nothing'}."
-    )
-
-
-def write(checkpoint, folder, overwrite=False):
-    """Writes `checkpoint` to `folder`, whole or not at all; one that exists raises `InputError` unless `overwrite`."""
-    folder = pathlib.Path(folder)
-    if folder.exists() and not overwrite:
-        raise InputError(f"{folder} exists. Choose another folder or ask for it to be overwritten (--overwrite).")
-    return native.write(checkpoint, folder)
-
-
-def _config_has(folder, key):
-    path = folder / native.CONFIG
-    try:
-        return key in json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return False
+    for name, format in FORMATS.items():
+        if format.holds(folder):
+            return name
+    if any(folder.glob("*.bin")):
+        raise InputError(shards.no_weights(folder))
+    found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
+    raise InputError(f"{folder} holds no model that bert_tf knows. Formats: {', '.join(FORMATS)}; found: {found}.")

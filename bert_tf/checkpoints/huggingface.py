@@ -1,20 +1,29 @@
-"""Hugging Face's BERT folders: config.json, model.safetensors, vocab.txt."""
+"""Hugging Face's BERT folders: config.json, model.safetensors in one piece or in shards, and the tokenizer's files."""
 
-import json
-import pathlib
-
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
-
+from bert_tf.checkpoints import huggingface_text, sentence_transformers, shards
 from bert_tf.checkpoints.checkpoint import Checkpoint
-from bert_tf.checkpoints.table import TRANSPOSED, Row, expand, linear, norm, read_rows
-from bert_tf.config import EncoderConfig, TextConfig
+from bert_tf.checkpoints.settings import (
+    GOOGLE_FIELDS,
+    load_json,
+    masked_lm_notes,
+    read_encoder,
+    save_json,
+    write_encoder,
+)
+from bert_tf.checkpoints.table import TRANSPOSED, Row, expand, linear, norm, read_rows, write_rows
 from bert_tf.errors import InputError
-from bert_tf.text.vocabulary import read_vocabulary
 
-WEIGHTS = "model.safetensors"
-# Their "gelu" is the exact one; both of their tanh forms are Google's.
-ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "swish": "silu"}
+CONFIG = "config.json"
+FIELDS = GOOGLE_FIELDS | {"layer_norm_epsilon": "layer_norm_eps"}
+# Their "gelu" is the exact one; all their tanh forms are Google's. Of two names for one function the first is written.
+ACTIVATIONS = {
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_python": "gelu",
+    "silu": "silu",
+    "swish": "silu",
+}
 
 
 def _linear(ours, theirs):
@@ -45,48 +54,118 @@ ROWS = [
     Row("masked_lm/bias", "cls.predictions.bias"),
     *_linear("next_sentence", "cls.seq_relationship"),
     *_linear("classifier", "classifier"),
+    *_linear("answer_span", "qa_outputs"),
 ]
-# Buffers and tied copies that hold nothing of their own.
-IGNORED = ("embeddings.position_ids", "cls.predictions.decoder.")
+# Which class opens which heads; the first whose heads are all there.
+ARCHITECTURES = {
+    "BertForPreTraining": ("masked_lm", "next_sentence"),
+    "BertForMaskedLM": ("masked_lm",),
+    "BertForNextSentencePrediction": ("next_sentence",),
+    "BertForSequenceClassification": ("classifier",),
+    "BertForTokenClassification": ("classifier",),
+    "BertForQuestionAnswering": ("answer_span",),
+    "BertModel": (),
+}
+TASKS = {
+    "BertForSequenceClassification": "classification",
+    "BertForTokenClassification": "tagging",
+    "BertForQuestionAnswering": "question_answering",
+}
+
+
+def holds(folder):
+    """Whether the folder has a config.json that names a Hugging Face model, or a safetensors file."""
+    named = (folder / CONFIG).exists() and "model_type" in load_json(folder / CONFIG)
+    return named or shards.exists(folder)
+
+
+def read_task(folder):
+    """The task and its labels as the architecture in config.json says, or the pooling of a sentence encoder."""
+    settings = load_json(folder / CONFIG)
+    task = TASKS.get((settings.get("architectures") or [None])[0])
+    if task is None:
+        return sentence_transformers.read(folder)
+    settings_of_head = {"name": task}
+    if task != "question_answering":
+        settings_of_head["labels"] = _labels(settings)
+    if settings.get("problem_type"):
+        settings_of_head["problem_type"] = settings["problem_type"]
+    return settings_of_head
 
 
 def read(folder):
     """Reads the folder of a BERT model; another architecture or a broken file raises `InputError`."""
-    folder = pathlib.Path(folder)
-    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if settings.get("model_type") != "bert":
-        raise InputError(f"{folder} holds a {settings.get('model_type')!r} model. Only model_type 'bert' can be read.")
-    encoder = EncoderConfig(
-        vocab_size=settings["vocab_size"],
-        hidden_size=settings["hidden_size"],
-        num_layers=settings["num_hidden_layers"],
-        num_heads=settings["num_attention_heads"],
-        intermediate_size=settings["intermediate_size"],
-        max_positions=settings["max_position_embeddings"],
-        type_vocab_size=settings["type_vocab_size"],
-        activation=ACTIVATIONS.get(settings["hidden_act"], settings["hidden_act"]),
-        layer_norm_epsilon=settings["layer_norm_eps"],
-        hidden_dropout=settings["hidden_dropout_prob"],
-        attention_dropout=settings["attention_probs_dropout_prob"],
-        initializer_range=settings["initializer_range"],
-    )
-    try:
-        tensors = load_file(folder / WEIGHTS)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{folder / WEIGHTS} cannot be read: {error}") from None
-    if not any(name.startswith("bert.") for name in tensors):  # saved from the bare encoder
-        tensors = {f"bert.{name}": tensor for name, tensor in tensors.items()}
-    weights = read_rows(expand(ROWS, encoder.num_layers), tensors, IGNORED)
-    vocabulary = read_vocabulary(folder / "vocab.txt") if (folder / "vocab.txt").exists() else None
-    return Checkpoint(encoder, weights, _text_config(folder), vocabulary)
+    settings = load_json(folder / CONFIG)
+    _refuse_others(settings, folder)
+    encoder = read_encoder(FIELDS, ACTIVATIONS, settings, folder / CONFIG)
+    weights = read_rows(expand(ROWS, encoder.num_layers), _plain_names(shards.read(folder), folder))
+    text, vocabulary = huggingface_text.read(folder)
+    return Checkpoint(encoder, weights, text, vocabulary, read_task(folder))
 
 
-def _text_config(folder):
-    path = folder / "tokenizer_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return TextConfig(
-        lower_case=settings.get("do_lower_case", True),
-        strip_accents=settings.get("strip_accents"),
-        split_cjk=settings.get("tokenize_chinese_chars", True),
-        max_word_chars=100,
-    )
+def write(checkpoint, folder):
+    """Writes the files into `folder`; returns what could not be carried over, a line each."""
+    architecture = _architecture(checkpoint)
+    settings, notes = write_encoder(FIELDS, ACTIVATIONS, checkpoint.encoder)
+    settings |= {"model_type": "bert", "architectures": [architecture], "pad_token_id": 0}
+    if labels := checkpoint.task.get("labels"):
+        settings["id2label"] = {str(i): label for i, label in enumerate(labels)}
+        settings["label2id"] = {label: i for i, label in enumerate(labels)}
+    if "problem_type" in checkpoint.task:
+        settings["problem_type"] = checkpoint.task["problem_type"]
+    save_json(folder / CONFIG, settings)
+    table = [row for row in expand(ROWS, checkpoint.encoder.num_layers) if _belongs(row.ours, architecture)]
+    tensors, left_out = write_rows(table, checkpoint.weights)
+    if architecture == "BertModel":
+        tensors = {name.removeprefix("bert."): tensor for name, tensor in tensors.items()}
+    shards.write(folder, tensors)
+    huggingface_text.write(folder, checkpoint)
+    sentence_transformers.write(folder, checkpoint)
+    return notes + masked_lm_notes(checkpoint) + left_out
+
+
+def _refuse_others(settings, folder):
+    kind = settings.get("model_type")
+    if kind != "bert":
+        raise InputError(f"{folder} holds a {kind!r} model. Only model_type 'bert' can be read.")
+    positions = settings.get("position_embedding_type") or "absolute"
+    if positions != "absolute":
+        raise InputError(f"{folder} has {positions!r} positions. BERT's are 'absolute'; no others can be read.")
+    if settings.get("is_decoder") or settings.get("add_cross_attention"):
+        raise InputError(f"{folder} holds a decoder. Only encoders can be read.")
+
+
+def _plain_names(tensors, folder):
+    """Their tensors under today's names, without the copies that tie the output embedding to the input."""
+    plain = {}
+    for name, tensor in tensors.items():
+        name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        prefix = "bert." if name.startswith(("embeddings.", "encoder.", "pooler.")) else ""  # of the bare encoder
+        plain[prefix + name] = tensor
+    plain.pop("bert.embeddings.position_ids", None)
+    for copy, original in (
+        ("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),
+        ("cls.predictions.decoder.bias", "cls.predictions.bias"),
+    ):
+        tensor = plain.pop(copy, None)
+        if tensor is not None and (tensor != plain.setdefault(original, tensor)).any():
+            raise InputError(f"{folder}: {copy} differs from {original}. Only tied output embeddings can be read.")
+    return plain
+
+
+def _belongs(name, architecture):
+    return name.split("/")[0] in ("encoder", *ARCHITECTURES[architecture])
+
+
+def _architecture(checkpoint):
+    heads = {name.split("/")[0] for name in checkpoint.weights} - {"encoder"}
+    task = checkpoint.task.get("name")
+    for architecture, needed in ARCHITECTURES.items():
+        if set(needed) <= heads and TASKS.get(architecture, task) == task:
+            return architecture
+    return "BertModel"
+
+
+def _labels(settings):
+    names = settings.get("id2label") or {str(i): f"LABEL_{i}" for i in range(settings.get("num_labels", 2))}
+    return [names[key] for key in sorted(names, key=int)]

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from bert_tf.errors import InputError
+from bert_tf.modeling.ids import check_ids
 from bert_tf.modeling.initializers import truncated_normal
 
 # B batch, S sequence, D hidden, T segment types
@@ -26,6 +28,7 @@ class Embeddings(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.vocab_size = vocab_size
         self.max_positions = max_positions
         self.type_vocab_size = type_vocab_size
 
@@ -49,9 +52,13 @@ class Embeddings(keras.layers.Layer):
     def call(self, input_ids, segment_ids, position_ids=None, training=None):
         length = input_ids.shape[1]
         if length is not None and length > self.max_positions and position_ids is None:
-            raise ValueError(f"Received: {length} tokens a row. This encoder has {self.max_positions} positions.")
+            raise InputError(f"Received: {length} tokens a row. This encoder has {self.max_positions} positions.")
+        check_ids("input_ids", input_ids, self.vocab_size)
+        check_ids("segment_ids", segment_ids, self.type_vocab_size)
         if position_ids is None:
             position_ids = ops.arange(ops.shape(input_ids)[1])  # [S]
+        else:
+            check_ids("position_ids", position_ids, self.max_positions)
         # A product with one-hot rows, because the gradient of a lookup in so small a table is a slow scatter.
         segments = ops.one_hot(segment_ids, self.type_vocab_size, dtype=self.compute_dtype)  # [B, S, T]
         x = self.token(input_ids) + self.position(position_ids)  # [B, S, D]

@@ -8,6 +8,7 @@ from bert_tf.config import EncoderConfig
 from bert_tf.modeling.block import TransformerBlock
 from bert_tf.modeling.embeddings import Embeddings
 from bert_tf.modeling.initializers import dense
+from bert_tf.modeling.pooling import gather_positions
 from bert_tf.modeling.pretrained import Pretrained
 
 # B batch, S sequence, D hidden
@@ -17,9 +18,11 @@ class BertEncoder(Pretrained, keras.Model):
     """BERT (Devlin et al. 2019) with learned positions, post-layer-norm blocks and a tanh pooler over [CLS].
 
     Called with a dict of int [B, S] tensors: `input_ids`, `input_mask` (1 = real), `segment_ids`, and for packed
-    rows `position_ids` and `example_ids`. Returns {"sequence_output": [B, S, D], "pooled_output": [B, D]}; with
-    `all_outputs=True` also "hidden_states", a list of [B, S, D] from the embeddings to the last block, and
-    "attention_probs", a list of [B, N, S, S]. Arguments are the fields of `EncoderConfig`.
+    rows `position_ids` and `example_ids`, which give each example exactly what it gets alone. Returns
+    {"sequence_output": [B, S, D], "pooled_output": [B, D]}, the latter [B, E, D] where `cls_positions` [B, E] says
+    where the examples of a row begin; with `all_outputs=True` also "hidden_states", a list of [B, S, D] from the
+    embeddings to the last block, and "attention_probs", a list of [B, N, S, S]. Arguments are the fields of
+    `EncoderConfig`. Ids outside their tables raise `InputError` (see `ids.py`).
     """
 
     def __init__(self, name="encoder", dtype=None, trainable=True, **settings):
@@ -75,7 +78,8 @@ class BertEncoder(Pretrained, keras.Model):
             x, probs = block(x, mask, training=training)
             hidden_states.append(x)
             attention_probs.append(probs)
-        outputs = {features.SEQUENCE_OUTPUT: x, features.POOLED_OUTPUT: self.pooler(x[:, 0])}
+        first = gather_positions(x, inputs[features.CLS_POSITIONS]) if features.CLS_POSITIONS in inputs else x[:, 0]
+        outputs = {features.SEQUENCE_OUTPUT: x, features.POOLED_OUTPUT: self.pooler(first)}
         if all_outputs:
             outputs |= {"hidden_states": hidden_states, "attention_probs": attention_probs}
         return outputs

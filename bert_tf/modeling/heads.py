@@ -5,6 +5,7 @@ from keras import ops
 
 from bert_tf.modeling.activations import get_activation
 from bert_tf.modeling.initializers import dense
+from bert_tf.modeling.pooling import gather_positions
 
 # B batch, S sequence, P predictions, D hidden, V vocabulary
 
@@ -34,12 +35,3 @@ class MaskedLMHead(keras.layers.Layer):
         x = self.norm(self.activation(self.transform(x)))
         logits = ops.matmul(x, ops.transpose(ops.cast(token_table, self.compute_dtype)))  # [B, P, V]
         return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
-
-
-def gather_positions(sequence, positions):
-    """Rows of `sequence` [B, S, D] at `positions` [B, P]: [B, P, D].
-
-    A product with one-hot rows is exact in every dtype, and its gradient is a product again instead of a scatter.
-    """
-    one_hot = ops.one_hot(positions, ops.shape(sequence)[1], dtype=sequence.dtype)  # [B, P, S]
-    return ops.matmul(one_hot, sequence)

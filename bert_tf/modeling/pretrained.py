@@ -6,7 +6,6 @@ from absl import logging
 from keras import ops
 
 from bert_tf import checkpoints
-from bert_tf.config import TextConfig
 from bert_tf.errors import InputError
 
 
@@ -15,9 +14,11 @@ class Pretrained:
 
     The constructor takes the fields of `EncoderConfig` and the arguments of its head. `source` is the checkpoint
     that the model was opened from, without the weights, or None: vocabulary and casing are saved again from there.
+    `head_settings` names the settings of a checkpoint's task that the constructor takes.
     """
 
     source = None
+    head_settings = ()
 
     @classmethod
     def from_pretrained(cls, folder, dtype=None, **head):
@@ -27,35 +28,30 @@ class Pretrained:
         encoder, a wrong shape or a broken file raises `InputError`.
         """
         checkpoint = checkpoints.read(folder)
-        model = cls(dtype=dtype, **dataclasses.asdict(checkpoint.encoder), **head)
+        saved = {name: checkpoint.task[name] for name in cls.head_settings if name in checkpoint.task}
+        model = cls(dtype=dtype, **dataclasses.asdict(checkpoint.encoder), **(saved | head))
         if fresh := model.assign(checkpoint.weights):
             logging.warning("%s has no %s: fresh weights are trained from here.", folder, ", ".join(_parts(fresh)))
         model.source = dataclasses.replace(checkpoint, weights={})
         return model
 
-    def save_pretrained(self, folder, vocabulary=None, text=None, overwrite=False):
+    def save_pretrained(self, folder, tokenizer=None, task=None, overwrite=False):
         """Writes the model's folder: config.json, vocab.txt, and model.weights.h5, which `load_weights` opens too.
 
-        `vocabulary` (a list of pieces) and `text` (a `TextConfig`) default to those the model was opened with.
-        A folder that exists raises `InputError` unless `overwrite`.
+        `tokenizer` is anything with a `vocabulary` (list of pieces) and a `config` (`TextConfig`), `task` the settings
+        of the head; both default to what the model was opened with. A folder that exists raises `InputError` unless
+        `overwrite`.
         """
-        checkpoint = self.to_checkpoint()
-        if vocabulary is not None:
-            checkpoint = dataclasses.replace(checkpoint, vocabulary=vocabulary)
-        if text is not None:
-            checkpoint = dataclasses.replace(checkpoint, text=text)
-        checkpoints.write(checkpoint, folder, overwrite=overwrite)
+        checkpoints.write(self.to_checkpoint(tokenizer, task), folder, overwrite=overwrite)
 
-    def to_checkpoint(self):
-        """The model as a `Checkpoint`, float32."""
-        text = self.source.text if self.source else TextConfig()
-        vocabulary = self.source.vocabulary if self.source else None
-        return checkpoints.Checkpoint(self.config, self.to_weights(), text, vocabulary, self.task_settings)
-
-    @property
-    def task_settings(self):
-        """What config.json says of the head, {} for an encoder or pretrainer; task models override it."""
-        return {}
+    def to_checkpoint(self, tokenizer=None, task=None):
+        """The model as a `Checkpoint` with float32 weights; arguments as for `save_pretrained`."""
+        checkpoint = checkpoints.Checkpoint(self.config, self.to_weights())
+        if self.source:
+            checkpoint = dataclasses.replace(self.source, encoder=self.config, weights=checkpoint.weights)
+        if tokenizer is not None:
+            checkpoint = dataclasses.replace(checkpoint, vocabulary=tokenizer.vocabulary, text=tokenizer.config)
+        return checkpoint if task is None else dataclasses.replace(checkpoint, task=task)
 
     def get_config(self):
         return {

@@ -16,18 +16,32 @@ class BertPretrainer(Pretrained, keras.Model):
     """Masked LM and next sentence prediction (Devlin et al. 2019, section 3.1).
 
     Takes the encoder's inputs and `masked_lm_positions` [B, P]; returns the encoder's outputs,
-    "masked_lm_logits" [B, P, V] and "next_sentence_logits" [B, 2] (0 = really next), logits in float32.
+    "masked_lm_logits" [B, P, V] and "next_sentence_logits" [B, 2] (0 = really next), logits in float32. With
+    `cls_positions` [B, E] the latter are [B, E, 2]. The masked LM head's activation and epsilon are the encoder's
+    unless given: some projects' heads have others.
     """
 
-    def __init__(self, name="pretrainer", dtype=None, trainable=True, **settings):
+    head_settings = ("masked_lm_activation", "masked_lm_epsilon")
+
+    def __init__(
+        self,
+        name="pretrainer",
+        dtype=None,
+        trainable=True,
+        masked_lm_activation=None,
+        masked_lm_epsilon=None,
+        **settings,
+    ):
         super().__init__(name=name, dtype=dtype, trainable=trainable)
+        self.masked_lm_activation = masked_lm_activation
+        self.masked_lm_epsilon = masked_lm_epsilon
         self.encoder = BertEncoder(dtype=self.dtype_policy, **settings)
         self.config = config = self.encoder.config
         self.masked_lm = MaskedLMHead(
             config.hidden_size,
             config.vocab_size,
-            config.activation,
-            config.layer_norm_epsilon,
+            masked_lm_activation or config.activation,
+            masked_lm_epsilon or config.layer_norm_epsilon,
             config.initializer_range,
             dtype=self.dtype_policy,
             name="masked_lm",
@@ -39,8 +53,11 @@ class BertPretrainer(Pretrained, keras.Model):
         self.masked_lm.build()
         self.next_sentence.build((None, self.config.hidden_size))
 
-    def call(self, inputs, training=None):
-        outputs = self.encoder(inputs, training=training)
+    def get_config(self):
+        return super().get_config() | {name: getattr(self, name) for name in self.head_settings}
+
+    def call(self, inputs, training=None, all_outputs=False):
+        outputs = self.encoder(inputs, training=training, all_outputs=all_outputs)
         outputs[features.MASKED_LM_LOGITS] = self.masked_lm(
             outputs[features.SEQUENCE_OUTPUT],
             inputs[features.MASKED_LM_POSITIONS],

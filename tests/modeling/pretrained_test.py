@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import types
 
 import keras
 import numpy as np
@@ -28,6 +29,10 @@ SIZES = {
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Größe", "##n"]
 
 
+def tokenizer(**settings):
+    return types.SimpleNamespace(vocabulary=VOCABULARY, config=TextConfig(**settings))
+
+
 class Classifier(Pretrained, keras.Model):
     """A head of another task, as the package's task models have it."""
 
@@ -46,7 +51,7 @@ class Classifier(Pretrained, keras.Model):
 @pytest.mark.parametrize("model_class", [BertEncoder, BertPretrainer, Classifier])
 def test_save_and_open_is_bit_equal(tmp_path, model_class):
     model = model_class(**SIZES)
-    model.save_pretrained(tmp_path / "model", VOCABULARY, TextConfig(lower_case=False))
+    model.save_pretrained(tmp_path / "model", tokenizer(lower_case=False))
     opened = model_class.from_pretrained(tmp_path / "model")
     assert opened.config == model.config
     assert opened.to_weights().keys() == model.to_weights().keys()
@@ -67,13 +72,14 @@ def test_keras_and_the_folder_write_the_same_weights_file(tmp_path, model_class)
         np.testing.assert_array_equal(third.to_weights()[name], array, err_msg=name)
 
 
-def test_vocabulary_and_casing_are_saved_again(tmp_path):
-    text = TextConfig(lower_case=False, max_word_chars=100)
-    BertEncoder(**SIZES).save_pretrained(tmp_path / "one", VOCABULARY, text)
+def test_vocabulary_casing_and_task_are_saved_again(tmp_path):
+    task = {"name": "classification", "labels": ["schlecht", "gut"]}
+    BertEncoder(**SIZES).save_pretrained(tmp_path / "one", tokenizer(max_word_chars=100), task)
     BertEncoder.from_pretrained(tmp_path / "one").save_pretrained(tmp_path / "two")
     checkpoint = checkpoints.read(tmp_path / "two")
     assert checkpoint.vocabulary == VOCABULARY
-    assert checkpoint.text == text
+    assert checkpoint.text == TextConfig(max_word_chars=100)
+    assert checkpoint.task == checkpoints.read_task(tmp_path / "two") == task
 
 
 def test_names_do_not_depend_on_the_models_names():
@@ -123,7 +129,7 @@ def test_an_existing_folder_is_kept_unless_asked(tmp_path):
 
 
 def test_config_json_says_what_the_model_is(tmp_path):
-    BertEncoder(**SIZES).save_pretrained(tmp_path / "model", text=TextConfig(lower_case=False))
+    BertEncoder(**SIZES).save_pretrained(tmp_path / "model", tokenizer(lower_case=False))
     settings = json.loads((tmp_path / "model" / "config.json").read_text())
     assert settings["encoder"] == dataclasses.asdict(BertEncoder(**SIZES).config)
     assert settings["text"]["lower_case"] is False
