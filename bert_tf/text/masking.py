@@ -111,11 +111,15 @@ class Masker:
             tf.size(units),
         )
         sizes = tf.reshape(sizes, tf.shape(units))
-        order = tf.argsort(tf.random.stateless_uniform(tf.shape(units), seed), axis=1)
+        keys = tf.where(sizes > 0, tf.random.stateless_uniform(tf.shape(units), seed), -1.0)
+        # Of units of one piece no more than P are ever looked at.
+        most = self.config.max_predictions if self.config.masking == "token" else tf.int32.max
+        order = tf.math.top_k(keys, tf.minimum(most, tf.shape(units)[1])).indices  # [B, at most U]
         wanted = tf.cast(tf.round(tf.cast(lengths, tf.float64) * self.config.masked_lm_prob), tf.int32)
         room = tf.clip_by_value(wanted, 1, self.config.max_predictions)[:, None]  # [B, 1]
-        taken = _take_what_fits(tf.gather(sizes, order, batch_dims=1), room)
-        return tf.gather(taken, tf.argsort(order, axis=1), batch_dims=1)
+        taken = tf.where(_take_what_fits(tf.gather(sizes, order, batch_dims=1), room))
+        places = tf.stack([tf.cast(taken[:, 0], tf.int32), tf.gather_nd(order, taken)], 1)
+        return tf.scatter_nd(places, tf.ones(tf.shape(places)[:1], tf.int32), tf.shape(units)) > 0
 
     def _replace(self, input_ids, hidden, action, seed):
         draws = tf.random.stateless_uniform(tf.shape(input_ids), seed, maxval=len(self.ordinary), dtype=tf.int32)
