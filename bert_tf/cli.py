@@ -1,43 +1,14 @@
 """The command line `bert-tf`: an absl app in which every verb is one library call."""
 
-import dataclasses
 import difflib
+import importlib
 import sys
 import textwrap
-from collections.abc import Callable
 
 from absl import app, flags, logging
 
 from bert_tf.errors import ConfigError, InputError
-
-
-@dataclasses.dataclass(frozen=True)
-class Flag:
-    """One flag of a verb; its type is the type of its default, text where that is None."""
-
-    name: str
-    default: object
-    help: str
-    required: bool = False
-
-    def define(self):
-        kind = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float}.get(
-            type(self.default), flags.DEFINE_string
-        )
-        kind(self.name, self.default, self.help)
-
-
-@dataclasses.dataclass(frozen=True)
-class Verb:
-    """What a verb does, one example, its flags, and the call it makes: run(flag values, overrides)."""
-
-    summary: str
-    example: str
-    flags: tuple[Flag, ...]
-    run: Callable
-
-
-VERBS: dict[str, Verb] = {}
+from bert_tf.verbs import VERBS
 
 
 def main():
@@ -79,7 +50,8 @@ def _parse(argv):
 def _run(argv):
     name, *overrides = argv
     try:
-        VERBS[name].run(flags.FLAGS, overrides)
+        module, function = VERBS[name].run.split(":")
+        getattr(importlib.import_module(module), function)(flags.FLAGS, overrides)
     except KeyboardInterrupt:
         _fail(1, "Interrupted. Finished parts are kept; nothing half-written is left.")
     except ConfigError as error:
@@ -117,53 +89,3 @@ def _help(name, verb):
         rows.append(f"  --{flag.name:<16} {wrapped[0]}")
         rows.extend(f"    {'':<16} {line}" for line in wrapped[1:])
     return "\n".join([f"bert-tf {name}: {verb.summary}", "", *rows, "", "Example:", f"  {verb.example}"])
-
-
-def _records(flags, overrides):
-    from bert_tf.data import commands
-
-    commands.records(flags, overrides)
-
-
-def _inspect(flags, overrides):
-    from bert_tf.data import commands
-
-    commands.inspect(flags, overrides)
-
-
-VERBS["records"] = Verb(
-    "make pretraining records from text of any size",
-    "bert-tf records --input 'text/*.txt' --vocab vocab.txt --output records/ --max_length=128 short_seq_prob=0.1",
-    (
-        Flag("input", None, "files, folders or globs, separated by commas: plain text, .gz or JSON lines", True),
-        Flag("vocab", None, "vocabulary, one piece a line", True),
-        Flag("output", None, "a new or empty folder, or one that these records were begun in", True),
-        Flag("lower_case", True, "whether the vocabulary is uncased"),
-        Flag("objective", None, "next_sentence, sentence_order, or none for full sentences"),
-        Flag("masking", None, "what is hidden together: token, whole_word or ngram"),
-        Flag("max_length", None, "pieces in a row, special tokens included"),
-        Flag("max_predictions", None, "the most pieces that are hidden in a row"),
-        Flag("dupe_factor", None, "passes over the text, each cut and masked differently"),
-        Flag("seed", None, "on which, with the text and the settings, every byte depends"),
-        Flag("schema", None, "feature names: google or model_garden"),
-        Flag("shards", None, "number of files"),
-        Flag("gzip", False, "whether the files are compressed"),
-        Flag("field", None, "where the text stands in JSON lines"),
-        Flag("strict", False, "whether bytes that are not UTF-8 are refused instead of replaced"),
-        Flag("num_processes", None, "processes on this machine"),
-        Flag("runner", "processes", "processes, or a Beam runner: DirectRunner, FlinkRunner, SparkRunner, ..."),
-        Flag("beam_options", None, "Beam's own options, in quotes"),
-    ),
-    _records,
-)
-VERBS["inspect"] = Verb(
-    "show examples of pretraining records as people read them",
-    "bert-tf inspect records/ --count=5",
-    (
-        Flag("input", None, "folder, files or globs of TFRecord files, ours or Model Garden's", True),
-        Flag("count", 3, "how many examples"),
-        Flag("seed", None, "picks examples at random; without it the first are shown"),
-        Flag("vocab", None, "vocabulary of records that another program wrote"),
-    ),
-    _inspect,
-)

@@ -6,12 +6,13 @@ import pathlib
 import pytest
 
 PACKAGE = pathlib.Path(__file__).parent.parent / "bert_tf"
-BASE = {"errors", "features", "files", "config"}
+BASE = {"errors", "features", "files", "config", "progress"}
 ALLOWED = {
     "errors": set(),
     "features": set(),
     "files": set(),
     "config": {"errors"},
+    "progress": set(),
     "checkpoints": BASE | {"text"},
     "text": BASE,
     "modeling": BASE | {"checkpoints", "text"},
@@ -21,7 +22,7 @@ ALLOWED = {
     "export": BASE | {"tasks", "modeling", "checkpoints", "data", "text"},
     "serving": {"errors", "features", "files"},
 }
-FREE = {"cli", "__init__", "__main__", "quickstart"}
+FREE = {"cli", "verbs", "__init__", "__main__", "quickstart"}
 
 
 def imported_modules(path):

@@ -1,0 +1,16 @@
+"""The tasks that BERT is fine-tuned for: each a head with its targets, loss, metrics and decoding of answers."""
+
+from bert_tf import checkpoints
+from bert_tf.errors import InputError
+from bert_tf.tasks.classification import TextClassifier
+
+TASKS = {"classification": TextClassifier}
+
+
+def load(folder, dtype=None):
+    """The task model in `folder`, as its config.json names it; a folder without a task raises `InputError`."""
+    checkpoint = checkpoints.read(folder)
+    task = checkpoint.task.get("name")
+    if task not in TASKS:
+        raise InputError(f"{folder} holds no task model (task: {task!r}). Known tasks: {', '.join(TASKS)}.")
+    return TASKS[task].from_checkpoint(checkpoint, folder, dtype)

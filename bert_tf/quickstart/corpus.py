@@ -1,0 +1,60 @@
+"""First stages: from documents to a vocabulary and to pretraining records."""
+
+import json
+
+from bert_tf import files
+from bert_tf.config import TextConfig
+from bert_tf.data.records import RecordsConfig, write_records
+from bert_tf.progress import bar
+from bert_tf.quickstart import documents as texts
+from bert_tf.quickstart.documentation import collect_documents
+from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.text.vocabulary import learn, write_vocabulary
+
+PARTS = ("train", "heldout")
+
+
+def collect(run, corpus, seed):
+    """Writes the training and held-out documents to `corpus/`; returns how much there is of each."""
+    documents = texts.read_own_documents(corpus) if corpus else collect_documents()
+    sizes = {}
+    for part, chosen in zip(PARTS, texts.hold_out(documents, seed), strict=True):
+        files.write_text(run.folder / f"corpus/{part}.txt", "\n".join("\n".join(d.paragraphs) + "\n" for d in chosen))
+        rows = [{"label": document.label, "paragraphs": document.paragraphs} for document in chosen]
+        files.write_text(run.folder / f"corpus/{part}.json", json.dumps(rows, ensure_ascii=False))
+        sizes[part] = {"documents": len(chosen), "characters": sum(len(p) for d in chosen for p in d.paragraphs)}
+    return sizes
+
+
+def read_documents(run, part):
+    """The documents that `collect` wrote."""
+    rows = json.loads((run.folder / f"corpus/{part}.json").read_text(encoding="utf-8"))
+    return [texts.Document(row["label"], row["paragraphs"]) for row in rows]
+
+
+def learn_vocabulary(run, config):
+    """Learns the word pieces of the training documents."""
+    lines = (line for document in read_documents(run, "train") for line in document.paragraphs)
+    pieces = learn(lines, config.vocab_size, TextConfig())
+    write_vocabulary(run.folder / "vocab.txt", pieces)
+    return {"pieces": len(pieces)}
+
+
+def write_all_records(run, config, seed):
+    """Writes masked LM and next sentence examples of both parts."""
+    tokenizer = Tokenizer.from_file(run.folder / "vocab.txt")
+    counts = {}
+    for part, passes in zip(PARTS, (10, 4), strict=True):
+        settings = RecordsConfig(
+            max_length=config.max_length, max_predictions=config.max_predictions, dupe_factor=passes, seed=seed
+        )
+        with bar(part) as update:
+            report = write_records(
+                str(run.folder / f"corpus/{part}.txt"),
+                tokenizer,
+                run.folder / f"records/{part}",
+                settings,
+                lambda stage, done, total: update(done, total, note=stage),  # noqa: B023
+            )
+        counts[part] = report["counts"]["examples"]
+    return counts

@@ -1,0 +1,84 @@
+"""What a quick start ends with: one table, metrics.json, a picture of the curves."""
+
+import json
+
+from rich import box
+from rich.table import Table
+
+from bert_tf import files
+from bert_tf.quickstart.run import METRICS
+from bert_tf.training.plots import plot_curves
+
+CURVES = "curves.png"
+
+
+def write_report(run, results, seconds):
+    """Writes metrics.json and curves.png to the run's folder, and prints the table and what to try next."""
+    pretrained, classifier = results["pretrain"], results["fine-tune"]
+    histories = {"pretraining": (pretrained["steps"], pretrained["history"])}
+    if "skipped" not in classifier:
+        histories["classifier"] = (classifier["steps"], classifier["history"])
+    plot_curves(histories, run.folder / CURVES)
+    run.console.print(_table(results, seconds))
+    run.say(_places(run, classifier))
+    metrics = {"settings": run.settings, "seconds": seconds, **results}
+    metrics["fine-tune"] = {key: value for key, value in classifier.items() if key != "heldout"}
+    files.write_text(run.folder / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
+
+
+def _table(results, seconds):
+    table = Table(box=box.SIMPLE_HEAD, title=f"Quick start, {seconds / 60:.1f} minutes", title_justify="left")
+    table.add_column("On held-out text")
+    table.add_column("result", justify="right")
+    table.add_column("to compare with")
+    for row in _rows(results):
+        table.add_row(*row)
+    return table
+
+
+def _rows(results):
+    pretrained, classifier = results["pretrain"], results["fine-tune"]
+    yield (
+        "masked LM accuracy",
+        f"{pretrained['masked_lm_accuracy']:.1%}",
+        f"{pretrained['masked_lm_commonest_piece']:.1%}, always the commonest piece",
+    )
+    chance = f"{pretrained['next_sentence_chance']:.1%}, chance"
+    yield "next sentence accuracy", f"{pretrained['next_sentence_accuracy']:.1%}", chance
+    if "skipped" in classifier:
+        yield "classifier", "skipped", classifier["skipped"]
+        return
+    answers, exported = results["ask"], results["export"]
+    labels = len(classifier["labels"])
+    yield (
+        f"classifier accuracy, {labels} labels",
+        f"{classifier['accuracy']:.1%}",
+        f"{classifier['majority_class']:.1%}, always the commonest label",
+    )
+    yield (
+        "SavedModel accuracy",
+        f"{answers['saved_model_accuracy']:.1%}",
+        f"probabilities within {answers['saved_model_difference']:.0e} of Keras, {exported['saved_model_mib']:.1f} MiB",
+    )
+    yield (
+        "int8 TFLite accuracy",
+        f"{answers['tflite_accuracy']:.1%}",
+        f"Keras's label on {answers['tflite_agreement']:.1%}, {exported['tflite_mib']:.1f} MiB",
+    )
+
+
+def _places(run, classifier):
+    folder = run.folder
+    lines = [
+        f"Everything lies in {folder}:",
+        "  vocab.txt, records/, pretrained/     vocabulary, pretraining examples, the pretrained model",
+        f"  {METRICS}, {CURVES}, logs/      the figures above, pictures, TensorBoard logs",
+    ]
+    tries = [f"bert-tf inspect --input {folder}/records/train --count 3", f"tensorboard --logdir {folder}/logs"]
+    if "skipped" not in classifier:
+        lines.insert(
+            2, "  classifier/, saved_models/, tflite/  the fine-tuned model, as folder, SavedModel, int8 TFLite"
+        )
+        tries.insert(0, f'bert-tf predict --model {folder}/classifier --text "Returns a tensor of zeros."')
+        tries[-1] = "bert-tf quickstart --corpus 'my/*.txt'"
+    return "\n".join([*lines, "Try next:", *(f"  {line}" for line in tries)])

@@ -1,0 +1,64 @@
+"""The folder of a quick start: finished stages are kept, so that an interrupted run can go on."""
+
+import json
+import pathlib
+import shutil
+import time
+
+from rich.console import Console
+
+from bert_tf import files
+from bert_tf.errors import ConfigError
+
+SETTINGS, STAGES, METRICS = "settings.json", "stages", "metrics.json"
+
+
+class Run:
+    """A run folder: `stage` does each stage once; what it returned stands in `stages/` as JSON."""
+
+    def __init__(self, folder, settings, console=None):
+        self.folder = pathlib.Path(folder)
+        self.settings = settings
+        self.console = console or Console(highlight=False)
+        self.started = time.monotonic()
+        self._open()
+
+    def _open(self):
+        """Goes on with an interrupted run of the same settings, starts clean otherwise, and says which."""
+        if (self.folder / SETTINGS).exists():
+            found = json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))
+            if found != self.settings:
+                raise ConfigError(
+                    f"{self.folder} holds a run with other settings ({_difference(found, self.settings)}). "
+                    "Choose another --output, or remove that folder."
+                )
+            if not (self.folder / METRICS).exists():
+                kept = sorted(path.stem for path in (self.folder / STAGES).glob("*.json"))
+                self.say(f"Going on with the interrupted run in {self.folder}: kept {', '.join(kept) or 'nothing'}.")
+                return
+            self.say(f"{self.folder} holds a finished run with these settings: doing it again from the start.")
+            shutil.rmtree(self.folder)
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise ConfigError(f"{self.folder} exists and is no quick start's folder. Choose another --output.")
+        files.write_text(self.folder / SETTINGS, json.dumps(self.settings, indent=2) + "\n")
+
+    def stage(self, name, line, work):
+        """What `work()` returned (JSON), now or in the interrupted run; `line` tells the reader what happens."""
+        path = self.folder / STAGES / f"{name}.json"
+        if path.exists():
+            self.say(f"[bold]{name}[/bold]: kept from the interrupted run")
+            return json.loads(path.read_text(encoding="utf-8"))
+        self.say(f"[bold]{name}[/bold]: {line}")
+        started = time.monotonic()
+        result = work()
+        files.write_text(path, json.dumps(result, ensure_ascii=False, indent=2) + "\n")
+        self.say(f"  done in {time.monotonic() - started:.0f} s")
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def say(self, text):
+        self.console.print(text)
+
+
+def _difference(found, wanted):
+    names = [name for name in wanted if found.get(name) != wanted[name]]
+    return ", ".join(f"{name}: {found.get(name)!r} there, {wanted[name]!r} now" for name in names)

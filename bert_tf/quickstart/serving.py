@@ -1,0 +1,65 @@
+"""Last stages: export the classifier, and ask every artifact the same held-out paragraphs."""
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf import files
+from bert_tf.export.saved_model import export_saved_model
+from bert_tf.export.tflite import export_tflite, run_tflite
+from bert_tf.quickstart.learning import read_heldout
+from bert_tf.tasks import load
+
+BATCH = 64
+
+
+def export(run):
+    """Writes the classifier as a SavedModel and as an int8 TFLite, each checked before it is kept."""
+    model = load(run.folder / "classifier")
+    texts = read_heldout(run)["texts"]
+    version, _ = export_saved_model(model, run.folder / "saved_models/classifier", texts[:BATCH])
+    path = run.folder / "tflite/classifier.tflite"
+    export_tflite(model, path, model.max_length, "int8", texts[:BATCH], min_agreement=0.95)
+    files.write_text(path.with_name("labels.txt"), "\n".join(model.labels) + "\n")
+    model.tokenizer.save(path.with_name("vocab.txt"))
+    return {
+        "saved_model": str(version.relative_to(run.folder)),
+        "saved_model_mib": sum(file.stat().st_size for file in version.rglob("*") if file.is_file()) / 2**20,
+        "tflite": str(path.relative_to(run.folder)),
+        "tflite_mib": path.stat().st_size / 2**20,
+    }
+
+
+def ask(run, exported):
+    """Accuracy of Keras, SavedModel and TFLite on the held-out paragraphs, and how far they agree."""
+    heldout = read_heldout(run)
+    texts, labels = heldout["texts"], np.array(heldout["labels"])
+    model = load(run.folder / "classifier")
+    keras_answers = model.answer(model.predict(texts, verbose=0))
+    keras_probabilities = keras_answers["probabilities"].numpy()
+    keras_labels = np.array(model.labels)[keras_probabilities.argmax(-1)]
+    served = ask_saved_model(run.folder / exported["saved_model"], texts)
+    logits = run_tflite(run.folder / exported["tflite"], model.preprocess(tf.constant(texts), model.max_length))
+    phone = np.array(model.labels)[logits.argmax(-1)]
+    return {
+        "keras_accuracy": float(np.mean(keras_labels == labels)),
+        "saved_model_accuracy": float(np.mean(served["label"] == labels)),
+        "saved_model_difference": float(np.abs(served["probabilities"] - keras_probabilities).max()),
+        "tflite_accuracy": float(np.mean(phone == labels)),
+        "tflite_agreement": float(np.mean(phone == keras_labels)),
+        "example": {
+            "text": texts[0],
+            "truth": heldout["labels"][0],
+            "saved_model": served["label"][0],
+            "tflite": phone[0],
+        },
+    }
+
+
+def ask_saved_model(version, texts):
+    """Decoded answers of the SavedModel to strings: {"label": [N], "probabilities": [N, C]}."""
+    serve = tf.saved_model.load(str(version)).signatures["serving_default"]
+    batches = [serve(text=tf.constant(texts[i : i + BATCH])) for i in range(0, len(texts), BATCH)]
+    return {
+        "label": np.concatenate([batch["label"].numpy() for batch in batches]).astype(str),
+        "probabilities": np.concatenate([batch["probabilities"].numpy() for batch in batches]),
+    }

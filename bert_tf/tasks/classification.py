@@ -1,0 +1,88 @@
+"""Classification of a text or a pair of texts (Devlin et al. 2019, section 4.1)."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from bert_tf import features
+from bert_tf.errors import InputError
+from bert_tf.modeling.initializers import dense
+from bert_tf.tasks.task import Task
+
+# B batch, D hidden, C classes
+
+
+class TextClassifier(Task):
+    """One dense layer over the pooled [CLS] vector: the encoder's inputs to float32 logits [B, C].
+
+    Args:
+        tokenizer: a `Tokenizer`.
+        labels: names of the C classes; targets are these names or their numbers.
+        max_length: pieces a row at most.
+        encoder: the fields of `EncoderConfig`.
+    """
+
+    def __init__(self, tokenizer, labels, max_length=128, name="classification", **encoder):
+        super().__init__(tokenizer, max_length, name, **encoder)
+        self.labels = [str(label) for label in labels]
+        self.dropout = keras.layers.Dropout(self.config.hidden_dropout, dtype=self.dtype_policy)
+        self.classifier = dense(
+            len(self.labels), self.config.initializer_range, dtype=self.dtype_policy, name="classifier"
+        )
+        self.build()
+
+    def build(self, input_shape=None):
+        self.classifier.build((None, self.config.hidden_size))
+
+    def call(self, inputs, training=None):
+        pooled = self.encoder(inputs, training=training)[features.POOLED_OUTPUT]  # [B, D]
+        return ops.cast(self.classifier(self.dropout(pooled, training=training)), "float32")
+
+    def compile(self, optimizer=None, loss=None, metrics=None, jit_compile=False, **kwargs):
+        """As Keras's; by default AdamW at 5e-5, cross-entropy and accuracy, and no XLA."""
+        super().compile(
+            optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0),
+            loss=loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"] if metrics is None else metrics,
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def encode_targets(self, targets):
+        """Names or numbers of classes to int32 numbers; one outside the labels raises `InputError`."""
+        number = {label: i for i, label in enumerate(self.labels)} | {i: i for i in range(len(self.labels))}
+        targets = np.asarray(targets).tolist()
+        if strange := [target for target in targets if target not in number]:
+            row = targets.index(strange[0])
+            raise InputError(f"Row {row} has the label {strange[0]!r}. Labels: {', '.join(self.labels[:20])}.")
+        return np.array([number[target] for target in targets], "int32")
+
+    def answer(self, logits):
+        """Decoded answers in the graph: {"label": string [B], "probability": [B], "probabilities": [B, C]}."""
+        probabilities = tf.nn.softmax(logits)
+        return {
+            "label": tf.gather(tf.constant(self.labels), tf.argmax(probabilities, -1)),
+            "probability": tf.reduce_max(probabilities, -1),
+            "probabilities": probabilities,
+        }
+
+    def predict_text(self, texts, batch_size=32):
+        """Decoded answers: a list of {"label": name, "probability": float, "probabilities": {name: float}}."""
+        answers = {key: value.numpy() for key, value in self.answer(self.predict(texts, batch_size, verbose=0)).items()}
+        return [
+            {
+                "label": label.decode(),
+                "probability": float(probability),
+                "probabilities": dict(zip(self.labels, map(float, probabilities), strict=True)),
+            }
+            for label, probability, probabilities in zip(*answers.values(), strict=True)
+        ]
+
+    def task_settings(self):
+        """What `from_pretrained` needs beside the encoder, as the folder's config.json keeps it."""
+        return {"name": self.name, "labels": self.labels, "max_length": self.max_length}
+
+    def has_head_of(self, task):
+        """Whether the saved `task` settings describe this very head."""
+        return task.get("labels") == self.labels

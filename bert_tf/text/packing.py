@@ -1,0 +1,57 @@
+"""One text or a pair of texts as a model's input row: [CLS] first [SEP] (second [SEP]) and padding."""
+
+import tensorflow as tf
+
+from bert_tf import features
+
+
+def pack(tokenizer, texts, max_length, length=None):
+    """Turns texts into the encoder's inputs, with TensorFlow ops only.
+
+    Args:
+        tokenizer: a `Tokenizer` whose vocabulary has [CLS], [SEP] and [PAD].
+        texts: a list of one or two string tensors [B]: the texts, or the first and second of each pair.
+        max_length: pieces a row at most. Of a pair the longer text is shortened first, of two equal ones the second,
+            as `_truncate_seq_pair` of google-research/bert's run_classifier.py does.
+        length: pieces a row exactly; None: the longest row of the batch.
+
+    Returns:
+        {"input_ids", "input_mask", "segment_ids"}, each int32 [B, length].
+    """
+    segments = _shorten([tokenizer(text) for text in texts], max_length - 1 - len(texts))
+    closed = [_between(segment, end=tokenizer.sep_id) for segment in segments]
+    closed[0] = _between(closed[0], start=tokenizer.cls_id)
+    rows = tf.concat(closed, axis=1)  # [B, (pieces)]
+    segment_ids = tf.concat([tf.ones_like(part) * number for number, part in enumerate(closed)], axis=1)
+    shape = [None, length]
+    return {
+        features.INPUT_IDS: rows.to_tensor(tokenizer.pad_id, shape=shape),
+        features.INPUT_MASK: tf.ones_like(rows).to_tensor(shape=shape),
+        features.SEGMENT_IDS: segment_ids.to_tensor(shape=shape),
+    }
+
+
+def _shorten(segments, budget):
+    """Segments whose rows hold `budget` pieces together at most."""
+    lengths = [segment.row_lengths() for segment in segments]
+    if len(segments) == 1:
+        return [_head(segments[0], tf.minimum(lengths[0], budget))]
+    first, second = lengths
+    # Taking a piece from the longer until all fit leaves both at half, or the shorter one whole.
+    keep_first = tf.minimum(first, tf.maximum(budget - second, (budget + 1) // 2))
+    keep_second = tf.minimum(second, tf.maximum(budget - first, budget // 2))
+    return [_head(segments[0], keep_first), _head(segments[1], keep_second)]
+
+
+def _head(segment, keep):
+    """The first `keep` [B] pieces of each row."""
+    starts = segment.row_starts()
+    return tf.gather(segment.values, tf.ragged.range(starts, starts + keep))
+
+
+def _between(segment, start=None, end=None):
+    """The rows with a piece set before or after each."""
+    column = tf.ones([segment.nrows(), 1], tf.int32)
+    parts = [start * column] if start is not None else []
+    parts.append(segment)
+    return tf.concat(parts + ([end * column] if end is not None else []), axis=1)

@@ -1,0 +1,120 @@
+"""The verbs of the command line, their flags and an example of each."""
+
+import dataclasses
+
+from absl import flags
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """One flag of a verb; its type is the type of its default, text where that is None."""
+
+    name: str
+    default: object
+    help: str
+    required: bool = False
+
+    def define(self):
+        kind = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float}.get(
+            type(self.default), flags.DEFINE_string
+        )
+        kind(self.name, self.default, self.help)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verb:
+    """What a verb does, one example, its flags, and the "module:function" it calls with (flag values, overrides)."""
+
+    summary: str
+    example: str
+    flags: tuple[Flag, ...]
+    run: str
+
+
+VERBS = {
+    "quickstart": Verb(
+        "do the main job once, from text to a served model, in a few minutes",
+        "bert-tf quickstart --corpus 'my/*.txt' --seed 1 pretrain_steps=4000",
+        (
+            Flag("corpus", None, "your own text; without it, the documentation that comes with Python"),
+            Flag("output", None, "the run's folder; default: runs/quickstart, with the seed if it is not 0"),
+            Flag("seed", 0, "of every random choice"),
+        ),
+        "bert_tf.quickstart.commands:quickstart",
+    ),
+    "vocab": Verb(
+        "learn a WordPiece vocabulary from text in any language",
+        "bert-tf vocab --input 'text/*.txt' --output vocab.txt --size 30000",
+        (
+            Flag("input", None, "files, folders or globs, separated by commas: plain text, .gz or JSON lines", True),
+            Flag("output", None, "the vocabulary file; what was read and measured goes beside it as .json", True),
+            Flag("size", 30000, "number of pieces, special tokens included"),
+            Flag("lower_case", True, "whether capitals and accents are dropped"),
+            Flag("unused", 0, "number of [unused] slots after the special tokens"),
+            Flag("sample_mb", 200, "megabytes kept in memory and learned from; of longer text a uniform sample"),
+            Flag("field", None, "where the text stands in JSON lines"),
+            Flag("strict", False, "whether bytes that are not UTF-8 are refused instead of replaced"),
+            Flag("overwrite", False, "whether a file that is there already is replaced"),
+        ),
+        "bert_tf.text.commands:vocab",
+    ),
+    "records": Verb(
+        "make pretraining records from text of any size",
+        "bert-tf records --input 'text/*.txt' --vocab vocab.txt --output records/ --max_length=128 short_seq_prob=0.1",
+        (
+            Flag("input", None, "files, folders or globs, separated by commas: plain text, .gz or JSON lines", True),
+            Flag("vocab", None, "vocabulary, one piece a line", True),
+            Flag("output", None, "a new or empty folder, or one that these records were begun in", True),
+            Flag("lower_case", True, "whether the vocabulary is uncased"),
+            Flag("objective", None, "next_sentence, sentence_order, or none for full sentences"),
+            Flag("masking", None, "what is hidden together: token, whole_word or ngram"),
+            Flag("max_length", None, "pieces in a row, special tokens included"),
+            Flag("max_predictions", None, "the most pieces that are hidden in a row"),
+            Flag("dupe_factor", None, "passes over the text, each cut and masked differently"),
+            Flag("seed", None, "on which, with the text and the settings, every byte depends"),
+            Flag("schema", None, "feature names: google or model_garden"),
+            Flag("shards", None, "number of files"),
+            Flag("gzip", False, "whether the files are compressed"),
+            Flag("field", None, "where the text stands in JSON lines"),
+            Flag("strict", False, "whether bytes that are not UTF-8 are refused instead of replaced"),
+            Flag("num_processes", None, "processes on this machine"),
+            Flag("runner", "processes", "processes, or a Beam runner: DirectRunner, FlinkRunner, SparkRunner, ..."),
+            Flag("beam_options", None, "Beam's own options, in quotes"),
+        ),
+        "bert_tf.data.commands:records",
+    ),
+    "inspect": Verb(
+        "show examples of pretraining records as people read them",
+        "bert-tf inspect records/ --count=5",
+        (
+            Flag("input", None, "folder, files or globs of TFRecord files, ours or Model Garden's", True),
+            Flag("count", 3, "how many examples"),
+            Flag("seed", None, "picks examples at random; without it the first are shown"),
+            Flag("vocab", None, "vocabulary of records that another program wrote"),
+        ),
+        "bert_tf.data.commands:inspect",
+    ),
+    "predict": Verb(
+        "answer texts with a fine-tuned model, as JSON lines",
+        'bert-tf predict --model runs/quickstart/classifier --text "Returns a tensor of zeros."',
+        (
+            Flag("model", None, "the model's folder", True),
+            Flag("text", None, "one text"),
+            Flag("input", None, "instead: files with a text a line, or JSON lines; - for standard input"),
+            Flag("field", None, "where the text stands in JSON lines"),
+        ),
+        "bert_tf.tasks.commands:predict",
+    ),
+    "export": Verb(
+        "write a fine-tuned model as a SavedModel (strings in, answers out) or as a TFLite file",
+        "bert-tf export --model runs/quickstart/classifier --output saved_models/docs --format saved_model",
+        (
+            Flag("model", None, "the model's folder", True),
+            Flag("output", None, "saved_model: the folder that gets a new version; tflite: the file", True),
+            Flag("format", "saved_model", "saved_model or tflite"),
+            Flag("quantize", "int8", "tflite: none, float16, or int8"),
+            Flag("length", 0, "tflite: pieces a row; 0: the model's max_length"),
+        ),
+        "bert_tf.export.commands:export",
+    ),
+}
