@@ -6,7 +6,7 @@ import tensorflow_text as tf_text
 
 from bert_tf import features
 from bert_tf.config import TextConfig
-from bert_tf.text import vocabulary as vocabulary_files
+from bert_tf.text import vocabulary_file
 from bert_tf.text.characters import NEVER_ASSIGNED
 from bert_tf.text.decoding import readable
 from bert_tf.text.normalize import Normalizer
@@ -26,7 +26,7 @@ class Tokenizer(tf.Module):
     def __init__(self, vocabulary, config=None):
         super().__init__()
         vocabulary = list(vocabulary)
-        vocabulary_files.check_vocabulary(vocabulary)
+        vocabulary_file.check_vocabulary(vocabulary)
         self.config = config or TextConfig()
         self._pieces = np.array(vocabulary)
         self._normalizer = Normalizer(self.config)
@@ -42,11 +42,11 @@ class Tokenizer(tf.Module):
     @classmethod
     def from_file(cls, path, **settings):
         """Opens a vocabulary file (one piece a line); `settings` are the fields of `TextConfig`."""
-        return cls(vocabulary_files.read_vocabulary(path), TextConfig(**settings))
+        return cls(vocabulary_file.read_vocabulary(path), TextConfig(**settings))
 
     def save(self, path):
         """Writes the vocabulary to `path`, one piece a line; the settings are for the caller to keep."""
-        vocabulary_files.write_vocabulary(path, self.vocabulary)
+        vocabulary_file.write_vocabulary(path, self.vocabulary)
 
     def __call__(self, texts):
         """Ids of texts.

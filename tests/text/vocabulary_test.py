@@ -1,43 +1,86 @@
+import gzip
+import json
+import random
+
 import pytest
 
-from bert_tf.errors import InputError
-from bert_tf.text.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.config import TextConfig
+from bert_tf.errors import ConfigError, InputError
+from bert_tf.features import SPECIAL_TOKENS
+from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.text.vocabulary import coverage, learn, learn_from_files, read_vocabulary
+
+WORDS = ["the", "the", "dog", "dogs", "walks", "walking", "through", "Café", "streets", "and", "北京", "市民", "看见"]
 
 
-def written(tmp_path, content):
-    path = tmp_path / "vocab.txt"
-    path.write_bytes(content)
-    return path
+@pytest.fixture
+def lines():
+    draw = random.Random(1)
+    return [" ".join(draw.choices(WORDS, k=9)) for _ in range(400)]
 
 
-def test_what_is_written_is_read(tmp_path):
-    pieces = ["[UNK]", "a", "##b", "\u2028", "\u0085", "中", "\u00a0"]  # line ends only to other readers
-    write_vocabulary(tmp_path / "vocab.txt", pieces)
-    assert read_vocabulary(tmp_path / "vocab.txt") == pieces
+def test_pieces_and_report(lines):
+    pieces, report = learn(lines, 70, unused=3)
+    assert pieces[:8] == [*SPECIAL_TOKENS, "[unused0]", "[unused1]", "[unused2]"]
+    assert len(pieces) == len(set(pieces)) == 70 and {"北", "the", "dog", "c", "##e"} <= set(pieces)
+    assert not any("é" in piece or "C" in piece[:1] for piece in pieces[8:])
+    assert report["held_out"]["lines"] == 8 and report["held_out"]["unknown_rate"] == 0
+    assert report["read"]["lines"] == report["sample"]["lines"] == 400
+    assert 1 <= report["held_out"]["pieces_per_word"] < 2 and not report["held_out"]["seen"]
+    assert learn(iter(lines), 70, unused=3) == (pieces, report)
 
 
-def test_windows_line_ends_byte_order_mark_and_blank_end(tmp_path):
-    assert read_vocabulary(written(tmp_path, b"\xef\xbb\xbf[UNK]\r\na\r\n##b\r\n\r\n")) == ["[UNK]", "a", "##b"]
+def test_casing_is_the_tokenizers(lines):
+    pieces, report = learn(lines, 70, TextConfig(lower_case=False))
+    assert {"C", "##é"} <= set(pieces) and "c" not in pieces and report["text"]["lower_case"] is False
 
 
-@pytest.mark.parametrize(
-    "content, message",
-    [
-        (b"", "vocab.txt: empty"),
-        (b"\n\n", "vocab.txt: empty"),
-        (b"[UNK]\na\nb\na\n", "line 4: 'a' stands on line 2 too"),
-        (b"[UNK]\na\r\na\n", "line 3: 'a' stands on line 2 too"),
-        (b"[UNK]\n\na\n", "line 2: a blank line"),
-        (b"[PAD]\na\n", r"no \[UNK\] among its 2 pieces"),
-        (b"\x80\x04\x95[UNK]", "not a vocabulary: byte 0 is not UTF-8"),
-        (b"[UNK]\na\0b\n", "line 2: a NUL byte"),
-    ],
-)
-def test_what_is_no_vocabulary_is_refused(tmp_path, content, message):
-    with pytest.raises(InputError, match=message):
-        read_vocabulary(written(tmp_path, content))
+def test_held_out_lines_are_not_learned_from(lines):
+    lines[49::50] = ["q" * 5] * 8
+    pieces, report = learn(lines, 60)
+    assert not any("q" in piece for piece in pieces)
+    assert report["held_out"]["unknown_rate"] == 1
 
 
-def test_missing_file_names_itself(tmp_path):
-    with pytest.raises(InputError, match="No such vocabulary: .*nowhere.txt"):
-        read_vocabulary(tmp_path / "nowhere.txt")
+def test_sample_is_bounded_and_reported(lines):
+    _, report = learn(lines, 55, sample_mb=0.004)
+    assert 2000 < report["sample"]["bytes"] <= 4000 < report["read"]["bytes"]
+
+
+def test_coverage_by_hand():
+    tokenizer = Tokenizer(["[UNK]", "a", "##b", "c"])
+    found = coverage(tokenizer, [b"abb c", b"x"])
+    assert found == {"lines": 2, "bytes": 6, "words": 3, "unknown_rate": 1 / 3, "pieces_per_word": 5 / 3}
+
+
+def test_sizes_that_cannot_be():
+    with pytest.raises(ConfigError, match="size=7, unused=3.*over 8"):
+        learn(["a"], 7, unused=3)
+    with pytest.raises(InputError, match=r"too small for size=100: .* Ask for at most 8"):
+        learn(["ab"], 100)
+    with pytest.raises(InputError, match="no words"):
+        learn(["", " "], 100)
+
+
+def test_files_in_vocabulary_and_report_out(lines, tmp_path):
+    (tmp_path / "a.txt").write_bytes("\r\n".join(lines[:200]).encode() + b"\xff\n")
+    with gzip.open(tmp_path / "b.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps({"body": line}) + "\n" for line in lines[200:])
+    with pytest.raises(InputError, match="b.jsonl.gz, line 1: no text under the field 'text'"):
+        learn_from_files(f"{tmp_path}/*", tmp_path / "vocab.txt", 70)
+    assert not (tmp_path / "vocab.txt").exists()
+    report = learn_from_files(f"{tmp_path}/a.txt", tmp_path / "v" / "vocab.txt", 60)
+    assert len(read_vocabulary(tmp_path / "v" / "vocab.txt")) == 60
+    assert json.loads((tmp_path / "v" / "vocab.json").read_text()) == report
+    assert report["read"]["files"] == report["read"]["invalid_utf8_lines"] == 1
+    assert learn_from_files(f"{tmp_path}/b*", tmp_path / "w.txt", 60, field="body")["read"]["lines"] == 200
+
+
+def test_a_vocabulary_is_not_overwritten(lines, tmp_path):
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+    (tmp_path / "vocab.txt").write_text("mine")
+    with pytest.raises(InputError, match="there already"):
+        learn_from_files(str(tmp_path / "a.txt"), tmp_path / "vocab.txt", 60)
+    assert (tmp_path / "vocab.txt").read_text() == "mine"
+    learn_from_files(str(tmp_path / "a.txt"), tmp_path / "vocab.txt", 60, overwrite=True)
+    assert len(read_vocabulary(tmp_path / "vocab.txt")) == 60
