@@ -16,7 +16,7 @@ from bert_tf.checkpoints.settings import (
 )
 from bert_tf.checkpoints.table import TRANSPOSED, Row, expand, linear, norm, read_rows, write_rows
 from bert_tf.config import TextConfig
-from bert_tf.text.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.text.vocabulary_file import read_vocabulary, write_vocabulary
 
 CONFIG, VOCABULARY, PREFIX = "bert_config.json", "vocab.txt", "bert_model.ckpt"
 # Their "gelu" is the tanh form (modeling.py); a linear activation is written as null.

@@ -6,7 +6,7 @@ from bert_tf import features
 from bert_tf.checkpoints.settings import load_json, parse, save_json
 from bert_tf.config import TextConfig
 from bert_tf.errors import InputError
-from bert_tf.text.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.text.vocabulary_file import read_vocabulary, write_vocabulary
 
 VOCABULARY, FAST, CONFIG = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 # Our settings by their names in tokenizer_config.json and in the normalizer of tokenizer.json.

@@ -6,7 +6,7 @@ from bert_tf.checkpoints.schema import part_of
 from bert_tf.checkpoints.settings import load_json, save_json
 from bert_tf.checkpoints.table import Row, linear, norm, read_rows, write_rows
 from bert_tf.config import TextConfig
-from bert_tf.text.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.text.vocabulary_file import read_vocabulary, write_vocabulary
 
 TOKENIZER, VOCABULARY = "tokenizer.json", "assets/tokenizer/vocabulary.txt"
 PREPROCESSOR, TASK, WEIGHTS = "preprocessor.json", "task.json", "task.weights.h5"

@@ -8,7 +8,7 @@ from bert_tf.checkpoints.google import text_of
 from bert_tf.checkpoints.settings import OWN, load_json, read_encoder, read_own, save_json, write_encoder, write_own
 from bert_tf.checkpoints.table import Row, expand, linear, norm, projections, read_rows, write_rows
 from bert_tf.errors import InputError
-from bert_tf.text.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.text.vocabulary_file import read_vocabulary, write_vocabulary
 
 CONFIGS, VOCABULARY, PREFIX = ("config.json", "bert_config.json"), "vocab.txt", "ckpt"
 # The names of their `BertEncoderConfig` (official/nlp/configs/encoders.py).

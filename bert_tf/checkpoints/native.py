@@ -7,7 +7,7 @@ from bert_tf.checkpoints import hdf5
 from bert_tf.checkpoints.checkpoint import Checkpoint
 from bert_tf.checkpoints.settings import load_json, parse, save_json
 from bert_tf.checkpoints.table import Row, expand, linear, norm, read_rows, write_rows
-from bert_tf.text.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.text.vocabulary_file import read_vocabulary, write_vocabulary
 
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocab.txt", "model.weights.h5"
 

@@ -33,6 +33,12 @@ def tokenizer(**settings):
     return types.SimpleNamespace(vocabulary=VOCABULARY, config=TextConfig(**settings))
 
 
+def assert_same_weights(actual, expected):
+    assert actual.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(actual[name], array, err_msg=name)
+
+
 class Classifier(Pretrained, keras.Model):
     """A head of another task, as the package's task models have it."""
 
@@ -54,9 +60,7 @@ def test_save_and_open_is_bit_equal(tmp_path, model_class):
     model.save_pretrained(tmp_path / "model", tokenizer(lower_case=False))
     opened = model_class.from_pretrained(tmp_path / "model")
     assert opened.config == model.config
-    assert opened.to_weights().keys() == model.to_weights().keys()
-    for name, array in model.to_weights().items():
-        np.testing.assert_array_equal(opened.to_weights()[name], array, err_msg=name)
+    assert_same_weights(opened.to_weights(), model.to_weights())
 
 
 @pytest.mark.parametrize("model_class", [BertEncoder, BertPretrainer, Classifier])
@@ -67,9 +71,8 @@ def test_keras_and_the_folder_write_the_same_weights_file(tmp_path, model_class)
     model.save_weights(tmp_path / "keras.weights.h5")
     (tmp_path / "keras.weights.h5").replace(tmp_path / "model" / "model.weights.h5")
     third.assign(checkpoints.read(tmp_path / "model").weights)
-    for name, array in model.to_weights().items():
-        np.testing.assert_array_equal(other.to_weights()[name], array, err_msg=name)
-        np.testing.assert_array_equal(third.to_weights()[name], array, err_msg=name)
+    assert_same_weights(other.to_weights(), model.to_weights())
+    assert_same_weights(third.to_weights(), model.to_weights())
 
 
 def test_vocabulary_casing_and_task_are_saved_again(tmp_path):
