@@ -33,17 +33,18 @@ class RecordsFolder:
         """Whether the folder holds just these records; raises `InputError` if it holds anything else."""
         if not self.path.exists() or not any(self.path.iterdir()):
             return False
-        for file, what in (
-            (self.path / REPORT, "other records"),
-            (self.work / "plan.json", "other unfinished records"),
-        ):
+        plan_of = {self.path / REPORT: "other records", self.work / "plan.json": "other unfinished records"}
+        for file, what in plan_of.items():
             if file.exists():
                 found = json.loads(file.read_text(encoding="utf-8"))
-                if differing := [name for part in self.plan for name in _differences(part, found, self.plan)]:
+                differing = [name for part in self.plan for name in _differences(part, found, self.plan)]
+                if differing and any(self.path.glob("records-*.tfrecord*")):
                     raise InputError(
                         f"{self.path} holds {what}, which differ in {', '.join(differing)}. Nothing was written. "
                         "Choose another output folder, or remove this one."
                     )
+                if differing:  # it failed before there was anything to lose
+                    shutil.rmtree(self.work)
                 return file.name == REPORT
         raise InputError(f"{self.path} holds other files. Nothing was written. Choose a new or empty output folder.")
 
@@ -76,7 +77,7 @@ class RecordsFolder:
         for unit in units:
             for name, number in unit.items():
                 counts[name] = counts.get(name, 0) + number
-        shards = {file.name: file.stat().st_size for file in sorted(self.path.glob("*.tfrecord*"))}
+        shards = {file.name: file.stat().st_size for file in sorted(self.path.glob("records-*.tfrecord*"))}
         report = {"counts": counts, "rates": _rates(counts, self.plan["settings"]), "shards": shards} | self.plan
         write_text(self.path / REPORT, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         shutil.rmtree(self.work)

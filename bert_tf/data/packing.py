@@ -36,15 +36,20 @@ def best_fit(lengths, row_length):
     sizes, firsts, counts = np.unique(-np.asarray(lengths), return_index=True, return_counts=True)
     for size, place, left in zip(-sizes, firsts, counts, strict=True):
         while left:
-            room = next((room for room in range(size, row_length + 1) if len(with_room[room])), None)
-            if room is None:
-                room, opened = row_length, -(-left // (row_length // size))
-                with_room[room] = np.arange(rows, rows + opened)
-                rows += opened
-            taken, with_room[room] = np.split(with_room[room], [min(left, len(with_room[room]))])
-            row_of[place : place + len(taken)] = taken
-            with_room[room - size] = np.concatenate([with_room[room - size], taken])
-            place, left = place + len(taken), left - len(taken)
+            room = next((room for room in range(size, row_length) if len(with_room[room])), row_length)
+            each = room // size  # a row that was the fullest stays so, and is filled up
+            wanted = -(-left // each)
+            if room == row_length:
+                with_room[room] = np.arange(rows, rows + wanted)
+                rows += wanted
+            used, with_room[room] = np.split(with_room[room], [wanted])
+            placed = min(left, len(used) * each)
+            row_of[place : place + placed] = np.repeat(used, each)[:placed]
+            full, rest = divmod(placed, each)
+            with_room[room - each * size] = np.append(with_room[room - each * size], used[:full])
+            if rest:
+                with_room[room - rest * size] = np.append(with_room[room - rest * size], used[full:])
+            place, left = place + placed, left - placed
     return row_of
 
 

@@ -143,6 +143,11 @@ def _write_pages(files, size, config, folder, workers, progress):
         progress("tokenize", counts["bytes"], size)
     if not counts["pieces"]:
         raise InputError(f"There is no text in the {len(files)} input file(s), the first of which is {files[0]}.")
+    if config.objective != "none" and counts["sentences"] == counts["documents_of_one_sentence"]:
+        raise InputError(
+            f"Each of the {counts['documents']:,} documents has one sentence, so that nothing comes next. "
+            "Blank lines end documents: take them out between sentences, or use the objective none."
+        )
     return {"pages": pages, "counts": counts}
 
 

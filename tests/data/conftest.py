@@ -1,0 +1,29 @@
+"""A small vocabulary and a made-up corpus in which every piece tells its document and sentence."""
+
+import numpy as np
+import pytest
+
+from bert_tf.features import SPECIAL_TOKENS
+from bert_tf.text.tokenizer import Tokenizer
+
+WORDS = [f"w{n}" for n in range(400)]
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return Tokenizer([*SPECIAL_TOKENS, *WORDS, "##s", "##ed", "."])
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """A file of 120 documents of 1 to 30 sentences."""
+    random = np.random.default_rng(0)
+
+    def sentence():
+        words = random.choice(WORDS, random.integers(3, 25))
+        return " ".join(word + random.choice(["", "", "s", "ed"]) for word in words) + "."
+
+    documents = ["\n".join(sentence() for _ in range(random.integers(1, 31))) for _ in range(120)]
+    path = tmp_path_factory.mktemp("corpus") / "text.txt"
+    path.write_text("\n\n".join(documents), encoding="utf-8")
+    return path
