@@ -105,6 +105,17 @@ VERBS = {
         ),
         "bert_tf.tasks.commands:predict",
     ),
+    "convert": Verb(
+        "write a model in another project's format, whichever it is in",
+        "bert-tf convert --input bert-base-uncased/ --output model/ --format bert_tf",
+        (
+            Flag("input", None, "a model's folder: bert_tf's, Hugging Face's, Google's, Model Garden's, keras-hub's", True),
+            Flag("output", None, "the new folder", True),
+            Flag("format", "bert_tf", "bert_tf, huggingface, google, model_garden or keras_hub"),
+            Flag("overwrite", False, "whether a model's folder that is there already is replaced"),
+        ),
+        "bert_tf.checkpoints.commands:convert",
+    ),
     "export": Verb(
         "write a fine-tuned model as a SavedModel (strings in, answers out) or as a TFLite file",
         "bert-tf export --model runs/quickstart/classifier --output saved_models/docs --format saved_model",

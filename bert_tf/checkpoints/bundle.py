@@ -86,7 +86,7 @@ def _clear_errors(prefix):
 
     try:
         yield
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:  # its reader raises each
         reason = str(error).splitlines()[0]
         raise InputError(f"{prefix}.* cannot be read, are the files whole? {reason}") from None
 

@@ -17,6 +17,7 @@ CONFIG = "config.json"
 FIELDS = GOOGLE_FIELDS | {"layer_norm_epsilon": "layer_norm_eps"}
 # Their "gelu" is the exact one; all their tanh forms are Google's. Of two names for one function the first is written.
 ACTIVATIONS = {
+    "gelu": "gelu",
     "gelu_new": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
     "gelu_fast": "gelu_tanh",
