@@ -6,6 +6,14 @@ from bert_tf.checkpoints import Checkpoint, schema
 from bert_tf.config import EncoderConfig, TextConfig
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Größe", "##n", "北", "a", "b", "c"]
+SIZES = {
+    "vocab_size": 11,
+    "hidden_size": 8,
+    "num_layers": 2,
+    "num_heads": 2,
+    "intermediate_size": 12,
+    "max_positions": 6,
+}
 HEADS = {
     "encoder": [],
     "pretrainer": ["masked_lm", "next_sentence"],
