@@ -3,7 +3,6 @@
 import json
 
 from bert_tf import files
-from bert_tf.config import TextConfig
 from bert_tf.data.records import RecordsConfig, write_records
 from bert_tf.progress import bar
 from bert_tf.quickstart import documents as texts
@@ -12,6 +11,7 @@ from bert_tf.text.tokenizer import Tokenizer
 from bert_tf.text.vocabulary import learn, write_vocabulary
 
 PARTS = ("train", "heldout")
+CHARACTERS_A_PIECE = 50
 
 
 def collect(run, corpus, seed):
@@ -33,11 +33,13 @@ def read_documents(run, part):
 
 
 def learn_vocabulary(run, config):
-    """Learns the word pieces of the training documents."""
-    lines = (line for document in read_documents(run, "train") for line in document.paragraphs)
-    pieces = learn(lines, config.vocab_size, TextConfig())
+    """Learns the word pieces of the training documents; a small corpus gets fewer than asked for."""
+    lines = [line for document in read_documents(run, "train") for line in document.paragraphs]
+    size = min(config.vocab_size, sum(map(len, lines)) // CHARACTERS_A_PIECE)
+    with bar("learning") as update:
+        pieces, report = learn(lines, size, progress=lambda stage, done, total: update(done, total, note=stage))
     write_vocabulary(run.folder / "vocab.txt", pieces)
-    return {"pieces": len(pieces)}
+    return report
 
 
 def write_all_records(run, config, seed):

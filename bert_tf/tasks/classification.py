@@ -19,11 +19,11 @@ class TextClassifier(Task):
     Args:
         tokenizer: a `Tokenizer`.
         labels: names of the C classes; targets are these names or their numbers.
-        max_length: pieces a row at most.
+        max_length: pieces a row at most; None: 128, or all positions of a smaller encoder.
         encoder: the fields of `EncoderConfig`.
     """
 
-    def __init__(self, tokenizer, labels, max_length=128, name="classification", **encoder):
+    def __init__(self, tokenizer, labels, max_length=None, name="classification", **encoder):
         super().__init__(tokenizer, max_length, name, **encoder)
         self.labels = [str(label) for label in labels]
         self.dropout = keras.layers.Dropout(self.config.hidden_dropout, dtype=self.dtype_policy)

@@ -26,15 +26,15 @@ class Task(Pretrained, keras.Model):
         self.encoder = BertEncoder(dtype=self.dtype_policy, **encoder)
         self.config = self.encoder.config
         self.tokenizer = tokenizer
-        self.max_length = max_length
-        if max_length > self.config.max_positions:
+        self.max_length = max_length or min(128, self.config.max_positions)
+        if self.max_length > self.config.max_positions:
             raise InputError(
                 f"Received: max_length={max_length}. This encoder has {self.config.max_positions} positions."
             )
 
     @classmethod
     def from_pretrained(cls, folder, dtype=None, **settings):
-        """The model in `folder`, with `settings` of the task in place of the saved ones.
+        """The model in `folder`, with `settings` of the task or encoder (dropout, say) in place of the saved ones.
 
         An encoder's folder of any format will do; a head that the folder lacks, or has for other labels, starts fresh.
         """
@@ -47,7 +47,7 @@ class Task(Pretrained, keras.Model):
             raise InputError(f"{source} has no vocabulary: a task model needs one to read text.")
         saved = {key: value for key, value in checkpoint.task.items() if key != "name"}
         tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.text)
-        model = cls(tokenizer, dtype=dtype, **(saved | settings), **dataclasses.asdict(checkpoint.encoder))
+        model = cls(tokenizer, dtype=dtype, **(dataclasses.asdict(checkpoint.encoder) | saved | settings))
         weights = checkpoint.weights
         if not model.has_head_of(checkpoint.task):
             weights = {name: value for name, value in weights.items() if name.startswith("encoder/")}
@@ -62,7 +62,8 @@ class Task(Pretrained, keras.Model):
         """Batches of inputs, and of targets if given, as `tf.data`; shuffled anew each epoch if asked for."""
         texts = tuple(map(_strings, texts)) if isinstance(texts, tuple) else _strings(texts)
         if targets is None:
-            return tf.data.Dataset.from_tensor_slices(texts).batch(batch_size).map(self.preprocess).prefetch(2)
+            data = tf.data.Dataset.from_tensor_slices((texts,)).batch(batch_size)
+            return data.map(self.preprocess, tf.data.AUTOTUNE).prefetch(2)
         data = tf.data.Dataset.from_tensor_slices((texts, self.encode_targets(targets)))
         if shuffle:
             data = data.shuffle(max(len(data), 1))

@@ -1,0 +1,40 @@
+# Two commands to begin with: `make quickstart`, then `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
+
+.PHONY: quickstart test lint format clean
+
+# Options of the verb go into ARGS: make quickstart ARGS="--seed 1"
+quickstart: $(VENV)/installed
+	$(BIN)/bert-tf quickstart $(ARGS)
+
+# One test file or option goes into ARGS too: make test ARGS="tests/text -k offsets"
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) or sys.exit(f"bert_tf needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}. Name another: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/python
+	$(PIP_INSTALL) --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP_INSTALL) --editable '.[garden,dev]'
+	$(PIP_INSTALL) --no-deps --requirement tests/requirements.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info
