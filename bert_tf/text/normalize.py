@@ -8,6 +8,8 @@ import tensorflow_text as tf_text
 from bert_tf import features
 from bert_tf.text import characters as ch
 
+_END = " "  # put behind every text, so that nothing in one text is next to the following text
+
 
 @dataclasses.dataclass
 class Words:
@@ -38,13 +40,11 @@ class Normalizer(tf.Module):
 
     def words(self, texts):
         """`Words` of texts [N] that went through `protect`."""
-        decoded = tf.strings.unicode_decode(self._expand(texts), "UTF-8")
+        decoded = tf.strings.unicode_decode(self._expand(texts + _END), "UTF-8")
         codes, properties = self._look_up(decoded.flat_values)
         if self._lower_case:
             codes = tf.cond(
-                tf.reduce_any(codes == ch.CAPITAL_SIGMA),
-                lambda: _lower_sigma(codes, properties, decoded.row_splits),
-                lambda: codes,
+                tf.reduce_any(codes == ch.CAPITAL_SIGMA), lambda: _lower_sigma(codes, properties), lambda: codes
             )
         return self._split(codes, properties, decoded.row_splits)
 
@@ -89,53 +89,40 @@ class Normalizer(tf.Module):
     def _split(self, codes, properties, row_splits):
         """`Words` of characters [M] of texts that begin at `row_splits`."""
         breaks = tf.cast(properties & (ch.SPACE | ch.ALONE) != 0, tf.int32)
-        # Counts breaks and texts up to each character, in halves inside a break: it stays the same along a word only.
-        text_begins = tf.ones_like(row_splits, tf.int32)
-        count = tf.cumsum(_add_at(breaks, row_splits, text_begins)) * 2 - breaks
+        # Counts the breaks up to each character, in halves inside a break: it stays the same along a word only.
+        count = tf.cumsum(breaks) * 2 - breaks
         places = tf.where(properties & (ch.SPACE | ch.REMOVED) == 0)[:, 0]  # [C]
         codes, count = tf.gather(codes, places), tf.gather(count, places)
-        begins = tf.where(tf.concat([tf.ones_like(count[:1], tf.bool), count[1:] != count[:-1]], 0))[:, 0]  # [W]
-        splits = tf.concat([begins, [tf.size(codes, tf.int64)]], 0)
+        splits = tf.where(tf.concat([[-1], count], 0) != tf.concat([count, [-2]], 0))[:, 0]  # [W + 1]
         strings = tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(codes, splits, validate=False), "UTF-8")
         if self._special_tokens:
             strings = _restore_special(strings)
         # The reference counts characters, after everything else.
         strings = tf.where(splits[1:] - splits[:-1] > self._max_word_chars, ch.NEVER_ASSIGNED, strings)
-        word_splits = tf.searchsorted(tf.gather(places, begins), row_splits, out_type=tf.int64)
+        word_splits = tf.searchsorted(tf.gather(places, splits[:-1]), row_splits, out_type=tf.int64)
         return Words(tf.RaggedTensor.from_row_splits(strings, word_splits, validate=False), codes, splits, places)
 
     def _source(self, texts):
         """Where each character of the expanded texts comes from in its text: (starts, ends) [expanded]."""
-        decoded = tf.strings.unicode_decode(texts, "UTF-8")
+        decoded = tf.strings.unicode_decode(texts + _END, "UTF-8")
         distinct, number = tf.unique(decoded.flat_values)
         expanded = self._expand(tf.strings.unicode_encode(distinct[:, tf.newaxis], "UTF-8"))
         lengths = tf.gather(tf.strings.length(expanded, unit="UTF8_CHAR"), number)  # [chars]
         _, properties = self._look_up(decoded.flat_values)
         # An accent written apart belongs to the letter before it: the letter ends where the accents end.
         in_text = tf.ragged.range(decoded.row_lengths()).flat_values
-        bases = tf.cast(properties & ch.JOINS == 0, tf.int32)
-        text_begins = tf.ones_like(decoded.row_splits, tf.int32)
-        group = tf.cumsum(_add_at(bases, decoded.row_splits, text_begins))  # [chars]
+        group = tf.cumsum(tf.cast(properties & ch.JOINS == 0, tf.int32))  # [chars]
         ends = tf.gather(tf.math.segment_max(in_text + 1, group), group)
         return tf.repeat(in_text, lengths), tf.repeat(ends, lengths)
 
 
-def _add_at(values, places, numbers):
-    """`values` [M] with `numbers` added at `places`, which may repeat and may be M."""
-    return tf.tensor_scatter_nd_add(tf.pad(values, [[0, 1]]), places[:, tf.newaxis], numbers)[:-1]
-
-
-def _lower_sigma(codes, properties, row_splits):
+def _lower_sigma(codes, properties):
     """Lower-cases capital sigmas: the final form behind a cased letter and not before one (Unicode, table 3-17)."""
-    looked_at = properties & (ch.CASE_IGNORABLE | ch.REMOVED) == 0
-    places = tf.where(looked_at)  # [L, 1]
-    rows = tf.searchsorted(row_splits, places[:, 0], side="right")
-    cased = tf.boolean_mask(properties, looked_at) & ch.CASED != 0
-    linked = rows[1:] == rows[:-1]
-    before = tf.concat([[False], linked & cased[:-1]], 0)
-    after = tf.concat([linked & cased[1:], [False]], 0)
-    lowered = tf.where(before & ~after, ch.FINAL_SIGMA, ch.SMALL_SIGMA)
-    found = tf.boolean_mask(codes, looked_at)
+    places = tf.where(properties & (ch.CASE_IGNORABLE | ch.REMOVED) == 0)  # [L, 1]; the last is a space
+    cased = tf.gather_nd(properties, places) & ch.CASED != 0
+    final = tf.roll(cased, 1, 0) & ~tf.roll(cased, -1, 0)
+    lowered = tf.where(final, ch.FINAL_SIGMA, ch.SMALL_SIGMA)
+    found = tf.gather_nd(codes, places)
     return tf.tensor_scatter_nd_update(codes, places, tf.where(found == ch.CAPITAL_SIGMA, lowered, found))
 
 

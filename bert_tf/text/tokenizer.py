@@ -30,14 +30,19 @@ class Tokenizer(tf.Module):
         self.config = config or TextConfig()
         self._pieces = np.array(vocabulary)
         self._normalizer = Normalizer(self.config)
-        limit = 4 * (self.config.max_word_chars + 1)  # bytes; characters are counted before
-        # No word has white space in it, but the op that splits by itself would find such pieces.
+        limit = self.config.max_word_chars
+        # No word has white space in it, but the op that splits by itself would find such pieces. The last name keeps
+        # it from refusing a vocabulary in which nothing can be found.
         names = [piece if piece.split() == [piece] else f"{NEVER_ASSIGNED}{i}" for i, piece in enumerate(vocabulary)]
-        settings = {"max_bytes_per_word": limit, "token_out_type": tf.int32}
+        names.append(NEVER_ASSIGNED)
         with tf.init_scope():
-            self._of_words = tf_text.FastWordpieceTokenizer(vocabulary, no_pretokenization=True, **settings)
-            # The last name keeps the op from refusing a vocabulary in which nothing can be found.
-            self._of_plain_text = tf_text.FastWordpieceTokenizer([*names, NEVER_ASSIGNED], **settings)
+            self._of_plain_text = tf_text.FastWordpieceTokenizer(
+                names, max_bytes_per_word=limit, token_out_type=tf.int32
+            )
+            # Of words whose characters were counted already: a character has four bytes at most.
+            self._of_words = tf_text.FastWordpieceTokenizer(
+                vocabulary, max_bytes_per_word=4 * limit, token_out_type=tf.int32, no_pretokenization=True
+            )
 
     @classmethod
     def from_file(cls, path, **settings):

@@ -1,0 +1,137 @@
+"""Times tokenizers beside each other: ours, FastBertTokenizer, Hugging Face's Rust tokenizers and keras-hub's.
+
+    python tools/benchmark_tokenizer.py --vocab vocab.txt --input 'books/*.txt' --input 'reviews/*.tsv' [--mb 6]
+
+Each --input is a set of its own. Before anything is timed, the ids of a tenth of the lines are compared with ours; then
+the tokenizers take turns for several rounds, and the median counts. keras-hub is timed on a tenth of the lines. The
+graphs are made before.
+"""
+
+import argparse
+import functools
+import itertools
+import os
+import statistics
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from bert_tf import Tokenizer
+from bert_tf.text.corpus import find_files, read_lines
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--vocab", required=True, help="vocabulary of an uncased model, one piece a line")
+    parser.add_argument("--input", required=True, action="append", help="files or globs; repeat it for more sets")
+    parser.add_argument("--mb", type=float, default=6, help="megabytes taken of each set")
+    parser.add_argument("--batch", type=int, default=1024, help="lines in a batch of tf.data")
+    parser.add_argument("--threads", type=int, default=2, help="parallel calls of tf.data")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds")
+    arguments = parser.parse_args()
+    tokenizer = Tokenizer.from_file(arguments.vocab)
+    engines = make_engines(tokenizer, arguments.batch, arguments.threads)
+    for pattern in arguments.input:
+        lines = take(pattern, arguments.mb * 1e6)
+        print(f"{pattern}: {len(lines):,} lines, {size(lines) / 1e6:.1f} MB")
+        differences = {name: compare(tokenizer, engine, lines) for name, engine in engines.items()}
+        report(race(engines, lines, arguments.repeats), differences)
+
+
+def take(pattern, limit):
+    """The lines of a set, blank ones left out, up to `limit` bytes."""
+    lines, left = [], limit
+    for line in itertools.chain.from_iterable(map(read_lines, find_files(pattern))):
+        if left <= 0:
+            break
+        if line.strip():
+            lines.append(line)
+            left -= len(line.encode())
+    return lines
+
+
+def size(lines):
+    return sum(len(line.encode()) for line in lines)
+
+
+def make_engines(tokenizer, batch, threads):
+    """By name, functions that prepare a list of lines and return the call to time; `as_lists` reads its answer."""
+    import keras_hub
+
+    fast = tf_text.FastBertTokenizer(
+        tokenizer.vocabulary, token_out_type=tf.int32, lower_case_nfd_strip_accents=True
+    ).tokenize
+    keras = keras_hub.models.BertTokenizer(tokenizer.vocabulary, lowercase=True)
+
+    def at_once(function):
+        return lambda lines: functools.partial(function, tf.constant(lines))
+
+    def streamed(function):
+        def prepare(lines):
+            batches = tf.data.Dataset.from_tensor_slices(lines).batch(batch).map(function, num_parallel_calls=threads)
+            return lambda: list(batches)
+
+        return prepare
+
+    return {
+        "bert_tf, one call": at_once(tokenizer),
+        "FastBertTokenizer, one call": at_once(fast),
+        "bert_tf, tf.data": streamed(tokenizer),
+        "FastBertTokenizer, tf.data": streamed(fast),
+        "Hugging Face, encode_batch": hugging_face(tokenizer.vocabulary),
+        "keras-hub, tf.data": streamed(keras),
+    }
+
+
+def hugging_face(vocabulary):
+    from tokenizers import Tokenizer as RustTokenizer
+    from tokenizers import models, normalizers, pre_tokenizers
+
+    ids = {piece: number for number, piece in enumerate(vocabulary)}
+    rust = RustTokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=200))
+    rust.normalizer = normalizers.BertNormalizer(lowercase=True)
+    rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return lambda lines: functools.partial(rust.encode_batch, lines, add_special_tokens=False)
+
+
+def compare(tokenizer, engine, lines):
+    """How many lines get other ids from `engine` than from ours."""
+    lines = lines[: len(lines) // 10]
+    return sum(
+        ours != theirs for ours, theirs in zip(tokenizer(lines).to_list(), as_lists(engine(lines)()), strict=True)
+    )
+
+
+def as_lists(answer):
+    if not isinstance(answer, list):
+        return answer.to_list()
+    if hasattr(answer[0], "ids"):
+        return [encoding.ids for encoding in answer]
+    return [row for batch in answer for row in batch.to_list()]
+
+
+def race(engines, lines, repeats):
+    """Median megabytes a second of each engine."""
+    parts = {name: lines[::10] if name.startswith("keras-hub") else lines for name in engines}
+    calls = {name: engine(parts[name]) for name, engine in engines.items()}
+    rates = {name: [] for name in engines}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            begin = time.perf_counter()
+            call()
+            elapsed = time.perf_counter() - begin
+            rates[name].append(size(parts[name]) / 1e6 / elapsed)
+    return {name: statistics.median(found) for name, found in rates.items()}
+
+
+def report(rates, differences):
+    for name, rate in rates.items():
+        ratio = rates["bert_tf, tf.data" if "one call" not in name else "bert_tf, one call"] / rate
+        print(f"  {name:<28} {rate:7.2f} MB/s   ours {ratio:5.1f} times   {differences[name]:,} lines differ")
+
+
+if __name__ == "__main__":
+    main()
