@@ -12,7 +12,7 @@ import pathlib
 from bert_tf.data.folder import RecordsFolder
 from bert_tf.data.instances import Block
 from bert_tf.data.pages import deal_pages, group_files, num_buckets, read_pages, tokenize_page
-from bert_tf.data.records import RecordsConfig, check_vocabulary, num_shards
+from bert_tf.data.records import RecordsConfig, check_text, check_vocabulary, num_shards
 from bert_tf.data.shards import Layout, write_shards
 from bert_tf.errors import ConfigError
 from bert_tf.text.corpus import find_files, unpacked_bytes
@@ -51,7 +51,9 @@ def write_records_with_beam(inputs, tokenizer, output, config=None, runner="Dire
     result = pipeline.run()
     result.wait_until_finish()
     counters = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(_NAMESPACE))["counters"]
-    return folder.close({"files": len(files)}, [{found.key.metric.name: found.result for found in counters}])
+    counts = {"files": len(files)} | {found.key.metric.name: found.result for found in counters}
+    check_text(collections.Counter(counts), files, config)
+    return folder.close(counts, [])
 
 
 _NAMESPACE = "bert_tf"
@@ -63,19 +65,21 @@ def _build(beam, groups, work):
     blocks = pages | "Spread pages" >> beam.Reshuffle() | "Tokenize" >> beam.Map(work.tokenize)
     sizes = blocks | "Sizes" >> beam.Map(_size) | beam.combiners.ToList()
     deal = beam.pvalue.AsSingleton(sizes | "Deal" >> beam.Map(work.deal))
-    units = blocks | "To units" >> beam.Map(_to_unit, deal) | "Units" >> beam.GroupByKey()
+    units = blocks | "To units" >> beam.FlatMap(_to_units, deal) | "Units" >> beam.GroupByKey()
     return units | "Write" >> beam.Map(work.write, deal)
 
 
 def _size(block):
-    place, characters, _ = block
-    return place, characters
+    place, documents, characters, _ = block
+    return place, documents, characters
 
 
-def _to_unit(block, deal):
-    place, _, arrays = block
-    layout, bucket_of = deal
-    return bucket_of[place] % layout.units, (bucket_of[place], place, arrays)
+def _to_units(block, deal):
+    """Sends a page to the unit of its bucket, and to those where it is a guest."""
+    place, _, _, arrays = block
+    layout, buckets_of = deal
+    for bucket, is_guest in buckets_of[place]:
+        yield bucket % layout.units, (bucket, is_guest, place, arrays)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,28 +101,33 @@ class _Work:
         _report(counts)
 
     def tokenize(self, item):
-        """`((group, index), characters, arrays of a Block)` of a page."""
+        """`((group, index), its first and last document, characters, arrays of a Block)` of a page."""
         place, page = item
         block, counts = tokenize_page(page, _tokenizer(self.vocabulary, self.text), self.config.split_sentences)
         _report(counts)
-        return place, counts["characters"], vars(block)
+        return place, (page[0][0], page[-1][0]), counts["characters"], vars(block)
 
     def deal(self, sizes):
-        """The `Layout`, and `{(group, index): bucket}` of all pages."""
-        places = sorted(place for place, _ in sizes)
-        layout = Layout(num_buckets(sum(characters for _, characters in sizes)), self.shards, self.config.gzip)
-        return layout, dict(
-            zip(places, deal_pages(len(places), layout.buckets, self.config.seed).tolist(), strict=True)
-        )
+        """The `Layout`, and `{(group, index): [(bucket, whether as a guest)]}` of all pages."""
+        places, documents, characters = zip(*sorted(sizes), strict=True) if sizes else ((), (), ())
+        layout = Layout(num_buckets(sum(characters)), self.shards, self.config.gzip)
+        buckets_of = {place: [] for place in places}
+        for bucket, kinds in enumerate(deal_pages(documents, layout.buckets, self.config.seed)):
+            for is_guest, pages in enumerate(kinds):
+                for page in pages:
+                    buckets_of[places[page]].append((bucket, bool(is_guest)))
+        return layout, buckets_of
 
     def write(self, unit, deal):
         """Writes the shards of one unit, whose pages come in any order."""
         number, pages = unit
-        pages = sorted(pages, key=lambda page: page[:2])
-        buckets = (
-            (bucket, Block.join([Block(**arrays) for _, _, arrays in found]))
-            for bucket, found in itertools.groupby(pages, key=lambda page: page[0])
-        )
+        pages = sorted(pages, key=lambda page: page[:3])
+        buckets = []
+        for bucket, found in itertools.groupby(pages, key=lambda page: page[0]):
+            own, guests = [], []
+            for _, is_guest, _, arrays in found:
+                (guests if is_guest else own).append(Block(**arrays))
+            buckets.append((bucket, own, guests))
         paths = [self.folder / name for name in deal[0].names_of(number)]
         _report(write_shards(_tokenizer(self.vocabulary, self.text), buckets, paths, self.config))
 

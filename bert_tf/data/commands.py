@@ -46,13 +46,13 @@ def summary(report, output):
         + ", ".join(f"{name.replace('_', ' ')} {share:.2%}" for name, share in rates.items()),
     ]
     notes = {
-        "invalid_utf8_lines": "lines held bytes that are not UTF-8, which were replaced",
-        "nul_bytes": "NUL bytes were left out",
-        "long_lines": "lines of over a MiB were taken in pieces",
+        "invalid_utf8_lines": "lines with bytes that are not UTF-8, which were replaced",
+        "nul_bytes": "NUL bytes, which were left out",
+        "long_lines": "lines of over a MiB, which were taken in pieces",
     }
     if report["settings"]["objective"] != "none":
-        notes["documents_of_one_sentence"] = "documents of one sentence have no next one and gave no pairs of their own"
-    lines += [f"{counts[name]:,} {note}" for name, note in notes.items() if counts.get(name)]
+        notes["documents_of_one_sentence"] = "documents of one sentence, which have no next one and gave no pairs"
+    lines += [f"{note}: {counts[name]:,}" for name, note in notes.items() if counts.get(name)]
     return "\n".join(lines)
 
 

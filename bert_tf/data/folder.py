@@ -31,6 +31,8 @@ class RecordsFolder:
 
     def is_finished(self):
         """Whether the folder holds just these records; raises `InputError` if it holds anything else."""
+        if self.path.is_file():
+            raise InputError(f"{self.path} is a file. Records are written to a folder.")
         if not self.path.exists() or not any(self.path.iterdir()):
             return False
         plan_of = {self.path / REPORT: "other records", self.work / "plan.json": "other unfinished records"}
@@ -54,7 +56,6 @@ class RecordsFolder:
         for file in self.path.glob(".*.tmp"):
             file.unlink()
         write_text(self.work / "plan.json", json.dumps(self.plan, ensure_ascii=False))
-        self.tokenizer.save(self.path / VOCABULARY)
 
     def page(self, number):
         return self.pages / f"{number // 1000:05d}-{number % 1000:03d}.npz"
@@ -79,6 +80,7 @@ class RecordsFolder:
                 counts[name] = counts.get(name, 0) + number
         shards = {file.name: file.stat().st_size for file in sorted(self.path.glob("records-*.tfrecord*"))}
         report = {"counts": counts, "rates": _rates(counts, self.plan["settings"]), "shards": shards} | self.plan
+        self.tokenizer.save(self.path / VOCABULARY)
         write_text(self.path / REPORT, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         shutil.rmtree(self.work)
         return report

@@ -42,7 +42,7 @@ class Block:
         return np.concatenate([[0], np.cumsum(self.part_lengths)])
 
 
-def make_spans(block, objective, max_length, short_seq_prob, seed):
+def make_spans(block, objective, max_length, short_seq_prob, seed, guests=0):
     """Chooses what stands in each instance, before truncation.
 
     Args:
@@ -52,13 +52,14 @@ def make_spans(block, objective, max_length, short_seq_prob, seed):
         short_seq_prob: share of instances that aim at a random shorter length. It is drawn for every instance;
             Google's script draws it once a document, which for books is all or nothing.
         seed: what `random.Random` takes.
+        guests: how many parts, the last of the block, serve as random seconds only.
 
     Returns:
         int64 [N, 5]: begin and end of the first and of the second segment in `block.tokens`, and the label.
         For "none" the second segment is empty.
     """
     draw = random.Random(seed)
-    bounds, parts = block.bounds.tolist(), block.part_bounds.tolist()
+    bounds, parts = block.bounds.tolist(), block.part_bounds[: len(block.documents) - guests + 1].tolist()
     room = max_length - (2 if objective == "none" else 3)
 
     def target():
@@ -175,8 +176,8 @@ class _OtherDocuments:
         elsewhere = len(self.by_document) - (end - begin)
         if not elsewhere:
             raise InputError(
-                "Random next sentences must come from another document, and there is none: the text, or nearly all of "
-                "it, is one document. Put blank lines between documents, or use the objective sentence_order or none."
+                "Random next sentences must come from another document, but the text is one document. "
+                "Put blank lines between documents, or use the objective sentence_order or none."
             )
 
         def choose(length):

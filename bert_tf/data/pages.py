@@ -68,20 +68,16 @@ def tokenize_page(page, tokenizer, split):
 
 
 def save_page(tokenizer, page, split, path):
-    """Tokenizes a page into a file; returns the counts."""
+    """Tokenizes a page into a file; returns the first and the last document in it, and the counts."""
     block, counts = tokenize_page(page, tokenizer, split)
     with path.open("wb") as file:
         np.savez(file, **vars(block))
-    return counts
+    return (page[0][0], page[-1][0]), counts
 
 
-def load_pages(paths):
-    """Reads page files into one `Block`."""
-    blocks = []
-    for path in paths:
-        with np.load(path) as arrays:
-            blocks.append(Block(**arrays))
-    return Block.join(blocks)
+def load_page(path):
+    with np.load(path) as arrays:
+        return Block(**arrays)
 
 
 def num_buckets(chars):
@@ -89,6 +85,25 @@ def num_buckets(chars):
     return max(1, -(-chars // BUCKET_CHARS))
 
 
-def deal_pages(num_pages, buckets, seed):
-    """Which bucket each page goes to, int [num_pages]; buckets differ by one page at most."""
-    return np.random.default_rng([seed, num_pages]).permutation(num_pages) % buckets
+def deal_pages(documents, buckets, seed):
+    """Deals pages out to buckets at random; buckets differ by one page at most.
+
+    A bucket in which all is one document gets a page from elsewhere as a guest, for random next sentences only.
+
+    Args:
+        documents: int [pages, 2], the first and the last document of each page.
+
+    Returns:
+        For each bucket the numbers of its own pages, rising, and of its guests, at most one.
+    """
+    documents = np.asarray(documents, np.int64).reshape(-1, 2)
+    generator = np.random.default_rng([seed, len(documents)])
+    bucket_of = generator.permutation(len(documents)) % buckets
+    dealt = []
+    for bucket in range(buckets):
+        own = np.flatnonzero(bucket_of == bucket)
+        found = np.unique(documents[own])
+        elsewhere = np.flatnonzero(np.any(documents != found[0], axis=1)) if len(found) == 1 else []
+        guests = generator.choice(elsewhere, 1) if len(elsewhere) else own[:0]
+        dealt.append((own.tolist(), guests.tolist()))
+    return dealt

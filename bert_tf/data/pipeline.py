@@ -6,6 +6,7 @@ import tensorflow as tf
 from bert_tf.data.packing import pack_features
 from bert_tf.data.plans import BucketedRows, PackedRows, Plan, SingleRows
 from bert_tf.data.reader import Records
+from bert_tf.data.records import RecordsConfig, write_records
 from bert_tf.errors import ConfigError
 from bert_tf.features import (
     CLS_POSITIONS,
@@ -96,6 +97,20 @@ def make_dataset(
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF  # `shard` does it
     return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+
+
+def make_dataset_from_text(inputs, tokenizer, cache, batch_size, config=None, **settings):
+    """`make_dataset` straight from text, by way of records that are written once and masked anew in every epoch.
+
+    Args:
+        inputs: files, folders or globs of text.
+        tokenizer: a `Tokenizer`, or the path of a vocabulary.
+        cache: the folder for the records; what an earlier call with the same arguments left there is used.
+        batch_size, settings: as for `make_dataset`.
+        config: a `RecordsConfig`.
+    """
+    write_records(inputs, tokenizer, cache, config or RecordsConfig(static_masking=False))
+    return make_dataset(cache, batch_size, **settings)
 
 
 def to_training_example(features):

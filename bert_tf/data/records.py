@@ -9,8 +9,6 @@ import os
 import pathlib
 import shutil
 
-import numpy as np
-
 from bert_tf.data.examples import SCHEMAS
 from bert_tf.data.folder import RecordsFolder
 from bert_tf.data.instances import OBJECTIVES
@@ -123,8 +121,19 @@ def check_vocabulary(tokenizer, config):
         raise InputError(f"The vocabulary of {tokenizer.vocab_size} pieces has no {' and no '.join(missing)}.")
 
 
+def check_text(counts, files, config):
+    """Raises `InputError` if the text that was counted can give no examples."""
+    if not counts["pieces"]:
+        raise InputError(f"There is no text in the {len(files)} input file(s), the first of which is {files[0]}.")
+    if config.objective != "none" and counts["sentences"] == counts["documents_of_one_sentence"]:
+        raise InputError(
+            f"Each of the {counts['documents']:,} documents has one sentence, so that nothing comes next. "
+            "Blank lines end documents: take them out between sentences, or use the objective none."
+        )
+
+
 def _write_pages(files, size, config, folder, workers, progress):
-    """Tokenizes the corpus into page files; returns their number, their characters and the counts."""
+    """Tokenizes the corpus into page files; returns the documents of each page and the counts."""
     counts = collections.Counter(files=len(files))
     shutil.rmtree(folder.pages, ignore_errors=True)
     folder.pages.mkdir()
@@ -136,31 +145,24 @@ def _write_pages(files, size, config, folder, workers, progress):
                 yield page, config.split_sentences, folder.page(number)
                 number += 1
 
-    pages = 0
-    for found in workers.map(save_page, items()):
+    documents = []
+    for ends, found in workers.map(save_page, items()):
+        documents.append(ends)
         counts.update(found)
-        pages += 1
         progress("tokenize", counts["bytes"], size)
-    if not counts["pieces"]:
-        raise InputError(f"There is no text in the {len(files)} input file(s), the first of which is {files[0]}.")
-    if config.objective != "none" and counts["sentences"] == counts["documents_of_one_sentence"]:
-        raise InputError(
-            f"Each of the {counts['documents']:,} documents has one sentence, so that nothing comes next. "
-            "Blank lines end documents: take them out between sentences, or use the objective none."
-        )
-    return {"pages": pages, "counts": counts}
+    check_text(counts, files, config)
+    return {"documents": documents, "counts": counts}
 
 
 def _write_shards(pages, shards, config, folder, workers, progress):
     """Writes all shards that are not there yet; returns the counts of each unit of work."""
     layout = Layout(num_buckets(pages["counts"]["characters"]), shards, config.gzip)
-    bucket_of_page = deal_pages(pages["pages"], layout.buckets, config.seed)
+    dealt = deal_pages(pages["documents"], layout.buckets, config.seed)
     left = [unit for unit in range(layout.units) if not folder.recalls(f"unit-{unit}")]
 
     def items():
         for unit in left:
-            buckets = layout.buckets_of(unit)
-            contents = [(b, [folder.page(page) for page in np.flatnonzero(bucket_of_page == b)]) for b in buckets]
+            contents = [(b, *(list(map(folder.page, pages)) for pages in dealt[b])) for b in layout.buckets_of(unit)]
             yield contents, [folder.path / name for name in layout.names_of(unit)], config
 
     done = layout.units - len(left)

@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.data.examples import serialize
-from bert_tf.data.instances import make_rows, make_spans
-from bert_tf.data.pages import load_pages
+from bert_tf.data.instances import Block, make_rows, make_spans
+from bert_tf.data.pages import load_page
 from bert_tf.features import INPUT_IDS, INPUT_MASK, IS_RANDOM, MASKED_LM_WEIGHTS, NEXT_SENTENCE_LABELS
 from bert_tf.files import atomic_file
 from bert_tf.text.masking import Masker
 
-_BATCH = 4096  # rows made at a time
+_BATCH_PIECES = 1 << 19  # made at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Layout:
         return [f"records-{number:05d}-of-{self.shards:05d}{suffix}" for number in numbers]
 
 
-def make_examples(block, bucket, config, tokenizer):
+def make_examples(block, bucket, config, tokenizer, guests=0):
     """Yields `{feature: array [N, ...]}` of all instances of one bucket, in batches, in random order.
 
     Args:
@@ -48,15 +48,17 @@ def make_examples(block, bucket, config, tokenizer):
         bucket: its number, on which, beside the seed of the config, everything random depends.
         config: a `RecordsConfig`.
         tokenizer: gives the ids of special tokens and the vocabulary.
+        guests: as for `make_spans`.
     """
     mask = Masker(config.masking_config, tokenizer) if config.static_masking else None
+    size = max(1, _BATCH_PIECES // config.max_length)
     specials = tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id
     for number in range(config.passes):
         seeds = [int(seed) for seed in np.random.SeedSequence([config.seed, bucket, number]).generate_state(4)]
-        spans = make_spans(block, config.objective, config.max_length, config.short_seq_prob, seeds[0])
+        spans = make_spans(block, config.objective, config.max_length, config.short_seq_prob, seeds[0], guests)
         np.random.default_rng(seeds[1]).shuffle(spans)
-        for start in range(0, len(spans), _BATCH):
-            batch = spans[start : start + _BATCH]
+        for start in range(0, len(spans), size):
+            batch = spans[start : start + size]
             rows = make_rows(block.tokens, batch, config.max_length, *specials, seed=[seeds[2], start])
             if config.objective == "none":
                 del rows[NEXT_SENTENCE_LABELS]
@@ -77,15 +79,23 @@ def count(rows):
 
 
 def write_shards(tokenizer, buckets, paths, config):
-    """Writes the examples of `buckets`, pairs of number and `Block`, in turn to the shards `paths`; returns counts."""
+    """Writes the examples of buckets in turn to the shards `paths`.
+
+    Args:
+        buckets: numbers of buckets with the `Block`s of their own pages and of their guests' pages.
+
+    Returns:
+        The counts of what was written.
+    """
     counts = collections.Counter()
     with contextlib.ExitStack() as stack:
         options = tf.io.TFRecordOptions(compression_type="GZIP" if config.gzip else "")
         temporary = [stack.enter_context(atomic_file(path)) for path in paths]
         writers = [stack.enter_context(tf.io.TFRecordWriter(str(path), options)) for path in temporary]
         turn = itertools.cycle(writers)
-        for number, block in buckets:
-            for rows in make_examples(block, number, config, tokenizer):
+        for number, own, guests in buckets:
+            block, parts = Block.join([*own, *guests]), sum(len(guest.documents) for guest in guests)
+            for rows in make_examples(block, number, config, tokenizer, parts):
                 counts.update(count(rows))
                 for example in serialize(rows, config.schema):
                     next(turn).write(example)
@@ -93,5 +103,6 @@ def write_shards(tokenizer, buckets, paths, config):
 
 
 def write_shards_of_files(tokenizer, buckets, paths, config):
-    """`write_shards` for buckets that are given as pairs of number and page files."""
-    return write_shards(tokenizer, ((number, load_pages(pages)) for number, pages in buckets), paths, config)
+    """`write_shards` for buckets whose pages are given as page files."""
+    loaded = ((number, list(map(load_page, own)), list(map(load_page, guests))) for number, own, guests in buckets)
+    return write_shards(tokenizer, loaded, paths, config)

@@ -14,7 +14,7 @@ from bert_tf.errors import InputError
 from bert_tf.text.sentences import split_sentences
 
 CHUNK_BYTES = 1 << 20  # what is read at once, and the longest line given out in one piece
-MAX_JSON_BYTES = 256 << 20  # a JSON row cannot be parsed in pieces
+MAX_JSON_BYTES = 32 << 20  # a JSON row cannot be parsed in pieces
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b")) + b"\x7f"
 
 
@@ -184,7 +184,10 @@ def _byte_lines(path, longest, counts):
             pieces = 0
         while len(rest) > longest:
             if longest == MAX_JSON_BYTES:
-                raise InputError(f"{path}, line {number}: a JSON row of over {MAX_JSON_BYTES >> 20} MiB.")
+                raise InputError(
+                    f"{path}, line {number}: a JSON row of over {MAX_JSON_BYTES >> 20} MiB, which cannot be read in "
+                    "pieces. Split the document, or give it as plain text."
+                )
             counts["long_lines"] += not pieces
             pieces += 1
             end = _place_to_cut(rest, longest)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.data.pipeline import make_dataset
+from bert_tf.data.pipeline import make_dataset, make_dataset_from_text
 from bert_tf.data.plans import PackedRows, Plan
 from bert_tf.data.reader import Records
 from bert_tf.data.records import RecordsConfig, write_records
@@ -165,6 +165,12 @@ def test_packing_leaves_little_padding_on_real_text(shared, tmp_path):
     assert PackedRows(Plan(1), lengths, predictions, 512).filled > 0.97
     batches = take(make_dataset(tmp_path / "records", 8, pack_length=512), 20)
     assert np.mean([x["input_mask"].mean() for x, _, _ in batches]) > 0.97
+
+
+def test_batches_straight_from_text(corpus, tokenizer, tmp_path):
+    once, again = (take(make_dataset_from_text(corpus, tokenizer, tmp_path / "cache", 4, seed=2), 2) for _ in range(2))
+    assert_same(once, again)
+    assert once[0][0]["input_ids"].shape == (4, 128) and np.any(once[0][0]["input_ids"] == tokenizer.mask_id)
 
 
 @pytest.mark.parametrize(

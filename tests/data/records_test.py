@@ -145,6 +145,20 @@ def test_many_small_buckets_hold_all_of_the_text(small_buckets, corpus, tokenize
     assert pieces == report["counts"]["pieces"] == report["counts"]["tokens"] - 2 * report["counts"]["examples"]
 
 
+def test_a_document_that_fills_buckets_alone_gets_random_seconds_from_elsewhere(small_buckets, tokenizer, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("w1 w2 w3 w4 w5 w6 w7.\n" * 10_000 + "\nw10.\nw11.\n\nw12.\nw13.\n")
+    write_records(text, tokenizer, tmp_path / "records", RecordsConfig(dupe_factor=1, num_processes=1))
+    rows = read_all(tmp_path / "records")
+    is_random = rows["next_sentence_labels"][:, 0] == 1
+    first = [tokenizer.vocabulary.index(f"w{n}") for n in range(1, 8)]
+    seconds = rows["input_ids"] * (rows["segment_ids"] == 1)
+    of_first = np.isin(seconds, first).any(1)
+    assert abs(is_random.mean() - 0.5) < 0.01 and is_random.sum() > 300
+    from_big = np.isin(rows["input_ids"] * (rows["segment_ids"] == 0), first).any(1)
+    assert not (from_big & is_random & of_first).any()
+
+
 def test_documents_of_one_sentence_are_counted_and_serve_as_random_seconds(tokenizer, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("w1 w2. \nw3 w4.\n\nw5.\n\n\n\nw6.\n")
