@@ -26,6 +26,8 @@ ACTIVATIONS = {
     "gelu_tanh": gelu_tanh,
     "quick_gelu": quick_gelu,
     "relu": ops.relu,
+    "relu6": ops.relu6,
+    "sigmoid": ops.sigmoid,
     "silu": ops.silu,
     "tanh": ops.tanh,
     "mish": keras.activations.mish,
