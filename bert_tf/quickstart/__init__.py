@@ -36,7 +36,9 @@ def quickstart(output, corpus=None, seed=0, config=None):
     for filled in stage("fill masks", "guesses a hidden word", lambda: learning.fill_masks(run, corpus)):
         best = ", ".join(f"{piece} {probability:.0%}" for piece, probability in filled["best"])
         run.say(f"  {filled['text'].replace('[', chr(92) + '[')}  {best}")
-    tuned = stage("fine-tune", "learns to tell where a paragraph is from", lambda: learning.finetune(run, config, seed))
+    tuned = stage(
+        "fine-tune", "learns to tell where a paragraph is from", lambda: learning.finetune(run, config, corpus, seed)
+    )
     if "skipped" in tuned:
         run.say(f"  skipped: {tuned['skipped']}")
     else:

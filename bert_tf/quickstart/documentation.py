@@ -19,6 +19,9 @@ PACKAGES = (
     *("tensorflow_text", "werkzeug", "PIL", "fsspec", "grpc", "click", "optree", "absl", "google", "packaging"),
 )
 STANDARD_LIBRARY = "python"
+# What the classifier tells apart: packages with much text of their own. Keras and keras_hub share theirs with
+# tensorflow, and the standard library is about everything.
+LABELS = ("fontTools", "huggingface_hub", "matplotlib", "pip", "tensorflow")
 _SKIPPED = {"test", "tests", "testing", "idlelib", "site-packages", "__pycache__"}
 _CODE = re.compile(r">>>|```|^\s*[@#$<|+{}\[*]|={3,}|-{4,}|[{};]\s*$", re.MULTILINE)
 _MIN_CHARACTERS = 100  # shorter paragraphs are mostly headings and names of arguments

@@ -9,8 +9,8 @@ from bert_tf.text.sentences import split_sentences
 
 MAX_CHARACTERS = 16_000_000  # enough for a first model, and bounds time and memory
 MIN_CHARACTERS = 200_000  # under this neither a vocabulary nor a model comes to anything
-SECTION_CHARACTERS = 8_000
-PARAGRAPH_CHARACTERS = 400
+SECTION_CHARACTERS = 8_000  # of a file of one's own, which are treated as a document
+PARAGRAPH_CHARACTERS = 400  # about as much as the classifier reads
 HELD_OUT = 0.08
 
 
@@ -61,15 +61,16 @@ def _paragraphs(path):
         if line.strip():
             block.append(line.strip())
         if block and (not line.strip() or sum(map(len, block)) > 100 * PARAGRAPH_CHARACTERS):
-            yield from _join_sentences(split_sentences(" ".join(block)))
+            yield from join(split_sentences(" ".join(block)))
             block = []
-    yield from _join_sentences(split_sentences(" ".join(block)))
+    yield from join(split_sentences(" ".join(block)))
 
 
-def _join_sentences(sentences):
+def join(parts):
+    """Joins short parts, in order, into paragraphs of at least `PARAGRAPH_CHARACTERS`; the last may be shorter."""
     paragraph = ""
-    for sentence in sentences:
-        paragraph = f"{paragraph} {sentence}".strip()
+    for part in parts:
+        paragraph = f"{paragraph} {part}".strip()
         if len(paragraph) >= PARAGRAPH_CHARACTERS:
             yield paragraph
             paragraph = ""
@@ -92,7 +93,7 @@ def labelled_paragraphs(documents, labels, most, seed):
     by_label = {label: [] for label in labels}
     for document in documents:
         if document.label in by_label:
-            by_label[document.label] += document.paragraphs
+            by_label[document.label] += whole_paragraphs(document)
     chooser = random.Random(seed)
     rows = [
         (paragraph, label)
@@ -101,3 +102,8 @@ def labelled_paragraphs(documents, labels, most, seed):
     ]
     chooser.shuffle(rows)
     return [paragraph for paragraph, _ in rows], [label for _, label in rows]
+
+
+def whole_paragraphs(document):
+    """Paragraphs long enough to tell what they are about: short ones are joined with those that follow."""
+    return [paragraph for paragraph in join(document.paragraphs) if len(paragraph) >= PARAGRAPH_CHARACTERS]

@@ -10,6 +10,7 @@ from bert_tf.data.pipeline import make_dataset
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.quickstart import documents as texts
 from bert_tf.quickstart.corpus import read_documents
+from bert_tf.quickstart.documentation import LABELS
 from bert_tf.tasks.classification import TextClassifier
 from bert_tf.tasks.fill_mask import fill_mask
 from bert_tf.text.tokenizer import Tokenizer
@@ -22,7 +23,7 @@ MASKED_SENTENCES = (
     "If the file does not [MASK], an error is raised.",
     "This function takes a [MASK] as its first argument.",
 )
-MIN_PARAGRAPHS = 200  # a label with fewer cannot be learned
+MIN_PARAGRAPHS = 100  # a label with fewer cannot be learned
 
 
 def pretrain(run, config, seed):
@@ -85,16 +86,25 @@ def masked_sentences(documents):
     return sentences
 
 
-def finetune(run, config, seed):
-    """Fine-tunes a classifier that tells which package, or which document, a paragraph comes from."""
+def finetune(run, config, corpus, seed):
+    """Fine-tunes a classifier that tells which package, or which document, a paragraph comes from.
+
+    The held-out paragraphs are those of documents that neither this training nor pretraining saw.
+    """
     train, heldout = read_documents(run, "train"), read_documents(run, "heldout")
-    labels = choose_labels(train, heldout, config.max_labels)
+    labels = choose_labels(train, heldout, config.max_labels) if corpus else list(LABELS)
     if len(labels) < 2:
         return {"skipped": f"the text has fewer than two documents of {MIN_PARAGRAPHS} paragraphs to tell apart"}
     keras.utils.set_random_seed(seed)
     x, y = texts.labelled_paragraphs(train, labels, config.paragraphs_a_label, seed)
-    heldout_x, heldout_y = texts.labelled_paragraphs(heldout, labels, config.paragraphs_a_label, seed)
-    model = TextClassifier.from_pretrained(run.folder / "pretrained", labels=labels, max_length=config.finetune_length)
+    heldout_x, heldout_y = texts.labelled_paragraphs(heldout, labels, config.paragraphs_a_label // 10, seed)
+    model = TextClassifier.from_pretrained(
+        run.folder / "pretrained",
+        labels=labels,
+        max_length=config.finetune_length,
+        hidden_dropout=config.finetune_dropout,
+        attention_dropout=config.finetune_dropout,
+    )
     steps = -(-len(x) // config.finetune_batch_size)
     model.compile(adamw(schedule(config.finetune_learning_rate, steps * config.finetune_epochs)))
     history = fit(
@@ -122,8 +132,8 @@ def choose_labels(train, heldout, most):
     """The labels with the most training paragraphs, of those that have enough of them and some held out."""
     counts = {}
     for document in train:
-        counts[document.label] = counts.get(document.label, 0) + len(document.paragraphs)
-    held_out = {document.label for document in heldout}
+        counts[document.label] = counts.get(document.label, 0) + len(texts.whole_paragraphs(document))
+    held_out = {document.label for document in heldout if texts.whole_paragraphs(document)}
     enough = [label for label, count in counts.items() if count >= MIN_PARAGRAPHS and label in held_out]
     return sorted(sorted(enough, key=counts.get, reverse=True)[:most])
 

@@ -14,11 +14,12 @@ class QuickstartConfig:
     max_length: int = 64
     max_predictions: int = 10
     batch_size: int = 64
-    pretrain_steps: int = 2200
+    pretrain_steps: int = 2000
     pretrain_learning_rate: float = 3e-3
     finetune_length: int = 96
     finetune_epochs: int = 4
     finetune_batch_size: int = 32
-    finetune_learning_rate: float = 1e-3
+    finetune_learning_rate: float = 2e-3
+    finetune_dropout: float = 0.1
     max_labels: int = 6
-    paragraphs_a_label: int = 1200
+    paragraphs_a_label: int = 1000  # to train on; a tenth of it are held out at most
