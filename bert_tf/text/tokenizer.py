@@ -67,11 +67,8 @@ class Tokenizer(tf.Module):
             return self(texts[tf.newaxis]).values
         with tf.device("CPU"):  # string ops have no other kernels; the integer ops between them should not travel
             texts = self._normalizer.protect(texts)
-            return tf.cond(
-                tf.reduce_all(is_plain(texts, self.config)),
-                lambda: self._of_plain(texts),
-                lambda: self._of_mixed(texts),
-            )
+            plain = is_plain(texts, self.config)
+            return tf.cond(tf.reduce_all(plain), lambda: self._of_plain(texts), lambda: self._of_mixed(texts, plain))
 
     def with_offsets(self, texts):
         """Ids of texts and where each piece stands.
@@ -126,14 +123,16 @@ class Tokenizer(tf.Module):
             texts = tf.strings.lower(texts)  # of ASCII letters only
         return self._of_plain_text.tokenize(texts)
 
-    def _of_mixed(self, texts):
+    def _of_mixed(self, texts, plain):
         """Sends each text the way it needs and brings the answers into the order of the texts."""
-        folded = self._normalizer.fold(texts)
-        plain = is_plain(folded, self.config)
+        odd = tf.where(~plain)  # [odd, 1]
+        folded = self._normalizer.fold(tf.gather_nd(texts, odd))  # makes most of them plain
+        texts = tf.tensor_scatter_nd_update(texts, odd, folded)
+        plain = tf.tensor_scatter_nd_update(plain, odd, is_plain(folded, self.config))
         easy, hard = tf.where(plain)[:, 0], tf.where(~plain)[:, 0]
         words = self._normalizer.words(tf.gather(texts, hard)).strings
         of_words = words.with_values(self._of_words.tokenize(words.values)).merge_dims(1, 2)
-        ids = tf.concat([self._of_plain(tf.gather(folded, easy)), of_words], 0)
+        ids = tf.concat([self._of_plain(tf.gather(texts, easy)), of_words], 0)
         return tf.gather(ids, tf.math.invert_permutation(tf.concat([easy, hard], 0)))
 
 
