@@ -9,14 +9,14 @@ import functools
 import itertools
 import pathlib
 
-from bert_tf.data.folder import RecordsFolder
 from bert_tf.data.instances import Block
 from bert_tf.data.pages import deal_pages, group_files, num_buckets, read_pages, tokenize_page
-from bert_tf.data.records import RecordsConfig, check_text, check_vocabulary, num_shards
+from bert_tf.data.records import RecordsConfig, check_text, num_shards, prepare
 from bert_tf.data.shards import Layout, write_shards
 from bert_tf.errors import ConfigError
-from bert_tf.text.corpus import find_files, unpacked_bytes
 from bert_tf.text.tokenizer import Tokenizer
+
+_NAMESPACE = "bert_tf"  # of the counters
 
 
 def write_records_with_beam(inputs, tokenizer, output, config=None, runner="DirectRunner", options=""):
@@ -37,14 +37,12 @@ def write_records_with_beam(inputs, tokenizer, output, config=None, runner="Dire
     except ImportError:
         raise ConfigError("Apache Beam is not installed. Install the extra: pip install 'bert_tf[beam]'") from None
     config = config or RecordsConfig()
-    check_vocabulary(tokenizer, config)
-    files = find_files(inputs)
-    folder = RecordsFolder(pathlib.Path(output), files, tokenizer, config)
+    files, size, folder = prepare(inputs, tokenizer, output, config)
     if folder.is_finished():
         return folder.report()
     folder.open()
-    shards = num_shards(config, sum(map(unpacked_bytes, files)))
-    work = _Work(tuple(tokenizer.vocabulary), tokenizer.config, config, shards, folder.path.absolute())
+    vocabulary, text = tuple(folder.tokenizer.vocabulary), folder.tokenizer.config
+    work = _Work(vocabulary, text, config, num_shards(config, size), folder.path.absolute())
     pipeline = beam.Pipeline(runner, beam.options.pipeline_options.PipelineOptions(options.split()))
     groups = [(number, [path.absolute() for path in paths]) for number, paths in enumerate(group_files(files))]
     _build(beam, pipeline | "Files" >> beam.Create(groups), work)
@@ -54,9 +52,6 @@ def write_records_with_beam(inputs, tokenizer, output, config=None, runner="Dire
     counts = {"files": len(files)} | {found.key.metric.name: found.result for found in counters}
     check_text(collections.Counter(counts), files, config)
     return folder.close(counts, [])
-
-
-_NAMESPACE = "bert_tf"
 
 
 def _build(beam, groups, work):

@@ -11,6 +11,7 @@ from bert_tf.files import write_text
 REPORT = "records.json"
 VOCABULARY = "vocab.txt"
 _WORK = ".work"
+_PLAN = "plan.json"
 
 
 class RecordsFolder:
@@ -33,29 +34,36 @@ class RecordsFolder:
         """Whether the folder holds just these records; raises `InputError` if it holds anything else."""
         if self.path.is_file():
             raise InputError(f"{self.path} is a file. Records are written to a folder.")
-        if not self.path.exists() or not any(self.path.iterdir()):
+        plan = _read(self.work / _PLAN)
+        names = {file.name for file in self.path.glob("[!.]*")}
+        if not names:
+            if plan != self.plan:  # a run that failed before there was anything to lose
+                shutil.rmtree(self.work, ignore_errors=True)
             return False
-        plan_of = {self.path / REPORT: "other records", self.work / "plan.json": "other unfinished records"}
-        for file, what in plan_of.items():
-            if file.exists():
-                found = json.loads(file.read_text(encoding="utf-8"))
-                differing = [name for part in self.plan for name in _differences(part, found, self.plan)]
-                if differing and any(self.path.glob("records-*.tfrecord*")):
-                    raise InputError(
-                        f"{self.path} holds {what}, which differ in {', '.join(differing)}. Nothing was written. "
-                        "Choose another output folder, or remove this one."
-                    )
-                if differing:  # it failed before there was anything to lose
-                    shutil.rmtree(self.work)
-                return file.name == REPORT
-        raise InputError(f"{self.path} holds other files. Nothing was written. Choose a new or empty output folder.")
+        if REPORT in names:
+            report = self.report()
+            self._refuse_others(report, "other records")
+            if lost := sorted(report["shards"].keys() - names):
+                raise InputError(f"{self.path} has lost {lost[0]}. Remove the folder to make its records again.")
+            return True
+        if not plan:
+            raise InputError(f"{self.path} holds other files. Nothing was written. Choose a new or empty folder.")
+        self._refuse_others(plan, "other unfinished records")
+        return False
+
+    def _refuse_others(self, found, what):
+        if differing := [name for part in self.plan for name in _differences(part, found, self.plan)]:
+            raise InputError(
+                f"{self.path} holds {what}, which differ in {', '.join(differing)}. Nothing was written. "
+                "Choose another output folder, or remove this one."
+            )
 
     def open(self):
         """Makes the folder, or clears what a killed run left half-written."""
         self.work.mkdir(parents=True, exist_ok=True)
-        for file in self.path.glob(".*.tmp"):
+        for file in self.path.glob(".records-*.tmp"):
             file.unlink()
-        write_text(self.work / "plan.json", json.dumps(self.plan, ensure_ascii=False))
+        write_text(self.work / _PLAN, json.dumps(self.plan, ensure_ascii=False))
 
     def page(self, number):
         return self.pages / f"{number // 1000:05d}-{number % 1000:03d}.npz"
@@ -68,10 +76,10 @@ class RecordsFolder:
         file = self.work / f"{name}.json"
         if not file.exists():
             write_text(file, json.dumps(make()))
-        return json.loads(file.read_text(encoding="utf-8"))
+        return _read(file)
 
     def report(self):
-        return json.loads((self.path / REPORT).read_text(encoding="utf-8"))
+        return _read(self.path / REPORT)
 
     def close(self, counts, units):
         """Writes the report of finished records and drops what was needed to make them; returns the report."""
@@ -84,6 +92,11 @@ class RecordsFolder:
         write_text(self.path / REPORT, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         shutil.rmtree(self.work)
         return report
+
+
+def _read(file):
+    """The JSON value in a file, {} where there is none."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 def _differences(part, found, plan):

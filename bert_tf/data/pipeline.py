@@ -82,7 +82,8 @@ def make_dataset(
         size = batch_size if drop_remainder else None
         features = records.parse(tf.ensure_shape(serialized, [None if pack_length else size]))
         if masker:
-            features |= masker(features[INPUT_IDS], features[INPUT_MASK], tf.stack([seed, tf.cast(number, tf.int32)]))
+            batch_seed = tf.stack([seed % 2**31, tf.cast(number, tf.int32)])
+            features |= masker(features[INPUT_IDS], features[INPUT_MASK], batch_seed)
         if pack_length:
             counts = tf.ensure_shape(counts, [size])
             features = pack_features(features, counts, pack_length, rows.predictions, rows.examples)

@@ -90,21 +90,25 @@ def write_records(inputs, tokenizer, output, config=None, progress=None):
         The report, as saved in `records.json`. Raises `InputError` if `output` holds anything else.
     """
     config = config or RecordsConfig()
-    if not isinstance(tokenizer, Tokenizer):
-        tokenizer = Tokenizer.from_file(tokenizer)
-    check_vocabulary(tokenizer, config)
     progress = progress or (lambda stage, done, total: None)
-    files = find_files(inputs)
-    size = sum(map(unpacked_bytes, files))
-    folder = RecordsFolder(pathlib.Path(output), files, tokenizer, config)
+    files, size, folder = prepare(inputs, tokenizer, output, config)
     if folder.is_finished():
         return folder.report()
     folder.open()
     processes = config.num_processes or min(os.cpu_count(), 1 + size // _BYTES_A_PROCESS)
-    with Workers(tokenizer, processes) as workers:
+    with Workers(folder.tokenizer, processes) as workers:
         pages = folder.remember("pages", lambda: _write_pages(files, size, config, folder, workers, progress))
         units = _write_shards(pages, num_shards(config, size), config, folder, workers, progress)
     return folder.close(pages["counts"], units)
+
+
+def prepare(inputs, tokenizer, output, config):
+    """Checks what a run needs; returns its files, their size in bytes unpacked, and its `RecordsFolder`."""
+    if not isinstance(tokenizer, Tokenizer):
+        tokenizer = Tokenizer.from_file(tokenizer)
+    _check_vocabulary(tokenizer, config)
+    files = find_files(inputs)
+    return files, sum(map(unpacked_bytes, files)), RecordsFolder(pathlib.Path(output), files, tokenizer, config)
 
 
 def num_shards(config, size):
@@ -112,7 +116,7 @@ def num_shards(config, size):
     return config.shards or max(_MIN_SHARDS, -(-size // _BYTES_A_SHARD))
 
 
-def check_vocabulary(tokenizer, config):
+def _check_vocabulary(tokenizer, config):
     """Raises `InputError` if the vocabulary lacks a special token that the records need."""
     ids = {PAD: tokenizer.pad_id, CLS: tokenizer.cls_id, SEP: tokenizer.sep_id}
     if config.static_masking:

@@ -127,6 +127,17 @@ def test_a_folder_with_other_files_is_not_touched(corpus, tokenizer, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_lost_shard_is_noticed(corpus, tokenizer, tmp_path):
+    config = RecordsConfig(dupe_factor=1, num_processes=1)
+    report = write_records(corpus, tokenizer, tmp_path / "records", config)
+    (tmp_path / "records" / sorted(report["shards"])[1]).unlink()
+    with pytest.raises(InputError, match="has lost records-00001-of-00004"):
+        write_records(corpus, tokenizer, tmp_path / "records", config)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file is a file"):
+        write_records(corpus, tokenizer, tmp_path / "file", config)
+
+
 def test_changed_text_is_noticed(tokenizer, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("w1 w2.\nw3.\n\nw4.\nw5.\n")
