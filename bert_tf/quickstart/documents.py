@@ -8,7 +8,7 @@ from bert_tf.text.corpus import find_files, read_lines
 from bert_tf.text.sentences import split_sentences
 
 MAX_CHARACTERS = 16_000_000  # enough for a first model, and bounds time and memory
-MIN_CHARACTERS = 200_000  # under this neither a vocabulary nor a model comes to anything
+MIN_CHARACTERS = 150_000  # under this neither a vocabulary nor a model comes to anything
 SECTION_CHARACTERS = 8_000  # of a file of one's own, which are treated as a document
 PARAGRAPH_CHARACTERS = 400  # about as much as the classifier reads
 HELD_OUT = 0.08

@@ -77,12 +77,15 @@ def fill_masks(run, corpus):
 
 
 def masked_sentences(documents):
-    """Three held-out beginnings of a paragraph with a word in the middle hidden."""
+    """Three held-out beginnings of paragraphs with the middle hidden: a word, or a character where words run on."""
+    paragraphs = [paragraph for document in documents for paragraph in texts.whole_paragraphs(document)]
     sentences = []
-    for document in documents:
-        words = document.paragraphs[0].split()[:12]
-        if len(words) == 12 and len(sentences) < 3:
+    for paragraph in paragraphs[:: max(1, len(paragraphs) // 3)][:3]:
+        words = paragraph.split()[:12]
+        if len(words) == 12:
             sentences.append(" ".join([*words[:6], features.MASK, *words[7:]]))
+        else:
+            sentences.append(paragraph[:12] + features.MASK + paragraph[13:24])
     return sentences
 
 

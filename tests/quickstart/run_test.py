@@ -1,0 +1,51 @@
+"""The run's folder: stages are done once, an interrupted run goes on, a finished one starts again."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bert_tf.errors import ConfigError
+from bert_tf.quickstart.run import Run
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=200)
+
+
+def test_interrupted_run_goes_on(tmp_path, console):
+    run = Run(tmp_path / "run", {"seed": 0}, console)
+    assert run.stage("one", "does one", lambda: {"value": 1}) == {"value": 1}
+    with pytest.raises(KeyboardInterrupt):
+        run.stage("two", "is stopped", interrupt)
+    again = Run(tmp_path / "run", {"seed": 0}, console)
+    assert "Going on with the interrupted run" in console.file.getvalue()
+    assert again.stage("one", "does one", interrupt) == {"value": 1}
+    assert again.stage("two", "does two", lambda: [2]) == [2]
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def test_finished_run_starts_again(tmp_path, console):
+    run = Run(tmp_path / "run", {"seed": 0}, console)
+    run.stage("one", "does one", lambda: 1)
+    (tmp_path / "run/metrics.json").write_text("{}")
+    again = Run(tmp_path / "run", {"seed": 0}, console)
+    assert "doing it again from the start" in console.file.getvalue()
+    assert again.stage("one", "does one", lambda: 2) == 2
+
+
+def test_other_settings_are_refused(tmp_path, console):
+    Run(tmp_path / "run", {"seed": 0, "corpus": None}, console)
+    with pytest.raises(ConfigError, match="seed: 0 there, 1 now"):
+        Run(tmp_path / "run", {"seed": 1, "corpus": None}, console)
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path, console):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConfigError, match="no quick start's folder"):
+        Run(tmp_path, {"seed": 0}, console)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
