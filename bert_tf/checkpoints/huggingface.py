@@ -6,6 +6,7 @@ from bert_tf.checkpoints.settings import (
     GOOGLE_FIELDS,
     load_json,
     masked_lm_notes,
+    member,
     read_encoder,
     save_json,
     write_encoder,
@@ -83,15 +84,13 @@ def holds(folder):
 def read_task(folder):
     """The task and its labels as the architecture in config.json says, or the pooling of a sentence encoder."""
     settings = load_json(folder / CONFIG)
-    task = TASKS.get((settings.get("architectures") or [None])[0])
-    if task is None:
+    architecture, *_ = member(settings, "architectures", [], folder / CONFIG) or [None]
+    name = next((task for named, task in TASKS.items() if named == architecture), None)
+    if name is None:
         return sentence_transformers.read(folder)
-    settings_of_head = {"name": task}
-    if task != "question_answering":
-        settings_of_head["labels"] = _labels(settings)
-    if settings.get("problem_type"):
-        settings_of_head["problem_type"] = settings["problem_type"]
-    return settings_of_head
+    labels = {} if name == "question_answering" else {"labels": _labels(settings, folder / CONFIG)}
+    kind = {key: settings[key] for key in ("problem_type",) if settings.get(key)}
+    return {"name": name} | labels | kind
 
 
 def read(folder):
@@ -167,6 +166,10 @@ def _architecture(checkpoint):
     return "BertModel"
 
 
-def _labels(settings):
-    names = settings.get("id2label") or {str(i): f"LABEL_{i}" for i in range(settings.get("num_labels", 2))}
-    return [names[key] for key in sorted(names, key=int)]
+def _labels(settings, path):
+    names = member(settings, "id2label", {}, path)
+    if not names:  # their default, which they do not write
+        return [f"LABEL_{i}" for i in range(member(settings, "num_labels", 2, path))]
+    if sorted(names) != sorted(str(i) for i in range(len(names))):
+        raise InputError(f"{path}: id2label does not number its {len(names)} labels from 0.")
+    return [str(names[str(i)]) for i in range(len(names))]

@@ -3,7 +3,7 @@
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from bert_tf import features
-from bert_tf.checkpoints.settings import load_json, parse, save_json
+from bert_tf.checkpoints.settings import load_json, member, parse, save_json
 from bert_tf.config import TextConfig
 from bert_tf.errors import InputError
 from bert_tf.text.vocabulary_file import read_vocabulary, write_vocabulary
@@ -25,14 +25,14 @@ def read(folder):
     """
     fast = load_json(folder / FAST) if (folder / FAST).exists() else {}
     settings = load_json(folder / CONFIG) if (folder / CONFIG).exists() else {}
-    normalizer, model = fast.get("normalizer") or {}, fast.get("model") or {}
+    normalizer, model = (member(fast, key, {}, folder / FAST) for key in ("normalizer", "model"))
     values = {"max_word_chars": model.get("max_input_chars_per_word", 100)}
     values |= {ours: normalizer[theirs] for ours, theirs in FAST_FIELDS.items() if theirs in normalizer}
     values |= {ours: settings[theirs] for ours, theirs in CONFIG_FIELDS.items() if theirs in settings}
     text = parse(TextConfig, values, folder / CONFIG)
     if (folder / VOCABULARY).exists():
         return text, read_vocabulary(folder / VOCABULARY)
-    return text, _pieces(fast, folder / FAST) if fast else None
+    return text, _pieces(fast, model, folder / FAST) if fast else None
 
 
 def write(folder, checkpoint):
@@ -48,12 +48,12 @@ def write(folder, checkpoint):
     save_json(folder / CONFIG, {"tokenizer_class": "BertTokenizer", "model_max_length": length} | settings | tokens)
 
 
-def _pieces(fast, path):
-    vocabulary = (fast.get("model") or {}).get("vocab")
-    if not isinstance(vocabulary, dict) or (fast["model"].get("type") or "WordPiece") != "WordPiece":
-        raise InputError(f"{path} holds no WordPiece vocabulary.")
-    ids = vocabulary | {token["content"]: token["id"] for token in fast.get("added_tokens", [])}
-    if sorted(ids.values()) != list(range(len(ids))):
+def _pieces(fast, model, path):
+    if model.get("type", "WordPiece") != "WordPiece":
+        raise InputError(f"{path} holds a {model['type']} vocabulary. BERT's are of type WordPiece.")
+    added = (token for token in member(fast, "added_tokens", [], path) if isinstance(token, dict))
+    ids = member(model, "vocab", {}, path) | {str(token.get("content")): token.get("id") for token in added}
+    if set(ids.values()) != set(range(len(ids))):
         raise InputError(f"{path}: the ids of its {len(ids)} pieces are not 0 to {len(ids) - 1}.")
     return sorted(ids, key=ids.get)
 

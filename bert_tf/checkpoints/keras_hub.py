@@ -8,6 +8,7 @@ from bert_tf.checkpoints.settings import (
     OWN,
     load_json,
     masked_lm_notes,
+    member,
     read_encoder,
     read_own,
     save_json,
@@ -72,7 +73,7 @@ def _table(encoder):
 
 def holds(folder):
     """Whether the folder's config.json is of a class of keras-hub."""
-    return (folder / CONFIG).exists() and "keras_hub" in load_json(folder / CONFIG).get("module", "")
+    return (folder / CONFIG).exists() and "keras_hub" in str(load_json(folder / CONFIG).get("module"))
 
 
 def read_task(folder):
@@ -86,7 +87,7 @@ def read(folder):
     settings = load_json(folder / CONFIG)
     if settings.get("class_name") != "BertBackbone":
         raise InputError(f"{folder} is a preset of {settings.get('class_name')}. Only BertBackbone can be read.")
-    theirs = settings["config"] | {OWN: settings.get(OWN, {})}
+    theirs = member(settings, "config", {}, folder / CONFIG) | {OWN: settings.get(OWN)}
     fixed = FIXED | {"attention_dropout": theirs.get("dropout", 0.1)}
     encoder = read_encoder(FIELDS, {}, theirs, folder / CONFIG, **fixed)
     weights = read_rows(_table(encoder), hdf5.read(folder / WEIGHTS)) | keras_hub_task.read_head(folder)

@@ -3,12 +3,13 @@
 from bert_tf.checkpoints import hdf5
 from bert_tf.checkpoints.google import text_of
 from bert_tf.checkpoints.schema import part_of
-from bert_tf.checkpoints.settings import load_json, save_json
+from bert_tf.checkpoints.settings import load_json, member, parse, save_json
 from bert_tf.checkpoints.table import Row, linear, norm, read_rows, write_rows
 from bert_tf.config import TextConfig
 from bert_tf.text.vocabulary_file import read_vocabulary, write_vocabulary
 
 TOKENIZER, VOCABULARY = "tokenizer.json", "assets/tokenizer/vocabulary.txt"
+TEXT_FIELDS = {"lower_case": "lowercase", "strip_accents": "strip_accents"}
 PREPROCESSOR, TASK, WEIGHTS = "preprocessor.json", "task.json", "task.weights.h5"
 # The rows of task.weights.h5 by the class that it belongs to.
 HEADS = {
@@ -29,17 +30,17 @@ def read_text(folder):
     if not (folder / VOCABULARY).exists():
         return TextConfig(), None
     vocabulary = read_vocabulary(folder / VOCABULARY)
-    settings = load_json(folder / TOKENIZER).get("config", {}) if (folder / TOKENIZER).exists() else {}
-    if "lowercase" not in settings:
-        return text_of(vocabulary), vocabulary
-    return TextConfig(lower_case=settings["lowercase"], strip_accents=settings.get("strip_accents")), vocabulary
+    path = folder / TOKENIZER
+    settings = member(load_json(path), "config", {}, path) if path.exists() else {}
+    values = {ours: settings[theirs] for ours, theirs in TEXT_FIELDS.items() if theirs in settings}
+    return (parse(TextConfig, values, path) if "lower_case" in values else text_of(vocabulary)), vocabulary
 
 
 def settings_of_head(folder):
     """The task settings that the class in task.json stands for; {} without one that can be read."""
     kind = _kind(folder)
     if kind == "BertTextClassifier":
-        classes = load_json(folder / TASK)["config"]["num_classes"]
+        classes = member(member(load_json(folder / TASK), "config", {}, folder / TASK), "num_classes", 0, folder / TASK)
         return {"name": "classification", "labels": [f"LABEL_{i}" for i in range(classes)]}
     return MASKED_LM if kind == "BertMaskedLM" else {}
 
@@ -93,8 +94,8 @@ def serialized(module, name, settings, dtype="float32"):
 
 
 def _kind(folder):
-    kind = load_json(folder / TASK).get("class_name") if (folder / TASK).exists() else None
-    return kind if kind in HEADS else None
+    name = load_json(folder / TASK).get("class_name") if (folder / TASK).exists() else None
+    return next((kind for kind in HEADS if kind == name), None)
 
 
 def _tokenizer(text):

@@ -5,7 +5,16 @@ import numpy as np
 from bert_tf.checkpoints import bundle
 from bert_tf.checkpoints.checkpoint import Checkpoint
 from bert_tf.checkpoints.google import text_of
-from bert_tf.checkpoints.settings import OWN, load_json, read_encoder, read_own, save_json, write_encoder, write_own
+from bert_tf.checkpoints.settings import (
+    OWN,
+    load_json,
+    member,
+    read_encoder,
+    read_own,
+    save_json,
+    write_encoder,
+    write_own,
+)
 from bert_tf.checkpoints.table import Row, expand, linear, norm, projections, read_rows, write_rows
 from bert_tf.errors import InputError
 from bert_tf.text.vocabulary_file import read_vocabulary, write_vocabulary
@@ -94,7 +103,7 @@ def read_task(folder):
     settings, path = _settings(folder)
     if OWN in settings or "mlm_activation" not in settings:
         return read_own(settings, path)[1]
-    return {"masked_lm_activation": settings["mlm_activation"]}
+    return {"masked_lm_activation": member(settings, "mlm_activation", "", path) or "linear"}
 
 
 def read(folder):

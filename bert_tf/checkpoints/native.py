@@ -5,7 +5,8 @@ import dataclasses
 from bert_tf import config
 from bert_tf.checkpoints import hdf5
 from bert_tf.checkpoints.checkpoint import Checkpoint
-from bert_tf.checkpoints.settings import load_json, parse, save_json
+from bert_tf.checkpoints.schema import part_of
+from bert_tf.checkpoints.settings import load_json, member, parse, save_json
 from bert_tf.checkpoints.table import Row, expand, linear, norm, read_rows, write_rows
 from bert_tf.text.vocabulary_file import read_vocabulary, write_vocabulary
 
@@ -44,6 +45,7 @@ ROWS = [
     *_dense("classifier", "classifier"),
     *_dense("answer_span", "answer_span"),
 ]
+FOREIGN = {"next_sentence_pooler"}  # parts of other projects' models that ours do not have
 
 
 def _table(encoder):
@@ -61,14 +63,14 @@ def holds(folder):
 
 def read_task(folder):
     """The settings of the head in config.json, {} where it names none."""
-    return load_json(folder / CONFIG).get("task", {})
+    return member(load_json(folder / CONFIG), "task", {}, folder / CONFIG)
 
 
 def read(folder):
     """Reads a folder that `write` wrote; `InputError` says what is missing or broken."""
     settings = load_json(folder / CONFIG)
-    encoder = parse(config.EncoderConfig, settings["encoder"], folder / CONFIG)
-    text = parse(config.TextConfig, settings.get("text", {}), folder / CONFIG)
+    encoder = parse(config.EncoderConfig, member(settings, "encoder", {}, folder / CONFIG), folder / CONFIG)
+    text = parse(config.TextConfig, member(settings, "text", {}, folder / CONFIG), folder / CONFIG)
     vocabulary = read_vocabulary(folder / VOCABULARY) if (folder / VOCABULARY).exists() else None
     tensors = hdf5.read(folder / WEIGHTS)
     if not any(name.startswith("encoder/") for name in tensors):  # an encoder saved by itself
@@ -79,6 +81,9 @@ def read(folder):
 
 def write(checkpoint, folder):
     """Writes the files into `folder`; returns what could not be carried over, a line each."""
+    parts = {part_of(name) for name in checkpoint.weights} - {part_of(row.ours) for row in ROWS}
+    if strange := parts - FOREIGN:
+        raise ValueError(f"native.ROWS has no rows for {', '.join(sorted(strange))}, which would be lost.")
     tensors, left_out = write_rows(_table(checkpoint.encoder), checkpoint.weights)
     if all(name.startswith("encoder/") for name in tensors):  # as Keras saves an encoder by itself
         tensors = {name.removeprefix("encoder/"): tensor for name, tensor in tensors.items()}

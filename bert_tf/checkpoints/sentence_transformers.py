@@ -1,6 +1,6 @@
 """What sentence-transformers adds to a Hugging Face folder: how the vectors of pieces become one vector of a text."""
 
-from bert_tf.checkpoints.settings import load_json, save_json
+from bert_tf.checkpoints.settings import load_json, member, save_json
 from bert_tf.errors import InputError
 
 MODULES, TRANSFORMER, POOLING, NORMALIZE = "modules.json", "sentence_bert_config.json", "1_Pooling", "2_Normalize"
@@ -13,15 +13,16 @@ def read(folder):
     """The task "embedding" with pooling, normalisation and length; {} for a folder that is no sentence encoder."""
     if not (folder / MODULES).exists():
         return {}
-    modules = {module["type"].rsplit(".", 1)[-1]: module for module in load_json(folder / MODULES, list)}
+    path = folder / MODULES
+    modules = {member(module, "type", "", path).rsplit(".", 1)[-1]: module for module in load_json(path, list)}
     if strange := modules.keys() - {"Transformer", "Pooling", "Normalize"}:
-        raise InputError(f"{folder / MODULES} has a module that cannot be carried over: {', '.join(sorted(strange))}.")
+        raise InputError(f"{path} has a module that cannot be carried over: {', '.join(sorted(strange))}.")
     task = {"name": "embedding", "pooling": "mean", "normalize": "Normalize" in modules}
     if "Pooling" in modules:
-        task["pooling"] = _pooling(folder / modules["Pooling"]["path"] / "config.json")
+        task["pooling"] = _pooling(folder / member(modules["Pooling"], "path", POOLING, path) / "config.json")
     settings = load_json(folder / TRANSFORMER) if (folder / TRANSFORMER).exists() else {}
-    if settings.get("max_seq_length"):
-        task["max_length"] = settings["max_seq_length"]
+    if length := member(settings, "max_seq_length", 0, folder / TRANSFORMER):
+        task["max_length"] = length
     return task
 
 
@@ -52,8 +53,8 @@ def _pooling(path):
     modes = settings.get(
         "pooling_mode", [key for key, value in settings.items() if key[:13] == "pooling_mode_" and value]
     )
-    modes = [modes] if isinstance(modes, str) else list(modes)
+    modes = modes if isinstance(modes, list) else [str(modes)]
     known = FLAGS | POOLINGS
     if len(modes) != 1 or modes[0] not in known:
-        raise InputError(f"{path} pools by {' and '.join(modes) or 'nothing'}. Known: one of {', '.join(POOLINGS)}.")
+        raise InputError(f"{path} pools by {' and '.join(map(str, modes)) or 'nothing'}. Known: {', '.join(POOLINGS)}.")
     return known[modes[0]]

@@ -37,6 +37,18 @@ def load_json(path, kind=dict):
     return data
 
 
+def member(data, key, default, path):
+    """`data[key]`, which must be of the type of `default`; `default` where it is missing or null."""
+    if not isinstance(data, dict):
+        raise InputError(f"{path} holds {data!r} where an object with {key!r} is expected.")
+    value = data.get(key)
+    if value is None:
+        return default
+    if not isinstance(value, type(default)):
+        raise InputError(f"{path}: {key} is {value!r}, which should be a {type(default).__name__}.")
+    return value
+
+
 def save_json(path, data):
     """Writes `data` to `path` as indented JSON."""
     path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -49,9 +61,11 @@ def read_encoder(fields, activations, data, path, **fixed):
     holds what their code computes with and does not write down.
     """
     values = fixed | {ours: data[theirs] for ours, theirs in fields.items() if theirs in data}
+    activation = values.get("activation")
     if "activation" in values:
-        values["activation"] = activations.get(values["activation"], values["activation"])
-    return parse(config.EncoderConfig, values | data.get(OWN, {}).get("encoder", {}), path)
+        values["activation"] = next((ours for theirs, ours in activations.items() if theirs == activation), activation)
+    own = member(member(data, OWN, {}, path), "encoder", {}, path)
+    return parse(config.EncoderConfig, values | own, path)
 
 
 def write_encoder(fields, activations, encoder, **fixed):
@@ -91,9 +105,9 @@ def masked_lm_notes(checkpoint, **fixed):
 
 def read_own(data, path):
     """The `TextConfig` or None, and the task settings, that `write_own` put into their `data`."""
-    own = data.get(OWN, {})
-    text = parse(config.TextConfig, own["text"], path) if "text" in own else None
-    return text, own.get("task", {})
+    own = member(data, OWN, {}, path)
+    text = parse(config.TextConfig, member(own, "text", {}, path), path) if "text" in own else None
+    return text, member(own, "task", {}, path)
 
 
 def write_own(data, checkpoint):

@@ -30,8 +30,7 @@ class Pretrained:
         checkpoint = checkpoints.read(folder)
         saved = {name: checkpoint.task[name] for name in cls.head_settings if name in checkpoint.task}
         model = cls(dtype=dtype, **dataclasses.asdict(checkpoint.encoder), **(saved | head))
-        if fresh := model.assign(checkpoint.weights):
-            logging.warning("%s has no %s: fresh weights are trained from here.", folder, ", ".join(_parts(fresh)))
+        model.assign(checkpoint.weights)
         model.source = dataclasses.replace(checkpoint, weights={})
         return model
 
@@ -73,10 +72,10 @@ class Pretrained:
         }
 
     def assign(self, weights):
-        """Fills the variables from `weights`, name to array, and returns the names that it lacks, which stay.
+        """Fills the variables from `weights`, name to array.
 
-        Only a pooler or a head may be missing: an encoder's weight, or a wrong shape, raises `InputError`. Further
-        arrays are heads of other tasks.
+        A pooler or head that they lack stays fresh, which one logged line says; a missing weight of the encoder or a
+        wrong shape raises `InputError`. Further arrays are heads of other tasks.
         """
         named = self.named_weights
         fresh = [name for name in named if name not in weights]
@@ -88,7 +87,9 @@ class Pretrained:
                 wanted = tuple(named[name].shape)
                 raise InputError(f"{name} has shape {weights[name].shape}; the model needs {wanted}.")
             named[name].assign(weights[name])
-        return fresh
+        if fresh:
+            parts = sorted({name.rsplit("/", 1)[0] for name in fresh})
+            logging.warning("The checkpoint has no %s: there the model starts fresh.", ", ".join(parts))
 
     def to_weights(self):
         """The variables as name to float32 array, as `assign` takes them."""
@@ -98,7 +99,3 @@ class Pretrained:
 def _path_inside(layer, variable):
     """The variable's path below `layer`, whatever the layer is called and whatever encloses it."""
     return f"/{variable.path}".rsplit(f"/{layer.name}/", 1)[1]
-
-
-def _parts(names):
-    return sorted({name.rsplit("/", 1)[0] for name in names})

@@ -291,3 +291,31 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         checkpoints.write(make("encoder"), tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", [None, "x", -1, 0, [], {}, [1], {"a": 1}, True, 1.5])
+@pytest.mark.parametrize(
+    ("format", "kind"), [*((name, "classification") for name in FORMATS), ("huggingface", "embedding")]
+)
+def test_any_value_of_any_setting_is_taken_or_refused(tmp_path, format, kind, value):
+    checkpoints.write(make(kind, activation="gelu_tanh"), tmp_path / "model", format)
+    for path in sorted((tmp_path / "model").rglob("*.json")):
+        whole = path.read_text(encoding="utf-8")
+        for changed in with_one_value_changed(json.loads(whole), value):
+            path.write_text(json.dumps(changed))
+            try:
+                checkpoints.read(tmp_path / "model")
+            except InputError as error:
+                assert "\n" not in str(error)
+        path.write_text(whole, encoding="utf-8")
+
+
+def with_one_value_changed(data, value):
+    """Every copy of nested dicts and lists in which one value is another."""
+    yield value
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, inner in items:
+        for changed in with_one_value_changed(inner, value):
+            copy = data.copy()
+            copy[key] = changed
+            yield copy

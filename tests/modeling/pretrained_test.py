@@ -98,10 +98,19 @@ def test_a_head_that_the_folder_lacks_starts_fresh_and_is_said(tmp_path, caplog)
     with caplog.at_level(logging.WARNING, "absl"):
         model = Classifier.from_pretrained(tmp_path / "model", num_labels=5)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{tmp_path / 'model'} has no classifier: fresh weights are trained from here."
+        "The checkpoint has no classifier: there the model starts fresh."
     ]
     assert model.classifier.kernel.shape == (8, 5)
     np.testing.assert_array_equal(model.encoder.pooler.kernel, encoder.pooler.kernel)
+
+
+def test_a_head_without_a_row_in_the_table_is_not_lost_in_silence(tmp_path):
+    model = BertEncoder(**SIZES)
+    model.save_pretrained(tmp_path / "model")
+    strange = dataclasses.replace(model.to_checkpoint(), weights=model.to_weights() | {"new_head/kernel": np.ones(2)})
+    with pytest.raises(ValueError, match="native.ROWS has no rows for new_head"):
+        checkpoints.write(strange, tmp_path / "model", overwrite=True)
+    BertEncoder.from_pretrained(tmp_path / "model")
 
 
 def test_missing_weights_of_the_encoder_are_listed():
