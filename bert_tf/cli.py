@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import sys
 import textwrap
 
@@ -13,6 +14,7 @@ from bert_tf.verbs import VERBS
 
 def main():
     """Console entry point; exit codes: 0 done, 1 the work failed, 2 the command line or config is wrong."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before anything imports TensorFlow
     app.run(_run, flags_parser=_parse)
 
 
@@ -58,11 +60,24 @@ def _run(argv):
         _stop(2, error)
     except (InputError, OSError) as error:
         _stop(1, error)
+    except Exception as error:
+        if not _is_outside_failure(error):
+            raise
+        _stop(1, str(error).splitlines()[0])
+
+
+def _is_outside_failure(error):
+    """Whether TensorFlow failed at something like a full disk, and not by a fault of the code."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return False
+    errors = tensorflow.errors
+    return isinstance(error, errors.ResourceExhaustedError | errors.PermissionDeniedError | errors.DataLossError)
 
 
 def _stop(code, error):
     if logging.get_verbosity() >= logging.INFO and flags.FLAGS["verbosity"].present:
-        raise error
+        raise  # the error that is being handled, with its traceback
     _fail(code, str(error))
 
 

@@ -1,5 +1,8 @@
 """A TFLite file of built-in operators only, checked against Keras before it is kept."""
 
+import contextlib
+import os
+import sys
 import tempfile
 
 import keras
@@ -39,7 +42,8 @@ def run_tflite(path, inputs):
     """Logits [B, C] of the file at `path` for the rows of `inputs`, one row at a time, with LiteRT."""
     from ai_edge_litert.interpreter import Interpreter
 
-    runner = Interpreter(model_path=str(path)).get_signature_runner()
+    with _quiet():
+        runner = Interpreter(model_path=str(path)).get_signature_runner()
     rows = {name: np.asarray(value, "int32") for name, value in inputs.items()}
     count = len(rows[features.INPUT_IDS])
     logits = [runner(**{name: value[i : i + 1] for name, value in rows.items()})["logits"][0] for i in range(count)]
@@ -67,4 +71,23 @@ def _convert(model, length, quantize):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantize == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        return converter.convert()
+        with _quiet():
+            return converter.convert()
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Holds back what C++ libraries write to standard error, and shows it only if the block raises."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            log.seek(0)
+            os.write(kept, log.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -8,6 +8,7 @@ import multiprocessing
 import pathlib
 import pydoc_data.topics
 import re
+import signal
 import sysconfig
 import warnings
 
@@ -31,8 +32,11 @@ def collect_documents():
     """The documentation of the standard library and of bert_tf's packages: a `Document` a module, no text twice."""
     labels_and_files = sorted(_source_files(), key=lambda item: (item[0], str(item[1])))
     documents, seen, characters = _topics(), set(), 0
-    # Threads would wait for each other here; new processes are cheap because this module imports little.
-    with concurrent.futures.ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is for the process that waits for them
+    ) as pool:
         texts = pool.map(read_documentation, [file for _, file in labels_and_files], chunksize=64)
         documents += [Document(label, text) for (label, _), text in zip(labels_and_files, texts, strict=True)]
     unique = []
