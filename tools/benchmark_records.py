@@ -2,8 +2,9 @@
 
     taskset -c 0 python tools/benchmark_records.py --input brown.txt --vocab vocab.txt [--repeats 3]
 
-Both run in processes of their own, in turn. What is compared is the work itself, after the imports; whole processes
-are shown too, since on a few megabytes they are mostly the import of TensorFlow.
+Both run in processes of their own, in turn, and are measured in seconds of CPU time, which other work on the machine
+does not change. What is compared is the work itself, after the imports; whole processes are shown too, though on a few
+megabytes they are mostly the import of TensorFlow.
 """
 
 import argparse
@@ -16,33 +17,33 @@ import tempfile
 
 OURS = """
 import json, resource, sys, time
-began = time.perf_counter()
+began = time.process_time()
 from bert_tf.data.records import RecordsConfig, write_records
 from bert_tf.text.tokenizer import Tokenizer
-imported = time.perf_counter()
+imported = time.process_time()
 text, vocabulary, output, passes, length = sys.argv[1:]
 config = RecordsConfig(dupe_factor=int(passes), max_length=int(length), split_sentences=False, num_processes=1)
 write_records(text, Tokenizer.from_file(vocabulary), output, config)
 """
 THEIRS = """
 import json, resource, sys, time
-began = time.perf_counter()
+began = time.process_time()
 from absl import flags
 from official.nlp.data import create_pretraining_data
-imported = time.perf_counter()
+imported = time.process_time()
 text, vocabulary, output, passes, length = sys.argv[1:]
 flags.FLAGS(["x", "--input_file=" + text, "--vocab_file=" + vocabulary, "--output_file=" + output,
              "--dupe_factor=" + passes, "--max_seq_length=" + length])
 create_pretraining_data.main([])
 """
 REPORT = """
-print(json.dumps({"work": time.perf_counter() - imported, "whole": time.perf_counter() - began,
+print(json.dumps({"work": time.process_time() - imported, "whole": time.process_time() - began,
                   "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 """
 
 
 def measure(script, *arguments):
-    """Seconds of work and of the whole process, and the most resident memory in KiB."""
+    """CPU seconds of the work and of the whole process, and the most resident memory in KiB."""
     command = [sys.executable, "-c", script + REPORT, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])

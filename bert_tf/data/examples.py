@@ -1,5 +1,7 @@
 """Turns arrays into serialized tf.train.Example messages, many rows at once, and back."""
 
+import typing
+
 import numpy as np
 import tensorflow as tf
 
@@ -49,8 +51,10 @@ def serialize(rows, schema="google"):
         key = _constant(b"\x0a" + bytes([len(key)]) + key, len(values))  # the map's key = 1, value = 2
         entries += _message(b"\x0a", [key, *_message(b"\x12", feature)])  # Features.feature = 1
     parts = _message(b"\x0a", entries)  # Example.features = 1
-    matrix, counts = (np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True))
-    data, ends = matrix[counts].tobytes(), np.cumsum(counts.sum(1)).tolist()
+    data = np.concatenate([part.bytes for part in parts], 1)[
+        np.concatenate([part.counts for part in parts], 1)
+    ].tobytes()
+    ends = np.cumsum(sum(part.lengths for part in parts)).tolist()
     return [data[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
@@ -85,9 +89,17 @@ def parse(serialized, names, shapes):
     }
 
 
+class _Part(typing.NamedTuple):
+    """A part of N messages."""
+
+    bytes: np.ndarray  # uint8 [N, columns]
+    counts: np.ndarray  # bool [N, columns], which of the bytes are there
+    lengths: np.ndarray  # int [N], how many
+
+
 def _message(tag, parts):
-    """Puts a field's tag and its length before its parts; parts are (bytes [N, columns], which count [N, columns])."""
-    length = sum(counts.sum(1) for _, counts in parts)
+    """Puts a field's tag and its length before its parts."""
+    length = sum(part.lengths for part in parts)
     return [_constant(tag, len(length)), _varints(length[:, None]), *parts]
 
 
@@ -96,15 +108,20 @@ def _constant(text, rows):
 
 
 def _whole(matrix):
-    return matrix, np.ones(matrix.shape, bool)
+    rows, columns = matrix.shape
+    return _Part(matrix, np.ones(matrix.shape, bool), np.full(rows, columns))
 
 
 def _varints(values):
     """Base 128 varints of int [N, W]: seven bits a byte, lowest first, the eighth says that more follow."""
     width = max(1, -(-int(values.max(initial=0)).bit_length() // 7))
-    groups = values[..., None] >> np.arange(0, 7 * width, 7)  # [N, W, width]
+    if width == 1:
+        return _whole(values.astype(np.uint8))
+    groups = values.astype(np.int32)[..., None] >> np.arange(0, 7 * width, 7, dtype=np.int32)  # [N, W, width]
     counts = groups > 0
     counts[..., 0] = True
-    more = np.pad(counts[..., 1:], [(0, 0), (0, 0), (0, 1)])
-    matrix = (groups & 0x7F | more << 7).astype(np.uint8)
-    return matrix.reshape(len(values), -1), counts.reshape(len(values), -1)
+    matrix = groups.astype(np.uint8) & 0x7F
+    matrix[..., :-1] |= counts[..., 1:].view(np.uint8) << 7
+    rows = len(values)
+    counts = counts.reshape(rows, -1)
+    return _Part(matrix.reshape(rows, -1), counts, np.count_nonzero(counts, axis=1))

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
@@ -50,7 +51,7 @@ def make_examples(block, bucket, config, tokenizer, guests=0):
         tokenizer: gives the ids of special tokens and the vocabulary.
         guests: as for `make_spans`.
     """
-    mask = Masker(config.masking_config, tokenizer) if config.static_masking else None
+    mask = _masker(config.masking_config, tokenizer) if config.static_masking else None
     size = max(1, _BATCH_PIECES // config.max_length)
     specials = tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id
     for number in range(config.passes):
@@ -66,6 +67,11 @@ def make_examples(block, bucket, config, tokenizer, guests=0):
                 masked = mask(rows[INPUT_IDS], rows[INPUT_MASK], tf.constant([seeds[3] >> 1, start], tf.int32))
                 rows |= {name: value.numpy() for name, value in masked.items()}
             yield rows
+
+
+@functools.lru_cache(1)
+def _masker(config, tokenizer):
+    return Masker(config, tokenizer)
 
 
 def count(rows):

@@ -72,20 +72,25 @@ class Masker:
             masked_lm_weights [B, P] (float32).
         """
         seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 5))
-        maskable = tf.reduce_all(input_ids[..., None] != self.never, -1) & (input_mask == 1)  # [B, S]
-        starts = self._unit_starts(input_ids, maskable, seeds[0])
-        units = tf.maximum(tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1, 0)  # [B, S]
+        maskable = input_mask == 1  # [B, S]
+        for special in self.never:
+            maskable &= input_ids != special
+        units = self._units(input_ids, maskable, seeds[0])  # [B, S]
         lengths = tf.reduce_sum(input_mask, axis=1)
-        chosen = self._choose(units, maskable, lengths, seeds[1])  # [B, U]
-        hidden = tf.gather(chosen, units, batch_dims=1) & maskable  # [B, S]
-        action = tf.gather(_deal(chosen, seeds[2]), units, batch_dims=1)
-        masked = self._replace(input_ids, hidden, action, seeds[3])
+        chosen = self._choose(_sizes(units, maskable), lengths, seeds[1])  # [B, U]
+        hidden = _of_pieces(chosen, units) & maskable  # [B, S]
+        masked = self._replace(input_ids, hidden, _of_pieces(_deal(chosen, seeds[2]), units), seeds[3])
         return {INPUT_IDS: masked, **self._predictions(input_ids, hidden)}
+
+    def _units(self, input_ids, maskable, seed):
+        """Which unit of its row a piece belongs to, int32 [B, S]; None where every piece is a unit."""
+        if self.config.masking == "token":
+            return None
+        starts = self._unit_starts(input_ids, maskable, seed)
+        return tf.maximum(tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1, 0)
 
     def _unit_starts(self, input_ids, maskable, seed):
         """Where a unit begins, bool [B, S]."""
-        if self.config.masking == "token":
-            return maskable
         follows = tf.pad(maskable[:, :-1], [[0, 0], [1, 0]])  # the piece before may be masked too
         words = maskable & ~(tf.gather(self.continues, input_ids) & follows)
         if self.config.masking == "whole_word":
@@ -103,23 +108,17 @@ class Masker:
         tile = tf.searchsorted(edges, word, side="right")
         return tile != tf.pad(tile[:, :-1], [[0, 0], [1, 0]], constant_values=-1)
 
-    def _choose(self, units, maskable, lengths, seed):
-        """Which units of each row are hidden, bool [B, U] with U = S."""
-        sizes = tf.math.unsorted_segment_sum(  # [B, U]
-            tf.reshape(tf.cast(maskable, tf.int32), [-1]),
-            tf.reshape(units + tf.shape(units)[1] * tf.range(tf.shape(units)[0])[:, None], [-1]),
-            tf.size(units),
-        )
-        sizes = tf.reshape(sizes, tf.shape(units))
-        keys = tf.where(sizes > 0, tf.random.stateless_uniform(tf.shape(units), seed), -1.0)
+    def _choose(self, sizes, lengths, seed):
+        """Which units of each row are hidden, bool [B, U], by the sizes of the units [B, U] and of the rows [B]."""
+        keys = tf.where(sizes > 0, tf.random.stateless_uniform(tf.shape(sizes), seed), -1.0)
         # Of units of one piece no more than P are ever looked at.
         most = self.config.max_predictions if self.config.masking == "token" else tf.int32.max
-        order = tf.math.top_k(keys, tf.minimum(most, tf.shape(units)[1])).indices  # [B, at most U]
+        order = tf.math.top_k(keys, tf.minimum(most, tf.shape(sizes)[1])).indices  # [B, at most U]
         wanted = tf.cast(tf.round(tf.cast(lengths, tf.float64) * self.config.masked_lm_prob), tf.int32)
         room = tf.clip_by_value(wanted, 1, self.config.max_predictions)[:, None]  # [B, 1]
         taken = tf.where(_take_what_fits(tf.gather(sizes, order, batch_dims=1), room))
         places = tf.stack([tf.cast(taken[:, 0], tf.int32), tf.gather_nd(order, taken)], 1)
-        return tf.scatter_nd(places, tf.ones(tf.shape(places)[:1], tf.int32), tf.shape(units)) > 0
+        return tf.scatter_nd(places, tf.ones(tf.shape(places)[:1], tf.int32), tf.shape(sizes)) > 0
 
     def _replace(self, input_ids, hidden, action, seed):
         draws = tf.random.stateless_uniform(tf.shape(input_ids), seed, maxval=len(self.ordinary), dtype=tf.int32)
@@ -128,17 +127,33 @@ class Masker:
 
     def _predictions(self, input_ids, hidden):
         """The first P hidden places of each row, from left to right."""
-        length = tf.shape(input_ids)[1]
-        extra = tf.maximum(self.config.max_predictions - length, 0)  # a row may be shorter than P
-        keys = tf.where(hidden, length - tf.range(length), 0)
-        keys = tf.math.top_k(tf.pad(keys, [[0, 0], [0, extra]]), self.config.max_predictions).values  # [B, P]
-        real = keys > 0
-        positions = tf.where(real, length - keys, 0)
+        rows, places = tf.unstack(tf.cast(tf.where(hidden), tf.int32), axis=1)
+        found = tf.RaggedTensor.from_value_rowids(places, rows, tf.shape(hidden)[0], validate=False)
+        positions = found.to_tensor(-1, shape=[None, self.config.max_predictions])  # [B, P]
+        positions.set_shape([input_ids.shape[0], None])
+        real = positions >= 0
+        positions = tf.where(real, positions, 0)
         return {
             MASKED_LM_POSITIONS: positions,
             MASKED_LM_IDS: tf.where(real, tf.gather(input_ids, positions, batch_dims=1), 0),
             MASKED_LM_WEIGHTS: tf.cast(real, tf.float32),
         }
+
+
+def _sizes(units, maskable):
+    """How many pieces each unit has, int32 [B, U] with U = S."""
+    counted = tf.cast(maskable, tf.int32)
+    if units is None:
+        return counted
+    rows, width = tf.shape(units)[0], tf.shape(units)[1]
+    places = units + width * tf.range(rows)[:, None]
+    sizes = tf.math.unsorted_segment_sum(tf.reshape(counted, [-1]), tf.reshape(places, [-1]), rows * width)
+    return tf.reshape(sizes, [rows, width])
+
+
+def _of_pieces(values, units):
+    """Values of units [B, U] at each of their pieces [B, S]."""
+    return values if units is None else tf.gather(values, units, batch_dims=1)
 
 
 def _take_what_fits(sizes, room):
