@@ -10,8 +10,9 @@ from bert_tf.errors import InputError
 def check_ids(name, ids, limit):
     """Raises `InputError` where `ids` are not all in [0, limit), if their values can be seen.
 
-    In a compiled step they cannot. There TensorFlow's lookup raises by itself on CPUs; on JAX, whose lookup gives
-    NaN, the check is called back from the device.
+    In a compiled step they cannot. On JAX, whose lookup gives NaN, the check is then called back from the device;
+    TensorFlow's lookup raises by itself on CPUs, but under XLA and on GPUs it takes another row. What a tokenizer
+    gives is always in the table, because vocabulary and table are compared whenever a model is opened or saved.
     """
     if keras.backend.backend() == "jax":
         import jax
