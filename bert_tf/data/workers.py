@@ -2,8 +2,9 @@
 
 import collections
 import concurrent.futures
-import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 
 _tokenizer = None  # of a worker process
 
@@ -46,6 +47,7 @@ class Workers:
 
 def _start(vocabulary, config):
     global _tokenizer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
@@ -55,6 +57,12 @@ def _start(vocabulary, config):
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     _tokenizer = Tokenizer(vocabulary, config)
+
+
+def _end_with_parent():
+    """Ends this process when the one that started it is killed; without this it would wait for work for ever."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _call(function, item):
