@@ -14,7 +14,7 @@ from bert_tf.verbs import VERBS
 
 def main():
     """Console entry point; exit codes: 0 done, 1 the work failed, 2 the command line or config is wrong."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before anything imports TensorFlow
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
     app.run(_run, flags_parser=_parse)
 
 
@@ -51,6 +51,8 @@ def _parse(argv):
 
 def _run(argv):
     name, *overrides = argv
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # TensorFlow tells much that no user asked for
     try:
         module, function = VERBS[name].run.split(":")
         getattr(importlib.import_module(module), function)(flags.FLAGS, overrides)
@@ -76,7 +78,7 @@ def _is_outside_failure(error):
 
 
 def _stop(code, error):
-    if logging.get_verbosity() >= logging.INFO and flags.FLAGS["verbosity"].present:
+    if logging.get_verbosity() > logging.INFO:
         raise  # the error that is being handled, with its traceback
     _fail(code, str(error))
 

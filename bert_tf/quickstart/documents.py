@@ -57,7 +57,7 @@ def _sections(path, share):
 def _paragraphs(path):
     """Paragraphs of about `PARAGRAPH_CHARACTERS`, from lines that are sentences, paragraphs, or wrapped text."""
     block = []
-    for line in read_lines(path):
+    for line in read_lines(path, strict=True):
         if line.strip():
             block.append(line.strip())
         if block and (not line.strip() or sum(map(len, block)) > 100 * PARAGRAPH_CHARACTERS):

@@ -25,7 +25,8 @@ class Run:
 
     def _open(self):
         """Goes on with an interrupted run of the same settings, starts clean otherwise, and says which."""
-        if (self.folder / SETTINGS).exists():
+        kept = sorted(path.stem for path in (self.folder / STAGES).glob("*.json"))
+        if kept:
             found = json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))
             if found != self.settings:
                 raise ConfigError(
@@ -33,14 +34,17 @@ class Run:
                     "Choose another --output, or remove that folder."
                 )
             if not (self.folder / METRICS).exists():
-                kept = sorted(path.stem for path in (self.folder / STAGES).glob("*.json"))
-                self.say(f"Going on with the interrupted run in {self.folder}: kept {', '.join(kept) or 'nothing'}.")
+                self.say(f"Going on with the interrupted run in {self.folder}: kept {', '.join(kept)}.")
                 return
             self.say(f"{self.folder} holds a finished run with these settings: doing it again from the start.")
             shutil.rmtree(self.folder)
-        elif self.folder.exists() and any(self.folder.iterdir()):
+        elif not self._is_ours():
             raise ConfigError(f"{self.folder} exists and is no quick start's folder. Choose another --output.")
         files.write_text(self.folder / SETTINGS, json.dumps(self.settings, indent=2) + "\n")
+
+    def _is_ours(self):
+        """Whether the folder is new, empty, or was left by a run that finished no stage."""
+        return not self.folder.exists() or not any(self.folder.iterdir()) or (self.folder / SETTINGS).exists()
 
     def stage(self, name, line, work):
         """What `work()` returned (JSON), now or in the interrupted run; `line` tells the reader what happens."""

@@ -40,6 +40,9 @@ def test_finished_run_starts_again(tmp_path, console):
 
 def test_other_settings_are_refused(tmp_path, console):
     Run(tmp_path / "run", {"seed": 0, "corpus": None}, console)
+    Run(tmp_path / "run", {"seed": 2, "corpus": None}, console)  # nothing is lost yet
+    run = Run(tmp_path / "run", {"seed": 0, "corpus": None}, console)
+    run.stage("one", "does one", lambda: 1)
     with pytest.raises(ConfigError, match="seed: 0 there, 1 now"):
         Run(tmp_path / "run", {"seed": 1, "corpus": None}, console)
 
