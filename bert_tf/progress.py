@@ -7,24 +7,25 @@ from rich.console import Console
 
 
 @contextlib.contextmanager
-def bar(description, total=None, unit="", console=None):
-    """Shows a bar while the block runs and yields its `update(done, total=None, note="")`."""
+def stages():
+    """Shows a bar a stage while the block runs, and yields `progress(stage, done, total=None, note="")`."""
     columns = (
         progress.TextColumn("  {task.description:<10}"),
         progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TextColumn(unit),
+        progress.TextColumn("{task.completed:,.0f}"),
         progress.TimeElapsedColumn(),
         progress.TextColumn("left"),
         progress.TimeRemainingColumn(),
         progress.TextColumn("{task.fields[note]}"),
     )
-    console = console or Console()
+    console = Console()
+    bars = {}
     # Without a terminal a bar would leave only blank lines.
     with progress.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        task = shown.add_task(description, total=total, note="")
 
-        def update(done, total=None, note=""):
-            shown.update(task, completed=done, total=total, note=note)
+        def update(stage, done, total=None, note=""):
+            if stage not in bars:
+                bars[stage] = shown.add_task(stage, total=total, note="")
+            shown.update(bars[stage], completed=done, total=total, note=note)
 
         yield update

@@ -39,6 +39,7 @@ VERBS = {
             Flag("corpus", None, "your own text; without it, the documentation that comes with Python"),
             Flag("output", None, "the run's folder; default: runs/quickstart, with the seed if it is not 0"),
             Flag("seed", 0, "of every random choice"),
+            Flag("config", None, "a TOML file of settings, as configs/quickstart.toml"),
         ),
         "bert_tf.quickstart.commands:quickstart",
     ),
@@ -109,7 +110,12 @@ VERBS = {
         "write a model in another project's format, whichever it is in",
         "bert-tf convert --input bert-base-uncased/ --output model/ --format bert_tf",
         (
-            Flag("input", None, "a model's folder: bert_tf's, Hugging Face's, Google's, Model Garden's, keras-hub's", True),
+            Flag(
+                "input",
+                None,
+                "a model's folder: bert_tf's, Hugging Face's, Google's, Model Garden's, keras-hub's",
+                True,
+            ),
             Flag("output", None, "the new folder", True),
             Flag("format", "bert_tf", "bert_tf, huggingface, google, model_garden or keras_hub"),
             Flag("overwrite", False, "whether a model's folder that is there already is replaced"),

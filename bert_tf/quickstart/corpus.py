@@ -4,7 +4,7 @@ import json
 
 from bert_tf import files
 from bert_tf.data.records import RecordsConfig, write_records
-from bert_tf.progress import bar
+from bert_tf.progress import stages
 from bert_tf.quickstart import documents as texts
 from bert_tf.quickstart.documentation import collect_documents
 from bert_tf.text.tokenizer import Tokenizer
@@ -36,8 +36,8 @@ def learn_vocabulary(run, config):
     """Learns the word pieces of the training documents; a small corpus gets fewer than asked for."""
     lines = [line for document in read_documents(run, "train") for line in document.paragraphs]
     size = min(config.vocab_size, sum(map(len, lines)) // CHARACTERS_A_PIECE)
-    with bar("learning") as update:
-        pieces, report = learn(lines, size, progress=lambda stage, done, total: update(done, total, note=stage))
+    with stages() as progress:
+        pieces, report = learn(lines, size, progress=progress)
     write_vocabulary(run.folder / "vocab.txt", pieces)
     return report
 
@@ -50,13 +50,8 @@ def write_all_records(run, config, seed):
         settings = RecordsConfig(
             max_length=config.max_length, max_predictions=config.max_predictions, dupe_factor=passes, seed=seed
         )
-        with bar(part) as update:
-            report = write_records(
-                str(run.folder / f"corpus/{part}.txt"),
-                tokenizer,
-                run.folder / f"records/{part}",
-                settings,
-                lambda stage, done, total: update(done, total, note=stage),  # noqa: B023
-            )
+        source, output = run.folder / f"corpus/{part}.txt", run.folder / f"records/{part}"
+        with stages() as progress:
+            report = write_records(source, tokenizer, output, settings, progress)
         counts[part] = report["counts"]["examples"]
     return counts

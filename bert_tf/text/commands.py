@@ -1,27 +1,14 @@
 """The verb `vocab`: from flags and overrides to one library call, with progress bars."""
 
-import rich.progress
-
 from bert_tf.config import TextConfig, override
+from bert_tf.progress import stages
 from bert_tf.text.vocabulary import learn_from_files
 
 
 def vocab(flags, overrides):
     """Learns a vocabulary, writes it, and prints how well it covers text that was kept out of learning."""
     config = override(TextConfig(lower_case=flags.lower_case), overrides)
-    with rich.progress.Progress(
-        rich.progress.TextColumn("{task.description:<6}"),
-        rich.progress.BarColumn(),
-        rich.progress.TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
-        rich.progress.TimeElapsedColumn(),
-    ) as display:
-        units = {"read": "bytes", "count": "lines", "learn": "vocabularies"}
-        bars = {stage: display.add_task(stage, total=None, start=False, unit=unit) for stage, unit in units.items()}
-
-        def progress(stage, done, total):
-            display.start_task(bars[stage])
-            display.update(bars[stage], completed=done, total=total)
-
+    with stages() as progress:
         settings = {name: flags[name].value for name in ("size", "field", "strict", "overwrite", "unused", "sample_mb")}
         report = learn_from_files(flags.input, flags.output, config=config, progress=progress, **settings)
     print(summary(report, flags.output))

@@ -42,7 +42,7 @@ def _draw(panel, steps, curves):
 
 
 def _readable(name):
-    words = {"masked_lm_logits": "masked LM", "next_sentence_logits": "next sentence", "loss": "", "accuracy": ""}
-    for long, short in words.items():
+    """The output that a metric is of; a metric of the whole model keeps its name."""
+    for long, short in (("masked_lm_logits_", "masked LM "), ("next_sentence_logits_", "next sentence ")):
         name = name.replace(long, short)
-    return name.strip("_") or "total"
+    return name

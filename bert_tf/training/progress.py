@@ -19,7 +19,7 @@ class ProgressBar(keras.callbacks.Callback):
         self._shown = contextlib.ExitStack()
 
     def on_train_begin(self, logs=None):
-        self._update = self._shown.enter_context(progress.bar("training", self.steps, "steps"))
+        self._update = self._shown.enter_context(progress.stages())
         self._start = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -27,7 +27,7 @@ class ProgressBar(keras.callbacks.Callback):
         if self.done % 10 == 0:
             seconds = time.monotonic() - self._start
             speed = f"{self.tokens * self.done / seconds:,.0f} tokens/s" if self.tokens else ""
-            self._update(self.done, note="  ".join([*_figures(logs), speed]))
+            self._update("training", self.done, self.steps, "  ".join([*_figures(logs), speed]))
 
     def close(self):
         """Takes the bar away, also after an error in `fit`, when Keras ends no training."""
