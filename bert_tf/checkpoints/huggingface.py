@@ -88,9 +88,14 @@ def read_task(folder):
     name = next((task for named, task in TASKS.items() if named == architecture), None)
     if name is None:
         return sentence_transformers.read(folder)
-    labels = {} if name == "question_answering" else {"labels": _labels(settings, folder / CONFIG)}
-    kind = {key: settings[key] for key in ("problem_type",) if settings.get(key)}
-    return {"name": name} | labels | kind
+    task = {"name": name}
+    if name != "question_answering":
+        task["labels"] = _labels(settings, folder / CONFIG)
+    if settings.get("problem_type"):
+        task["problem_type"] = settings["problem_type"]
+    if length := huggingface_text.max_length(folder):
+        task["max_length"] = min(length, member(settings, "max_position_embeddings", 512, folder / CONFIG))
+    return task
 
 
 def read(folder):

@@ -9,6 +9,7 @@ from bert_tf.errors import InputError
 from bert_tf.text.vocabulary_file import read_vocabulary, write_vocabulary
 
 VOCABULARY, FAST, CONFIG = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
+NO_LIMIT = 10**6  # they write 10**30 where there is no limit
 # Our settings by their names in tokenizer_config.json and in the normalizer of tokenizer.json.
 CONFIG_FIELDS = {
     "lower_case": "do_lower_case",
@@ -35,6 +36,13 @@ def read(folder):
     return text, _pieces(fast, model, folder / FAST) if fast else None
 
 
+def max_length(folder):
+    """The length that rows are cut to, None where the files do not say or say a number beyond any row."""
+    settings = load_json(folder / CONFIG) if (folder / CONFIG).exists() else {}
+    length = settings.get("model_max_length")
+    return length if isinstance(length, int) and 0 < length < NO_LIMIT else None
+
+
 def write(folder, checkpoint):
     """Writes all three files for `checkpoint`, whose tokens both kinds of tokenizer of transformers then agree on."""
     if not checkpoint.vocabulary:
@@ -43,8 +51,8 @@ def write(folder, checkpoint):
     write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
     _fast_tokenizer(checkpoint.vocabulary, text).save(str(folder / FAST))
     settings = {theirs: getattr(text, ours) for ours, theirs in CONFIG_FIELDS.items()}
-    length = checkpoint.task.get("max_length", checkpoint.encoder.max_positions)
     tokens = {f"{name.strip('[]').lower()}_token": name for name in features.SPECIAL_TOKENS}
+    length = checkpoint.task.get("max_length", checkpoint.encoder.max_positions)
     save_json(folder / CONFIG, {"tokenizer_class": "BertTokenizer", "model_max_length": length} | settings | tokens)
 
 

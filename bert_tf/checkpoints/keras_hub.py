@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from bert_tf.checkpoints import hdf5, keras_hub_task
+from bert_tf.checkpoints import hdf5, keras_hub_task, pooler
 from bert_tf.checkpoints.checkpoint import Checkpoint
 from bert_tf.checkpoints.settings import (
     OWN,
@@ -90,7 +90,8 @@ def read(folder):
     theirs = member(settings, "config", {}, folder / CONFIG) | {OWN: settings.get(OWN)}
     fixed = FIXED | {"attention_dropout": theirs.get("dropout", 0.1)}
     encoder = read_encoder(FIELDS, {}, theirs, folder / CONFIG, **fixed)
-    weights = read_rows(_table(encoder), hdf5.read(folder / WEIGHTS)) | keras_hub_task.read_head(folder)
+    weights = pooler.drop_empty(read_rows(_table(encoder), hdf5.read(folder / WEIGHTS)))
+    weights |= keras_hub_task.read_head(folder)
     text, vocabulary = keras_hub_task.read_text(folder)
     own_text, _ = read_own(settings, folder / CONFIG)
     return Checkpoint(encoder, weights, own_text or text, vocabulary, read_task(folder))
@@ -106,10 +107,11 @@ def write(checkpoint, folder):
     own = settings.pop(OWN, {})
     backbone = keras_hub_task.serialized("bert_backbone", "BertBackbone", settings)
     save_json(folder / CONFIG, write_own(backbone | {OWN: own}, checkpoint))
-    tensors, left_out = write_rows(_table(encoder), checkpoint.weights)
+    weights, missing = pooler.fill(checkpoint)
+    tensors, left_out = write_rows(_table(encoder), weights)
     hdf5.write(folder / WEIGHTS, tensors)
     keras_hub_task.write_text(folder, checkpoint)
     carried = keras_hub_task.write_head(folder, checkpoint, backbone)
     if carried == "masked_lm":
         notes += masked_lm_notes(checkpoint, **keras_hub_task.MASKED_LM)
-    return notes + [line for line in left_out if line.split()[0] != carried]
+    return notes + missing + [line for line in left_out if line.split()[0] != carried]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bert_tf.checkpoints import bundle
+from bert_tf.checkpoints import bundle, pooler
 from bert_tf.checkpoints.checkpoint import Checkpoint
 from bert_tf.checkpoints.google import text_of
 from bert_tf.checkpoints.settings import (
@@ -109,9 +109,9 @@ def read_task(folder):
 def read(folder):
     """Reads the checkpoint with the config beside it; `InputError` where either is missing or broken."""
     settings, path = _settings(folder)
-    settings = {"hidden_activation": "gelu"} | settings
+    settings = {"hidden_activation": "gelu"} | settings  # which their encoder's default is the same as
     encoder = read_encoder(FIELDS, ACTIVATIONS, settings, path, **FIXED)
-    weights = _one_pooler(_read_weights(folder, _table(encoder)))
+    weights = pooler.drop_empty(_one_pooler(_read_weights(folder, _table(encoder))))
     vocabulary = read_vocabulary(folder / VOCABULARY) if (folder / VOCABULARY).exists() else None
     text, _ = read_own(settings, path)
     return Checkpoint(encoder, weights, text or text_of(vocabulary), vocabulary, read_task(folder))
@@ -120,10 +120,10 @@ def read(folder):
 def write(checkpoint, folder):
     """Writes the files into `folder`; returns what could not be carried over, a line each."""
     settings, notes = write_encoder(FIELDS, ACTIVATIONS, checkpoint.encoder, **FIXED)
-    weights = dict(checkpoint.weights)
+    weights, missing = pooler.fill(checkpoint)
     if "next_sentence/kernel" in weights:  # theirs has a pooler of its own
-        for name in ("kernel", "bias"):
-            weights.setdefault(f"next_sentence_pooler/{name}", weights[f"encoder/pooler/{name}"])
+        copy = {f"next_sentence_pooler/{name}": weights[f"encoder/pooler/{name}"] for name in ("kernel", "bias")}
+        weights = copy | weights
     tensors, left_out = write_rows(_table(checkpoint.encoder), weights)
     layers = range(checkpoint.encoder.num_layers)
     empty = EMPTY + [f"{_LAYER}{name}".replace("{i}", str(i)) for i in layers for name in EMPTY_IN_LAYER]
@@ -132,7 +132,7 @@ def write(checkpoint, folder):
     save_json(folder / CONFIGS[0], write_own(settings, checkpoint))
     if checkpoint.vocabulary:
         write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
-    return notes + left_out
+    return notes + missing + left_out
 
 
 def _settings(folder):
@@ -167,6 +167,6 @@ def _one_pooler(weights):
         return weights
     if "next_sentence/kernel" in weights:
         return weights | {f"encoder/pooler/{name}": array for name, array in head.items()}
-    if any(not np.array_equal(weights[f"encoder/pooler/{name}"], array) for name, array in head.items()):
+    if any(not np.array_equal(weights.get(f"encoder/pooler/{name}"), array) for name, array in head.items()):
         return weights | {f"next_sentence_pooler/{name}": array for name, array in head.items()}
     return weights

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from samples import TASKS, VOCABULARY, make
+from samples import VOCABULARY, make
 
 from bert_tf import checkpoints
 from bert_tf.modeling.encoder import BertEncoder
@@ -93,6 +93,19 @@ def test_model_garden_encoder_alone(garden, tmp_path):
     assert_close(outputs["pooled_output"], our_outputs(BertEncoder, tmp_path / "model")["pooled_output"])
 
 
+def test_model_garden_encoder_of_a_model_without_a_pooler(garden, tmp_path):
+    import tensorflow as tf
+
+    notes = checkpoints.write(without_pooler("tagging"), tmp_path / "model", "model_garden")
+    assert any("no pooler" in note for note in notes)
+    model, _ = garden_pretrainer(garden, None, None)
+    status = tf.train.Checkpoint(encoder=model.encoder_network).read(tf.train.latest_checkpoint(tmp_path / "model"))
+    status.assert_existing_objects_matched()
+    expected = our_outputs(BertEncoder, tmp_path / "model")["sequence_output"]
+    assert_close(model.encoder_network(GARDEN_INPUTS)["sequence_output"], expected)
+    assert not any("pooler" in name for name in checkpoints.read(tmp_path / "model").weights)
+
+
 def test_model_gardens_trainer_saves_the_whole_model(garden, tmp_path):
     import tensorflow as tf
     import tf_keras
@@ -125,6 +138,20 @@ def test_keras_hub_backbone(keras_hub, tmp_path):
     expected = our_outputs(BertEncoder, tmp_path / "model")
     assert_close(outputs["sequence_output"], expected["sequence_output"])
     assert_close(outputs["pooled_output"], expected["pooled_output"])
+
+
+def without_pooler(kind):
+    checkpoint = make(kind, activation="gelu_tanh")
+    weights = {name: array for name, array in checkpoint.weights.items() if "pooler" not in name}
+    return dataclasses.replace(checkpoint, weights=weights)
+
+
+def test_keras_hub_backbone_of_a_model_without_a_pooler(keras_hub, tmp_path):
+    notes = checkpoints.write(without_pooler("tagging"), tmp_path / "model", "keras_hub")
+    assert any("no pooler" in note for note in notes)
+    outputs = keras_hub.models.BertBackbone.from_preset(str(tmp_path / "model"))(HUB_INPUTS)
+    assert_close(outputs["sequence_output"], our_outputs(BertEncoder, tmp_path / "model")["sequence_output"])
+    assert not any("pooler" in name for name in checkpoints.read(tmp_path / "model").weights)
 
 
 def test_keras_hub_classifier(keras_hub, tmp_path):
@@ -160,6 +187,6 @@ def test_keras_hub_presets_of_tasks_are_read(keras_hub, tmp_path, kind):
     if kind == "BertTextClassifier":
         kernel, bias = checkpoint.weights["classifier/kernel"], checkpoint.weights["classifier/bias"]
         assert_close(model(HUB_INPUTS), np.asarray(outputs["pooled_output"]) @ kernel + bias)
-        assert checkpoint.task == TASKS["classification"] | {"labels": ["LABEL_0", "LABEL_1", "LABEL_2"]}
+        assert checkpoint.task == {"name": "classification", "labels": ["LABEL_0", "LABEL_1", "LABEL_2"]}
     else:
         assert_close(model(HUB_INPUTS | {"mask_positions": POSITIONS}), outputs["masked_lm_logits"])

@@ -25,9 +25,9 @@ HEADS = {
 TASKS = {
     "encoder": {},
     "pretrainer": {},
-    "classification": {"name": "classification", "labels": ["schlecht", "gut", "weder noch"]},
-    "tagging": {"name": "tagging", "labels": ["O", "B-PER", "I-PER"]},
-    "question_answering": {"name": "question_answering"},
+    "classification": {"name": "classification", "labels": ["schlecht", "gut", "weder noch"], "max_length": 5},
+    "tagging": {"name": "tagging", "labels": ["O", "B-PER", "I-PER"], "max_length": 6},
+    "question_answering": {"name": "question_answering", "max_length": 6},
     "embedding": {"name": "embedding", "pooling": "max", "normalize": True, "max_length": 6},
 }
 
