@@ -2,6 +2,7 @@
 
 import bisect
 import dataclasses
+import itertools
 import random
 
 import numpy as np
@@ -66,9 +67,8 @@ def make_spans(block, objective, max_length, short_seq_prob, seed, guests=0):
         return draw.randint(2, room) if draw.random() < short_seq_prob else room
 
     if objective == "none":
-        spans = [
-            span for first, last in zip(parts, parts[1:], strict=False) for span in _runs(bounds, first, last, target)
-        ]
+        runs = (_runs(bounds, *ends, target, room) for ends in zip(parts, parts[1:], strict=False))
+        spans = list(itertools.chain.from_iterable(runs))
     else:
         others = _OtherDocuments(block, draw) if objective == "next_sentence" else None
         coin = _balanced_coin(draw)
@@ -142,13 +142,14 @@ def _pairs(bounds, first, last, target, draw, coin, choose_other):
     return spans
 
 
-def _runs(bounds, first, last, target):
-    """Consecutive whole sentences that fit; a sentence too long for a row is cut."""
+def _runs(bounds, first, last, target, room):
+    """Consecutive whole sentences that fit; only a sentence too long for any row is cut."""
     position, stop = bounds[first], bounds[last]
     while position < stop:
-        wanted = position + target()
-        end = bounds[bisect.bisect_right(bounds, wanted, first, last + 1) - 1]
-        end = end if end > position else min(wanted, stop)
+        end = bounds[bisect.bisect_right(bounds, position + target(), first, last + 1) - 1]
+        if end <= position:
+            sentence_end = bounds[bisect.bisect_right(bounds, position, first, last)]
+            end = min(sentence_end, position + room)
         yield position, end, end, end, IS_NEXT
         position = end
 

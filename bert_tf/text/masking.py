@@ -71,7 +71,7 @@ class Masker:
             A dict of input_ids [B, S], masked_lm_positions and masked_lm_ids [B, P] (int32), and
             masked_lm_weights [B, P] (float32).
         """
-        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 5))
+        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 4))
         maskable = input_mask == 1  # [B, S]
         for special in self.never:
             maskable &= input_ids != special

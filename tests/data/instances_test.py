@@ -117,7 +117,7 @@ def test_sentence_order_swaps_half():
 
 def test_full_sentences_use_every_piece_once_and_fit():
     block = numbered_block(many_documents(300, lengths=(1, 90)))
-    spans = make_spans(block, "none", 64, 0.0, seed=0)
+    spans = make_spans(block, "none", 64, 0.1, seed=0)
     lengths = spans[:, 1] - spans[:, 0]
     assert lengths.max() <= 62
     used = np.concatenate([np.arange(begin, end) for begin, end in spans[:, :2]])
