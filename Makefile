@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
+# Isolated builds: one of the dependencies comes as source, and its own way to build breaks beside newer tools.
+PIP_INSTALL := $(BIN)/python -m pip install --use-pep517 --constraint constraints.txt
 
 .PHONY: quickstart test lint format clean
 
