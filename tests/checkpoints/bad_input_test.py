@@ -319,3 +319,13 @@ def with_one_value_changed(data, value):
             copy = data.copy()
             copy[key] = changed
             yield copy
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [({"type": "BPE", "vocab": {}}, "a BPE vocabulary"), ({"type": "WordPiece", "vocab": {"[UNK]": 3}}, "ids of its")],
+)
+def test_a_tokenizer_json_that_is_not_berts(folder, model, message):
+    (folder / "vocab.txt").unlink()
+    (folder / "tokenizer.json").write_text(json.dumps({"model": model}))
+    assert message in refusal(folder)
