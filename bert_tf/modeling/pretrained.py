@@ -14,7 +14,7 @@ class Pretrained:
 
     The constructor takes the fields of `EncoderConfig` and the arguments of its head. `source` is the checkpoint
     that the model was opened from, without the weights, or None: vocabulary and casing are saved again from there.
-    `head_settings` names the settings of a checkpoint's task that the constructor takes.
+    `head_settings` names the settings of a checkpoint's task that the constructor takes and keeps as attributes.
     """
 
     source = None
@@ -50,7 +50,9 @@ class Pretrained:
             checkpoint = dataclasses.replace(self.source, encoder=self.config, weights=checkpoint.weights)
         if tokenizer is not None:
             checkpoint = dataclasses.replace(checkpoint, vocabulary=tokenizer.vocabulary, text=tokenizer.config)
-        return checkpoint if task is None else dataclasses.replace(checkpoint, task=task)
+        task = checkpoint.task if task is None else task
+        given = {name: getattr(self, name) for name in self.head_settings if getattr(self, name) is not None}
+        return dataclasses.replace(checkpoint, task=task | given)
 
     def get_config(self):
         return {

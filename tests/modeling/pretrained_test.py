@@ -85,6 +85,14 @@ def test_vocabulary_casing_and_task_are_saved_again(tmp_path):
     assert checkpoint.task == checkpoints.read_task(tmp_path / "two") == task
 
 
+def test_settings_of_the_head_come_back(tmp_path):
+    model = BertPretrainer(masked_lm_activation="relu", masked_lm_epsilon=1e-3, **SIZES)
+    model.save_pretrained(tmp_path / "one")
+    opened = BertPretrainer.from_pretrained(tmp_path / "one")
+    assert opened.get_config() == model.get_config()
+    assert opened.masked_lm.norm.epsilon == 1e-3
+
+
 def test_names_do_not_depend_on_the_models_names():
     names = BertPretrainer(name="encoder", **SIZES).named_weights.keys()
     assert names == BertPretrainer(**SIZES).named_weights.keys()
