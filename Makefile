@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Isolated builds: one of the dependencies comes as source, and its own way to build breaks beside newer tools.
 PIP_INSTALL := $(BIN)/python -m pip install --use-pep517 --constraint constraints.txt
 
-.PHONY: quickstart test lint format clean
+.PHONY: quickstart test test-jax parity lint format clean
 
 # Options of the verb go into ARGS: make quickstart ARGS="--seed 1"
 quickstart: $(VENV)/installed
@@ -14,6 +14,14 @@ quickstart: $(VENV)/installed
 # One test file or option goes into ARGS too: make test ARGS="tests/text -k offsets"
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# The models on Keras's JAX backend.
+test-jax: $(VENV)/installed-dev
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/modeling $(ARGS)
+
+# Other projects open what bert_tf writes, and the other way round; makes an environment of its own with PyTorch.
+parity: $(VENV)/installed-dev
+	$(BIN)/python tools/parity.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

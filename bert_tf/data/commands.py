@@ -1,12 +1,9 @@
 """The verbs `records` and `inspect`: from flags and overrides to one library call, with a progress bar."""
 
-import contextlib
-
-import rich.progress
-
 from bert_tf.config import override
 from bert_tf.data.inspection import show
 from bert_tf.data.records import RecordsConfig, write_records
+from bert_tf.progress import stages
 from bert_tf.text.tokenizer import Tokenizer
 
 # Flags that set the field of RecordsConfig of their name; all its other fields are reached by key=value.
@@ -21,7 +18,7 @@ def records(flags, overrides):
     config = override(RecordsConfig(), [*given, *overrides])
     tokenizer = Tokenizer.from_file(flags.vocab, lower_case=flags.lower_case)
     if flags.runner == "processes":
-        with _progress() as progress:
+        with stages() as progress:
             report = write_records(flags.input, tokenizer, flags.output, config, progress)
     else:
         from bert_tf.data.beam import write_records_with_beam
@@ -54,17 +51,3 @@ def summary(report, output):
         notes["documents_of_one_sentence"] = "documents of one sentence, which have no next one and gave no pairs"
     lines += [f"{note}: {counts[name]:,}" for name, note in notes.items() if counts.get(name)]
     return "\n".join(lines)
-
-
-@contextlib.contextmanager
-def _progress():
-    """A callback `(stage, done, total)` that moves one bar a stage."""
-    bars = {}
-    with rich.progress.Progress(transient=False) as display:
-
-        def progress(stage, done, total):
-            if stage not in bars:
-                bars[stage] = display.add_task(stage, total=total)
-            display.update(bars[stage], completed=done, total=total)
-
-        yield progress

@@ -4,7 +4,9 @@ from bert_tf import checkpoints
 from bert_tf.errors import InputError
 from bert_tf.tasks.classification import TextClassifier
 
-TASKS = {"classification": TextClassifier}
+__all__ = ["TASKS", "TextClassifier", "load"]
+
+TASKS = {task.TASK: task for task in (TextClassifier,)}
 
 
 def load(folder, dtype=None):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from bert_tf import features
-from bert_tf.errors import InputError
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.modeling.initializers import dense
 from bert_tf.tasks.task import Task
 
@@ -23,8 +23,12 @@ class TextClassifier(Task):
         encoder: the fields of `EncoderConfig`.
     """
 
-    def __init__(self, tokenizer, labels, max_length=None, name="classification", **encoder):
-        super().__init__(tokenizer, max_length, name, **encoder)
+    TASK = "classification"
+
+    def __init__(self, tokenizer, labels=(), max_length=None, **encoder):
+        super().__init__(tokenizer, max_length, **encoder)
+        if len(labels) < 2:
+            raise ConfigError(f"Received: labels={list(labels)}. A classifier needs the names of at least two classes.")
         self.labels = [str(label) for label in labels]
         self.dropout = keras.layers.Dropout(self.config.hidden_dropout, dtype=self.dtype_policy)
         self.classifier = dense(
@@ -81,8 +85,15 @@ class TextClassifier(Task):
 
     def task_settings(self):
         """What `from_pretrained` needs beside the encoder, as the folder's config.json keeps it."""
-        return {"name": self.name, "labels": self.labels, "max_length": self.max_length}
+        return {"name": self.TASK, "labels": self.labels, "max_length": self.max_length}
 
     def has_head_of(self, task):
         """Whether the saved `task` settings describe this very head."""
         return task.get("labels") == self.labels
+
+    @staticmethod
+    def saved_settings(task, source):
+        """Arguments of the head from the saved `task` settings; a head with another kind of target is refused."""
+        if task.get("problem_type") in ("regression", "multi_label_classification"):
+            raise InputError(f"{source} was trained for {task['problem_type']}; this task gives each text one class.")
+        return {key: task[key] for key in ("labels", "max_length") if key in task}

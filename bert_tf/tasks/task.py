@@ -17,12 +17,13 @@ from bert_tf.text.tokenizer import Tokenizer
 class Task(Pretrained, keras.Model):
     """An encoder with a head, and the tokenizer that feeds it.
 
-    A subclass adds the head, `call` from the encoder's inputs to logits, `encode_targets`, and `answer` from logits
-    to decoded answers in the graph. Texts are a list or array of strings [N], or a tuple of two of them for pairs.
+    A subclass names its `TASK` and adds the head, `call` from the encoder's inputs to logits, `encode_targets`, and
+    `answer` from logits to decoded answers in the graph. Texts are a list or array of strings [N], or a tuple of two
+    of them for pairs.
     """
 
-    def __init__(self, tokenizer, max_length, name, dtype=None, trainable=True, **encoder):
-        super().__init__(name=name, dtype=dtype, trainable=trainable)
+    def __init__(self, tokenizer, max_length, name=None, dtype=None, trainable=True, **encoder):
+        super().__init__(name=name or self.TASK, dtype=dtype, trainable=trainable)
         self.encoder = BertEncoder(dtype=self.dtype_policy, **encoder)
         self.config = self.encoder.config
         self.tokenizer = tokenizer
@@ -45,7 +46,7 @@ class Task(Pretrained, keras.Model):
         """As `from_pretrained`, from a `Checkpoint`; `source` names it in messages."""
         if checkpoint.vocabulary is None:
             raise InputError(f"{source} has no vocabulary: a task model needs one to read text.")
-        saved = {key: value for key, value in checkpoint.task.items() if key != "name"}
+        saved = cls.saved_settings(checkpoint.task, source) if checkpoint.task.get("name") == cls.TASK else {}
         tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.text)
         model = cls(tokenizer, dtype=dtype, **(dataclasses.asdict(checkpoint.encoder) | saved | settings))
         weights = checkpoint.weights

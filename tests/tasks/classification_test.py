@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import bert_tf
-from bert_tf.errors import InputError
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.tasks.classification import TextClassifier
 from bert_tf.text.tokenizer import Tokenizer
@@ -68,6 +68,22 @@ def test_an_encoder_folder_is_no_task_model(tmp_path):
     with pytest.raises(InputError, match="no task model"):
         bert_tf.load(tmp_path / "encoder")
     assert TextClassifier.from_pretrained(tmp_path / "encoder", labels=["a", "b"]).max_length == 16
+
+
+def test_a_folder_of_another_task_gives_its_encoder(trained, tmp_path):
+    task = {"name": "embedding", "pooling": "mean", "normalize": True}
+    BertEncoder(**SIZES).save_pretrained(tmp_path / "embedding", Tokenizer(VOCABULARY), task=task)
+    model = TextClassifier.from_pretrained(tmp_path / "embedding", labels=["a", "b"])
+    assert model.task_settings() == {"name": "classification", "labels": ["a", "b"], "max_length": 16}
+    with pytest.raises(ConfigError, match=r"labels=\[\]"):
+        TextClassifier.from_pretrained(tmp_path / "embedding")
+
+
+def test_a_regression_is_no_classification(trained, tmp_path):
+    task = trained.task_settings() | {"problem_type": "regression"}
+    BertEncoder(**SIZES).save_pretrained(tmp_path / "score", Tokenizer(VOCABULARY), task=task)
+    with pytest.raises(InputError, match="trained for regression"):
+        bert_tf.load(tmp_path / "score")
 
 
 def test_targets(trained):
