@@ -53,6 +53,7 @@ def _run(argv):
     name, *overrides = argv
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # TensorFlow tells much that no user asked for
+        logging.get_absl_handler().setFormatter(None)  # the message alone
     try:
         module, function = VERBS[name].run.split(":")
         getattr(importlib.import_module(module), function)(flags.FLAGS, overrides)

@@ -42,11 +42,11 @@ def run_tflite(path, inputs):
     """Logits [B, C] of the file at `path` for the rows of `inputs`, one row at a time, with LiteRT."""
     from ai_edge_litert.interpreter import Interpreter
 
-    with _quiet():
-        runner = Interpreter(model_path=str(path)).get_signature_runner()
     rows = {name: np.asarray(value, "int32") for name, value in inputs.items()}
     count = len(rows[features.INPUT_IDS])
-    logits = [runner(**{name: value[i : i + 1] for name, value in rows.items()})["logits"][0] for i in range(count)]
+    with _quiet():
+        runner = Interpreter(model_path=str(path)).get_signature_runner()
+        logits = [runner(**{name: value[i : i + 1] for name, value in rows.items()})["logits"][0] for i in range(count)]
     if not np.isfinite(logits).all():
         raise InputError(f"{path} answers with numbers that are not finite.")
     return np.stack(logits)
