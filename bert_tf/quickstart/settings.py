@@ -14,8 +14,8 @@ class QuickstartConfig:
     max_length: int = 64
     max_predictions: int = 10
     batch_size: int = 64
-    pretrain_steps: int = 2000
-    pretrain_learning_rate: float = 3e-3
+    pretrain_steps: int = 2400
+    pretrain_learning_rate: float = 2e-3
     finetune_length: int = 96
     finetune_epochs: int = 4
     finetune_batch_size: int = 32
