@@ -1,6 +1,9 @@
 """What a quick start ends with: one table, metrics.json, a picture of the curves."""
 
 import json
+import pathlib
+import shutil
+import sys
 
 from rich import box
 from rich.table import Table
@@ -74,11 +77,19 @@ def _places(run, classifier):
         "  vocab.txt, records/, pretrained/     vocabulary, pretraining examples, the pretrained model",
         f"  {METRICS}, {CURVES}, logs/      the figures above, pictures, TensorBoard logs",
     ]
-    tries = [f"bert-tf inspect --input {folder}/records/train --count 3", f"tensorboard --logdir {folder}/logs"]
+    command = _command()
+    tries = [f"{command} inspect {folder}/records/train --count 3", f"{command} quickstart --corpus 'my/*.txt'"]
     if "skipped" not in classifier:
         lines.insert(
             2, "  classifier/, saved_models/, tflite/  the fine-tuned model, as folder, SavedModel, int8 TFLite"
         )
-        tries.insert(0, f'bert-tf predict --model {folder}/classifier --text "Returns a tensor of zeros."')
-        tries[-1] = "bert-tf quickstart --corpus 'my/*.txt'"
+        tries.insert(0, f'{command} predict --model {folder}/classifier --text "Returns a tensor of zeros."')
+    else:
+        tries.append(f"{pathlib.Path(command).with_name('tensorboard')} --logdir {folder}/logs")
     return "\n".join([*lines, "Try next:", *(f"  {line}" for line in tries)])
+
+
+def _command():
+    """How this program is called: by its path where the shell would not find it, as in a fresh `.venv`."""
+    called = sys.argv[0]
+    return called if pathlib.Path(called).name == "bert-tf" and not shutil.which("bert-tf") else "bert-tf"

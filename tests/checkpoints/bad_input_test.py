@@ -7,11 +7,11 @@ import h5py
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from samples import VOCABULARY, make
 
 from bert_tf import checkpoints
 from bert_tf.checkpoints import FORMATS, bundle
 from bert_tf.errors import ConfigError, InputError
+from tests.checkpoints.samples import VOCABULARY, make
 
 CONFIGS = dict.fromkeys(FORMATS, "config.json") | {"google": "bert_config.json"}
 

@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from samples import make
 
 from bert_tf import checkpoints
+from tests.checkpoints.samples import make
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from samples import TASKS, VOCABULARY, make
 
 from bert_tf import checkpoints
 from bert_tf.checkpoints import FORMATS, bundle, schema
 from bert_tf.config import TextConfig
+from tests.checkpoints.samples import TASKS, VOCABULARY, make
 
 # Heads that a format has no place for.
 WITHOUT = {

@@ -5,11 +5,11 @@ import json
 
 import numpy as np
 import pytest
-from samples import VOCABULARY, make
 
 from bert_tf import checkpoints
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.pretrainer import BertPretrainer
+from tests.checkpoints.samples import VOCABULARY, make
 
 IDS = np.array([[2, 8, 9, 3, 10, 3], [2, 6, 3, 0, 0, 0]], "int32")
 MASK = (IDS != 0).astype("int32")

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from samples import VOCABULARY, make
 
 from bert_tf import checkpoints
 from bert_tf.checkpoints.resize import (
@@ -17,6 +16,7 @@ from bert_tf.checkpoints.resize import (
     resize_vocabulary,
 )
 from bert_tf.errors import ConfigError, InputError
+from tests.checkpoints.samples import VOCABULARY, make
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import sys
 import keras
 import numpy as np
 import pytest
-from backends import loss_and_gradients
 from keras import ops
 
 from bert_tf.checkpoints import schema
@@ -17,6 +16,7 @@ from bert_tf.errors import InputError
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.presets import PRESETS
 from bert_tf.modeling.pretrainer import BertPretrainer
+from tests.modeling.backends import loss_and_gradients
 
 SIZES = {
     "vocab_size": 30,

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from backends import loss_and_gradients
 from keras import ops
 
 from bert_tf import checkpoints
@@ -11,6 +10,7 @@ from bert_tf.features import INPUT_IDS, INPUT_MASK, MASKED_LM_POSITIONS, SEGMENT
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.pooling import normalize, pool
 from bert_tf.modeling.pretrainer import BertPretrainer, cross_entropy
+from tests.modeling.backends import loss_and_gradients
 
 # Their names of the encoder's inputs, in our order.
 HUGGINGFACE = ("input_ids", "attention_mask", "token_type_ids")

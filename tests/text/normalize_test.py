@@ -4,13 +4,13 @@ import unicodedata
 
 import pytest
 import tensorflow as tf
-from bert_oracle import basic_words
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_tf.config import TextConfig
 from bert_tf.text import characters as ch
 from bert_tf.text.normalize import Normalizer
+from tests.text.bert_oracle import basic_words
 
 pytestmark = pytest.mark.skipif(
     unicodedata.unidata_version != ch.UNICODE_VERSION, reason="the oracle follows the Unicode version of its Python"

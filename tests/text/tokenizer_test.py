@@ -9,7 +9,6 @@ import unicodedata
 import numpy as np
 import pytest
 import tensorflow as tf
-from bert_oracle import basic_words, pieces_of_word
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from bert_tf import Tokenizer
 from bert_tf.config import TextConfig
 from bert_tf.errors import InputError
 from bert_tf.text import characters as ch
+from tests.text.bert_oracle import basic_words, pieces_of_word
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LETTERS = "abeistuxyzßıσς.,!'[]#-中文한글жñ\u1112\u1161\u11abคก\U0001f600\u20ac0123"

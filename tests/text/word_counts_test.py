@@ -1,9 +1,8 @@
 import collections
 
-from bert_oracle import basic_words
-
 from bert_tf.config import TextConfig
 from bert_tf.text.word_counts import count_words
+from tests.text.bert_oracle import basic_words
 
 LINES = ["The Café, the cafe!", "北京 is big - BIG", "ΟΔΟΣ οδος", "a" * 201 + " b\u200dc", "[MASK]"] * 3
 
