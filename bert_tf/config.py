@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import json
 import pathlib
 import tomllib
 import types
@@ -84,11 +83,6 @@ def load_toml(cls, path):
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     return from_dict(cls, data)
-
-
-def to_json(config):
-    """The config as indented JSON text."""
-    return json.dumps(dataclasses.asdict(config), indent=2, ensure_ascii=False) + "\n"
 
 
 def _replace(config, keys, value, full_key):

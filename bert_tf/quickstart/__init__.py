@@ -13,6 +13,8 @@ def quickstart(output, corpus=None, seed=0, config=None):
         seed: of every random choice; the same seed, text and machine give the same numbers.
         config: a `QuickstartConfig`.
     """
+    from rich.markup import escape
+
     from bert_tf.quickstart import corpus as text_stages
     from bert_tf.quickstart import learning, serving
     from bert_tf.quickstart.report import write_report
@@ -35,7 +37,7 @@ def quickstart(output, corpus=None, seed=0, config=None):
     stage("pretrain", "learns to find hidden words and next sentences", lambda: learning.pretrain(run, config, seed))
     for filled in stage("fill masks", "guesses a hidden word", lambda: learning.fill_masks(run, corpus)):
         best = ", ".join(f"{piece} {probability:.0%}" for piece, probability in filled["best"])
-        run.say(f"  {filled['text'].replace('[', chr(92) + '[')}  {best}")
+        run.say(escape(f"  {filled['text']}  {best}"))
     tuned = stage(
         "fine-tune", "learns to tell where a paragraph is from", lambda: learning.finetune(run, config, corpus, seed)
     )

@@ -20,7 +20,6 @@ class Run:
         self.folder = pathlib.Path(folder)
         self.settings = settings
         self.console = console or Console(highlight=False)
-        self.started = time.monotonic()
         self._open()
 
     def _open(self):
