@@ -7,9 +7,10 @@ from keras import ops
 
 from bert_tf import checkpoints
 from bert_tf.errors import InputError
+from bert_tf.modeling.distributed import DistributedSteps
 
 
-class Pretrained:
+class Pretrained(DistributedSteps):
     """Mixed into a `keras.Model` that is an encoder or has one as `encoder`, with its settings as `config`.
 
     The constructor takes the fields of `EncoderConfig` and the arguments of its head. `source` is the checkpoint

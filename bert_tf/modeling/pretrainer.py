@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from bert_tf import features
+from bert_tf.modeling.distributed import global_mean
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.heads import MaskedLMHead
 from bert_tf.modeling.initializers import dense
@@ -67,25 +68,17 @@ class BertPretrainer(Pretrained, keras.Model):
         outputs[features.NEXT_SENTENCE_LOGITS] = ops.cast(next_sentence, "float32")
         return outputs
 
-    def compile(self, optimizer, loss=None, weighted_metrics=None, jit_compile=False, **kwargs):
-        """As Keras's, with both losses averaged over real predictions and both accuracies as defaults.
-
-        XLA is off unless asked for: on CPUs it makes bfloat16 steps slower.
-        """
+    def compile(self, optimizer, loss=None, weighted_metrics=None, **kwargs):
+        """As Keras's, with both losses averaged over real predictions and both accuracies as defaults."""
         outputs = (features.MASKED_LM_LOGITS, features.NEXT_SENTENCE_LOGITS)
+        cross_entropy = keras.losses.SparseCategoricalCrossentropy
         super().compile(
             optimizer,
-            loss=loss or {name: cross_entropy() for name in outputs},
+            loss=loss or {name: global_mean(cross_entropy(from_logits=True)) for name in outputs},
             weighted_metrics=weighted_metrics or {name: ["accuracy"] for name in outputs},
-            jit_compile=jit_compile,
             **kwargs,
         )
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Keras looks for a target for every output; the encoder's outputs have none.
         return super().compute_metrics(x, y, {name: y_pred[name] for name in y}, sample_weight)
-
-
-def cross_entropy():
-    """Sparse cross-entropy of logits, averaged over the weights of its targets."""
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
