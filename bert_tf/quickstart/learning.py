@@ -14,8 +14,9 @@ from bert_tf.quickstart.documentation import LABELS
 from bert_tf.tasks.classification import TextClassifier
 from bert_tf.tasks.fill_mask import fill_mask
 from bert_tf.text.tokenizer import Tokenizer
-from bert_tf.training.optimizers import WarmupLinearDecay, adamw
+from bert_tf.training.optimizers import make_optimizer
 from bert_tf.training.progress import ProgressBar
+from bert_tf.training.schedules import make_schedule
 
 EPOCHS = 10  # points of the curve
 MASKED_SENTENCES = (
@@ -42,7 +43,7 @@ def pretrain(run, config, seed):
         attention_dropout=0.0,
     )
     steps = config.pretrain_steps // EPOCHS
-    model.compile(adamw(schedule(config.pretrain_learning_rate, steps * EPOCHS)))
+    model.compile(adamw(config.pretrain_learning_rate, steps * EPOCHS))
     heldout = make_dataset(run.folder / "records/heldout", config.batch_size, shuffle=False, repeat=1)
     history = fit(
         model,
@@ -109,12 +110,13 @@ def finetune(run, config, corpus, seed):
         attention_dropout=config.finetune_dropout,
     )
     steps = -(-len(x) // config.finetune_batch_size)
-    model.compile(adamw(schedule(config.finetune_learning_rate, steps * config.finetune_epochs)))
+    model.compile(adamw(config.finetune_learning_rate, steps * config.finetune_epochs))
     history = fit(
         model,
-        model.dataset(x, y, config.finetune_batch_size, shuffle=True),
+        model.dataset(x, y, config.finetune_batch_size, shuffle=True, seed=seed, repeat=None),
         run.folder / "logs/finetune",
         ProgressBar(steps * config.finetune_epochs),
+        steps_per_epoch=steps,
         epochs=config.finetune_epochs,
         validation_data=model.dataset(heldout_x, heldout_y),
     )
@@ -141,8 +143,9 @@ def choose_labels(train, heldout, most):
     return sorted(sorted(enough, key=counts.get, reverse=True)[:most])
 
 
-def schedule(learning_rate, steps):
-    return WarmupLinearDecay(learning_rate, steps // 10, steps)
+def adamw(learning_rate, steps):
+    """As BERT is trained: a tenth of the steps up to `learning_rate`, the others down to 0."""
+    return make_optimizer("adamw", make_schedule("linear", learning_rate, steps, steps // 10))
 
 
 def fit(model, data, logs, progress, **kwargs):

@@ -1,34 +1,162 @@
-"""AdamW and its schedule as BERT uses them."""
+"""AdamW and LAMB as BERT is trained with them."""
 
 import keras
+import numpy as np
 from keras import ops
+
+from bert_tf.errors import ConfigError
+from bert_tf.training import kernels
+from bert_tf.training.layers import depths
+
+NOT_DECAYED = ("bias", "gamma", "beta")
+
+
+def make_optimizer(
+    name,
+    learning_rate,
+    *,
+    weight_decay=0.01,
+    clip_norm=1.0,
+    beta_1=0.9,
+    beta_2=0.999,
+    epsilon=1e-6,
+    bias_correction=True,
+    layer_decay=None,
+):
+    """The optimizer called "adamw" or "lamb".
+
+    Args:
+        learning_rate: a number or a schedule.
+        weight_decay: what a step takes off weights, in learning rates; biases and layer norms keep theirs.
+        clip_norm: the greatest norm of all gradients together; None: any.
+        bias_correction: False: moments as google-research/bert, optimization.py, has them.
+        layer_decay: factor of the learning rate from a layer to the one below (see `layers.py`); None: 1.
+    """
+    if name not in OPTIMIZERS:
+        raise ConfigError(f"Received: optimizer={name!r}. Optimizers: {', '.join(OPTIMIZERS)}.")
+    if layer_decay is not None and not 0 < layer_decay <= 1:
+        raise ConfigError(f"Received: layer_decay={layer_decay}. layer_decay must be in (0, 1].")
+    return OPTIMIZERS[name](
+        learning_rate if callable(learning_rate) else float(learning_rate),
+        weight_decay=weight_decay,
+        global_clipnorm=clip_norm,
+        beta_1=beta_1,
+        beta_2=beta_2,
+        epsilon=epsilon,
+        bias_correction=bias_correction,
+        layer_decay=layer_decay,
+        name=name,
+    )
+
+
+class LayerwiseOptimizer(keras.optimizers.Optimizer):
+    """What AdamW and LAMB share: clipping, moments, no decay on biases and norms, a rate for each layer.
+
+    Keras's own classes clip each replica's gradients before they are summed, so that two replicas learn something
+    else than one with their whole batch, and its LAMB leaves the decay out of the trust ratio.
+    """
+
+    def __init__(
+        self,
+        learning_rate,
+        weight_decay=0.01,
+        global_clipnorm=1.0,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        bias_correction=True,
+        layer_decay=None,
+        name=None,
+    ):
+        super().__init__(learning_rate, weight_decay=weight_decay, global_clipnorm=global_clipnorm, name=name)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.bias_correction = bias_correction
+        self.layer_decay = layer_decay
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self.momentums, self.velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+        self.depths, self.head = depths(variables)
+        # A variable, for layers are set free while training goes on, and a checkpoint must know which.
+        self.layer_rates = self.add_variable(
+            (self.head + 1,), lambda shape, dtype: ops.cast(self._rates(), dtype), "float32", name="layer_rates"
+        )
+
+    def free_layers(self, blocks):
+        """From now on trains the top `blocks` blocks and what is above them; below these, nothing moves."""
+        self.layer_rates.assign(self._rates() * (np.arange(self.head + 1) >= self.head - blocks))
+
+    def _rates(self):
+        return np.power(self.layer_decay or 1.0, np.arange(self.head, -1, -1), dtype="float32")
+
+    def apply(self, grads, trainable_variables=None):
+        """One step; variables whose gradient is None stay as they are."""
+        if trainable_variables is not None:
+            self.build(list(trainable_variables))
+        pairs = zip(grads, trainable_variables or self._trainable_variables, strict=True)
+        grads, variables = zip(*[(grad, variable) for grad, variable in pairs if grad is not None], strict=True)
+        indices = [self._get_variable_index(variable) for variable in variables]
+        rates = ops.unstack(self.layer_rates, self.head + 1)
+        rates = [rates[self.depths[index]] for index in indices]
+        grads = self._clipped(kernels.sum_over_replicas(grads), [ops.cast(rate > 0, "float32") for rate in rates])
+        learning_rate = ops.cast(self.learning_rate, "float32")
+        step = ops.cast(self.iterations + 1, "float32")
+        powers = [beta**step if self.bias_correction else 0.0 for beta in (self.beta_1, self.beta_2)]
+        for index, variable, gradient, rate in zip(indices, variables, grads, rates, strict=True):
+            moments = self.momentums[index], self.velocities[index]
+            decay = 0.0 if variable.name in NOT_DECAYED else self.weight_decay
+            self.update(variable, *moments, gradient, learning_rate * rate, powers, decay)
+        self.iterations.assign_add(1)
+
+    def _clipped(self, gradients, free):
+        """Gradients, 0 where not `free`, divided so that the norm of all together is `global_clipnorm` at most."""
+        gradients = [ops.cast(gradient, "float32") for gradient in gradients]
+        if self.global_clipnorm:
+            squares = [is_free * kernels.sum_of_squares(g) for g, is_free in zip(gradients, free, strict=True)]
+            norm = ops.sqrt(sum(squares))
+            scale = self.global_clipnorm / ops.maximum(norm, self.global_clipnorm)
+            free = [is_free * scale for is_free in free]
+        return [gradient * factor for gradient, factor in zip(gradients, free, strict=True)]
+
+    def get_config(self):
+        config = super().get_config()
+        own = ("beta_1", "beta_2", "epsilon", "bias_correction", "layer_decay")
+        config = {name: config[name] for name in ("name", "learning_rate", "weight_decay", "global_clipnorm")}
+        return config | {name: getattr(self, name) for name in own}
 
 
 @keras.saving.register_keras_serializable("bert_tf")
-class WarmupLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """From 0 up to `peak` over `warmup_steps`, then straight down to 0 at `steps` (Devlin et al. 2019, A.2)."""
+class AdamW(LayerwiseOptimizer):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019; google-research/bert, optimization.py)."""
 
-    def __init__(self, peak, warmup_steps, steps):
-        self.peak, self.warmup_steps, self.steps = peak, warmup_steps, steps
-
-    def __call__(self, step):
-        step = ops.cast(step, "float32")
-        up = (step + 1) / max(self.warmup_steps, 1)
-        down = (self.steps - step) / max(self.steps - self.warmup_steps, 1)
-        return self.peak * ops.clip(ops.minimum(up, down), 0.0, 1.0)
-
-    def get_config(self):
-        return {"peak": self.peak, "warmup_steps": self.warmup_steps, "steps": self.steps}
+    def update(self, variable, momentum, velocity, gradient, rate, powers, decay):
+        if decay:
+            kernels.subtract(variable, variable * (rate * decay))
+        betas = (self.beta_1, self.beta_2)
+        kernels.adam(variable, momentum, velocity, gradient, rate, powers, betas, self.epsilon)
 
 
-def adamw(learning_rate, weight_decay=0.01, clip_norm=1.0):
-    """AdamW with gradients clipped by their global norm and no decay on biases and layer norms.
+@keras.saving.register_keras_serializable("bert_tf")
+class Lamb(LayerwiseOptimizer):
+    """Steps as long as the weights they change (You et al. 2020, algorithm 2), but for biases and layer norms.
 
-    `learning_rate` is a number or a schedule (google-research/bert, optimization.py; Keras's class corrects the
-    bias of the first moments, Google's does not).
+    The decay is part of the step whose length is measured.
     """
-    optimizer = keras.optimizers.AdamW(
-        learning_rate, weight_decay=weight_decay, epsilon=1e-6, global_clipnorm=clip_norm
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+
+    def update(self, variable, momentum, velocity, gradient, rate, powers, decay):
+        # At rate 0 Adam's kernel moves the moments alone.
+        kernels.adam(variable, momentum, velocity, gradient, 0.0, powers, (self.beta_1, self.beta_2), self.epsilon)
+        step = momentum / (1 - powers[0]) / (ops.sqrt(velocity / (1 - powers[1])) + self.epsilon)
+        if variable.name not in NOT_DECAYED:
+            step = step + decay * variable
+            squares = kernels.sum_of_squares(variable), kernels.sum_of_squares(step)
+            ratio = ops.sqrt(squares[0] / squares[1])
+            rate = rate * ops.where(ops.minimum(*squares) > 0, ratio, 1.0)
+        kernels.subtract(variable, rate * step)
+
+
+OPTIMIZERS = {"adamw": AdamW, "lamb": Lamb}
