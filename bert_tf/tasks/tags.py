@@ -5,8 +5,8 @@ import re
 from bert_tf.errors import ConfigError
 
 OUTSIDE = "O"
-# In IOB1 (Ramshaw and Marcus 1995) an entity begins with B- only where one of its type ends just before, in IOB2 always;
-# in BIOES its last word has E- and an entity of one word S-.
+# In IOB1 (Ramshaw and Marcus 1995) an entity begins with B- only where one of its type ends just before, in IOB2
+# always; in BIOES its last word has E- and an entity of one word S-.
 PREFIXES = {"IOB1": "BI", "IOB2": "BI", "BIOES": "BIES"}
 
 _ENTITY_TAG = re.compile(r"[BIES]-.")
