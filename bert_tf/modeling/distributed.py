@@ -62,7 +62,7 @@ class DistributedSteps:
             return self._for_reduction(super().test_step(data))
 
         def _accumulated_step(self, x, y, sample_weight):
-            """`train_step` part by part, written out: variables cannot be updated inside a loop of a replica's graph."""
+            """`train_step` part by part, unrolled: a replica cannot update variables inside a loop of the graph."""
             import tensorflow as tf
 
             parts = self.accumulation_steps
