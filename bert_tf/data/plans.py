@@ -9,6 +9,8 @@ from bert_tf.data.order import permute
 from bert_tf.data.packing import best_fit
 from bert_tf.errors import ConfigError, InputError
 
+_POOL = 64  # batches that are sorted together
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -81,6 +83,33 @@ class BucketedRows:
         return members[rows], np.ones(len(rows), np.int32), self.widths[bucket]
 
 
+class SortedRows:
+    """One example a row, batched with others of about its length, and every example once an epoch.
+
+    The examples are dealt in random order into pools; each pool is sorted and cut into batches, and these come in
+    random order again. No batch is left short but the last of the epoch, as there would be one a bucket.
+    """
+
+    def __init__(self, plan, lengths):
+        """Takes the lengths of all examples, int [N]."""
+        self.plan, self.lengths = plan, lengths
+        self.num_batches = plan.batches(len(lengths))
+        _check_batches(self.num_batches, len(lengths), plan)
+        self._pool = min(_POOL, -(-self.num_batches // 4))  # batches; of a small set, too, several pools
+
+    def batch(self, number):
+        epoch, place = divmod(number, self.num_batches)
+        seed = [self.plan.seed, epoch]
+        pool, place = divmod(int(permute([place], self.num_batches, [*seed, 1])[0]), self._pool)
+        size = self.plan.batch_size * self.plan.workers
+        end = min((pool + 1) * self._pool, self.num_batches) * size
+        dealt = permute(np.arange(pool * self._pool * size, min(end, len(self.lengths))), len(self.lengths), seed)
+        dealt = dealt[np.argsort(-self.lengths[dealt], kind="stable")]
+        first = place * size + self.plan.worker * self.plan.batch_size
+        rows = dealt[first : first + self.plan.batch_size]
+        return rows, np.ones(len(rows), np.int32), int(self.lengths[rows].max())
+
+
 class PackedRows:
     """Several examples a row, best fit; which examples of a length share a row changes from epoch to epoch."""
 
@@ -118,6 +147,6 @@ class PackedRows:
 def _check_batches(batches, rows, plan):
     if not batches:
         raise InputError(
-            f"The records give {rows} rows, fewer than one batch of {plan.batch_size} for each of {plan.workers} "
+            f"There are {rows} rows, fewer than one batch of {plan.batch_size} for each of {plan.workers} "
             "worker(s). Take a smaller batch, or more text."
         )

@@ -34,9 +34,9 @@ def ask(run, exported):
     heldout = read_heldout(run)
     texts, labels = heldout["texts"], np.array(heldout["labels"])
     model = load(run.folder / "classifier")
-    keras_answers = model.answer(model.predict(texts, verbose=0))
-    keras_probabilities = keras_answers["probabilities"].numpy()
-    keras_labels = np.array(model.labels)[keras_probabilities.argmax(-1)]
+    keras_answers = model.predict_text(texts)
+    keras_probabilities = np.array([list(answer["probabilities"].values()) for answer in keras_answers])
+    keras_labels = np.array([answer["label"] for answer in keras_answers])
     served = ask_saved_model(run.folder / exported["saved_model"], texts)
     logits = run_tflite(run.folder / exported["tflite"], model.preprocess(tf.constant(texts), model.max_length))
     phone = np.array(model.labels)[logits.argmax(-1)]

@@ -24,6 +24,9 @@ class TextClassifier(Task):
     """
 
     TASK = "classification"
+    TEXTS = ("text", "text_pair")
+    OPTIONAL_TEXTS = ("text_pair",)
+    SCORE = "accuracy"
 
     def __init__(self, tokenizer, labels=(), max_length=None, **encoder):
         super().__init__(tokenizer, max_length, **encoder)
@@ -43,15 +46,11 @@ class TextClassifier(Task):
         pooled = self.encoder(inputs, training=training)[features.POOLED_OUTPUT]  # [B, D]
         return ops.cast(self.classifier(self.dropout(pooled, training=training)), "float32")
 
-    def compile(self, optimizer=None, loss=None, metrics=None, jit_compile=False, **kwargs):
-        """As Keras's; by default AdamW at 5e-5, cross-entropy and accuracy, and no XLA."""
-        super().compile(
-            optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0),
-            loss=loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"] if metrics is None else metrics,
-            jit_compile=jit_compile,
-            **kwargs,
-        )
+    def default_loss(self):
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def default_metrics(self):
+        return ["accuracy"]
 
     def encode_targets(self, targets):
         """Names or numbers of classes to int32 numbers; one outside the labels raises `InputError`."""
@@ -62,26 +61,25 @@ class TextClassifier(Task):
             raise InputError(f"Row {row} has the label {strange[0]!r}. Labels: {', '.join(self.labels[:20])}.")
         return np.array([number[target] for target in targets], "int32")
 
-    def answer(self, logits):
+    def answer(self, outputs, inputs):
         """Decoded answers in the graph: {"label": string [B], "probability": [B], "probabilities": [B, C]}."""
-        probabilities = tf.nn.softmax(logits)
+        del inputs
+        probabilities = tf.nn.softmax(outputs)
         return {
             "label": tf.gather(tf.constant(self.labels), tf.argmax(probabilities, -1)),
             "probability": tf.reduce_max(probabilities, -1),
             "probabilities": probabilities,
         }
 
-    def predict_text(self, texts, batch_size=32):
-        """Decoded answers: a list of {"label": name, "probability": float, "probabilities": {name: float}}."""
-        answers = {key: value.numpy() for key, value in self.answer(self.predict(texts, batch_size, verbose=0)).items()}
-        return [
-            {
-                "label": label.decode(),
-                "probability": float(probability),
-                "probabilities": dict(zip(self.labels, map(float, probabilities), strict=True)),
-            }
-            for label, probability, probabilities in zip(*answers.values(), strict=True)
-        ]
+    def readable(self, answer):
+        """{"label": name, "probability": float, "probabilities": {name: float}}."""
+        answer = super().readable(answer)
+        return answer | {"probabilities": dict(zip(self.labels, answer["probabilities"], strict=True))}
+
+    def score_answers(self, answers, targets):
+        """{"accuracy"} of `predict_text`'s answers."""
+        names = [self.labels[number] for number in self.encode_targets(targets)]
+        return {"accuracy": float(np.mean([a["label"] == name for a, name in zip(answers, names, strict=True)]))}
 
     def task_settings(self):
         """What `from_pretrained` needs beside the encoder, as the folder's config.json keeps it."""

@@ -7,9 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf import checkpoints
-from bert_tf.errors import InputError
+from bert_tf.data.plans import Plan
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.pretrained import Pretrained
+from bert_tf.tasks.batches import as_strings, is_text, make_batches, measure, take
 from bert_tf.text.packing import pack
 from bert_tf.text.tokenizer import Tokenizer
 
@@ -17,10 +19,16 @@ from bert_tf.text.tokenizer import Tokenizer
 class Task(Pretrained, keras.Model):
     """An encoder with a head, and the tokenizer that feeds it.
 
-    A subclass names its `TASK` and adds the head, `call` from the encoder's inputs to logits, `encode_targets`, and
-    `answer` from logits to decoded answers in the graph. Texts are a list or array of strings [N], or a tuple of two
-    of them for pairs.
+    A subclass names its `TASK` and adds the head, `call` from the encoder's inputs to float32 logits, `encode_targets`
+    from Python to tensors, `answer` from logits to decoded answers in the graph, `default_loss` and
+    `default_metrics` for `compile`, `score_answers`, and `task_settings`. Texts are a list or array of strings [N],
+    or a tuple of two of them for pairs.
     """
+
+    TASK = None  # its name in config.json
+    TEXTS = ("text",)  # names of a request's strings, in order
+    OPTIONAL_TEXTS = ()  # those of them that may be left out, or be ""
+    SCORE = None  # the key of `score` that the best model has the highest value of
 
     def __init__(self, tokenizer, max_length, name=None, dtype=None, trainable=True, **encoder):
         super().__init__(name=name or self.TASK, dtype=dtype, trainable=trainable)
@@ -32,6 +40,9 @@ class Task(Pretrained, keras.Model):
             raise InputError(
                 f"Received: max_length={max_length}. This encoder has {self.config.max_positions} positions."
             )
+        if self.max_length <= len(self.TEXTS) + 1:
+            raise ConfigError(f"Received: max_length={max_length}. [CLS] and [SEP] alone would fill the rows.")
+        self._answer_batch = tf.function(self.answer_tokens, reduce_retracing=True)
 
     @classmethod
     def from_pretrained(cls, folder, dtype=None, **settings):
@@ -55,55 +66,168 @@ class Task(Pretrained, keras.Model):
         model.assign(weights)
         return model
 
+    # From texts to batches.
+
+    def encode_texts(self, texts, training=False):
+        """Texts as a tuple of string tensors [N]; one that is no string, or in training empty, raises with its row."""
+        texts = texts if isinstance(texts, tuple) else (texts,)
+        least = len(self.TEXTS) - len(self.OPTIONAL_TEXTS)
+        if not least <= len(texts) <= len(self.TEXTS):
+            raise InputError(f"Received a tuple of {len(texts)} texts. {self.TASK} reads {', '.join(self.TEXTS)}.")
+        names = self.TEXTS[: len(texts)]
+        texts = tuple(
+            as_strings(text, name, allow_empty=not training or name in self.OPTIONAL_TEXTS)
+            for name, text in zip(names, texts, strict=True)
+        )
+        if len({len(text) for text in texts}) > 1:
+            counts = ", ".join(f"{len(text)} of {name}" for name, text in zip(names, texts, strict=True))
+            raise InputError(f"Received texts of different numbers: {counts}.")
+        return texts
+
     def preprocess(self, texts, length=None):
         """Texts to the encoder's inputs, each int32 [N, length or the longest row]; TensorFlow ops only."""
-        return pack(self.tokenizer, texts if isinstance(texts, tuple) else (texts,), self.max_length, length)
+        texts = texts if isinstance(texts, tuple) else (texts,)
+        optional = self.TEXTS[len(texts) - 1] in self.OPTIONAL_TEXTS
+        return pack(self.tokenizer, texts, self.max_length, length, optional)
 
-    def dataset(self, texts, targets=None, batch_size=32, shuffle=False):
-        """Batches of inputs, and of targets if given, as `tf.data`; shuffled anew each epoch if asked for."""
-        texts = tuple(map(_strings, texts)) if isinstance(texts, tuple) else _strings(texts)
-        if targets is None:
-            data = tf.data.Dataset.from_tensor_slices((texts,)).batch(batch_size)
-            return data.map(self.preprocess, tf.data.AUTOTUNE).prefetch(2)
-        data = tf.data.Dataset.from_tensor_slices((texts, self.encode_targets(targets)))
-        if shuffle:
-            data = data.shuffle(max(len(data), 1))
-        data = data.batch(batch_size)
-        return data.map(lambda text, target: (self.preprocess(text), target), tf.data.AUTOTUNE).prefetch(2)
+    def to_batch(self, texts, targets):
+        """What Keras trains on, `(x, y)` or `(x, y, sample_weight)`, of encoded texts and targets of B rows.
 
-    def fit(self, x=None, y=None, batch_size=32, shuffle=True, validation_data=None, **kwargs):
-        """Keras's `fit`; x may be raw texts with targets y, or whatever Keras takes."""
-        if _is_text(x):
-            x, y, batch_size, shuffle = self.dataset(x, y, batch_size, shuffle), None, None, False
-        if validation_data is not None and isinstance(validation_data, tuple) and _is_text(validation_data[0]):
+        TensorFlow ops only; a task whose targets depend on how the text falls into pieces says here how.
+        """
+        return self.preprocess(texts), targets
+
+    def dataset(
+        self,
+        texts,
+        targets=None,
+        batch_size=32,
+        shuffle=False,
+        seed=0,
+        start=0,
+        shard=(0, 1),
+        drop_remainder=False,
+        repeat=1,
+    ):
+        """Batches of inputs, and of targets if given, as `tf.data`; batch k is a function of seed and k alone.
+
+        Args:
+            texts, targets: as `fit` takes them; without targets the batches are inputs alone.
+            shuffle: whether rows come in a random order, a new one each epoch, with rows of about one length together.
+            seed: of the order.
+            start: the position of the first batch, counted over epochs; it is gone to at once.
+            shard: `(worker, workers)`: the workers' batches at one position hold different rows. Several workers
+                leave out the rows of an epoch that do not fill a batch for each.
+            drop_remainder: whether the last batch of an epoch is left out when it is not full.
+            repeat: how many epochs; None never ends.
+        """
+        texts = self.encode_texts(texts, training=targets is not None)
+        if targets is not None:
+            rows, targets = len(targets), self.encode_targets(targets)
+            if rows != len(texts[0]):
+                raise InputError(f"Received {len(texts[0])} texts and {rows} targets.")
+        return make_batches(
+            self, texts, targets, Plan(batch_size, seed, shuffle, *shard, drop_remainder), start, repeat
+        )
+
+    # Keras's own verbs, on texts too.
+
+    def compile(self, optimizer=None, loss=None, metrics=None, jit_compile=False, **kwargs):
+        """As Keras's; by default AdamW at 5e-5, the task's loss and metrics, and no XLA."""
+        super().compile(
+            optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0),
+            loss=loss or self.default_loss(),
+            metrics=self.default_metrics() if metrics is None else metrics,
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def fit(self, x=None, y=None, batch_size=32, shuffle=True, validation_data=None, seed=None, **kwargs):
+        """Keras's `fit`; x may be raw texts with targets y, or whatever Keras takes.
+
+        `seed` of the order of texts; None draws one as `keras.utils.set_random_seed` has it.
+        """
+        if is_text(x):
+            seed = int(np.random.randint(2**31)) if seed is None else seed
+            steps = self.dataset(x, y, batch_size).cardinality().numpy()
+            steps = kwargs.setdefault("steps_per_epoch", int(steps))
+            start = kwargs.get("initial_epoch", 0) * steps
+            x = self.dataset(x, y, batch_size, shuffle, seed, start, repeat=None)
+            y, batch_size, shuffle = None, None, False
+        if isinstance(validation_data, tuple) and is_text(validation_data[0]):
             validation_data = self.dataset(*validation_data)
         return super().fit(x, y, batch_size, shuffle=shuffle, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=32, **kwargs):
-        """Keras's `evaluate`; x may be raw texts with targets y."""
-        if _is_text(x):
+        """Keras's `evaluate`: loss and metrics; x may be raw texts with targets y."""
+        if is_text(x):
             x, y, batch_size = self.dataset(x, y, batch_size), None, None
         return super().evaluate(x, y, batch_size, **kwargs)
 
     def predict(self, x, batch_size=32, **kwargs):
         """Keras's `predict`: logits; x may be raw texts."""
-        if _is_text(x):
+        if is_text(x):
             x, batch_size = self.dataset(x, batch_size=batch_size), None
         return super().predict(x, batch_size, **kwargs)
+
+    # Decoded answers.
+
+    def answer_text(self, *texts):
+        """Decoded answers to string tensors [N], one for each of `TEXTS`; TensorFlow ops only."""
+        return self.answer_tokens(self.preprocess(texts))
+
+    def answer_tokens(self, inputs):
+        """Decoded answers to rows of pieces, {name: [N, ...]}; TensorFlow ops only."""
+        return self.answer(self(inputs, training=False), inputs)
+
+    def predict_text(self, texts, batch_size=32):
+        """Decoded answers: a list of dicts, one a text, ready to be written as JSON."""
+        texts = self.encode_texts(texts)
+        count = len(texts[0])
+        order = np.arange(count)
+        if count > batch_size:  # texts of about one length go together, the longest first
+            order = np.argsort(-measure(self, texts), kind="stable")
+        rows = [None] * count
+        for first in range(0, count, batch_size):
+            numbers = order[first : first + batch_size]
+            answers = self._answer_batch(self.preprocess(take(texts, numbers)))
+            answers = {name: value.numpy() for name, value in answers.items()}
+            for place, number in enumerate(numbers):
+                rows[number] = self.readable({name: value[place] for name, value in answers.items()})
+        return rows
+
+    def readable(self, answer):
+        """One text's decoded answer, {name: numpy value}, as Python strings, numbers and lists of them."""
+        return {name: _as_python(value) for name, value in answer.items()}
+
+    def score(self, texts, targets, batch_size=64):
+        """The task's metrics on decoded answers, {name: float}."""
+        return self.score_answers(self.predict_text(texts, batch_size), targets)
+
+    # Folders.
 
     def save_pretrained(self, folder, overwrite=False):
         """Writes the model folder: config.json, vocab.txt, model.weights.h5."""
         super().save_pretrained(folder, self.tokenizer, task=self.task_settings(), overwrite=overwrite)
 
+    def task_settings(self):
+        """What `from_pretrained` needs beside the encoder, as the folder's config.json keeps it."""
+        return {"name": self.TASK, "max_length": self.max_length}
 
-def _strings(texts):
-    return np.asarray(texts, dtype=object) if not tf.is_tensor(texts) else texts
+    @classmethod
+    def saved_settings(cls, task, source):
+        """Arguments of the constructor from the saved `task` settings; what they cannot say raises `InputError`."""
+        del source
+        return {key: task[key] for key in ("max_length",) if key in task}
+
+    def has_head_of(self, task):
+        """Whether the saved `task` settings describe this very head."""
+        return task.get("name") == self.TASK
 
 
-def _is_text(x):
-    first = x[0] if isinstance(x, tuple) and x else x
-    if tf.is_tensor(first):
-        return first.dtype == tf.string
-    if isinstance(first, np.ndarray):
-        return first.dtype.kind in "OUS"
-    return isinstance(first, list) and bool(first) and isinstance(first[0], str | bytes)
+def _as_python(value):
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, np.ndarray):
+        return [_as_python(item) for item in value]
+    return value.item()

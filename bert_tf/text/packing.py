@@ -5,7 +5,7 @@ import tensorflow as tf
 from bert_tf import features
 
 
-def pack(tokenizer, texts, max_length, length=None):
+def pack(tokenizer, texts, max_length, length=None, optional=False):
     """Turns texts into the encoder's inputs, with TensorFlow ops only.
 
     Args:
@@ -14,13 +14,18 @@ def pack(tokenizer, texts, max_length, length=None):
         max_length: pieces a row at most. Of a pair the longer text is shortened first, of two equal ones the second,
             as `_truncate_seq_pair` of google-research/bert's run_classifier.py does.
         length: pieces a row exactly; None: the longest row of the batch.
+        optional: whether a second text of "" is none: its row is then that of the first text alone.
 
     Returns:
         {"input_ids", "input_mask", "segment_ids"}, each int32 [B, length].
     """
-    segments = _shorten([tokenizer(text) for text in texts], max_length - 1 - len(texts))
-    closed = [_between(segment, end=tokenizer.sep_id) for segment in segments]
-    closed[0] = _between(closed[0], start=tokenizer.cls_id)
+    segments = [tokenizer(text) for text in texts]
+    ends = [tf.ones_like(segment.row_lengths()) for segment in segments]  # how many [SEP] close each
+    if optional and len(texts) == 2:
+        ends[1] = tf.cast(tf.strings.length(texts[1]) > 0, ends[1].dtype)
+    segments = _shorten(segments, max_length - 1 - tf.add_n(ends))
+    closed = [tf.concat([part, _repeat(tokenizer.sep_id, end)], 1) for part, end in zip(segments, ends, strict=True)]
+    closed[0] = tf.concat([_repeat(tokenizer.cls_id, ends[0]), closed[0]], 1)
     rows = tf.concat(closed, axis=1)  # [B, (pieces)]
     segment_ids = tf.concat([tf.ones_like(part) * number for number, part in enumerate(closed)], axis=1)
     shape = [None, length]
@@ -32,7 +37,7 @@ def pack(tokenizer, texts, max_length, length=None):
 
 
 def _shorten(segments, budget):
-    """Segments whose rows hold `budget` pieces together at most."""
+    """Segments whose rows hold `budget` [B] pieces together at most."""
     lengths = [segment.row_lengths() for segment in segments]
     if len(segments) == 1:
         return [_head(segments[0], tf.minimum(lengths[0], budget))]
@@ -49,9 +54,6 @@ def _head(segment, keep):
     return tf.gather(segment.values, tf.ragged.range(starts, starts + keep))
 
 
-def _between(segment, start=None, end=None):
-    """The rows with a piece set before or after each."""
-    column = tf.ones([segment.nrows(), 1], tf.int32)
-    parts = [start * column] if start is not None else []
-    parts.append(segment)
-    return tf.concat(parts + ([end * column] if end is not None else []), axis=1)
+def _repeat(piece, counts):
+    """Rows of the same piece, as many in each as `counts` [B] says."""
+    return tf.RaggedTensor.from_row_lengths(tf.fill([tf.reduce_sum(counts)], piece), counts)

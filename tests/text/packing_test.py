@@ -55,6 +55,13 @@ def test_pairs_are_cut_as_google_does(tokenizer, max_length):
         assert ids[: mask.sum()].tolist() == [2, *first, 3, *second, 3]
 
 
+def test_an_absent_second_text_leaves_the_first_alone(tokenizer):
+    """No [SEP] of its own, and no piece of the length lost to it."""
+    packed = rows(pack(tokenizer, [tf.constant(["a b c d", "a"]), tf.constant(["", "b"])], 5, optional=True))
+    assert packed["input_ids"] == [[2, 5, 6, 7, 3], [2, 5, 3, 6, 3]]
+    assert packed["segment_ids"] == [[0, 0, 0, 0, 0], [0, 0, 0, 1, 1]]
+
+
 def test_same_in_a_dataset(tokenizer):
     texts = ["a b", "c d e", ""]
     data = tf.data.Dataset.from_tensor_slices(texts).batch(3).map(lambda text: pack(tokenizer, [text], 8))

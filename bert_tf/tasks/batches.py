@@ -1,0 +1,82 @@
+"""Batches for training and scoring tasks, in an order that can begin at any batch."""
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf import features
+from bert_tf.data.plans import SingleRows, SortedRows
+from bert_tf.errors import InputError
+
+_MEASURED_BYTES = 2**22  # of text tokenized at once
+
+
+def make_batches(task, texts, targets, plan, start=0, repeat=1):
+    """The batches of a task as `tf.data`; that at position k is a function of the plan's seed and k alone.
+
+    Args:
+        texts, targets: as the task's `encode_texts` and `encode_targets` give them, N rows; targets may be None.
+        plan: a `bert_tf.data.plans.Plan`. One that shuffles puts rows of about one length together, so that little
+            padding is computed.
+        start: the position of the first batch, counted over epochs.
+        repeat: how many epochs; None never ends.
+    """
+    rows = SortedRows(plan, measure(task, texts)) if plan.shuffle else SingleRows(plan, len(texts[0]), None)
+    size = plan.batch_size if plan.drop_remainder else None
+
+    def fetch(number):
+        numbers = tf.numpy_function(lambda number: rows.batch(int(number))[0], [number], tf.int64)
+        numbers = tf.ensure_shape(numbers, [size])
+        if targets is None:
+            return task.preprocess(take(texts, numbers))
+        return task.to_batch(take(texts, numbers), take(targets, numbers))
+
+    end = tf.int64.max if repeat is None else repeat * rows.num_batches
+    data = tf.data.Dataset.range(start, end).map(fetch, tf.data.AUTOTUNE, deterministic=True)
+    if repeat is None:
+        data = data.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF  # the plan does it
+    return data.with_options(options).prefetch(tf.data.AUTOTUNE)
+
+
+def take(values, numbers):
+    """The rows `numbers` of every tensor, ragged or not, in the nest `values`."""
+    return tf.nest.map_structure(lambda value: tf.gather(value, numbers), values)
+
+
+def measure(task, texts):
+    """Pieces in the row of each of the N texts, int [N], as the task's `preprocess` makes it."""
+    sizes = sum(tf.strings.length(text).numpy().astype(np.int64) for text in texts)
+    part = np.cumsum(sizes) // _MEASURED_BYTES
+    lengths = [
+        tf.reduce_sum(task.preprocess(take(texts, np.flatnonzero(part == number)))[features.INPUT_MASK], 1)
+        for number in np.unique(part)
+    ]
+    return np.concatenate(lengths) if lengths else np.zeros(0, int)
+
+
+def as_strings(texts, what="text", allow_empty=True):
+    """A list, array or tensor of strings as a string tensor [N]; what is none, or empty, raises with its row."""
+    if tf.is_tensor(texts):
+        return texts
+    texts = np.asarray(texts, dtype=object)
+    if texts.ndim != 1:
+        raise InputError(f"Received: {what}s of shape {texts.shape}. They are a list of strings.")
+    for row, text in enumerate(texts):
+        if not isinstance(text, str | bytes):
+            raise InputError(f"Row {row}: the {what} is {text!r}, which is no string.")
+        if not allow_empty and not text.strip():
+            raise InputError(f"Row {row}: the {what} is empty.")
+    return tf.constant(texts, tf.string)
+
+
+def is_text(x):
+    """Whether x is texts and not what Keras takes: strings in a list, array or tensor, or a tuple of such."""
+    first = x[0] if isinstance(x, tuple) and x else x
+    if tf.is_tensor(first):
+        return first.dtype == tf.string
+    if hasattr(first, "to_numpy"):  # a column of a table
+        first = first.to_numpy()
+    if isinstance(first, np.ndarray):
+        return first.dtype.kind in "OUST"
+    return isinstance(first, list) and bool(first) and isinstance(first[0], str | bytes)
