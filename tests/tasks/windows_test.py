@@ -1,0 +1,88 @@
+"""Windows against the loops of google-research/bert's run_squad.py, and answers put together."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.errors import ConfigError
+from bert_tf.tasks import windows
+
+
+def spans_of(length, size, stride):
+    """As run_squad.py makes `doc_spans`; a text of no pieces has one here."""
+    found, start = [], 0
+    while start < length:
+        found.append((start, min(length - start, size)))
+        if start + found[-1][1] == length:
+            break
+        start += min(found[-1][1], stride)
+    return found or [(0, 0)]
+
+
+def is_middle(spans, number, position):
+    """As run_squad.py's `_check_is_max_context`."""
+    scores = [
+        min(position - start, start + length - 1 - position) + 0.01 * length
+        if start <= position < start + length
+        else -1
+        for start, length in spans
+    ]
+    return int(np.argmax(scores) == number)
+
+
+@pytest.mark.parametrize("stride", [1, 3, 4, 5, 9])
+def test_windows_are_those_of_google(stride):
+    lengths = [0, 1, 4, 5, 6, 9, 10, 13, 23]
+    sizes = [5, 5, 5, 5, 5, 3, 6, 5, 7]
+    texts = tf.ragged.range(lengths)
+    cut = windows.cut(texts, sizes, stride, 1)
+    spans = [spans_of(length, size, stride) for length, size in zip(lengths, sizes, strict=True)]
+    flat = [(text, *span) for text, of_text in enumerate(spans) for span in of_text]
+    assert list(zip(cut.texts.numpy(), cut.starts.numpy(), (cut.ends - cut.starts).numpy(), strict=True)) == flat
+    assert cut.take(texts).to_list() == [list(range(start, start + length)) for _, start, length in flat]
+    expected = [
+        [is_middle(of_text, number, place) for place in range(start, start + length)]
+        for of_text in spans
+        for number, (start, length) in enumerate(of_text)
+    ]
+    assert cut.middle().to_list() == expected
+
+
+def test_places_of_pieces():
+    texts = tf.ragged.constant([[5, 6, 7], [8]])
+    cut = windows.cut(texts, [2, 2], 1, [1, 3])
+    assert cut.place(cut.take(texts), 6, -1).numpy().tolist() == [
+        [-1, 5, 6, -1, -1, -1],
+        [-1, 6, 7, -1, -1, -1],
+        [-1, -1, -1, 8, -1, -1],
+    ]
+
+
+def test_mean_over_the_windows_of_a_text():
+    inputs = {windows.WINDOW_TEXTS: tf.constant([0, 0, 1])}
+    np.testing.assert_allclose(windows.mean(tf.constant([[1.0], [3.0], [7.0]]), inputs), [[2.0], [7.0]])
+    assert windows.number_of_texts(inputs) == 2
+    assert windows.number_of_texts({windows.WINDOW_TEXTS: tf.zeros(0, tf.int32)}) == 0
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 7, 9])
+def test_parts_give_what_the_whole_gives(rows):
+    inputs = {"input_ids": tf.reshape(tf.range(14), (7, 2)), "window_texts": tf.range(7)}
+    sizes = []
+
+    def call(part):
+        sizes.append(part["input_ids"].shape[0])
+        ids = tf.cast(part["input_ids"], tf.float32)
+        return {"a": ids * 2, "b": tf.reduce_sum(ids, 1)}
+
+    outputs = windows.call_in_parts(call, inputs, rows, {"a": tf.float32, "b": tf.float32})
+    np.testing.assert_array_equal(outputs["a"], np.arange(14.0).reshape(7, 2) * 2)
+    np.testing.assert_array_equal(outputs["b"], np.arange(14.0).reshape(7, 2).sum(1))
+    assert max(sizes) <= rows
+
+
+def test_stride():
+    windows.check_stride(None, 8)
+    windows.check_stride(7, 8)
+    with pytest.raises(ConfigError, match="stride=8, max_length=8"):
+        windows.check_stride(8, 8)
