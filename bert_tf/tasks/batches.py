@@ -21,14 +21,22 @@ def make_batches(task, texts, targets, plan, start=0, repeat=1):
         repeat: how many epochs; None never ends.
     """
     rows = SortedRows(plan, measure(task, texts)) if plan.shuffle else SingleRows(plan, len(texts[0]), None)
-    size = plan.batch_size if plan.drop_remainder else None
 
-    def fetch(number):
-        numbers = tf.numpy_function(lambda number: rows.batch(int(number))[0], [number], tf.int64)
-        numbers = tf.ensure_shape(numbers, [size])
+    def build(numbers):
         if targets is None:
             return task.preprocess(take(texts, numbers))
         return task.to_batch(take(texts, numbers), take(targets, numbers))
+
+    return build_batches(rows, build, start, repeat)
+
+
+def build_batches(rows, build, start=0, repeat=1):
+    """As `make_batches`, of the rows (of `bert_tf.data.plans`) that `build` makes a batch of, given their numbers."""
+    size = rows.plan.batch_size if rows.plan.drop_remainder else None
+
+    def fetch(number):
+        numbers = tf.numpy_function(lambda number: rows.batch(int(number))[0], [number], tf.int64)
+        return build(tf.ensure_shape(numbers, [size]))
 
     end = tf.int64.max if repeat is None else repeat * rows.num_batches
     data = tf.data.Dataset.range(start, end).map(fetch, tf.data.AUTOTUNE, deterministic=True)
@@ -71,7 +79,7 @@ def as_strings(texts, what="text", allow_empty=True):
 
 
 def is_text(x):
-    """Whether x is texts and not what Keras takes: strings in a list, array or tensor, or a tuple of such."""
+    """Whether x is texts and not what Keras takes: strings or lists of words in a list, array or tensor, or a tuple."""
     first = x[0] if isinstance(x, tuple) and x else x
     if tf.is_tensor(first):
         return first.dtype == tf.string
@@ -79,4 +87,6 @@ def is_text(x):
         first = first.to_numpy()
     if isinstance(first, np.ndarray):
         return first.dtype.kind in "OUST"
-    return isinstance(first, list) and bool(first) and isinstance(first[0], str | bytes)
+    while isinstance(first, list) and first:
+        first = next((item for item in first if item != []), None)
+    return isinstance(first, str | bytes) and first is not x

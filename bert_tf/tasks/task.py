@@ -183,18 +183,20 @@ class Task(Pretrained, keras.Model):
     def predict_text(self, texts, batch_size=32):
         """Decoded answers: a list of dicts, one a text, ready to be written as JSON."""
         texts = self.encode_texts(texts)
-        count = len(texts[0])
-        order = np.arange(count)
-        if count > batch_size:  # texts of about one length go together, the longest first
-            order = np.argsort(-measure(self, texts), kind="stable")
-        rows = [None] * count
-        for first in range(0, count, batch_size):
-            numbers = order[first : first + batch_size]
+        rows = [None] * texts[0].shape[0]
+        for numbers in self.answered_together(texts, batch_size):
             answers = self._answer_batch(self.preprocess(take(texts, numbers)))
             answers = {name: value.numpy() for name, value in answers.items()}
             for place, number in enumerate(numbers):
                 rows[number] = self.readable({name: value[place] for name, value in answers.items()})
         return rows
+
+    def answered_together(self, texts, batch_size):
+        """Cuts the numbers of encoded texts into batches: texts of about one length together, the longest first."""
+        order = np.arange(texts[0].shape[0])
+        if len(order) > batch_size:
+            order = np.argsort(-measure(self, texts), kind="stable")
+        return [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
 
     def readable(self, answer):
         """One text's decoded answer, {name: numpy value}, as Python strings, numbers and lists of them."""

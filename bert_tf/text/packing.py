@@ -23,7 +23,15 @@ def pack(tokenizer, texts, max_length, length=None, optional=False):
     ends = [tf.ones_like(segment.row_lengths()) for segment in segments]  # how many [SEP] close each
     if optional and len(texts) == 2:
         ends[1] = tf.cast(tf.strings.length(texts[1]) > 0, ends[1].dtype)
-    segments = _shorten(segments, max_length - 1 - tf.add_n(ends))
+    return pack_pieces(tokenizer, _shorten(segments, max_length - 1 - tf.add_n(ends)), length, ends)
+
+
+def pack_pieces(tokenizer, segments, length=None, ends=None):
+    """As `pack`, of one or two segments that fit a row, each int32 ragged [B, (pieces)].
+
+    `ends` gives the [SEP] pieces that close each segment, a list of int64 [B]; None: one each.
+    """
+    ends = ends or [tf.ones_like(segment.row_lengths()) for segment in segments]
     closed = [tf.concat([part, _repeat(tokenizer.sep_id, end)], 1) for part, end in zip(segments, ends, strict=True)]
     closed[0] = tf.concat([_repeat(tokenizer.cls_id, ends[0]), closed[0]], 1)
     rows = tf.concat(closed, axis=1)  # [B, (pieces)]
