@@ -1,0 +1,166 @@
+"""Joins the rows of requests that wait at the same time into one batch, as TF Serving's batching does."""
+
+import asyncio
+import collections
+import concurrent.futures
+import dataclasses
+import os
+import time
+
+import numpy as np
+
+from bert_tf.serving.status import Code, RequestError, invalid
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchingConfig:
+    """Names as in TF Serving's batching_parameters_file; a `max_batch_size` of 1 joins nothing."""
+
+    max_batch_size: int = 1  # rows
+    batch_timeout_micros: int = 0  # how long a batch that is not full waits for more rows while a thread is idle
+    max_enqueued_batches: int = 256
+    num_batch_threads: int = os.cpu_count() or 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Request:
+    inputs: dict
+    rows: int
+    answer: asyncio.Future
+    arrived: float
+
+
+class Batcher:
+    """A queue for each signature and shape of a row, and threads that run what is ready.
+
+    A batch is ready when it is full or its first request has waited long enough. While all threads are busy the queues
+    grow, so the batches of a busy server are large without anybody waiting for them. Lives on the event loop; only the
+    graphs run in threads.
+
+    Args:
+        config: a `BatchingConfig`.
+        observe: called with the rows of every batch that is run.
+    """
+
+    def __init__(self, config, observe=lambda rows: None):
+        self._config = config
+        self._observe = observe
+        self._queues: dict[tuple, collections.deque[_Request]] = {}  # in the order of their first request
+        self._idle = config.num_batch_threads
+        self._threads = concurrent.futures.ThreadPoolExecutor(config.num_batch_threads, "batch")
+        self._timer = None
+
+    @property
+    def waiting(self):
+        """Rows in the queues."""
+        return sum(request.rows for queue in self._queues.values() for request in queue)
+
+    async def run(self, signature, inputs):
+        """Arrays {name: [N, ...]} to the signature's outputs; RESOURCE_EXHAUSTED where the queues are full.
+
+        A request of more rows than a batch, or for a signature whose rows cannot be joined, runs alone.
+        """
+        rows = _rows(signature, inputs)
+        if self.waiting + rows > max(self._config.max_enqueued_batches * self._config.max_batch_size, rows):
+            raise RequestError(
+                Code.RESOURCE_EXHAUSTED, "The queue is full: the server has more requests than it can do."
+            )
+        loop = asyncio.get_running_loop()
+        request = _Request(inputs, rows, loop.create_future(), time.monotonic())
+        shapes = tuple((name, value.shape[1:], value.dtype.str) for name, value in sorted(inputs.items()))
+        key = (signature, shapes if signature.joins_rows else request)
+        self._queues.setdefault(key, collections.deque()).append(request)
+        self._start_ready()
+        return await request.answer
+
+    def close(self):
+        """Lets the threads finish what they run, and takes nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _start_ready(self):
+        """Gives batches that are due to idle threads, the longest due first; sets a timer for the next."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        while self._idle and self._queues:
+            key = min(self._queues, key=lambda key: self._due(self._queues[key]))
+            wait = self._due(self._queues[key]) - time.monotonic()
+            if wait > 0:
+                self._timer = asyncio.get_running_loop().call_later(wait, self._start_ready)
+                return
+            self._start(key[0], self._take(key))
+
+    def _due(self, queue):
+        """When the first batch of a queue is to be run: at once if it is full."""
+        full = sum(request.rows for request in queue) >= self._config.max_batch_size
+        return queue[0].arrived + (0.0 if full else self._config.batch_timeout_micros / 1e6)
+
+    def _take(self, key):
+        """The next batch of a queue, one request at least, without those whose clients have gone."""
+        queue, batch, rows = self._queues[key], [], 0
+        while queue and (not batch or rows + queue[0].rows <= self._config.max_batch_size):
+            request = queue.popleft()
+            if not request.answer.done():
+                batch.append(request)
+                rows += request.rows
+        if not queue:
+            del self._queues[key]
+        return batch
+
+    def _start(self, signature, batch):
+        if not batch:
+            return
+        self._idle -= 1
+        self._observe(sum(request.rows for request in batch))
+        running = asyncio.get_running_loop().run_in_executor(
+            self._threads, _run_batch, signature, [request.inputs for request in batch]
+        )
+        running.add_done_callback(lambda done: self._finished(batch, done))
+
+    def _finished(self, batch, running):
+        self._idle += 1
+        for request, answer in zip(batch, running.result(), strict=True):
+            if request.answer.done():  # its client has gone
+                continue
+            if isinstance(answer, Exception):
+                request.answer.set_exception(answer)
+            else:
+                request.answer.set_result(answer)
+        self._start_ready()
+
+
+def _rows(signature, inputs):
+    """N of arrays [N, ...]; 1 where rows have no meaning."""
+    if not signature.joins_rows:
+        return 1
+    counts = {name: len(value) for name, value in inputs.items()}
+    if len(set(counts.values())) != 1:
+        raise invalid(f"Inputs of unequal numbers of rows: {counts}.")
+    return next(iter(counts.values()))
+
+
+def _run_batch(signature, requests):
+    """Answers, or exceptions, of the requests; if the batch fails, each runs alone so that none harms another."""
+    if len(requests) > 1:
+        try:
+            joined = {name: np.concatenate([inputs[name] for inputs in requests]) for name in requests[0]}
+            return _split(signature.run(joined), [len(next(iter(inputs.values()))) for inputs in requests])
+        except Exception:  # told below to the request whose fault it is
+            pass
+    return [_run_alone(signature, inputs) for inputs in requests]
+
+
+def _run_alone(signature, inputs):
+    try:
+        return signature.run(inputs)
+    except Exception as error:
+        return error
+
+
+def _split(outputs, counts):
+    """Each request's own rows; raises ValueError where an output has not as many rows as went in."""
+    ends = np.cumsum(counts)
+    if any(len(value) != ends[-1] for value in outputs.values()):
+        raise ValueError("The outputs do not match the rows.")
+    parts = {name: np.split(value, ends[:-1]) for name, value in outputs.items()}
+    return [{name: parts[name][i] for name in parts} for i in range(len(counts))]

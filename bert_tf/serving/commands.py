@@ -1,0 +1,19 @@
+"""The verb `serve`."""
+
+import asyncio
+
+from bert_tf.errors import ConfigError
+
+
+def serve(flags, overrides):
+    """Serves until it is told to stop."""
+    del overrides
+    try:
+        from bert_tf.serving import options, server
+    except ImportError as error:
+        raise ConfigError(f"bert-tf serve needs {error.name}: pip install 'bert_tf[serve]'") from error
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(flags.tensorflow_intra_op_parallelism)
+    tf.config.threading.set_inter_op_parallelism_threads(flags.tensorflow_inter_op_parallelism)
+    asyncio.run(server.serve(options.from_flags(flags)))

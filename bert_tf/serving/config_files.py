@@ -1,0 +1,68 @@
+"""Reads TF Serving's own config files (text protos): models, batching, monitoring."""
+
+import pathlib
+
+from google.protobuf import text_format
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from bert_tf.errors import ConfigError
+from bert_tf.serving import config_protos
+from bert_tf.serving.batcher import BatchingConfig
+from bert_tf.serving.models import ModelConfig
+
+
+def read_models(file):
+    """`ModelConfig`s of a --model_config_file (ModelServerConfig)."""
+    configs = [_model(file, config) for config in _read(file, ModelServerConfig()).model_config_list.config]
+    names = [config.name for config in configs]
+    if not names or len(set(names)) != len(names):
+        raise ConfigError(f"{file} names these models: {names}. Name at least one, and each only once.")
+    return configs
+
+
+def read_batching(file):
+    """The `BatchingConfig` of a --batching_parameters_file (BatchingParameters)."""
+    fields = {
+        field.name: value.value for field, value in _read(file, config_protos.new("BatchingParameters")).ListFields()
+    }
+    for name, value in fields.items():
+        if value < (0 if name == "batch_timeout_micros" else 1):
+            raise ConfigError(f"{file}: received {name} {{ value: {value} }}. It must be positive.")
+    return BatchingConfig(**fields)
+
+
+def read_monitoring(file):
+    """The path of Prometheus's metrics in a --monitoring_config_file (MonitoringConfig); None where it is off."""
+    prometheus = _read(file, config_protos.new("MonitoringConfig")).prometheus_config
+    path = prometheus.path or "/monitoring/prometheus/metrics"  # TF Serving's own default
+    if not path.startswith("/") or path == "/" or path.startswith("/v1/") or set(path) & set("{}?# "):
+        raise ConfigError(f"{file}: received path {path!r}. It must begin with a slash, and not be one of the API.")
+    return path if prometheus.enable else None
+
+
+def _model(file, proto):
+    if not proto.name or not proto.base_path or set(proto.name) & set("/:"):
+        raise ConfigError(
+            f"{file}: received name {proto.name!r}, base_path {proto.base_path!r}. Each model needs both."
+        )
+    if proto.model_platform not in ("tensorflow", ""):
+        raise ConfigError(f"{file}: received model_platform {proto.model_platform!r}. Only tensorflow can be served.")
+    policy = proto.model_version_policy
+    kind = policy.WhichOneof("policy_choice")
+    return ModelConfig(
+        proto.name,
+        pathlib.Path(proto.base_path),
+        latest=None if kind in ("all", "specific") else policy.latest.num_versions or 1,
+        only=frozenset(policy.specific.versions),
+        labels=dict(proto.version_labels),
+    )
+
+
+def _read(file, message):
+    try:
+        return text_format.Parse(pathlib.Path(file).read_text(encoding="utf-8"), message)
+    except text_format.ParseError as error:  # "line:column : what"
+        known = ", ".join(field.name for field in message.DESCRIPTOR.fields)
+        raise ConfigError(f"{file}:{error}. It takes: {known}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error

@@ -1,0 +1,73 @@
+"""What a server is started with, read from flags that are spelt as tensorflow_model_server spells them."""
+
+import dataclasses
+import pathlib
+
+from bert_tf.errors import ConfigError
+from bert_tf.serving import config_files
+from bert_tf.serving.batcher import BatchingConfig
+from bert_tf.serving.limits import Limits
+from bert_tf.serving.models import ModelConfig
+from bert_tf.serving.version_folders import check_base_path
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """A port of 0 leaves that API out."""
+
+    models: tuple[ModelConfig, ...]
+    host: str = "127.0.0.1"
+    port: int = 8500
+    rest_api_port: int = 8501
+    poll_seconds: float = 1.0
+    warmup: bool = True
+    batching: BatchingConfig = BatchingConfig()
+    limits: Limits = Limits()
+    metrics_paths: tuple[str, ...] = ("/metrics",)
+
+
+def from_flags(flags):
+    """`Options` of the verb `serve`; a wrong value raises `ConfigError`, a base path without use `InputError`."""
+    _check_numbers(flags)
+    models = tuple(_models(flags))
+    for config in models:
+        check_base_path(config.base_path)
+    monitoring = flags.monitoring_config_file and config_files.read_monitoring(flags.monitoring_config_file)
+    return Options(
+        models=models,
+        host=flags.host,
+        port=flags.port,
+        rest_api_port=flags.rest_api_port,
+        poll_seconds=flags.file_system_poll_wait_seconds,
+        warmup=flags.enable_model_warmup,
+        batching=_batching(flags),
+        limits=Limits(flags.max_body_bytes, flags.max_rows, flags.max_text_bytes, flags.rest_api_timeout_in_ms / 1000),
+        metrics_paths=("/metrics", monitoring) if monitoring else ("/metrics",),
+    )
+
+
+def _models(flags):
+    if bool(flags.model_config_file) == bool(flags.model_base_path):
+        raise ConfigError("Give either --model_base_path (one model) or --model_config_file (several).")
+    if flags.model_config_file:
+        return config_files.read_models(flags.model_config_file)
+    if not flags.model_name or set(flags.model_name) & set("/:"):
+        raise ConfigError(f"Received: --model_name={flags.model_name!r}. A name has neither slash nor colon.")
+    return [ModelConfig(flags.model_name, pathlib.Path(flags.model_base_path))]
+
+
+def _batching(flags):
+    if flags.batching_parameters_file and not flags.enable_batching:
+        raise ConfigError("--batching_parameters_file has no effect without --enable_batching.")
+    if flags.batching_parameters_file:
+        return config_files.read_batching(flags.batching_parameters_file)
+    return BatchingConfig(max_batch_size=32) if flags.enable_batching else BatchingConfig()
+
+
+def _check_numbers(flags):
+    for name in ("file_system_poll_wait_seconds", "rest_api_timeout_in_ms", "max_body_bytes", "max_rows"):
+        if flags[name].value < 1:
+            raise ConfigError(f"Received: --{name}={flags[name].value}. It must be at least 1.")
+    ports = [flags.port, flags.rest_api_port]
+    if not all(0 <= port < 65536 for port in ports) or ports in ([0, 0], ports[:1] * 2):
+        raise ConfigError(f"Received: --port={ports[0]} --rest_api_port={ports[1]}. Give two ports; 0 leaves one out.")

@@ -1,0 +1,80 @@
+"""TF Serving's REST API: predict, classify, regress, status and metadata as JSON over HTTP."""
+
+import dataclasses
+import re
+
+from aiohttp import web
+
+from bert_tf.serving import json_bodies, messages
+from bert_tf.serving.models import Target
+from bert_tf.serving.offload import offload
+from bert_tf.serving.status import Code, RequestError, invalid
+
+_PATH = re.compile(
+    r"/v1/models/(?P<name>[^/:]+)"
+    r"(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"
+    r"(?P<method>:predict|:classify|:regress|/metadata|)"
+)
+_MOST_AT_ONCE = 512  # requests whose bodies are in memory
+
+
+class RestApi:
+    """Answers everything below /v1/."""
+
+    def __init__(self, inference):
+        self._inference = inference
+        self._at_once = 0
+
+    async def handle(self, request):
+        """The answer, or {"error": message} with its status."""
+        match = _PATH.fullmatch(request.path)
+        name, method = (match["name"], match["method"].strip(":/") or "status") if match else ("", "malformed")
+        try:
+            work = self._answer(request, match, method)
+            content = await self._inference.answer("REST", name, method, work)
+            return web.Response(body=content, content_type="application/json")
+        except RequestError as error:
+            return error_response(error.http_status, error.message)
+
+    async def _answer(self, request, match, method):
+        if match is None or request.method != ("GET" if method in ("status", "metadata") else "POST"):
+            raise RequestError(Code.NOT_FOUND, f"Malformed request: {request.method} {request.path[:200]}")
+        target = Target(match["name"], match["version"] and int(match["version"]), match["label"])
+        models = self._inference.models
+        if method == "status":
+            return json_bodies.dump(messages.as_json(messages.status(models.statuses(target))))
+        if method == "metadata":
+            return json_bodies.dump(messages.metadata_as_json(models.version(target), target.name))
+        models.version(target)  # before a body is read for nothing
+        if self._at_once >= _MOST_AT_ONCE:
+            raise RequestError(Code.RESOURCE_EXHAUSTED, "The server has too many requests at once.")
+        self._at_once += 1
+        try:
+            return await self._infer(target, method, await self._read(request))
+        finally:
+            self._at_once -= 1
+
+    async def _infer(self, target, method, content):
+        body = await offload(len(content), json_bodies.parse, content)
+        target = dataclasses.replace(target, signature_name=body.get("signature_name", ""))
+        _, _, outputs = await self._inference.infer(
+            target, lambda signature: json_bodies.decode(method, body, signature), len(content)
+        )
+        size = sum(value.size for value in outputs.values())
+        return await offload(size, json_bodies.encode, method, body, outputs)
+
+    async def _read(self, request):
+        try:
+            return await request.read()
+        except web.HTTPRequestEntityTooLarge as error:
+            limit = self._inference.limits.body_bytes
+            raise RequestError(
+                Code.RESOURCE_EXHAUSTED, f"The body is larger than {limit} bytes; split the request.", 413
+            ) from error
+        except (web.RequestPayloadError, ConnectionError) as error:
+            raise invalid(f"The body could not be read: {error}") from error
+
+
+def error_response(status, message):
+    """An error as TF Serving words it."""
+    return web.Response(body=json_bodies.dump({"error": message}), status=status, content_type="application/json")

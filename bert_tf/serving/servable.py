@@ -1,0 +1,89 @@
+"""One version of a model: a SavedModel that was opened, its signatures, and how to run them."""
+
+import dataclasses
+import pathlib
+
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  (registers the ops of the tokenizer)
+from tensorflow.core.protobuf import saved_model_pb2
+
+from bert_tf.errors import InputError
+from bert_tf.serving.status import invalid
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Signature:
+    """A function of the graph from named tensors to named tensors."""
+
+    name: str
+    function: object
+    inputs: dict[str, tf.TensorSpec]
+    outputs: dict[str, tf.TensorSpec]
+
+    @property
+    def joins_rows(self):
+        """Whether rows of several requests may go through as one batch."""
+        specs = [*self.inputs.values(), *self.outputs.values()]
+        return all(spec.shape.rank and spec.shape[0] is None for spec in specs)
+
+    def run(self, inputs):
+        """Arrays in, arrays out, both {name: numpy array}; strings are bytes in object arrays."""
+        tensors = {name: tf.constant(value, self.inputs[name].dtype) for name, value in inputs.items()}
+        return {name: value.numpy() for name, value in self.function(**tensors).items()}
+
+
+class Servable:
+    """A SavedModel in memory; raises `InputError` for a folder that cannot be opened."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.signature_defs = read_signature_defs(self.path)
+        try:
+            self._model = tf.saved_model.load(str(self.path))  # keeps the variables alive
+        except Exception as error:  # whatever a damaged graph makes the loader raise
+            raise InputError(f"{self.path} is no SavedModel that can be opened: {_first_line(error)}") from error
+        self.signatures = {
+            name: Signature(name, self._model.signatures[name], _specs(proto.inputs), _specs(proto.outputs))
+            for name, proto in self.signature_defs.items()
+            if name in self._model.signatures
+        }
+
+    def signature(self, name):
+        """The `Signature` called `name`; "" is TF Serving's way to say serving_default."""
+        name = name or "serving_default"
+        if name not in self.signatures:
+            raise invalid(f"Received: signature_name={name!r}. Signatures: {', '.join(sorted(self.signatures))}.")
+        return self.signatures[name]
+
+    @property
+    def labels(self):
+        """Lines of the labels.txt that export put into the version's folder; [] without one."""
+        files = sorted(self.path.glob("labels.txt")) + sorted(self.path.glob("assets*/labels.txt"))
+        return files[0].read_text(encoding="utf-8").splitlines() if files else []
+
+
+def read_signature_defs(path):
+    """{name: SignatureDef} of the graph tagged "serve"."""
+    file = path / "saved_model.pb"
+    if not file.is_file():
+        raise InputError(f"{path} has no saved_model.pb.")
+    proto = saved_model_pb2.SavedModel()
+    try:
+        proto.ParseFromString(file.read_bytes())
+    except Exception as error:
+        raise InputError(f"{file} is damaged: {_first_line(error)}") from error
+    for graph in proto.meta_graphs:
+        if tf.saved_model.SERVING in graph.meta_info_def.tags:
+            return {name: proto for name, proto in graph.signature_def.items() if not name.startswith("__")}
+    raise InputError(f'{file} has no graph tagged "serve".')
+
+
+def _specs(tensors):
+    return {
+        name: tf.TensorSpec(tf.TensorShape(info.tensor_shape), tf.as_dtype(info.dtype), name)
+        for name, info in sorted(tensors.items())
+    }
+
+
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,103 @@
+"""The server: loads the models, opens both ports, and finishes what it has begun when it is told to stop."""
+
+import asyncio
+import signal
+
+import grpc
+from aiohttp import web
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+
+from bert_tf.errors import InputError
+from bert_tf.serving.batcher import Batcher
+from bert_tf.serving.grpc_api import ModelService, PredictionService
+from bert_tf.serving.inference import Inference
+from bert_tf.serving.metrics import Metrics
+from bert_tf.serving.models import Models
+from bert_tf.serving.watcher import Watcher
+from bert_tf.serving.web_app import make_runner
+
+_DRAIN_SECONDS = 5.0
+_MOST_AT_ONCE = 512  # gRPC requests in memory
+
+
+class Server:
+    """Everything that runs between `start` and `stop`, both awaited on one event loop."""
+
+    def __init__(self, options):
+        self._options = options
+        self._models = Models(options.models)
+        metrics = Metrics(self._models)
+        self._batcher = Batcher(options.batching, metrics.batch)
+        metrics.queue_rows.set_function(lambda: self._batcher.waiting)
+        inference = Inference(self._models, self._batcher, options.limits, metrics)
+        self._rest = make_runner(inference, metrics, options.metrics_paths, _DRAIN_SECONDS)
+        self._health = health.aio.HealthServicer()
+        self._grpc = grpc.aio.server(
+            maximum_concurrent_rpcs=_MOST_AT_ONCE,
+            options=[("grpc.max_receive_message_length", options.limits.body_bytes), ("grpc.so_reuseport", 0)],
+        )
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(inference), self._grpc)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(inference), self._grpc)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        self._watcher = Watcher(self._models, options.warmup)
+
+    async def start(self):
+        """Loads the models and opens the ports; one that is in use raises `InputError`."""
+        await self._poll()
+        host, port, rest_port = self._options.host, self._options.port, self._options.rest_api_port
+        await self._rest.setup()
+        try:
+            if rest_port:
+                await web.TCPSite(self._rest, host, rest_port).start()
+                print(f"REST API, page and metrics at http://{_address(host, rest_port)}/", flush=True)
+            if port:
+                self._grpc.add_insecure_port(_address(host, port))
+                print(f"gRPC API at {_address(host, port)}", flush=True)
+            await self._grpc.start()
+        except (OSError, RuntimeError) as error:
+            await self._rest.cleanup()
+            raise InputError(f"The port cannot be opened: {error} Choose another --rest_api_port or --port.") from error
+
+    async def watch(self):
+        """Polls the base paths for ever."""
+        while True:
+            await asyncio.sleep(self._options.poll_seconds)
+            await self._poll()
+
+    async def stop(self):
+        """Takes no more requests, and waits a few seconds for those that run."""
+        await self._health.enter_graceful_shutdown()
+        await asyncio.gather(self._rest.cleanup(), self._grpc.stop(_DRAIN_SECONDS))
+        self._batcher.close()
+
+    async def _poll(self):
+        await self._watcher.poll()
+        serving = health_pb2.HealthCheckResponse.SERVING
+        await self._health.set("", serving if self._models.ready else health_pb2.HealthCheckResponse.NOT_SERVING)
+
+
+async def serve(options):
+    """Serves until SIGINT or SIGTERM; a second one ends the process at once."""
+    server = Server(options)
+    await server.start()
+    watching = asyncio.create_task(server.watch())
+    loop = asyncio.get_running_loop()
+
+    def stop():
+        watching.cancel()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        await watching
+    except asyncio.CancelledError:
+        print("Stopping: waiting for requests that run", flush=True)
+    finally:
+        await server.stop()
+
+
+def _address(host, port):
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,50 @@
+"""Failures of a request, with the gRPC code that says whose fault it is, and the HTTP status of each code."""
+
+import asyncio
+
+import grpc
+import tensorflow as tf
+from absl import logging
+
+Code = grpc.StatusCode
+
+# As TF Serving maps them, but for the time limit, which is the client's to choose a smaller request for.
+HTTP_STATUS = {
+    Code.INVALID_ARGUMENT: 400,
+    Code.FAILED_PRECONDITION: 400,
+    Code.OUT_OF_RANGE: 400,
+    Code.NOT_FOUND: 404,
+    Code.DEADLINE_EXCEEDED: 408,
+    Code.RESOURCE_EXHAUSTED: 429,
+    Code.UNIMPLEMENTED: 501,
+    Code.UNAVAILABLE: 503,
+}
+_BY_NUMBER = {code.value[0]: code for code in Code}
+_LONGEST_MESSAGE = 1000  # characters; a failing graph may quote whole tensors
+
+
+class RequestError(Exception):
+    """What the client is told: a gRPC status code, one message, and an HTTP status where it is not the code's."""
+
+    def __init__(self, code, message, http_status=None):
+        super().__init__(message)
+        self.code = code
+        self.message = message[:_LONGEST_MESSAGE]
+        self.http_status = http_status or HTTP_STATUS.get(code, 500)
+
+
+def invalid(message):
+    """The error of a request that is wrong in itself."""
+    return RequestError(Code.INVALID_ARGUMENT, message)
+
+
+def from_exception(error, seconds):
+    """Any exception as a `RequestError`; `seconds` is the time limit that a timeout has passed."""
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, asyncio.TimeoutError):
+        return RequestError(Code.DEADLINE_EXCEEDED, f"Not answered within the time limit of {seconds:g} seconds.")
+    if isinstance(error, tf.errors.OpError):  # TensorFlow's error codes are gRPC's
+        return RequestError(_BY_NUMBER[error.error_code], error.message)
+    logging.error("A request failed: %s: %s", type(error).__name__, error, exc_info=error)
+    return RequestError(Code.INTERNAL, f"The server failed on this request ({type(error).__name__}).")

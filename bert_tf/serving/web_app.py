@@ -1,0 +1,54 @@
+"""The HTTP side as one aiohttp application: the REST API, the page, the metrics."""
+
+import importlib.resources
+
+from aiohttp import web
+
+from bert_tf.serving import json_bodies
+from bert_tf.serving.rest import RestApi, error_response
+
+_KEEP_ALIVE = 30.0  # seconds that a connection has to send the head of its next request
+# Nothing from elsewhere, whatever a text or an answer contains.
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'"
+)
+
+
+def make_runner(inference, metrics, metrics_paths, drain_seconds):
+    """An `aiohttp.web.AppRunner` that is still to be set up."""
+    app = web.Application(client_max_size=inference.limits.body_bytes, middlewares=[_errors_as_json])
+    app.router.add_route("*", "/v1/{rest:.*}", RestApi(inference).handle)
+    page = importlib.resources.files("bert_tf.serving").joinpath("page.html").read_text(encoding="utf-8")
+
+    async def show_page(request):
+        return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": _POLICY})
+
+    async def list_models(request):
+        return web.Response(body=json_bodies.dump(_listing(inference.models)), content_type="application/json")
+
+    async def show_metrics(request):
+        return web.Response(body=metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    app.router.add_get("/", show_page)
+    app.router.add_get("/models", list_models)
+    for path in metrics_paths:
+        app.router.add_get(path, show_metrics)
+    return web.AppRunner(
+        app, access_log=None, keepalive_timeout=_KEEP_ALIVE, lingering_time=2.0, shutdown_timeout=drain_seconds
+    )
+
+
+def _listing(models):
+    """What the page needs to offer a choice: versions that answer, newest first, and the names of their classes."""
+    return {
+        name: [{"version": str(version.number), "labels": version.servable.labels} for version in model.available]
+        for name, model in models.by_name.items()
+    }
+
+
+@web.middleware
+async def _errors_as_json(request, handler):
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return error_response(error.status, f"{request.method} {request.path[:200]}: {error.reason}")
