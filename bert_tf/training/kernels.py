@@ -58,3 +58,11 @@ def subtract(variable, value):
         tf.raw_ops.AssignSubVariableOp(resource=variable.value.handle, value=value)
     else:
         variable.assign_sub(value)
+
+
+def assign(variable, value):
+    """`variable` = `value`, on each replica for itself."""
+    if TENSORFLOW:
+        tf.raw_ops.AssignVariableOp(resource=variable.value.handle, value=value)
+    else:
+        variable.assign(value)

@@ -3,6 +3,7 @@
 import re
 
 import keras
+import numpy as np
 
 from bert_tf.errors import ConfigError
 
@@ -23,15 +24,20 @@ def depths(variables):
     return [depth(*pair) for pair in zip(variables, blocks, strict=True)], head
 
 
-def layer_scales(model, decay):
-    """What layer-wise decay multiplies learning rates with: {path of a trainable variable: decay ** (below the head)}.
+def scales_by_depth(head, decay):
+    """What multiplies learning rates, float32 [head + 1]: 1 for the head, and `decay` once more for each layer below.
 
-    The head has 1, the top block `decay`, each below `decay` times less, the embeddings least (Howard and Ruder
-    2018, section 3.2; google-research/electra, model/optimization.py).
+    Howard and Ruder 2018, section 3.2; google-research/electra, model/optimization.py, takes two powers in the first
+    step down.
     """
+    return np.power(decay, np.arange(head, -1, -1), dtype="float32")
+
+
+def layer_scales(model, decay):
+    """The same by the paths of the model's trainable variables: {path: scale}."""
     heights, head = depths(model.trainable_variables)
-    pairs = zip(model.trainable_variables, heights, strict=True)
-    return {variable.path: decay ** (head - height) for variable, height in pairs}
+    scales = scales_by_depth(head, decay).tolist()
+    return {v.path: scales[height] for v, height in zip(model.trainable_variables, heights, strict=True)}
 
 
 def freeze(model, layers, embeddings=True):

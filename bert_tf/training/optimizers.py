@@ -6,7 +6,7 @@ from keras import ops
 
 from bert_tf.errors import ConfigError
 from bert_tf.training import kernels
-from bert_tf.training.layers import depths
+from bert_tf.training.layers import depths, scales_by_depth
 
 NOT_DECAYED = ("bias", "gamma", "beta")
 
@@ -53,7 +53,8 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
     """What AdamW and LAMB share: clipping, moments, no decay on biases and norms, a rate for each layer.
 
     Keras's own classes clip each replica's gradients before they are summed, so that two replicas learn something
-    else than one with their whole batch, and its LAMB leaves the decay out of the trust ratio.
+    else than one with their whole batch, and its LAMB leaves the decay out of the trust ratio. `gradient_norm` is
+    that of the last step before clipping, of what was free to move.
     """
 
     def __init__(
@@ -83,25 +84,27 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
         self.depths, self.head = depths(variables)
         # A variable, for layers are set free while training goes on, and a checkpoint must know which.
         self.layer_rates = self.add_variable(
-            (self.head + 1,), lambda shape, dtype: ops.cast(self._rates(), dtype), "float32", name="layer_rates"
+            (self.head + 1,), lambda shape, dtype: ops.cast(self._scales(), dtype), "float32", name="layer_rates"
         )
+        self.gradient_norm = self.add_variable((), dtype="float32", name="gradient_norm")
 
     def free_layers(self, blocks):
-        """From now on trains the top `blocks` blocks and what is above them; below these, nothing moves."""
-        self.layer_rates.assign(self._rates() * (np.arange(self.head + 1) >= self.head - blocks))
+        """From now on trains the top `blocks` blocks and what is above them; one more than all: the embeddings too."""
+        self.layer_rates.assign(self._scales() * (np.arange(self.head + 1) >= self.head - blocks))
 
-    def _rates(self):
-        return np.power(self.layer_decay or 1.0, np.arange(self.head, -1, -1), dtype="float32")
+    def _scales(self):
+        return scales_by_depth(self.head, self.layer_decay or 1.0)
 
     def apply(self, grads, trainable_variables=None):
         """One step; variables whose gradient is None stay as they are."""
         if trainable_variables is not None:
             self.build(list(trainable_variables))
+            self._check_variables_are_known(trainable_variables)
         pairs = zip(grads, trainable_variables or self._trainable_variables, strict=True)
         grads, variables = zip(*[(grad, variable) for grad, variable in pairs if grad is not None], strict=True)
         indices = [self._get_variable_index(variable) for variable in variables]
-        rates = ops.unstack(self.layer_rates, self.head + 1)
-        rates = [rates[self.depths[index]] for index in indices]
+        layer_rates = ops.unstack(ops.convert_to_tensor(self.layer_rates), self.head + 1)
+        rates = [layer_rates[self.depths[index]] for index in indices]
         grads = self._clipped(kernels.sum_over_replicas(grads), [ops.cast(rate > 0, "float32") for rate in rates])
         learning_rate = ops.cast(self.learning_rate, "float32")
         step = ops.cast(self.iterations + 1, "float32")
@@ -115,9 +118,10 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
     def _clipped(self, gradients, free):
         """Gradients, 0 where not `free`, divided so that the norm of all together is `global_clipnorm` at most."""
         gradients = [ops.cast(gradient, "float32") for gradient in gradients]
+        squares = [is_free * kernels.sum_of_squares(g) for g, is_free in zip(gradients, free, strict=True)]
+        norm = ops.sqrt(ops.sum(ops.stack(squares)))
+        kernels.assign(self.gradient_norm, norm)
         if self.global_clipnorm:
-            squares = [is_free * kernels.sum_of_squares(g) for g, is_free in zip(gradients, free, strict=True)]
-            norm = ops.sqrt(sum(squares))
             scale = self.global_clipnorm / ops.maximum(norm, self.global_clipnorm)
             free = [is_free * scale for is_free in free]
         return [gradient * factor for gradient, factor in zip(gradients, free, strict=True)]

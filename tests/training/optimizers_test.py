@@ -105,6 +105,21 @@ def test_no_clipping_on_request():
     np.testing.assert_allclose(optimizer.momentums[0].numpy(), 0.1 * GRADIENTS[0]["kernel"], rtol=1e-6)
 
 
+def test_the_norm_before_clipping_is_kept():
+    optimizer = make_optimizer("adamw", 0.1, clip_norm=1.0)
+    optimizer.apply(
+        [[3.0, 0.0], [4.0]], [keras.Variable([1.0, 1.0], name="kernel"), keras.Variable([1.0], name="bias")]
+    )
+    assert float(optimizer.gradient_norm.numpy()) == pytest.approx(5.0)
+
+
+def test_variables_that_it_was_not_built_with_are_refused():
+    optimizer = make_optimizer("adamw", 0.1)
+    optimizer.build([keras.Variable([1.0])])
+    with pytest.raises(ValueError, match="Unknown variable"):
+        optimizer.apply([[1.0]], [keras.Variable([1.0])])
+
+
 def test_variables_without_gradients_stay():
     kernel, other = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="other_kernel")
     make_optimizer("adamw", 0.1).apply([None, [1.0]], [kernel, other])
@@ -128,6 +143,29 @@ def test_looked_up_rows_are_one_gradient():
         results.append([variable.numpy(), optimizer.momentums[0].numpy(), optimizer.velocities[0].numpy()])
     for ours, expected in zip(*results, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("name", ["adamw", "lamb"])
+def test_graphs_and_loss_scaling_change_nothing(name, xla, scaled):
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("graphs are TensorFlow's")
+    optimizer, scale = make_optimizer(name, 0.1, weight_decay=0.2), 1.0
+    if scaled:
+        optimizer, scale = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=64.0), 64.0
+    variables = {name: keras.Variable(value.astype("float32"), name=name) for name, value in WEIGHTS.items()}
+    optimizer.build(list(variables.values()))
+    step = tf.function(lambda gradients: optimizer.apply(gradients, list(variables.values())), jit_compile=xla)
+    for gradients in GRADIENTS:
+        step([tf.constant(gradients[name] * scale, "float32") for name in variables])
+    expected = after_steps(make_optimizer(name, 0.1, weight_decay=0.2))
+    assert_same({name: variable.numpy() for name, variable in variables.items()}, expected)
+    if scaled:
+        step([tf.constant(value * np.inf, "float32") for value in WEIGHTS.values()])
+        assert int(optimizer.iterations) == 3
+        assert_same({name: variable.numpy() for name, variable in variables.items()}, expected)
 
 
 @pytest.mark.parametrize("name", ["adamw", "lamb"])
