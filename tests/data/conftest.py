@@ -1,5 +1,7 @@
 """A small vocabulary and a made-up corpus in which every piece tells its document and sentence."""
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -27,3 +29,21 @@ def corpus(tmp_path_factory):
     path = tmp_path_factory.mktemp("corpus") / "text.txt"
     path.write_text("\n\n".join(documents), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def real_text(shared, tmp_path):
+    """Takes the name of a data set's file; gives a path from which records can be made."""
+
+    def open_text(name):
+        path = shared / "data" / name
+        if "peoples_daily" not in name:
+            return path
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        paragraphs = ["".join(word.rpartition("/")[0] for word in line.split()) for line in content.decode().split("\n")]
+        documents = [paragraphs[n : n + 8] for n in range(0, len(paragraphs), 8)]  # a heading and what stands below it
+        text = tmp_path / "text.txt"
+        text.write_text("\n\n".join(map("\n".join, documents)), encoding="utf-8")
+        return text
+
+    return open_text

@@ -219,16 +219,10 @@ def test_settings_are_checked(settings):
 
 
 @pytest.mark.parametrize("name", ["brown/brown.txt.gz", "peoples_daily/dev.txt"])
-def test_real_text_has_the_rates_it_should(shared, tmp_path, name):
+def test_real_text_has_the_rates_it_should(shared, real_text, tmp_path, name):
     tokenizer = Tokenizer.from_file(shared / "golden" / "vocab_uncased.txt")
-    source = shared / "data" / name
-    if "peoples" in name:  # a heading and the paragraphs below it
-        lines = source.read_text(encoding="utf-8").splitlines()
-        paragraphs = ["".join(item.rpartition("/")[0] for item in line.split()) for line in lines]
-        source = tmp_path / "text.txt"
-        source.write_text("\n\n".join("\n".join(paragraphs[n : n + 8]) for n in range(0, len(paragraphs), 8)))
     config = RecordsConfig(dupe_factor=1, num_processes=1)
-    rates = write_records(source, tokenizer, tmp_path / "records", config)["rates"]
+    rates = write_records(real_text(name), tokenizer, tmp_path / "records", config)["rates"]
     assert abs(rates["masked"] - 0.15) < 0.002
     assert abs(rates["random_or_swapped"] - 0.5) < 0.005
     assert rates["filled"] > 0.88
