@@ -40,7 +40,8 @@ def real_text(shared, tmp_path):
         if "peoples_daily" not in name:
             return path
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        paragraphs = ["".join(word.rpartition("/")[0] for word in line.split()) for line in content.decode().split("\n")]
+        lines = content.decode().split("\n")
+        paragraphs = ["".join(word.rpartition("/")[0] for word in line.split()) for line in lines]
         documents = [paragraphs[n : n + 8] for n in range(0, len(paragraphs), 8)]  # a heading and what stands below it
         text = tmp_path / "text.txt"
         text.write_text("\n\n".join(map("\n".join, documents)), encoding="utf-8")
