@@ -54,7 +54,8 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
 
     Keras's own classes clip each replica's gradients before they are summed, so that two replicas learn something
     else than one with their whole batch, and its LAMB leaves the decay out of the trust ratio. `gradient_norm` is
-    that of the last step before clipping, of what was free to move.
+    that of the last step before clipping, of what was free to move. Subclasses say in `update` what a step does to one
+    variable.
     """
 
     def __init__(
