@@ -45,19 +45,24 @@ class Server:
     async def start(self):
         """Loads the models and opens the ports; one that is in use raises `InputError`."""
         await self._poll()
-        host, port, rest_port = self._options.host, self._options.port, self._options.rest_api_port
         await self._rest.setup()
         try:
-            if rest_port:
-                await web.TCPSite(self._rest, host, rest_port).start()
-                print(f"REST API, page and metrics at http://{_address(host, rest_port)}/", flush=True)
-            if port:
-                self._grpc.add_insecure_port(_address(host, port))
-                print(f"gRPC API at {_address(host, port)}", flush=True)
-            await self._grpc.start()
-        except (OSError, RuntimeError) as error:
+            await self._open_ports(self._options.host, self._options.port, self._options.rest_api_port)
+        except OSError as error:
             await self._rest.cleanup()
-            raise InputError(f"The port cannot be opened: {error} Choose another --rest_api_port or --port.") from error
+            raise InputError(f"{error}. Choose another --rest_api_port or --port.") from error
+        await self._grpc.start()
+
+    async def _open_ports(self, host, port, rest_port):
+        if rest_port:
+            await web.TCPSite(self._rest, host, rest_port).start()
+            print(f"REST API, page and metrics at http://{_address(host, rest_port)}/", flush=True)
+        if port:
+            try:
+                self._grpc.add_insecure_port(_address(host, port))
+            except RuntimeError as error:
+                raise OSError(f"gRPC cannot listen at {_address(host, port)}") from error
+            print(f"gRPC API at {_address(host, port)}", flush=True)
 
     async def watch(self):
         """Polls the base paths for ever."""
