@@ -7,6 +7,7 @@ import collections
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 
 from bert_tf.data.examples import SCHEMAS
@@ -104,6 +105,7 @@ def write_records(inputs, tokenizer, output, config=None, progress=None):
 
 def prepare(inputs, tokenizer, output, config):
     """Checks what a run needs; returns its files, their size in bytes unpacked, and its `RecordsFolder`."""
+    _refuse_addresses([*([inputs] if isinstance(inputs, str | pathlib.Path) else inputs), output])
     if not isinstance(tokenizer, Tokenizer):
         tokenizer = Tokenizer.from_file(tokenizer)
     _check_vocabulary(tokenizer, config)
@@ -114,6 +116,16 @@ def prepare(inputs, tokenizer, output, config):
 def num_shards(config, size):
     """How many shards records of `size` bytes of text have."""
     return config.shards or max(_MIN_SHARDS, -(-size // _BYTES_A_SHARD))
+
+
+def _refuse_addresses(paths):
+    """Raises `InputError` for gs://bucket/... and its like, which `pathlib` would take for a folder named gs:."""
+    for path in map(str, paths):
+        if address := re.search(r"\b[a-z0-9]{2,}:/\S*", path):
+            raise InputError(
+                f"Received: {address[0]}. Records are read and written by paths of the file system, with Beam too. "
+                "Mount the bucket where every worker reaches it, and give the path that it has there."
+            )
 
 
 def _check_vocabulary(tokenizer, config):

@@ -209,6 +209,18 @@ def test_a_vocabulary_without_a_special_token_is_refused(corpus, tmp_path, missi
     assert not (tmp_path / "records").exists()
 
 
+def test_addresses_of_buckets_are_refused(corpus, tokenizer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for source, output in (
+        ("gs://bucket/*.txt", "out"),
+        ([corpus, "s3://bucket/a.txt"], "out"),
+        (corpus, "gs://b/out"),
+    ):
+        with pytest.raises(InputError, match=r"(gs|s3)://.* Mount the bucket"):
+            write_records(source, tokenizer, output, SMALL)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"objective": "next"}, {"schema": "tfds"}, {"max_length": 4}, {"dupe_factor": 0}, {"seed": -1}, {"masking": "x"}],
