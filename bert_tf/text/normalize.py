@@ -1,6 +1,7 @@
 """Text to words as BERT's reference makes them: cleaned, lower-cased, accents stripped, split; TensorFlow ops only."""
 
 import dataclasses
+import functools
 
 import tensorflow as tf
 import tensorflow_text as tf_text
@@ -33,10 +34,14 @@ class Normalizer(tf.Module):
         self._lower_case = config.lower_case
         self._strip_accents = config.lower_case if config.strip_accents is None else config.strip_accents
         self._special_tokens = config.special_tokens
+        self._split_cjk = config.split_cjk
         self._max_word_chars = config.max_word_chars
-        shift, properties = ch.tables(self._lower_case, self._strip_accents, config.split_cjk, config.special_tokens)
-        with tf.init_scope():
-            self._shift, self._properties = tf.constant(shift), tf.constant(properties)
+
+    @functools.cached_property  # plain texts need none
+    def _tables(self):
+        settings = self._lower_case, self._strip_accents, self._split_cjk, self._special_tokens
+        with tf.init_scope():  # constants of the process, whichever graph asks for them first
+            return [tf.constant(table) for table in ch.tables(*settings)]
 
     def words(self, texts):
         """`Words` of texts [N] that went through `protect`."""
@@ -84,14 +89,15 @@ class Normalizer(tf.Module):
         # Codes between the planes and the tags, and those after, fall on noncharacters, whose rows are empty.
         tags = tf.clip_by_value(codes - (ch.TAGS - ch.PLANES_END), ch.PLANES_END - 1, ch.TABLE_SIZE - 1)
         row = tf.where(codes < ch.PLANES_END, codes, tags)
-        return codes + tf.gather(self._shift, row), tf.gather(self._properties, row)
+        shift, properties = self._tables
+        return codes + tf.gather(shift, row), tf.gather(properties, row)
 
     def _split(self, codes, properties, row_splits):
         """`Words` of characters [M] of texts that begin at `row_splits`."""
         breaks = tf.cast(properties & (ch.SPACE | ch.ALONE) != 0, tf.int32)
         # Counts the breaks up to each character, in halves inside a break: it stays the same along a word only.
         count = tf.cumsum(breaks) * 2 - breaks
-        places = tf.where(properties & (ch.SPACE | ch.REMOVED) == 0)[:, 0]  # [C]
+        places = tf.squeeze(tf.where(properties & (ch.SPACE | ch.REMOVED) == 0), 1)  # [C]
         codes, count = tf.gather(codes, places), tf.gather(count, places)
         splits = tf.where(tf.concat([[-1], count], 0) != tf.concat([count, [-2]], 0))[:, 0]  # [W + 1]
         strings = tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(codes, splits, validate=False), "UTF-8")

@@ -1,5 +1,7 @@
 """The tokenizer: text to ids exactly as google-research/bert computes them, as TensorFlow ops."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
@@ -11,6 +13,8 @@ from bert_tf.text.characters import NEVER_ASSIGNED
 from bert_tf.text.decoding import readable
 from bert_tf.text.normalize import Normalizer
 from bert_tf.text.plain import is_plain
+
+_STRETCH = 2048  # texts; more at a time take memory that the caches cannot hold, which halves the speed
 
 
 class Tokenizer(tf.Module):
@@ -30,19 +34,6 @@ class Tokenizer(tf.Module):
         self.config = config or TextConfig()
         self._pieces = np.array(vocabulary)
         self._normalizer = Normalizer(self.config)
-        limit = self.config.max_word_chars
-        # No word has white space in it, but the op that splits by itself would find such pieces. The last name keeps
-        # it from refusing a vocabulary in which nothing can be found.
-        names = [piece if piece.split() == [piece] else f"{NEVER_ASSIGNED}{i}" for i, piece in enumerate(vocabulary)]
-        names.append(NEVER_ASSIGNED)
-        with tf.init_scope():
-            self._of_plain_text = tf_text.FastWordpieceTokenizer(
-                names, max_bytes_per_word=limit, token_out_type=tf.int32
-            )
-            # Of words whose characters were counted already: a character has four bytes at most.
-            self._of_words = tf_text.FastWordpieceTokenizer(
-                vocabulary, max_bytes_per_word=4 * limit, token_out_type=tf.int32, no_pretokenization=True
-            )
 
     @classmethod
     def from_file(cls, path, **settings):
@@ -65,6 +56,8 @@ class Tokenizer(tf.Module):
         texts = _as_strings(texts)
         if texts.shape.rank == 0:
             return self(texts[tf.newaxis]).values
+        if tf.executing_eagerly() and len(texts) > _STRETCH:
+            return tf.concat([self(texts[i : i + _STRETCH]) for i in range(0, len(texts), _STRETCH)], 0)
         with tf.device("CPU"):  # string ops have no other kernels; the integer ops between them should not travel
             texts = self._normalizer.protect(texts)
             plain = is_plain(texts, self.config)
@@ -88,8 +81,8 @@ class Tokenizer(tf.Module):
             words, starts, ends = self._normalizer.words_with_source(self._normalizer.protect(texts))
             ids, first_bytes, end_bytes = self._of_words.tokenize_with_offsets(words.strings.values)
             first, last = _piece_characters(words, first_bytes, end_bytes)
-            merge = lambda x: words.strings.with_values(ids.with_values(x)).merge_dims(1, 2)  # noqa: E731
-            return merge(ids.values), merge(tf.gather(starts, first)), merge(tf.gather(ends, last))
+            ids = _joined(words.strings, ids)
+            return ids, ids.with_values(tf.gather(starts, first)), ids.with_values(tf.gather(ends, last))
 
     def decode(self, ids):
         """Readable text of ids: one text of a list of ids, a list of texts of a list of lists or a (ragged) tensor."""
@@ -118,6 +111,18 @@ class Tokenizer(tf.Module):
     sep_id = property(lambda self: self._id_of(features.SEP))
     mask_id = property(lambda self: self._id_of(features.MASK))
 
+    @functools.cached_property  # either of these two takes long to make
+    def _of_plain_text(self):
+        # No word has white space in it, but the op that splits by itself would find such pieces. The last name keeps
+        # it from refusing a vocabulary in which nothing can be found.
+        names = [name if name.split() == [name] else f"{NEVER_ASSIGNED}{i}" for i, name in enumerate(self.vocabulary)]
+        return _wordpiece([*names, NEVER_ASSIGNED], self.config.max_word_chars)
+
+    @functools.cached_property
+    def _of_words(self):
+        # Of words whose characters were counted already: a character has four bytes at most.
+        return _wordpiece(self.vocabulary, 4 * self.config.max_word_chars, no_pretokenization=True)
+
     def _of_plain(self, texts):
         if self.config.lower_case:
             texts = tf.strings.lower(texts)  # of ASCII letters only
@@ -129,11 +134,18 @@ class Tokenizer(tf.Module):
         folded = self._normalizer.fold(tf.gather_nd(texts, odd))  # makes most of them plain
         texts = tf.tensor_scatter_nd_update(texts, odd, folded)
         plain = tf.tensor_scatter_nd_update(plain, odd, is_plain(folded, self.config))
-        easy, hard = tf.where(plain)[:, 0], tf.where(~plain)[:, 0]
+        easy, hard = tf.squeeze(tf.where(plain), 1), tf.squeeze(tf.where(~plain), 1)
         words = self._normalizer.words(tf.gather(texts, hard)).strings
-        of_words = words.with_values(self._of_words.tokenize(words.values)).merge_dims(1, 2)
+        of_words = _joined(words, self._of_words.tokenize(words.values))
         ids = tf.concat([self._of_plain(tf.gather(texts, easy)), of_words], 0)
         return tf.gather(ids, tf.math.invert_permutation(tf.concat([easy, hard], 0)))
+
+
+def _wordpiece(vocabulary, max_bytes, **settings):
+    with tf.init_scope():  # a constant of the process, whichever graph asks for it first
+        return tf_text.FastWordpieceTokenizer(
+            vocabulary, max_bytes_per_word=max_bytes, token_out_type=tf.int32, **settings
+        )
 
 
 def _as_strings(texts):
@@ -141,6 +153,14 @@ def _as_strings(texts):
     if texts.shape.rank is not None and texts.shape.rank > 1:
         raise ValueError(f"Received: texts of shape {texts.shape}. Texts are one string or a list of strings.")
     return texts
+
+
+def _joined(words, pieces):
+    """Pieces of texts, from `words` of texts [N, (words)] and pieces of all words [W, (pieces)]."""
+    # The methods of ragged tensors that do the same add a hundred checking ops, whose cost a `tf.data` iterator that
+    # starts has to bear.
+    splits = tf.gather(pieces.row_splits, words.row_splits)
+    return tf.RaggedTensor.from_row_splits(pieces.values, splits, validate=False)
 
 
 def _piece_characters(words, first_bytes, end_bytes):
