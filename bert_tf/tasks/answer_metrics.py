@@ -12,7 +12,7 @@ _HAN = re.compile(r"([\u4e00-\u9fa5])")
 
 
 def squad(answers, references):
-    """The scores of SQuAD 1.1 and 2.0 (Rajpurkar et al. 2016 and 2018), each in percent.
+    """The scores of SQuAD 1.1 and 2.0 (Rajpurkar et al. 2016 and 2018), each in 0 to 1.
 
     Args:
         answers: a text a question, "" for no answer.
@@ -28,17 +28,17 @@ def squad(answers, references):
     pairs = list(zip(answers, references, strict=True))
     exact = [max(float(normalize(a) == normalize(b)) for b in right or [""]) for a, right in pairs]
     f1 = [max((word_f1(a, b) for b in right), default=float(not normalize(a))) for a, right in pairs]
-    scores = {"exact_match": _percent(exact), "f1": _percent(f1)}
+    scores = {"exact_match": _mean(exact), "f1": _mean(f1)}
     if not all(references):
-        scores["no_answer_accuracy"] = _percent([x for x, right in zip(exact, references, strict=True) if not right])
+        scores["no_answer_accuracy"] = _mean([x for x, right in zip(exact, references, strict=True) if not right])
     if any(references) and not all(references):
-        scores["has_answer_exact_match"] = _percent([x for x, right in zip(exact, references, strict=True) if right])
-        scores["has_answer_f1"] = _percent([x for x, right in zip(f1, references, strict=True) if right])
+        scores["has_answer_exact_match"] = _mean([x for x, right in zip(exact, references, strict=True) if right])
+        scores["has_answer_f1"] = _mean([x for x, right in zip(f1, references, strict=True) if right])
     return scores
 
 
 def cmrc(answers, references):
-    """The scores of CMRC 2018 (Cui et al. 2019) in percent: {"exact_match", "f1"}. Every question has an answer.
+    """The scores of CMRC 2018 (Cui et al. 2019) in 0 to 1: {"exact_match", "f1"}. Every question has an answer.
 
     Exact match passes over punctuation. F1 is over the longest stretch that both answers have, counted in Chinese
     characters and words of other scripts. Those words are found here by letters and digits, in the official script
@@ -46,7 +46,7 @@ def cmrc(answers, references):
     """
     exact = [max(float(_plain(a) == _plain(b)) for b in right) for a, right in zip(answers, references, strict=True)]
     f1 = [max(stretch_f1(a, b) for b in right) for a, right in zip(answers, references, strict=True)]
-    return {"exact_match": _percent(exact), "f1": _percent(f1)}
+    return {"exact_match": _mean(exact), "f1": _mean(f1)}
 
 
 def normalize(text):
@@ -80,5 +80,5 @@ def _f1(shared, answer, reference):
     return 2 * shared / (answer + reference) if shared else 0.0
 
 
-def _percent(values):
-    return 100 * sum(values) / len(values) if values else 0.0
+def _mean(values):
+    return sum(values) / len(values) if values else 0.0

@@ -18,6 +18,18 @@ def check_scheme(scheme):
         raise ConfigError(f"Received: scheme={scheme!r}. Schemes: {', '.join(PREFIXES)}; None for tags without one.")
 
 
+def check_labels(labels, scheme):
+    """Raises `ConfigError` where a model's tags are none of `scheme`."""
+    check_scheme(scheme)
+    if scheme is None:
+        return
+    known = {f"{prefix}-" for prefix in PREFIXES[scheme]}
+    strange = [label for label in labels if label != OUTSIDE and not (label[:2] in known and kind_of(label))]
+    if strange or OUTSIDE not in labels:
+        what = f"{strange[0]!r} is no tag of it" if strange else f"{OUTSIDE!r} is missing"
+        raise ConfigError(f"Received: labels={list(labels)}, scheme={scheme!r}. {what}.")
+
+
 def spells_entities(tag):
     """Whether `tag` is one of the tags of a scheme."""
     return tag == OUTSIDE or bool(_ENTITY_TAG.match(tag))

@@ -36,7 +36,7 @@ class Windows:
         gap = tf.RaggedTensor.from_row_lengths(
             tf.fill([tf.reduce_sum(self.before)], tf.cast(default, values.dtype)), self.before
         )
-        return tf.concat([gap, values], 1).to_tensor(default, shape=[None, length])
+        return tf.concat([gap, values], 1).to_tensor(default, shape=tf.stack([-1, length]))
 
     def middle(self):
         """1 where a window is the one to ask about a piece, else 0: int32 ragged [W, (pieces)].

@@ -29,8 +29,8 @@ def test_squad_1_as_the_official_script(answers):
     references = [random_texts(random, most=False) for _ in answers]
     theirs = official.evaluate(as_data_set(references), {str(i): text for i, text in enumerate(answers)})
     ours = answer_metrics.squad(answers, references)
-    assert ours == pytest.approx({"exact_match": 100 * theirs["exact_match"], "f1": 100 * theirs["final_f1"]})
-    assert 5 < ours["exact_match"] < ours["f1"] < 80
+    assert ours == pytest.approx({"exact_match": theirs["exact_match"], "f1": theirs["final_f1"]})
+    assert 0.05 < ours["exact_match"] < ours["f1"] < 0.8
 
 
 def test_squad_2_as_the_official_script(answers):
@@ -41,18 +41,18 @@ def test_squad_2_as_the_official_script(answers):
     theirs = official.evaluate(as_data_set(references), {str(i): text for i, text in enumerate(answers)})
     assert answer_metrics.squad(answers, references) == pytest.approx(
         {
-            "exact_match": theirs["exact"],
-            "f1": theirs["f1"],
-            "has_answer_exact_match": theirs["HasAns_exact"],
-            "has_answer_f1": theirs["HasAns_f1"],
-            "no_answer_accuracy": theirs["NoAns_exact"],
+            "exact_match": theirs["exact"] / 100,
+            "f1": theirs["f1"] / 100,
+            "has_answer_exact_match": theirs["HasAns_exact"] / 100,
+            "has_answer_f1": theirs["HasAns_f1"] / 100,
+            "no_answer_accuracy": theirs["NoAns_exact"] / 100,
         }
     )
 
 
 def test_squad_by_hand():
     scores = answer_metrics.squad(["the Normans", "in 1066"], [["Normans."], ["1066", "the year 1066"]])
-    assert scores == pytest.approx({"exact_match": 50, "f1": 100 * (1 + 2 / 3) / 2})
+    assert scores == pytest.approx({"exact_match": 0.5, "f1": (1 + 2 / 3) / 2})
 
 
 def test_cmrc_by_hand():
@@ -61,5 +61,5 @@ def test_cmrc_by_hand():
         ["“北京大学”。", "他在北京大学读书", "BERT 2018年", "上海"],
         [["北京大学"], ["北京大学", "南京"], ["bert发表于2018年"], ["广州"]],
     )
-    assert scores["exact_match"] == 25
-    assert scores["f1"] == pytest.approx(100 * (1 + 2 * 4 / 12 + 2 * 2 / 9 + 0) / 4)
+    assert scores["exact_match"] == 0.25
+    assert scores["f1"] == pytest.approx((1 + 2 * 4 / 12 + 2 * 2 / 9 + 0) / 4)
