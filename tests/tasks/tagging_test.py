@@ -82,7 +82,11 @@ def test_tags_stand_on_first_pieces():
 def test_raw_text_falls_into_words_of_the_basic_tokenizer():
     inputs = make().preprocess(tf.constant(["u.s 我Annas"]))
     asked = inputs["word_mask"].numpy()[0]
-    places = [(s, e) for s, e, a in zip(*(inputs[n].numpy()[0] for n in ("word_starts", "word_ends")), asked) if a]
+    places = [
+        (s, e)
+        for s, e, a in zip(*(inputs[n].numpy()[0] for n in ("word_starts", "word_ends")), asked, strict=True)
+        if a
+    ]
     assert places == [(0, 1), (1, 2), (2, 3), (4, 5), (5, 10)]
 
 
