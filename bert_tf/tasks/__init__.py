@@ -3,10 +3,12 @@
 from bert_tf import checkpoints
 from bert_tf.errors import InputError
 from bert_tf.tasks.classification import TextClassifier
+from bert_tf.tasks.embedding import TextEmbedder
+from bert_tf.tasks.tagging import TextTagger
 
-__all__ = ["TASKS", "TextClassifier", "load"]
+__all__ = ["TASKS", "TextClassifier", "TextEmbedder", "TextTagger", "load"]
 
-TASKS = {task.TASK: task for task in (TextClassifier,)}
+TASKS = {task.TASK: task for task in (TextClassifier, TextEmbedder, TextTagger)}
 
 
 def load(folder, dtype=None):

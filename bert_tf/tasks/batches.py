@@ -57,10 +57,25 @@ def measure(task, texts):
     sizes = sum(tf.strings.length(text).numpy().astype(np.int64) for text in texts)
     part = np.cumsum(sizes) // _MEASURED_BYTES
     lengths = [
-        tf.reduce_sum(task.preprocess(take(texts, np.flatnonzero(part == number)))[features.INPUT_MASK], 1)
+        _longest(task.preprocess(take(texts, np.flatnonzero(part == number)))[features.INPUT_MASK])
         for number in np.unique(part)
     ]
     return np.concatenate(lengths) if lengths else np.zeros(0, int)
+
+
+def _longest(mask):
+    """Pieces in each row of a mask [N, S], or in the longest of each row's texts [N, T, S]."""
+    lengths = tf.reduce_sum(mask, -1)
+    return tf.reduce_max(lengths, -1) if lengths.shape.rank == 2 else lengths
+
+
+def as_rows(texts, names, filled=()):
+    """Columns of texts, called `names`, as string tensors of one length [N]; those in `filled` may not be empty."""
+    texts = tuple(as_strings(text, name, name not in filled) for text, name in zip(texts, names, strict=False))
+    if len({text.shape[0] for text in texts}) > 1:
+        counts = ", ".join(f"{text.shape[0]} of {name}" for text, name in zip(texts, names, strict=False))
+        raise InputError(f"Received texts of different numbers: {counts}.")
+    return texts
 
 
 def as_strings(texts, what="text", allow_empty=True):

@@ -11,7 +11,7 @@ from bert_tf.data.plans import Plan
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.pretrained import Pretrained
-from bert_tf.tasks.batches import as_strings, is_text, make_batches, measure, take
+from bert_tf.tasks.batches import as_rows, is_text, make_batches, measure, take
 from bert_tf.text.packing import pack
 from bert_tf.text.tokenizer import Tokenizer
 
@@ -42,7 +42,7 @@ class Task(Pretrained, keras.Model):
             )
         if self.max_length <= len(self.TEXTS) + 1:
             raise ConfigError(f"Received: max_length={max_length}. [CLS] and [SEP] alone would fill the rows.")
-        self._answer_batch = tf.function(self.answer_tokens, reduce_retracing=True)
+        self._answer_batch = tf.function(self.answer_tokens)
 
     @classmethod
     def from_pretrained(cls, folder, dtype=None, **settings):
@@ -66,23 +66,25 @@ class Task(Pretrained, keras.Model):
         model.assign(weights)
         return model
 
+    def leave_pooler(self):
+        """For a head that reads the vectors of pieces: what no gradient reaches is not trained."""
+        self.encoder.pooler.trainable = False
+
     # From texts to batches.
 
     def encode_texts(self, texts, training=False):
         """Texts as a tuple of string tensors [N]; one that is no string, or in training empty, raises with its row."""
         texts = texts if isinstance(texts, tuple) else (texts,)
-        least = len(self.TEXTS) - len(self.OPTIONAL_TEXTS)
-        if not least <= len(texts) <= len(self.TEXTS):
+        if not len(self.TEXTS) - len(self.OPTIONAL_TEXTS) <= len(texts) <= len(self.TEXTS):
             raise InputError(f"Received a tuple of {len(texts)} texts. {self.TASK} reads {', '.join(self.TEXTS)}.")
-        names = self.TEXTS[: len(texts)]
-        texts = tuple(
-            as_strings(text, name, allow_empty=not training or name in self.OPTIONAL_TEXTS)
-            for name, text in zip(names, texts, strict=True)
-        )
-        if len({len(text) for text in texts}) > 1:
-            counts = ", ".join(f"{len(text)} of {name}" for name, text in zip(names, texts, strict=True))
-            raise InputError(f"Received texts of different numbers: {counts}.")
-        return texts
+        return as_rows(texts, self.TEXTS, set() if not training else set(self.TEXTS) - set(self.OPTIONAL_TEXTS))
+
+    def encode_pairs(self, texts, targets):
+        """Texts and their targets as tensors of N rows; bad ones raise `InputError` with the row."""
+        texts = self.encode_texts(texts, training=True)
+        if len(targets) != texts[0].shape[0]:
+            raise InputError(f"Received {texts[0].shape[0]} texts and {len(targets)} targets.")
+        return texts, self.encode_targets(targets)
 
     def preprocess(self, texts, length=None):
         """Texts to the encoder's inputs, each int32 [N, length or the longest row]; TensorFlow ops only."""
@@ -121,24 +123,22 @@ class Task(Pretrained, keras.Model):
             drop_remainder: whether the last batch of an epoch is left out when it is not full.
             repeat: how many epochs; None never ends.
         """
-        texts = self.encode_texts(texts, training=targets is not None)
-        if targets is not None:
-            rows, targets = len(targets), self.encode_targets(targets)
-            if rows != len(texts[0]):
-                raise InputError(f"Received {len(texts[0])} texts and {rows} targets.")
+        if targets is None:
+            texts = self.encode_texts(texts)
+        else:
+            texts, targets = self.encode_pairs(texts, targets)
         return make_batches(
             self, texts, targets, Plan(batch_size, seed, shuffle, *shard, drop_remainder), start, repeat
         )
 
     # Keras's own verbs, on texts too.
 
-    def compile(self, optimizer=None, loss=None, metrics=None, jit_compile=False, **kwargs):
+    def compile(self, optimizer=None, loss=None, metrics=None, **kwargs):
         """As Keras's; by default AdamW at 5e-5, the task's loss and metrics, and no XLA."""
         super().compile(
             optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0),
             loss=loss or self.default_loss(),
             metrics=self.default_metrics() if metrics is None else metrics,
-            jit_compile=jit_compile,
             **kwargs,
         )
 
@@ -184,12 +184,18 @@ class Task(Pretrained, keras.Model):
         """Decoded answers: a list of dicts, one a text, ready to be written as JSON."""
         texts = self.encode_texts(texts)
         rows = [None] * texts[0].shape[0]
-        for numbers in self.answered_together(texts, batch_size):
-            answers = self._answer_batch(self.preprocess(take(texts, numbers)))
-            answers = {name: value.numpy() for name, value in answers.items()}
+        for numbers, answers in self.answer_batches(texts, batch_size):
             for place, number in enumerate(numbers):
                 rows[number] = self.readable({name: value[place] for name, value in answers.items()})
         return rows
+
+    def answer_batches(self, texts, batch_size):
+        """Of encoded texts: (the numbers of some of them, int [B], their decoded answers, {name: array [B, ...]})."""
+        for numbers in self.answered_together(texts, batch_size):
+            inputs = self.preprocess(take(texts, numbers))
+            any_size = {name: tf.TensorSpec([None] * x.shape.rank, x.dtype) for name, x in inputs.items()}
+            answers = self._answer_batch.get_concrete_function(any_size)(inputs)
+            yield numbers, {name: value.numpy() for name, value in answers.items()}
 
     def answered_together(self, texts, batch_size):
         """Cuts the numbers of encoded texts into batches: texts of about one length together, the longest first."""
@@ -230,6 +236,6 @@ class Task(Pretrained, keras.Model):
 def _as_python(value):
     if isinstance(value, bytes):
         return value.decode()
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.dtype == object:
         return [_as_python(item) for item in value]
-    return value.item()
+    return value.tolist()

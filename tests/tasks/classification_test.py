@@ -74,7 +74,8 @@ def test_a_folder_of_another_task_gives_its_encoder(trained, tmp_path):
     task = {"name": "embedding", "pooling": "mean", "normalize": True}
     BertEncoder(**SIZES).save_pretrained(tmp_path / "embedding", Tokenizer(VOCABULARY), task=task)
     model = TextClassifier.from_pretrained(tmp_path / "embedding", labels=["a", "b"])
-    assert model.task_settings() == {"name": "classification", "labels": ["a", "b"], "max_length": 16}
+    assert model.labels == ["a", "b"]
+    assert model.max_length == 16
     with pytest.raises(ConfigError, match=r"labels=\[\]"):
         TextClassifier.from_pretrained(tmp_path / "embedding")
 
