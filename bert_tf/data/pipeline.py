@@ -73,16 +73,21 @@ def make_dataset(
     masker = _masker(records, masking, tokenizer)
     rows = _rows(records, Plan(batch_size, seed, shuffle, *shard, drop_remainder), masker, buckets, pack_length)
 
+    kinds = [tf.int32 if kind == tf.int64 else kind for _, kind in records.shapes.values()]
+
     def read(number):
         numbers, counts, width = rows.batch(int(number))
-        return records.read(numbers), counts, np.int32(width)
+        return *records.load(numbers).values(), counts, np.int32(width)
 
     def fetch(number):
-        serialized, counts, width = tf.numpy_function(read, [number], [tf.string, tf.int32, tf.int32])
+        *arrays, counts, width = tf.numpy_function(read, [number], [*kinds, tf.int32, tf.int32])
         size = batch_size if drop_remainder else None
-        features = records.parse(tf.ensure_shape(serialized, [None if pack_length else size]))
+        features = {
+            name: tf.ensure_shape(array, [None if pack_length else size, columns])
+            for array, (name, (columns, _)) in zip(arrays, records.shapes.items(), strict=True)
+        }
         if masker:
-            batch_seed = tf.stack([seed % 2**31, tf.cast(number, tf.int32)])
+            batch_seed = tf.stack([seed % 2**31, tf.cast(number * shard[1] + shard[0], tf.int32)])
             features |= masker(features[INPUT_IDS], features[INPUT_MASK], batch_seed)
         if pack_length:
             counts = tf.ensure_shape(counts, [size])

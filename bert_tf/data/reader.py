@@ -10,6 +10,7 @@ import tempfile
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from bert_tf.config import TextConfig, from_dict
 from bert_tf.data.examples import FEATURES, SCHEMAS, features_of, parse
@@ -29,14 +30,17 @@ class Records:
     Args:
         path: a folder that `write_records` filled, or files, folders and globs of TFRecord files whose examples have
             Google's or Model Garden's feature names. GZIP files are unpacked to a temporary folder.
+        skip: how many damaged examples `load` replaces before it raises.
 
     Attributes:
+        damaged: numbers of the examples that could not be parsed so far.
         names: `{our name: name in the records}` of the features found.
         shapes: `{our name: (number of values, dtype)}`.
         settings: the settings they were written with, {} when another program wrote them.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, skip=0):
+        self.skip, self.damaged = skip, set()
         self.folder = pathlib.Path(path) if isinstance(path, str | pathlib.Path) else None
         report = self.folder and self.folder / REPORT
         self.report = json.loads(report.read_text(encoding="utf-8")) if report and report.exists() else {}
@@ -59,6 +63,43 @@ class Records:
         files = np.searchsorted(self._starts, numbers, side="right") - 1
         found = [self._read(file, number - self._starts[file]) for file, number in zip(files, numbers, strict=True)]
         return np.array(found, object)
+
+    def load(self, numbers):
+        """`{our name: array [N, W]}` of these examples.
+
+        One that cannot be parsed is skipped, counted and said: the next whole one stands in for it. More than `skip`
+        of them raise `InputError`.
+        """
+        try:
+            return {name: value.numpy() for name, value in self.parse(self.read(numbers)).items()}
+        except tf.errors.InvalidArgumentError:
+            return {name: value.numpy() for name, value in self.parse(self.read(self._whole(numbers))).items()}
+
+    def _whole(self, numbers):
+        """The numbers, damaged ones replaced by the next that is whole."""
+        numbers = np.array(numbers)
+        for place in range(len(numbers)):
+            while self._is_damaged(numbers[place]):
+                numbers[place] = (numbers[place] + 1) % len(self)
+        return numbers
+
+    def _is_damaged(self, number):
+        if number in self.damaged:
+            return True
+        try:
+            self.parse(self.read([number]))
+            return False
+        except tf.errors.InvalidArgumentError:
+            self.damaged.add(int(number))
+        where = f"{self.file_of(number)}: example {number:,} of the records cannot be parsed"
+        if len(self.damaged) > self.skip:
+            raise InputError(f"{where}, the {len(self.damaged)}. such. Make the records again.")
+        logging.warning("%s; it is skipped (%d so far).", where, len(self.damaged))
+        return True
+
+    def file_of(self, number):
+        """The file that an example stands in."""
+        return self.files[int(np.searchsorted(self._starts, number, side="right")) - 1]
 
     def parse(self, serialized):
         """`{our name: tensor [N, W]}` of serialized examples, in the graph."""

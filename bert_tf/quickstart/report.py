@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bert_tf import files
 from bert_tf.quickstart.run import METRICS
-from bert_tf.training.plots import plot_curves
+from bert_tf.training.plots import HELDOUT, plot_curves
 
 CURVES = "curves.png"
 
@@ -18,15 +18,20 @@ CURVES = "curves.png"
 def write_report(run, results, seconds):
     """Writes metrics.json and curves.png to the run's folder, and prints the table and what to try next."""
     pretrained, classifier = results["pretrain"], results["fine-tune"]
-    histories = {"pretraining": (pretrained["steps"], pretrained["history"])}
+    curves = {"pretraining": _curves(pretrained)}
     if "skipped" not in classifier:
-        histories["classifier"] = (classifier["steps"], classifier["history"])
-    plot_curves(histories, run.folder / CURVES)
+        curves["classifier"] = _curves(classifier)
+    plot_curves(curves, run.folder / CURVES)
     run.console.print(_table(results, seconds))
     run.say(_places(run, classifier))
     metrics = {"settings": run.settings, "seconds": seconds, **results}
     metrics["fine-tune"] = {key: value for key, value in classifier.items() if key != "heldout"}
     files.write_text(run.folder / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
+
+
+def _curves(result):
+    names = {name: name.replace("val_", HELDOUT).replace("_logits_", "_") for name in result["history"]}
+    return {names[name]: (result["steps"], values) for name, values in result["history"].items()}
 
 
 def _table(results, seconds):

@@ -1,0 +1,87 @@
+"""The records of a pretraining run, checked against each other and against the model before any work starts."""
+
+import functools
+import hashlib
+import math
+
+from bert_tf.config import TextConfig
+from bert_tf.data.pipeline import make_dataset
+from bert_tf.data.reader import Records
+from bert_tf.errors import ConfigError
+from bert_tf.features import INPUT_IDS
+from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.training.phases import Phase, distribute, rows_a_replica
+from bert_tf.training.watching import short_name
+
+
+class Source:
+    """Records to train and to evaluate on, as a `PhaseConfig` names them."""
+
+    def __init__(self, phase, config):
+        self.phase, self.config = phase, config
+        self.records = Records(phase.records, config.skip_records)
+        self.heldout = Records(phase.heldout, config.skip_records) if phase.heldout else None
+
+    def phase_of(self, steps):
+        """The `Phase` of so many steps on these records."""
+        return Phase(steps, self.phase.batch_size, self.read, self.evaluate if self.heldout else None)
+
+    def read(self, rows, start, shard):
+        """Batches to train on, as `Phase` wants them."""
+        return self._dataset(self.records, rows, start=start, shard=shard)
+
+    def evaluate(self, model):
+        """Losses, accuracies and the masked perplexity on held-out records: means over batches as in training."""
+        strategy = model.distribute_strategy
+        rows = rows_a_replica(strategy, self.phase.batch_size)
+        epoch = self._dataset(self.heldout, rows, shard=(0, strategy.num_replicas_in_sync), shuffle=False, repeat=1)
+        steps = min(len(epoch), self.config.evaluate_batches)
+        data = distribute(strategy, functools.partial(self._dataset, self.heldout, shuffle=False), rows)
+        scores = model.evaluate(data, steps=steps, verbose=0, return_dict=True)
+        scores = {short_name(name): value for name, value in scores.items()}
+        return scores | {"masked_lm_perplexity": math.exp(min(scores["masked_lm_loss"], 700))}
+
+    def _dataset(self, records, rows, **settings):
+        how = {"seed": self.config.seed, "buckets": self.phase.buckets or None, "pack_length": self.phase.pack_length}
+        return make_dataset(records, rows, **how, **settings)
+
+
+def tokenizer_of(sources, model):
+    """The tokenizer that all the records were made with; records that differ from each other or the model are refused.
+
+    Args:
+        sources: list of `Source`.
+        model: the `ModelConfig`; its `vocabulary` is for records that another program wrote.
+    """
+    records = [found for source in sources for found in (source.records, source.heldout) if found]
+    ours = [found for found in records if found.report]
+    if model.vocabulary:
+        tokenizer = Tokenizer.from_file(model.vocabulary, **vars(TextConfig(lower_case=model.lower_case)))
+    elif ours:
+        tokenizer = ours[0].tokenizer()
+    else:
+        raise ConfigError(f"{records[0].files[0]} is another program's: set model.vocabulary, and model.lower_case.")
+    for found in ours:
+        check_vocabulary(found, tokenizer.vocabulary, model.vocabulary or ours[0].folder)
+    return tokenizer
+
+
+def check_vocabulary(records, vocabulary, owner):
+    """Raises `ConfigError` unless records were made with this vocabulary, by its hash."""
+    digest = hashlib.sha256("\n".join(vocabulary).encode()).hexdigest()
+    if records.report and records.report["vocabulary"]["sha256"] != digest:
+        raise ConfigError(
+            f"{records.folder} was made with another vocabulary ({records.report['vocabulary']['size']:,} pieces) than "
+            f"that of {owner} ({len(vocabulary):,} pieces). Make the records again with bert-tf records --vocab."
+        )
+
+
+def check_lengths(sources, positions):
+    """Raises `ConfigError` if rows are longer than the model has positions."""
+    for source in sources:
+        for records in (source.records, source.heldout):
+            if records and (width := records.shapes[INPUT_IDS][0]) > positions:
+                raise ConfigError(
+                    f"{records.files[0]} has examples of {width} pieces; the model has {positions} positions. "
+                    f"Set model.max_positions={width}, or make shorter records."
+                )

@@ -1,0 +1,65 @@
+"""Where a model is trained: one device, several, several machines, a TPU."""
+
+import json
+import os
+
+import tensorflow as tf
+
+from bert_tf.errors import ConfigError
+
+STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
+
+
+def check_cluster():
+    """What TF_CONFIG says, {} where it is not set; one that names nobody raises `ConfigError`."""
+    text = os.environ.get("TF_CONFIG")
+    if not text:
+        return {}
+    try:
+        config = json.loads(text)
+        workers, task = config["cluster"]["worker"], config["task"]
+        if task["type"] == "worker" and workers[int(task["index"])]:
+            return config
+    except (ValueError, KeyError, TypeError, IndexError):
+        pass
+    raise ConfigError(
+        f"Received: TF_CONFIG={text}. It must name the workers and which of them this is: "
+        '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+    )
+
+
+def make_strategy(name):
+    """The `tf.distribute.Strategy`; "auto": several workers where TF_CONFIG has some, all GPUs, or the one device."""
+    cluster = check_cluster()
+    if name == "auto":
+        several = len(tf.config.list_logical_devices("GPU")) > 1
+        name = "multi_worker" if cluster else "mirrored" if several else "one"
+    if name == "multi_worker":
+        if not cluster:
+            raise ConfigError("strategy=multi_worker needs TF_CONFIG, or --workers=N to try it out on this machine.")
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "mirrored":
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    if name == "tpu":
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    return tf.distribute.get_strategy()
+
+
+def worker():
+    """(number of this worker, number of workers); worker 0 is the chief, which writes what the run leaves."""
+    cluster = check_cluster()
+    return (int(cluster["task"]["index"]), len(cluster["cluster"]["worker"])) if cluster else (0, 1)
+
+
+def is_chief():
+    return worker()[0] == 0
+
+
+def agree(strategy, value):
+    """The mean of the workers' numbers, so that all go on with the same one."""
+    values = strategy.run(tf.function(lambda: tf.constant(value, tf.float32)))
+    return float(strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None))
