@@ -63,6 +63,6 @@ def _read(file, message):
         return text_format.Parse(pathlib.Path(file).read_text(encoding="utf-8"), message)
     except text_format.ParseError as error:  # "line:column : what"
         known = ", ".join(field.name for field in message.DESCRIPTOR.fields)
-        raise ConfigError(f"{file}:{error}. It takes: {known}.") from error
+        raise ConfigError(f"{file}:{str(error).rstrip('.')}. It takes: {known}.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error

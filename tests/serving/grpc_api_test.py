@@ -1,0 +1,200 @@
+"""The gRPC services through the stubs of tensorflow-serving-api, and health through grpcio-health-checking's."""
+
+import contextlib
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tensorflow.core.framework import tensor_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    input_pb2,
+    model_management_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
+
+from bert_tf.serving.limits import Limits
+from tests.serving.conftest import running
+
+
+@pytest.fixture
+def channel(client):
+    with grpc.insecure_channel(client.grpc) as channel:
+        yield channel
+
+
+@pytest.fixture
+def stub(channel):
+    return prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+
+def predict_request(signature_name="", name="parity", **inputs):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = name, signature_name
+    for key, value in inputs.items():
+        request.inputs[key].CopyFrom(
+            value if isinstance(value, tensor_pb2.TensorProto) else tf.make_tensor_proto(value)
+        )
+    return request
+
+
+def example(**features):
+    feature = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()])) for name, text in features.items()
+    }
+    return tf.train.Example(features=tf.train.Features(feature=feature))
+
+
+def examples(*rows, context=None):
+    if context is None:
+        return input_pb2.Input(example_list=input_pb2.ExampleList(examples=rows))
+    listed = input_pb2.ExampleListWithContext(examples=rows, context=context)
+    return input_pb2.Input(example_list_with_context=listed)
+
+
+@contextlib.contextmanager
+def refused(code, message):
+    with pytest.raises(grpc.RpcError) as caught:
+        yield
+    assert caught.value.code() == code
+    assert message in caught.value.details()
+
+
+def test_predict(stub):
+    response = stub.Predict(predict_request(text=["abc", ""]), timeout=10)
+    answers = {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
+    assert answers["label"].tolist() == [b"odd", b"even"]
+    np.testing.assert_array_equal(answers["probabilities"], np.array([[0.25, 0.75], [0.75, 0.25]], "float32"))
+    assert (response.model_spec.name, response.model_spec.version.value) == ("parity", 1)
+    assert response.model_spec.signature_name == "serving_default"
+    tokens = predict_request("tokens", ids=np.array([[5, 6, 7]], "int32"), mask=np.array([[1, 1, 0]], "int32"))
+    assert tf.make_ndarray(stub.Predict(tokens, timeout=10).outputs["total"]).tolist() == [11]
+
+
+def test_output_filter(stub):
+    request = predict_request(text=["abc"])
+    request.output_filter.append("label")
+    assert list(stub.Predict(request, timeout=10).outputs) == ["label"]
+    request.output_filter[:] = ["lable"]
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "output_filter 'lable'. Outputs: "):
+        stub.Predict(request, timeout=10)
+
+
+def test_classify_and_regress(stub):
+    request = classification_pb2.ClassificationRequest(input=examples(example(text="abc")))
+    request.model_spec.name, request.model_spec.signature_name = "parity", "examples"
+    response = stub.Classify(request, timeout=10)
+    found = [(c.label, c.score) for c in response.result.classifications[0].classes]
+    assert found == [("even", 0.25), ("odd", 0.75)]
+    with_context = examples(example(other="x"), example(), context=example(text="abcd"))
+    request = regression_pb2.RegressionRequest(input=with_context)
+    request.model_spec.name, request.model_spec.signature_name = "parity", "lengths"
+    assert [r.value for r in stub.Regress(request, timeout=10).result.regressions] == [4.0, 4.0]
+    request.input.CopyFrom(examples(example(text="a"), context=example(text="b")))
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "both have the feature 'text'"):
+        stub.Regress(request, timeout=10)
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "input without examples"):
+        request.input.Clear()
+        stub.Regress(request, timeout=10)
+
+
+def test_metadata(stub):
+    request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = "parity"
+    response = stub.GetModelMetadata(request, timeout=10)
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    assert response.metadata["signature_def"].Unpack(signatures)
+    assert sorted(signatures.signature_def["pair"].inputs) == ["text", "text_pair"]
+    request.metadata_field[:] = ["other"]
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "signature_def alone"):
+        stub.GetModelMetadata(request, timeout=10)
+
+
+def test_status_and_health(channel):
+    stub = model_service_pb2_grpc.ModelServiceStub(channel)
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = "parity"
+    (version,) = stub.GetModelStatus(request, timeout=10).model_version_status
+    assert (version.version, version.state) == (1, get_model_status_pb2.ModelVersionStatus.AVAILABLE)
+    request.model_spec.version.value = 7
+    with refused(grpc.StatusCode.NOT_FOUND, "parity has no version 7"):
+        stub.GetModelStatus(request, timeout=10)
+    with refused(grpc.StatusCode.UNIMPLEMENTED, ""):
+        stub.HandleReloadConfigRequest(model_management_pb2.ReloadConfigRequest(), timeout=10)
+    health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+    assert health.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def shaped(dtype, *shape, **values):
+    """A TensorProto that claims a shape, whatever it holds."""
+    proto = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum, **values)
+    for size in shape:
+        proto.tensor_shape.dim.add(size=size)
+    return proto
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "request_"),
+    [
+        ("NOT_FOUND", "no model 'other'. Models: parity.", predict_request(name="other", text=["a"])),
+        ("NOT_FOUND", "no model '../..'", predict_request(name="../..", text=["a"])),
+        ("INVALID_ARGUMENT", "signature_name='x'", predict_request("x", text=["a"])),
+        ("INVALID_ARGUMENT", "Received inputs: none.", predict_request()),
+        ("INVALID_ARGUMENT", "text: received int32, expected string.", predict_request(text=[1])),
+        ("INVALID_ARGUMENT", "text: received the shape [1, 1]", predict_request(text=[["a"]])),
+        ("INVALID_ARGUMENT", "65537 bytes in row 0", predict_request(text=["a" * 65537])),
+        ("INVALID_ARGUMENT", "129 rows", predict_request(text=["a"] * 129)),
+        ("INVALID_ARGUMENT", "a text that fails", predict_request(text=["fail"])),
+        # A few bytes that claim terabytes.
+        ("INVALID_ARGUMENT", "received the shape", predict_request(text=shaped(tf.string, 2**40, string_val=[b"a"]))),
+        ("INVALID_ARGUMENT", "received the shape", predict_request(text=shaped(tf.string, -1, string_val=[b"a"]))),
+        ("INVALID_ARGUMENT", "does not hold", predict_request(text=shaped(tf.string, 1, string_val=[b"a", b"b"]))),
+        (
+            "INVALID_ARGUMENT",
+            "A request has at most 1048576.",
+            predict_request(text=shaped(tf.string, 100, string_val=[b"a" * 60000])),
+        ),
+        (
+            "INVALID_ARGUMENT",
+            "does not hold",
+            predict_request("tokens", ids=shaped(tf.int32, 1, 2, tensor_content=b"123"), mask=np.ones([1, 2], "int32")),
+        ),
+    ],
+)
+def test_wrong_predictions(stub, code, message, request_):
+    with refused(grpc.StatusCode[code], message):
+        stub.Predict(request_, timeout=10)
+
+
+def test_a_version_that_is_not_there(stub):
+    request = predict_request(text=["a"])
+    request.model_spec.version.value = 9
+    with refused(grpc.StatusCode.NOT_FOUND, "no version 9 that answers"):
+        stub.Predict(request, timeout=10)
+    request.model_spec.version_label = "stable"
+    with refused(grpc.StatusCode.NOT_FOUND, "no label stable that answers"):
+        stub.Predict(request, timeout=10)
+
+
+def test_a_large_request_is_refused(stub):
+    with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, ""):
+        stub.Predict(predict_request(text=["a" * 60000] * 20), timeout=10)
+
+
+def test_time_limit_of_both_apis(base_path):
+    with running(base_path, limits=Limits(seconds=0.2)) as client, grpc.insecure_channel(client.grpc) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        body = {"signature_name": "slow", "instances": [100_000]}
+        status, answer = client.post("/v1/models/parity:predict", body)
+        assert (status, answer["error"]) == (408, "Not answered within the time limit of 0.2 seconds.")
+        with refused(grpc.StatusCode.DEADLINE_EXCEEDED, "time limit of 0.2 seconds"):
+            stub.Predict(predict_request("slow", steps=np.array([100_000], "int32")), timeout=10)
+        # A graph that runs cannot be stopped, but what it held is free again when it ends.
+        assert 200 in (client.predict(instances=["abc"])[0] for _ in range(100))
