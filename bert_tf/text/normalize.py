@@ -99,13 +99,14 @@ class Normalizer(tf.Module):
         count = tf.cumsum(breaks) * 2 - breaks
         places = tf.squeeze(tf.where(properties & (ch.SPACE | ch.REMOVED) == 0), 1)  # [C]
         codes, count = tf.gather(codes, places), tf.gather(count, places)
-        splits = tf.where(tf.concat([[-1], count], 0) != tf.concat([count, [-2]], 0))[:, 0]  # [W + 1]
+        splits = tf.squeeze(tf.where(tf.concat([[-1], count], 0) != tf.concat([count, [-2]], 0)), 1)  # [W + 1]
+        begins, ends = splits[:-1], splits[1:]
         strings = tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(codes, splits, validate=False), "UTF-8")
         if self._special_tokens:
             strings = _restore_special(strings)
         # The reference counts characters, after everything else.
-        strings = tf.where(splits[1:] - splits[:-1] > self._max_word_chars, ch.NEVER_ASSIGNED, strings)
-        word_splits = tf.searchsorted(tf.gather(places, splits[:-1]), row_splits, out_type=tf.int64)
+        strings = tf.where(ends - begins > self._max_word_chars, ch.NEVER_ASSIGNED, strings)
+        word_splits = tf.searchsorted(tf.gather(places, begins), row_splits, out_type=tf.int64)
         return Words(tf.RaggedTensor.from_row_splits(strings, word_splits, validate=False), codes, splits, places)
 
     def _source(self, texts):

@@ -14,7 +14,7 @@ from bert_tf.text.decoding import readable
 from bert_tf.text.normalize import Normalizer
 from bert_tf.text.plain import is_plain
 
-_STRETCH = 2048  # texts; more at a time take memory that the caches cannot hold, which halves the speed
+_STRETCH = 8192  # texts; the results of more at a time do not fit the caches, which costs a fifth of the speed
 
 
 class Tokenizer(tf.Module):
@@ -56,9 +56,9 @@ class Tokenizer(tf.Module):
         texts = _as_strings(texts)
         if texts.shape.rank == 0:
             return self(texts[tf.newaxis]).values
-        if tf.executing_eagerly() and len(texts) > _STRETCH:
-            return tf.concat([self(texts[i : i + _STRETCH]) for i in range(0, len(texts), _STRETCH)], 0)
         with tf.device("CPU"):  # string ops have no other kernels; the integer ops between them should not travel
+            if tf.executing_eagerly() and len(texts) > _STRETCH:
+                return tf.concat([self(texts[i : i + _STRETCH]) for i in range(0, len(texts), _STRETCH)], 0)
             texts = self._normalizer.protect(texts)
             plain = is_plain(texts, self.config)
             return tf.cond(tf.reduce_all(plain), lambda: self._of_plain(texts), lambda: self._of_mixed(texts, plain))
