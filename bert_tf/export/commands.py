@@ -1,11 +1,11 @@
 """The verb `export`."""
 
-import pathlib
-
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.errors import ConfigError
+from bert_tf.export.labelled import read_labelled
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import load
+from bert_tf.text.corpus import find_files, read_lines
 
 # Any text will do to see whether an artifact computes what Keras computes.
 _TEXTS = [
@@ -14,20 +14,60 @@ _TEXTS = [
     "It was the best of times, it was the worst of times.",
     "我",
 ]
+_TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05}  # of a number in an answer, against Keras in float32
 
 
 def export(flags, overrides):
     """Writes the artifact and says how near it is to the Keras model."""
     del overrides
-    model = load(flags.model)
-    if flags.format == "saved_model":
-        path, difference = export_saved_model(model, flags.output, _TEXTS)
-        print(f"{path}: probabilities within {difference:.0e} of Keras's")
-    elif flags.format == "tflite":
-        path = pathlib.Path(flags.output)
-        if path.exists():
-            raise InputError(f"{path} exists. Choose another --output, or remove it.")
-        agreement = export_tflite(model, path, flags.length or model.max_length, flags.quantize, _TEXTS)
-        print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, Keras's label on {agreement:.0%} of the check texts")
-    else:
+    formats = {"saved_model": _saved_model, "tflite": _tflite}
+    if flags.format not in formats:
         raise ConfigError(f"Received: --format={flags.format}. Choose saved_model or tflite.")
+    if flags.dtype not in _TOLERANCE:
+        raise ConfigError(f"Received: --dtype={flags.dtype}. Choose {' or '.join(_TOLERANCE)}.")
+    formats[flags.format](flags, load(flags.model))
+
+
+def _saved_model(flags, reference):
+    if flags.version < 0:
+        raise ConfigError(f"Received: --version={flags.version}. Versions are numbers from 1; 0 is the next.")
+    model = reference if flags.dtype == "float32" else load(flags.model, flags.dtype)
+    path, difference = export_saved_model(
+        model, flags.output, _check_texts(model, _TEXTS), flags.version, reference, _TOLERANCE[flags.dtype]
+    )
+    print(f"{path}: answers within {difference:.0e} of Keras's")
+
+
+def _tflite(flags, model):
+    report = export_tflite(
+        model,
+        flags.output,
+        _lengths(flags.length) if flags.length else [model.max_length],
+        _check_texts(model, _TEXTS),
+        flags.quantize,
+        _check_texts(model, _lines(flags.calibration)) if flags.calibration else None,
+        read_labelled(flags.accuracy_data, model) if flags.accuracy_data else None,
+        flags.max_drop,
+    )
+    print(f"{flags.output}: {report['mib']:.1f} MiB, {report['quantize']}")
+    for length, milliseconds in report["latency_ms"].items():
+        speed = ", ".join(f"{time:.1f} ms on {threads}" for threads, time in milliseconds.items())
+        print(f"  {length} pieces: outputs within {report['error'][length]:.1%} of Keras's; {speed} threads")
+    if "score" in report:
+        print("  {metric} {tflite:.4f}, Keras's {keras:.4f}, on {rows} rows".format(**report["score"]))
+
+
+def _check_texts(model, texts):
+    """The texts for each of those that the model must be given."""
+    return tuple(texts for name in model.TEXTS if name not in model.OPTIONAL_TEXTS)
+
+
+def _lines(patterns):
+    return [line for path in find_files(patterns) for line in read_lines(path) if line.strip()]
+
+
+def _lengths(text):
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"Received: --length={text}. Write one number, or several as 32,128.") from None

@@ -1,42 +1,79 @@
-"""A SavedModel that takes strings and gives decoded answers, all in one graph."""
+"""A SavedModel that takes strings and gives decoded answers, all in one graph, as TF Serving reads it."""
 
 import pathlib
+import tempfile
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from bert_tf import files
 from bert_tf.errors import InputError
+from bert_tf.export.card import write_card
+from bert_tf.export.signatures import SERVING_DEFAULT, signatures
+from bert_tf.export.warmup import write_warmup
+from bert_tf.text import vocabulary_file
 
 
-def export_saved_model(model, folder, check_texts, tolerance=1e-4):
-    """Writes `folder`/VERSION, the next free version, as TF Serving reads it.
+def export_saved_model(model, folder, check_texts, version=None, reference=None, tolerance=1e-4):
+    """Writes `folder`/VERSION with the signatures of `signatures.py`, the vocabulary and labels as assets, warm-up
+    requests and a model card.
 
-    The signature `serving_default` takes "text", string [B], and returns what the task's `answer` decodes. The
-    SavedModel is loaded again and asked `check_texts` before it gets its final name.
+    The SavedModel is loaded again and asked `check_texts` before it gets its final name.
+
+    Args:
+        model: a task model; its variables are stored in their own dtype.
+        check_texts: a list of strings, or a tuple of lists for a task that reads several texts.
+        version: a number; None: the next after those that are there. One that is there raises `InputError`.
+        reference: the model whose answers are the right ones; None: `model`.
+        tolerance: by how much a number in an answer may differ from the reference's.
 
     Returns:
-        (path of the version, largest difference of its probabilities to Keras's); a difference above `tolerance`
-        raises `InputError` and leaves nothing behind.
+        (path of the version, largest difference); a difference above `tolerance` raises `InputError` and leaves
+        nothing behind.
     """
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
-    def serve(text):
-        return model.answer_text(text)
-
-    path = pathlib.Path(folder) / str(_next_version(folder))
+    path = pathlib.Path(folder) / str(version or _next_version(folder))
+    if path.exists():
+        raise InputError(f"{path} exists. Leave --version out for the next one, or remove it.")
     with files.atomic_folder(path) as temporary:
-        archive = keras.export.ExportArchive()
-        archive.track(model)
-        archive.add_endpoint("serving_default", serve)
-        archive.write_out(str(temporary), verbose=False)
-        answers = tf.saved_model.load(str(temporary)).signatures["serving_default"](text=tf.constant(check_texts))
-        expected = model.answer_text(tf.constant(check_texts))
-        difference = float(np.abs(answers["probabilities"] - expected["probabilities"]).max())
+        _save(model, temporary)
+        write_warmup(temporary, path.parent.name, model)
+        functions = tf.saved_model.load(str(temporary)).signatures
+        difference = _difference(functions[SERVING_DEFAULT], reference or model, check_texts)
         if not difference <= tolerance:
             raise InputError(f"The SavedModel differs from Keras by {difference:.2g}, over {tolerance:.2g}; not kept.")
+        write_card(temporary, path.parent.name, model, functions, difference)
     return path, difference
+
+
+def _save(model, folder):
+    """Writes the graph and its variables alone, with nothing of Keras in it."""
+    with tempfile.TemporaryDirectory() as assets:
+        module = tf.Module()
+        module.parameters = [variable.value for variable in model.variables]
+        module.vocabulary = _asset(assets, "vocab.txt", model.tokenizer.vocabulary)
+        if labels := getattr(model, "labels", ()):
+            module.labels = _asset(assets, "labels.txt", labels)
+        tf.saved_model.save(module, str(folder), signatures(model))
+
+
+def _asset(folder, name, lines):
+    """A file that travels with the SavedModel wherever its folder is moved."""
+    path = pathlib.Path(folder) / name
+    vocabulary_file.write_vocabulary(path, lines)
+    return tf.saved_model.Asset(str(path))
+
+
+def _difference(serve, model, texts):
+    """The largest difference of a number in the answers; infinite where they have other shapes."""
+    texts = model.encode_texts(texts)
+    expected = model.answer_text(*texts)
+    answers = serve(**dict(zip(model.TEXTS, texts, strict=False)))
+    if {name: value.shape for name, value in answers.items()} != {
+        name: value.shape for name, value in expected.items()
+    }:
+        return np.inf
+    floats = [name for name, value in expected.items() if value.dtype.is_floating]
+    return max(float(np.abs(answers[name] - expected[name]).max(initial=0)) for name in floats)
 
 
 def _next_version(folder):

@@ -1,93 +1,98 @@
-"""A TFLite file of built-in operators only, checked against Keras before it is kept."""
+"""A TFLite file with everything that a phone needs inside, checked against Keras before it is kept."""
 
-import contextlib
-import os
-import sys
-import tempfile
+import json
+import pathlib
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from bert_tf import features, files
 from bert_tf.errors import ConfigError, InputError
+from bert_tf.export.conversion import QUANTIZE, convert
+from bert_tf.export.heads import head_of
+from bert_tf.export.lite import LiteModel
+from bert_tf.export.lite_task import at_length, on_device
+from bert_tf.export.metadata import add_metadata
 
-QUANTIZE = ("none", "float16", "int8")
+# How far a file's outputs may be from Keras's, as a share of their own size. More means that it is broken, not coarse.
+_MOST_ERROR = {"none": 1e-3, "float16": 1e-2, "int8": 0.3, "int8_full": 0.5}
+_THREADS = (1, 2, 4)
 
 
-def export_tflite(model, path, length, quantize, check_texts, min_agreement=0.98):
-    """Writes a task model as a .tflite that takes one row of pieces, int32 [1, length] each, and gives logits.
+def export_tflite(
+    model, path, lengths, check_texts, quantize="int8", calibration=None, accuracy_data=None, max_drop=0.5
+):
+    """Writes a task model as a .tflite with metadata, vocabulary and labels, and a report beside it as JSON.
 
     Args:
-        quantize: "none", "float16", or "int8" (dynamic range: int8 weights, activations quantized as they come).
-        check_texts: texts on which the file must choose Keras's label, the share `min_agreement` of them at least.
+        lengths: pieces a row, fixed in the file: a signature each, on the same weights.
+        check_texts: texts, as the model takes them, on which the file is compared with Keras.
+        quantize: "none", "float16", "int8" (dynamic range: int8 weights, activations quantized as they come), or
+            "int8_full", in ranges learned from the texts `calibration`.
+        accuracy_data: (texts, targets) on which both are scored, or None.
+        max_drop: points of a hundred that the file's score may be below Keras's.
 
     Returns:
-        The share on which both chose the same label. Too low a share, an operator that phones lack, or an answer
-        that is not finite raises `InputError`, and no file is kept.
+        The report, a dict. `ConfigError` for what cannot be converted; `InputError` for a file that differs too much,
+        scores too low or is not finite, and then nothing is kept.
     """
+    path = pathlib.Path(path)
+    _check(model, path, lengths, quantize, calibration)
+    content = convert(model, head_of(model).to_file, lengths, quantize, calibration)
+    labels = getattr(model, "labels", ())
+    content = add_metadata(content, path.stem, f"BERT for {model.TASK}", model.tokenizer.vocabulary, labels)
+    with files.atomic_file(path) as temporary, files.atomic_file(path.with_suffix(".json")) as report_file:
+        temporary.write_bytes(content)
+        lite = LiteModel(temporary)
+        report = {"file": path.name, "mib": len(content) / 2**20, "quantize": quantize, "lengths": lite.lengths}
+        report["error"] = {length: _error(model, lite, length, check_texts) for length in lite.lengths}
+        if not max(report["error"].values()) <= _MOST_ERROR[quantize]:
+            raise InputError(f"The file's outputs differ from Keras's by {report['error']} of their size; not kept.")
+        if accuracy_data:
+            report["score"] = _score(model, on_device(model, lite), accuracy_data, max_drop)
+        report["latency_ms"] = _latency(temporary, lite.lengths)
+        report_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def _check(model, path, lengths, quantize, calibration):
     if quantize not in QUANTIZE:
         raise ConfigError(f"Received: quantize={quantize!r}. Choose from {', '.join(QUANTIZE)}.")
-    with files.atomic_file(path) as temporary:
-        temporary.write_bytes(_convert(model, length, quantize))
-        expected = np.argmax(model.predict(check_texts, verbose=0), -1)
-        found = np.argmax(run_tflite(temporary, model.preprocess(tf.constant(check_texts), length)), -1)
-        agreement = float(np.mean(expected == found))
-        if agreement < min_agreement:
-            raise InputError(f"The TFLite file chose Keras's label on {agreement:.1%} of the check texts; not kept.")
-    return agreement
+    if quantize == "int8_full" and not calibration:
+        raise ConfigError("int8_full learns its ranges from texts: give some hundred (--calibration FILE).")
+    most = model.config.max_positions
+    if not lengths or not all(len(model.TEXTS) + 1 < length <= most for length in lengths):
+        raise ConfigError(
+            f"Received: lengths {list(lengths)}. The model has positions for rows of up to {most} pieces."
+        )
+    if path.exists():
+        raise InputError(f"{path} exists. Choose another --output, or remove it.")
 
 
-def run_tflite(path, inputs):
-    """Logits [B, C] of the file at `path` for the rows of `inputs`, one row at a time, with LiteRT."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    rows = {name: np.asarray(value, "int32") for name, value in inputs.items()}
-    count = len(rows[features.INPUT_IDS])
-    with _quiet():
-        runner = Interpreter(model_path=str(path)).get_signature_runner()
-        logits = [runner(**{name: value[i : i + 1] for name, value in rows.items()})["logits"][0] for i in range(count)]
-    if not np.isfinite(logits).all():
-        raise InputError(f"{path} answers with numbers that are not finite.")
-    return np.stack(logits)
+def _error(model, lite, length, texts):
+    """How far the file's outputs are from Keras's for real pieces, the largest of all outputs."""
+    copy = at_length(model, length)
+    inputs = copy.preprocess(copy.encode_texts(texts), length)
+    rows = {name: inputs[name] for name in features.ENCODER_INPUTS}
+    found, expected = lite(rows), head_of(model).to_file(copy(rows, training=False))
+    return max(_distance(found[name], np.asarray(expected[name]), rows[features.INPUT_MASK]) for name in expected)
 
 
-def _convert(model, length, quantize):
-    """The flatbuffer; by way of a SavedModel, because a converted plain function loses Keras's weights unsaid."""
-    spec = {name: tf.TensorSpec([1, length], tf.int32, name=name) for name in features.ENCODER_INPUTS}
-
-    @tf.function(input_signature=list(spec.values()))
-    def serve(*rows):
-        return {"logits": model(dict(zip(spec, rows, strict=True)), training=False)}
-
-    with tempfile.TemporaryDirectory() as folder:
-        archive = keras.export.ExportArchive()
-        archive.track(model)
-        archive.add_endpoint("serving_default", serve)
-        archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if quantize != "none":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if quantize == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        with _quiet():
-            return converter.convert()
+def _distance(found, expected, mask):
+    if expected.shape[1:2] == mask.shape[1:2]:
+        found, expected = (value[np.asarray(mask) > 0] for value in (found, expected))
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
-@contextlib.contextmanager
-def _quiet():
-    """Holds back what C++ libraries write to standard error, and shows it only if the block raises."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            log.seek(0)
-            os.write(kept, log.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+def _score(model, device, data, max_drop):
+    scores = {"keras": model.score(*data)[model.SCORE], "tflite": device.score(*data)[model.SCORE]}
+    drop = 100 * (scores["keras"] - scores["tflite"])
+    if drop > max_drop:
+        raise InputError(
+            f"The file's {model.SCORE} is {scores['tflite']:.4f}, {drop:.2f} points below Keras's; not kept. "
+            f"Choose another --quantize, or allow more than --max_drop={max_drop}."
+        )
+    return {"metric": model.SCORE, **scores, "drop_points": drop, "rows": len(data[1])}
+
+
+def _latency(path, lengths):
+    return {length: {threads: LiteModel(path, threads).latency(length) for threads in _THREADS} for length in lengths}

@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import files
+from bert_tf.export.lite import LiteModel
+from bert_tf.export.lite_task import on_device
 from bert_tf.export.saved_model import export_saved_model
-from bert_tf.export.tflite import export_tflite, run_tflite
+from bert_tf.export.tflite import export_tflite
 from bert_tf.quickstart.learning import read_heldout
 from bert_tf.tasks import load
 
@@ -15,12 +16,14 @@ BATCH = 64
 def export(run):
     """Writes the classifier as a SavedModel and as an int8 TFLite, each checked before it is kept."""
     model = load(run.folder / "classifier")
-    texts = read_heldout(run)["texts"]
+    heldout = read_heldout(run)
+    texts = heldout["texts"]
     version, _ = export_saved_model(model, run.folder / "saved_models/classifier", texts[:BATCH])
     path = run.folder / "tflite/classifier.tflite"
-    export_tflite(model, path, model.max_length, "int8", texts[:BATCH], min_agreement=0.95)
-    files.write_text(path.with_name("labels.txt"), "\n".join(model.labels) + "\n")
-    model.tokenizer.save(path.with_name("vocab.txt"))
+    path.unlink(missing_ok=True)
+    export_tflite(
+        model, path, [model.max_length], texts[:BATCH], accuracy_data=(texts, heldout["labels"]), max_drop=2.0
+    )
     return {
         "saved_model": str(version.relative_to(run.folder)),
         "saved_model_mib": sum(file.stat().st_size for file in version.rglob("*") if file.is_file()) / 2**20,
@@ -38,8 +41,8 @@ def ask(run, exported):
     keras_probabilities = np.array([list(answer["probabilities"].values()) for answer in keras_answers])
     keras_labels = np.array([answer["label"] for answer in keras_answers])
     served = ask_saved_model(run.folder / exported["saved_model"], texts)
-    logits = run_tflite(run.folder / exported["tflite"], model.preprocess(tf.constant(texts), model.max_length))
-    phone = np.array(model.labels)[logits.argmax(-1)]
+    device = on_device(model, LiteModel(run.folder / exported["tflite"]))
+    phone = np.array([answer["label"] for answer in device.predict_text(texts)])
     return {
         "keras_accuracy": float(np.mean(keras_labels == labels)),
         "saved_model_accuracy": float(np.mean(served["label"] == labels)),

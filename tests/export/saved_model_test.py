@@ -1,14 +1,17 @@
-"""The SavedModel in a process of its own, from a folder that was moved."""
+"""The SavedModel: what it answers from a folder that was moved, what lies in it, what is refused."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
 from bert_tf.errors import InputError
-from bert_tf.export import saved_model
+from bert_tf.export.saved_model import export_saved_model
 
 ASK = """
 import json, sys
@@ -19,11 +22,17 @@ print(json.dumps([answers["label"].numpy().astype(str).tolist(), answers["probab
 """
 
 
-def test_answers_strings_in_a_new_process_after_a_move(model, texts, tmp_path):
-    version, difference = saved_model.export_saved_model(model, tmp_path / "name", texts)
-    assert version == tmp_path / "name/1"
-    assert difference < 1e-6
-    moved = shutil.move(version, tmp_path / "elsewhere")
+@pytest.fixture(scope="module")
+def exported(model, tmp_path_factory):
+    """(the version's folder, its difference to Keras); read only."""
+    return export_saved_model(model, tmp_path_factory.mktemp("models") / "name", ["A good Café", "", "bad " * 90])
+
+
+def test_answers_strings_in_a_new_process_after_a_move(model, texts, exported, tmp_path):
+    version, difference = exported
+    assert (version.parent.name, version.name) == ("name", "1")
+    assert difference < 1e-5
+    moved = shutil.copytree(version, tmp_path / "elsewhere")
     done = subprocess.run([sys.executable, "-c", ASK, moved, json.dumps(texts)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     labels, probabilities = json.loads(done.stdout.splitlines()[-1])
@@ -33,12 +42,51 @@ def test_answers_strings_in_a_new_process_after_a_move(model, texts, tmp_path):
         assert found == pytest.approx(list(answer["probabilities"].values()), abs=1e-5)
 
 
-def test_versions_count_on(model, texts, tmp_path):
+def test_vocabulary_and_labels_are_assets(model, exported):
+    assets = exported[0] / "assets"
+    assert (assets / "vocab.txt").read_text(encoding="utf-8").splitlines() == model.tokenizer.vocabulary
+    assert (assets / "labels.txt").read_text(encoding="utf-8") == "x\ny\nz\n"
+
+
+def test_warm_up_requests_run_and_make_every_bucket(model, exported):
+    signatures = tf.saved_model.load(str(exported[0])).signatures
+    lengths, path = {}, exported[0] / "assets.extra/tf_serving_warmup_requests"
+    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        assert request.model_spec.name == "name"
+        name, inputs = request.model_spec.signature_name, {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
+        signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
+        if name == "serving_default":
+            lengths[model.preprocess(tf.constant(inputs["text"]))["input_ids"].shape[1]] = name
+    assert [length // 32 for length in sorted(lengths)] == [0, 1, 2]
+
+
+def test_card_says_what_it_is(exported):
+    card = (exported[0] / "README.md").read_text(encoding="utf-8")
+    assert "x, y, z (assets/labels.txt)" in card
+    assert "| out | `probabilities` | float32 | [any, 3] |" in card
+    assert 'curl -d \'{"instances": ["..."]}\' localhost:8501/v1/models/name:predict' in card
+
+
+def test_versions_count_on_and_stay(model, texts, tmp_path):
     (tmp_path / "7").mkdir()
-    assert saved_model.export_saved_model(model, tmp_path, texts)[0].name == "8"
+    (tmp_path / "7" / "kept").touch()
+    assert export_saved_model(model, tmp_path, texts)[0].name == "8"
+    with pytest.raises(InputError, match="7 exists"):
+        export_saved_model(model, tmp_path, texts, version=7)
+    assert (tmp_path / "7" / "kept").exists()
+
+
+def test_bfloat16_weights_take_half_the_room(model, texts, tmp_path, exported):
+    half = type(model).from_checkpoint(model.to_checkpoint(model.tokenizer, model.task_settings()), "", "bfloat16")
+    version, difference = export_saved_model(half, tmp_path, texts, reference=model, tolerance=0.05)
+    assert 1e-5 < difference < 0.05
+    sizes = [next(path.glob("variables/*.data*")).stat().st_size for path in (version, exported[0])]
+    assert sizes[0] < 0.6 * sizes[1]
 
 
 def test_a_wrong_artifact_is_not_kept(model, texts, tmp_path):
+    other = type(model)(model.tokenizer, model.labels, 72, **dataclasses.asdict(model.config))
     with pytest.raises(InputError, match="differs from Keras"):
-        saved_model.export_saved_model(model, tmp_path / "name", texts, tolerance=-1.0)
+        export_saved_model(model, tmp_path / "name", texts, reference=other)
     assert not list((tmp_path / "name").iterdir())

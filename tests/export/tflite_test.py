@@ -1,43 +1,131 @@
-"""The TFLite file: its operators, its inputs, its numbers."""
+"""The TFLite file: its numbers, its operators, its names, and which files are not kept."""
+
+import dataclasses
+import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.export.tflite import export_tflite, run_tflite
+from bert_tf.export import tflite
+from bert_tf.export.lite import LiteModel
+from bert_tf.export.lite_task import on_device
+from bert_tf.export.tflite import export_tflite
 
 
-@pytest.mark.parametrize("quantize", ["none", "float16", "int8"])
-def test_file_computes_what_keras_computes(model, texts, tmp_path, quantize):
+@pytest.fixture(scope="module")
+def exported(model, tmp_path_factory):
+    """A float file with rows of 48 and 16 pieces; read only."""
+    path = tmp_path_factory.mktemp("lite") / "docs.tflite"
+    texts = ["A good Café", "bad", "", "我 goodly bad " * 30]
+    report = export_tflite(model, path, [16, 48], texts, "none", accuracy_data=(texts, ["x", "y", "z", "x"]))
+    return path, report
+
+
+def test_every_signature_computes_what_keras_computes(model, exported):
+    lite = LiteModel(exported[0])
+    assert lite.lengths == [48, 16]
+    for length in lite.lengths:
+        rows = model.preprocess(tf.constant(["good bad", "cafe"]), length)
+        expected = tf.nn.softmax(model(rows, training=False))
+        np.testing.assert_allclose(lite(rows)["probabilities"], expected, atol=1e-5)
+
+
+def test_names_are_those_that_mediapipe_and_model_maker_expect(exported):
+    interpreter = Interpreter(model_path=str(exported[0]))
+    assert {(item["name"], *item["shape"]) for item in interpreter.get_input_details()} == {
+        ("serving_default_input_word_ids:0", 1, 48),
+        ("serving_default_input_mask:0", 1, 48),
+        ("serving_default_input_type_ids:0", 1, 48),
+    }
+    inputs = ["input_mask", "input_type_ids", "input_word_ids"]
+    assert interpreter.get_signature_list() == {
+        "serving_default": {"inputs": inputs, "outputs": ["probabilities"]},
+        "tokens_16": {"inputs": inputs, "outputs": ["probabilities"]},
+    }
+
+
+def test_signatures_share_their_weights(model, exported):
+    assert exported[0].stat().st_size < 1.2 * 4 * model.count_params() + 30_000
+
+
+def test_report(exported, model):
+    path, report = exported
+    kept = json.loads(path.with_suffix(".json").read_text())
+    assert kept["lengths"] == report["lengths"] == [48, 16]
+    assert kept["mib"] == path.stat().st_size / 2**20
+    assert kept["score"]["tflite"] == kept["score"]["keras"]
+    assert kept["score"]["rows"] == 4
+    assert all(time > 0 for times in report["latency_ms"].values() for time in times.values())
+    assert report["error"][48] < 1e-5
+
+
+def test_the_files_own_answers(model, exported):
+    texts = ["A good Café", "bad", "", "我 goodly bad"]
+    found = on_device(model, LiteModel(exported[0])).predict_text(texts)
+    for answer, expected in zip(found, model.predict_text(texts), strict=True):
+        assert answer["label"] == expected["label"]
+        assert answer["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
+
+
+@pytest.mark.parametrize(("quantize", "size"), [("float16", 0.6), ("int8", 0.45), ("int8_full", 0.45)])
+def test_quantized_files(model, texts, tmp_path, exported, quantize, size):
     path = tmp_path / "model.tflite"
-    assert export_tflite(model, path, 16, quantize, texts) == 1.0
-    logits = run_tflite(path, model.preprocess(tf.constant(texts), 16))
-    tolerance = {"none": 1e-5, "float16": 1e-3, "int8": 5e-2}[quantize]
-    np.testing.assert_allclose(logits, model.predict(texts, verbose=0), atol=tolerance)
+    report = export_tflite(model, path, [48], texts, quantize, calibration=texts * 4)
+    assert report["error"][48] < {"float16": 1e-3, "int8": 0.05, "int8_full": 0.3}[quantize]
+    assert path.stat().st_size < size * exported[0].stat().st_size
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
+    assert not [code.customCode for code in graph.operatorCodes if code.customCode]
+    kinds = {tensor.type for tensor in graph.subgraphs[0].tensors}
+    assert (schema.TensorType.FLOAT16 if quantize == "float16" else schema.TensorType.INT8) in kinds
 
 
-def test_only_builtin_operators_and_fixed_inputs(model, texts, tmp_path):
+def test_a_file_that_differs_is_not_kept(model, texts, tmp_path, monkeypatch):
+    other = type(model)(model.tokenizer, model.labels, **dataclasses.asdict(model.config))
+    convert = tflite.convert
+    monkeypatch.setattr(tflite, "convert", lambda model, *rest: convert(other, *rest))
+    with pytest.raises(InputError, match="differ from Keras's"):
+        export_tflite(model, tmp_path / "model.tflite", [16], texts, "none")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_scores_lower_is_not_kept(model, texts, tmp_path):
+    labels = [answer["label"] for answer in model.predict_text(texts)]  # of which rows of 8 pieces lose some
     path = tmp_path / "model.tflite"
-    export_tflite(model, path, 12, "int8", texts)
-    interpreter = Interpreter(model_path=str(path))
-    interpreter.allocate_tensors()
-    names = {operator["op_name"] for operator in interpreter._get_ops_details()}
-    assert "FULLY_CONNECTED" in names
-    assert not [name for name in names if "Flex" in name or name == "CUSTOM"]
-    assert {tuple(item["shape"]) for item in interpreter.get_input_details()} == {(1, 12)}
-    weights = [item for item in interpreter.get_tensor_details() if item["dtype"] == np.int8]
-    assert weights
+    with pytest.raises(InputError, match="points below Keras's; not kept"):
+        export_tflite(model, path, [8], texts, "none", accuracy_data=(texts, labels))
+    assert not list(tmp_path.iterdir())
+    assert export_tflite(model, path, [8], texts, "none", accuracy_data=(texts, labels), max_drop=100.0)
 
 
-def test_disagreement_is_not_kept(model, texts, tmp_path):
+@pytest.mark.parametrize(
+    ("lengths", "settings", "message"),
+    [
+        ([16], {"quantize": "int4"}, "Received: quantize='int4'. Choose from none, float16, int8, int8_full."),
+        ([16], {"quantize": "int8_full"}, "--calibration"),
+        ([16, 81], {}, r"Received: lengths \[16, 81\]. The model has positions for rows of up to 80 pieces."),
+        ([2], {}, "Received: lengths"),
+        ([], {}, "Received: lengths"),
+    ],
+)
+def test_what_cannot_be_converted(model, texts, tmp_path, lengths, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        export_tflite(model, tmp_path / "model.tflite", lengths, texts, **settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_task_that_no_file_holds(model, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(model), "TASK", "translation")
+    with pytest.raises(ConfigError, match="cannot hold the task translation. It can hold: classification"):
+        export_tflite(model, tmp_path / "model.tflite", [16], texts)
+
+
+def test_a_file_that_exists_stays(model, texts, tmp_path):
     path = tmp_path / "model.tflite"
-    with pytest.raises(InputError, match="not kept"):
-        export_tflite(model, path, 16, "int8", texts, min_agreement=1.1)
-    assert not path.exists()
-
-
-def test_unknown_quantization(model, texts, tmp_path):
-    with pytest.raises(ConfigError, match="quantize='int4'"):
-        export_tflite(model, tmp_path / "model.tflite", 16, "int4", texts)
+    path.write_text("kept")
+    with pytest.raises(InputError, match="exists"):
+        export_tflite(model, path, [16], texts)
+    assert path.read_text() == "kept"

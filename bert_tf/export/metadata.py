@@ -1,0 +1,98 @@
+"""TFLite metadata: what a file's tensors mean, its tokenizer, vocabulary and labels, inside the file itself.
+
+Written from the published schema, metadata_schema.fbs of MediaPipe (identifier M001): the numbers below are the places
+of fields in its tables. MediaPipe Tasks reads these to turn a text into the inputs and scores into named categories.
+"""
+
+import io
+import zipfile
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+VOCABULARY, LABELS = "vocab.txt", "labels.txt"
+_FIELD = "TFLITE_METADATA"  # the name under which every reader looks for it
+
+# The names by which MediaPipe tells BERT's inputs apart, whatever the tensors are called.
+_INPUTS = {
+    "input_word_ids": {0: "ids", 1: "Word pieces, [CLS] first, [SEP] last, then padding."},
+    "input_mask": {0: "mask", 1: "1 for a piece, 0 for padding."},
+    "input_type_ids": {0: "segment_ids", 1: "0 for the first text and padding, 1 for the second."},
+}
+_FEATURE = {0: 1, 1: {}}  # Content: of the kind FeatureProperties
+_VOCABULARY_FILE = {0: VOCABULARY, 1: "One piece a line; its place is its id.", 2: 5}  # AssociatedFile: VOCABULARY
+_LABELS_FILE = {0: LABELS, 1: "The name of each class.", 2: 2}  # AssociatedFile: TENSOR_AXIS_LABELS
+_TOKENIZER = {0: 4, 1: {0: [_VOCABULARY_FILE]}}  # ProcessUnit: BertTokenizerOptions with its vocab_file
+
+
+def add_metadata(content, name, description, vocabulary, labels=()):
+    """The .tflite `content` (bytes) with metadata and, as a zip behind it, the vocabulary and labels.
+
+    Args:
+        name, description: of the model, for people.
+        vocabulary: the pieces.
+        labels: names of the classes, in the order of the output's last axis; () where it has no classes.
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    graph = model.subgraphs[0]
+    inputs = [_input(graph.tensors[index].name.decode()) for index in graph.inputs]
+    outputs = [_output(name, labels) for name in _output_names(model)]
+    subgraph = {2: inputs, 3: outputs, 5: [_TOKENIZER]}
+    metadata = _serialize({0: name, 1: description, 3: [subgraph], 7: "1.1.0"}, b"M001")
+    model.buffers.append(schema.BufferT(data=metadata))
+    entry = schema.MetadataT(name=_FIELD, buffer=len(model.buffers) - 1)
+    model.metadata = [*(model.metadata or []), entry]
+    builder = flatbuffers.Builder(len(content) + len(metadata) + 4096)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    files = {VOCABULARY: vocabulary} | ({LABELS: labels} if labels else {})
+    return bytes(builder.Output()) + _zip({name: "\n".join(lines) + "\n" for name, lines in files.items()})
+
+
+def _input(tensor_name):
+    table = next(table for name, table in _INPUTS.items() if name in tensor_name)
+    return table | {3: {**_FEATURE}}
+
+
+def _output(name, labels):
+    return {0: name, 3: {**_FEATURE}} | ({6: [_LABELS_FILE]} if labels else {})
+
+
+def _output_names(model):
+    """Names of the first subgraph's outputs in the signature, in the order of the tensors."""
+    signature = next(signature for signature in model.signatureDefs if signature.subgraphIndex == 0)
+    names = {output.tensorIndex: output.name.decode() for output in signature.outputs}
+    return [names[index] for index in model.subgraphs[0].outputs]
+
+
+def _serialize(table, identifier):
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(_write(builder, table), identifier)
+    return bytes(builder.Output())
+
+
+def _write(builder, value):
+    """Writes a string, a list of tables, or a table as {field: value} with small numbers in place; its offset."""
+    if isinstance(value, str):
+        return builder.CreateString(value)
+    if isinstance(value, list):
+        offsets = [_write(builder, item) for item in value]
+        builder.StartVector(4, len(offsets), 4)
+        for offset in reversed(offsets):
+            builder.PrependUOffsetTRelative(offset)
+        return builder.EndVector()
+    fields = {field: item if isinstance(item, int) else _write(builder, item) for field, item in value.items()}
+    builder.StartObject(max(value, default=-1) + 1)
+    for field, item in fields.items():
+        if isinstance(value[field], int):
+            builder.PrependInt8Slot(field, item, 0)
+        else:
+            builder.PrependUOffsetTRelativeSlot(field, item, 0)
+    return builder.EndObject()
+
+
+def _zip(texts):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # readers on phones map it, so not compressed
+        for name, text in texts.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
+    return buffer.getvalue()

@@ -1,0 +1,93 @@
+"""The signatures of a SavedModel: strings, pieces or serialized examples in, decoded answers out."""
+
+import tensorflow as tf
+
+from bert_tf import features
+
+# N texts, S pieces, C classes
+
+SERVING_DEFAULT = "serving_default"
+PAIR = "pair"
+TOKENS = "tokens"
+EXAMPLES = "examples"
+
+BUCKET = 32  # pieces: rows have a multiple of them, so that a server sees few shapes
+
+
+def signatures(model):
+    """{name: concrete function} of a task model, TensorFlow ops only.
+
+    `serving_default` takes the texts that a request must have, string [N] each under its name in `TEXTS`; `pair` those
+    that may be left out too, for a task that has such; `tokens` takes Google's feature names, int32 [N, S] each; and
+    `examples` takes "inputs", string [N], serialized tf.Examples with the texts under their names. Each returns what
+    the task's `answer` decodes, but for a classifier's or regressor's `examples`, which return what TF Serving's
+    Classify and Regress read.
+    """
+    required = [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]
+    found = {SERVING_DEFAULT: _of_texts(model, required), TOKENS: _of_tokens(model), EXAMPLES: _of_examples(model)}
+    if model.OPTIONAL_TEXTS:
+        found[PAIR] = _of_texts(model, model.TEXTS)
+    return found
+
+
+def answer_text(model, texts):
+    """The model's `answer_text`, on rows that are padded to a multiple of `BUCKET` pieces."""
+    preprocess = model.preprocess
+    model.preprocess = lambda texts, length=None: _pad(model, preprocess(texts, length))
+    try:
+        return model.answer_text(*texts)
+    finally:
+        del model.preprocess  # the method of the class shows again
+
+
+def _of_texts(model, names):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=name) for name in names], autograph=False)
+    def serve(*texts):
+        return answer_text(model, texts)
+
+    return serve.get_concrete_function()
+
+
+def _of_tokens(model):
+    names = features.ENCODER_INPUTS
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, name=name) for name in names], autograph=False)
+    def serve(*rows):
+        return model.answer_tokens(dict(zip(names, rows, strict=True)))
+
+    return serve.get_concrete_function()
+
+
+def _of_examples(model):
+    spec = {
+        name: tf.io.FixedLenFeature([], tf.string, default_value="" if name in model.OPTIONAL_TEXTS else None)
+        for name in model.TEXTS
+    }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")], autograph=False)
+    def serve(inputs):
+        texts = tf.io.parse_example(inputs, spec)
+        answers = answer_text(model, [texts[name] for name in model.TEXTS])
+        if "probabilities" in answers and model.labels:
+            scores = answers["probabilities"]  # [N, C]
+            return {"classes": tf.broadcast_to(tf.constant(model.labels), tf.shape(scores)), "scores": scores}
+        if set(answers) == {"score"}:
+            return {"outputs": answers["score"][:, tf.newaxis]}
+        return answers
+
+    return serve.get_concrete_function()
+
+
+def _pad(model, inputs):
+    """Rows [N, S] lengthened to the next multiple of `BUCKET` pieces, but not beyond the model's `max_length`."""
+    length = tf.shape(inputs[features.INPUT_IDS])[1]
+    bucket = tf.maximum(tf.minimum(-(-length // BUCKET) * BUCKET, model.max_length), length)
+
+    def pad(name, value):
+        if value.shape.rank != 2:
+            return value
+        more = tf.where(tf.shape(value)[1] == length, bucket - length, 0)  # what has no place for each piece stays
+        filler = model.tokenizer.pad_id if name == features.INPUT_IDS else 0
+        return tf.pad(value, [[0, 0], [0, more]], constant_values=tf.cast(filler, value.dtype))
+
+    return {name: pad(name, value) for name, value in inputs.items()}
