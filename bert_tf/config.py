@@ -26,11 +26,16 @@ class EncoderConfig:
     hidden_dropout: float = 0.1
     attention_dropout: float = 0.1
     initializer_range: float = 0.02
+    encoder: str = "bert"  # or "bilstm", the baseline in modeling/bilstm.py
 
     def __post_init__(self):
+        if self.encoder not in ("bert", "bilstm"):
+            raise ConfigError(f"Received: encoder={self.encoder!r}. Choose bert or bilstm.")
         for name in ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_positions"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be at least 1.")
+        if self.encoder == "bilstm" and self.hidden_size % 2:
+            raise ConfigError(f"Received: hidden_size={self.hidden_size}. Two directions share it: it must be even.")
         if self.hidden_size % self.num_heads:
             raise ConfigError(
                 f"Received: hidden_size={self.hidden_size}, num_heads={self.num_heads}. "

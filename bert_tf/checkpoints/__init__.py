@@ -50,6 +50,8 @@ def write(checkpoint, folder, format="bert_tf", overwrite=False):
     if folder.exists():
         _format_of(folder)  # nothing but a model is ever replaced
     schema.check(checkpoint, folder)
+    if checkpoint.encoder.encoder != "bert" and format != "bert_tf":
+        raise InputError(f"The format {format} is for BERT; the encoder here is {checkpoint.encoder.encoder}.")
     with files.atomic_folder(folder) as temporary:
         return FORMATS[format].write(checkpoint, temporary)
 

@@ -1,6 +1,7 @@
 """bert_tf's own model folder: config.json, vocab.txt, and a weights file that Keras's `load_weights` opens too."""
 
 import dataclasses
+import re
 
 from bert_tf import config
 from bert_tf.checkpoints import hdf5
@@ -21,10 +22,15 @@ def _norm(ours, theirs):
     return norm(ours, f"{theirs}/vars/", gamma="0", beta="1")
 
 
+def _lstm(side):
+    ours, theirs = f"encoder/lstm_{{i}}/{side}_lstm/lstm_cell/", f"encoder/layers/bidirectional_{{i}}/{side}_layer/"
+    return [Row(ours + name, f"{theirs}cell/vars/{i}") for i, name in enumerate(("kernel", "recurrent_kernel", "bias"))]
+
+
 # Keras numbers the weights of a layer, names the items of a list after their class, and keeps those layers of a model
 # whose attribute sorts after the word "layers" in a group of that name.
 _BLOCK = "encoder/blocks/transformer_block_{i}"
-ROWS = [
+_BERT = [
     Row("encoder/embeddings/token/embeddings", "encoder/embeddings/token/vars/0"),
     Row("encoder/embeddings/position/embeddings", "encoder/embeddings/position/vars/0"),
     Row("encoder/embeddings/segment/embeddings", "encoder/embeddings/segment/vars/0"),
@@ -38,6 +44,17 @@ ROWS = [
     *_dense("encoder/block_{i}/output", f"{_BLOCK}/output_dense"),
     *_norm("encoder/block_{i}/output_norm", f"{_BLOCK}/output_norm"),
     *_dense("encoder/pooler", "encoder/layers/dense"),
+]
+_BILSTM = [
+    Row("encoder/token/embeddings", "encoder/layers/embedding/vars/0"),
+    *_lstm("forward"),
+    *_lstm("backward"),
+    *_dense("encoder/attention/query", "encoder/attention/query"),
+    *_dense("encoder/attention/key", "encoder/attention/key"),
+    *_dense("encoder/attention/value", "encoder/attention/value"),
+    *_dense("encoder/attention/output", "encoder/attention/output_dense"),
+]
+HEADS = [
     *_dense("masked_lm/transform", "layers/masked_lm_head/transform"),
     *_norm("masked_lm/norm", "layers/masked_lm_head/norm"),
     Row("masked_lm/bias", "layers/masked_lm_head/vars/0"),
@@ -49,11 +66,10 @@ FOREIGN = {"next_sentence_pooler"}  # parts of other projects' models that ours 
 
 
 def _table(encoder):
-    first = "transformer_block_0/"  # Keras leaves the number of the first one out
-    return [
-        dataclasses.replace(row, theirs=row.theirs.replace(first, "transformer_block/"))
-        for row in expand(ROWS, encoder.num_layers)
-    ]
+    rows = expand((_BILSTM if encoder.encoder == "bilstm" else _BERT) + HEADS, encoder.num_layers)
+    # Keras leaves the number of the first one of a list out.
+    first = re.compile("(transformer_block|bidirectional)_0/")
+    return [dataclasses.replace(row, theirs=first.sub(r"\1/", row.theirs)) for row in rows]
 
 
 def holds(folder):
@@ -81,9 +97,9 @@ def read(folder):
 
 def write(checkpoint, folder):
     """Writes the files into `folder`; returns what could not be carried over, a line each."""
-    parts = {part_of(name) for name in checkpoint.weights} - {part_of(row.ours) for row in ROWS}
+    parts = {part_of(name) for name in checkpoint.weights} - {part_of(row.ours) for row in _BERT + HEADS}
     if strange := parts - FOREIGN:
-        raise ValueError(f"native.ROWS has no rows for {', '.join(sorted(strange))}, which would be lost.")
+        raise ValueError(f"native.HEADS has no rows for {', '.join(sorted(strange))}, which would be lost.")
     tensors, left_out = write_rows(_table(checkpoint.encoder), checkpoint.weights)
     if all(name.startswith("encoder/") for name in tensors):  # as Keras saves an encoder by itself
         tensors = {name.removeprefix("encoder/"): tensor for name, tensor in tensors.items()}

@@ -19,4 +19,5 @@ PRESETS = {
     "base": _size(12, 768),
     "large": _size(24, 1024),
     "minilm": _size(6, 384, num_heads=12),
+    "bilstm": {"encoder": "bilstm", "num_layers": 1, "hidden_size": 128, "num_heads": 4},  # no BERT: the baseline
 }

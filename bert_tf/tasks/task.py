@@ -9,11 +9,14 @@ import tensorflow as tf
 from bert_tf import checkpoints
 from bert_tf.data.plans import Plan
 from bert_tf.errors import ConfigError, InputError
+from bert_tf.modeling.bilstm import BiLSTMEncoder
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.pretrained import Pretrained
 from bert_tf.tasks.batches import as_rows, is_text, make_batches, measure, take
 from bert_tf.text.packing import pack
 from bert_tf.text.tokenizer import Tokenizer
+
+ENCODERS = {"bert": BertEncoder, "bilstm": BiLSTMEncoder}
 
 
 class Task(Pretrained, keras.Model):
@@ -23,16 +26,24 @@ class Task(Pretrained, keras.Model):
     from Python to tensors, `answer` from logits to decoded answers in the graph, `default_loss` and
     `default_metrics` for `compile`, `score_answers`, and `task_settings`. Texts are a list or array of strings [N],
     or a tuple of two of them for pairs.
+
+    The encoder is made of the fields of `EncoderConfig`, of which `encoder` is "bert" or "bilstm", the baseline; or it
+    is the encoder of another task, given as `encoder`, with which it is shared then.
     """
 
     TASK = None  # its name in config.json
     TEXTS = ("text",)  # names of a request's strings, in order
     OPTIONAL_TEXTS = ()  # those of them that may be left out, or be ""
     SCORE = None  # the key of `score` that the best model has the highest value of
+    reads_pooler = True
 
-    def __init__(self, tokenizer, max_length, name=None, dtype=None, trainable=True, **encoder):
+    def __init__(self, tokenizer, max_length, name=None, dtype=None, trainable=True, encoder="bert", **settings):
         super().__init__(name=name or self.TASK, dtype=dtype, trainable=trainable)
-        self.encoder = BertEncoder(dtype=self.dtype_policy, **encoder)
+        if encoder in ENCODERS:
+            encoder = ENCODERS[encoder](dtype=self.dtype_policy, encoder=encoder, **settings)
+        elif not isinstance(encoder, Pretrained):
+            raise ConfigError(f"Received: encoder={encoder!r}. Choose {' or '.join(ENCODERS)}, or give an encoder.")
+        self.encoder = encoder
         self.config = self.encoder.config
         self.tokenizer = tokenizer
         self.max_length = max_length or min(128, self.config.max_positions)
@@ -68,7 +79,9 @@ class Task(Pretrained, keras.Model):
 
     def leave_pooler(self):
         """For a head that reads the vectors of pieces: what no gradient reaches is not trained."""
-        self.encoder.pooler.trainable = False
+        self.reads_pooler = False
+        if hasattr(self.encoder, "pooler"):
+            self.encoder.pooler.trainable = False
 
     # From texts to batches.
 

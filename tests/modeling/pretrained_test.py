@@ -116,7 +116,7 @@ def test_a_head_without_a_row_in_the_table_is_not_lost_in_silence(tmp_path):
     model = BertEncoder(**SIZES)
     model.save_pretrained(tmp_path / "model")
     strange = dataclasses.replace(model.to_checkpoint(), weights=model.to_weights() | {"new_head/kernel": np.ones(2)})
-    with pytest.raises(ValueError, match="native.ROWS has no rows for new_head"):
+    with pytest.raises(ValueError, match="native.HEADS has no rows for new_head"):
         checkpoints.write(strange, tmp_path / "model", overwrite=True)
     BertEncoder.from_pretrained(tmp_path / "model")
 

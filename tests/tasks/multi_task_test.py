@@ -1,0 +1,76 @@
+"""Several tasks on one encoder: shares, learning, folders that open alone."""
+
+import keras
+import numpy as np
+import pytest
+
+import bert_tf
+from bert_tf.errors import ConfigError
+from bert_tf.tasks import TextClassifier, TextEmbedder
+from bert_tf.tasks.multi_task import MultiTask
+from bert_tf.text.tokenizer import Tokenizer
+from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
+
+DATA = {
+    "mood": (TEXTS, LABELS),
+    "alike": ((["good", "bad", "film", "the"] * 2, ["is good", "a bad", "bad", "film"] * 2), [1, 1, 0, 0] * 2),
+}
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(1)
+    mood = TextClassifier(Tokenizer(VOCABULARY), ["neg", "pos"], max_length=12, **SIZES)
+    alike = TextEmbedder(mood.tokenizer, max_length=12, encoder=mood.encoder)
+    return MultiTask({"mood": mood, "alike": alike}, {name: len(targets) for name, (_, targets) in DATA.items()})
+
+
+def test_shares(model):
+    assert model.shares == pytest.approx({"mood": 0.8, "alike": 0.2})
+    assert model.rows_of(10) == [8, 2]
+    assert model.rows_of(7) == [6, 1]
+    assert model.rows_of(2) == [1, 1]
+    sizes = {"mood": 900, "alike": 100}
+    assert MultiTask(model.tasks, sizes, temperature=2).shares == pytest.approx({"mood": 0.75, "alike": 0.25})
+    assert MultiTask(model.tasks, sizes, temperature=1e9).shares == pytest.approx({"mood": 0.5, "alike": 0.5})
+    with pytest.raises(ConfigError, match="batch_size=1"):
+        model.rows_of(1)
+
+
+def test_batches_begin_anywhere(model):
+    whole = list(model.dataset(DATA, 10, shuffle=True, seed=3, repeat=2))
+    assert len(whole) == 8
+    (x, y, weight), *_ = model.dataset(DATA, 10, shuffle=True, seed=3, repeat=2, start=5)
+    for name in DATA:
+        np.testing.assert_array_equal(x[name]["input_ids"], whole[5][0][name]["input_ids"])
+        np.testing.assert_array_equal(y[name], whole[5][1][name])
+        assert len(weight[name]) == len(y[name])
+
+
+def test_learns_all_tasks_and_saves_each(model, tmp_path):
+    before = model.tasks["mood"].encoder.blocks[0].intermediate.kernel.numpy()
+    model.compile(keras.optimizers.Adam(1e-2))
+    model.fit(DATA, epochs=15, batch_size=10, verbose=0)
+    scores = model.score(DATA)
+    assert scores["mood/accuracy"] == 1.0
+    assert scores["alike/pearson"] > 0.9
+    assert scores["mean"] == pytest.approx((1 + scores["alike/spearman"]) / 2)
+    assert np.abs(model.tasks["alike"].encoder.blocks[0].intermediate.kernel.numpy() - before).max() > 0
+    model.save_pretrained(tmp_path / "all")
+    for name, task in model.tasks.items():
+        loaded = bert_tf.load(tmp_path / "all" / name)
+        assert type(loaded) is type(task)
+        assert loaded.predict_text(TEXTS[:4]) == task.predict_text(TEXTS[:4])
+
+
+def test_pooler_is_trained_if_one_task_reads_it(model):
+    assert model.tasks["mood"].encoder.pooler.trainable
+    embedders = {"a": TextEmbedder(model.tasks["mood"].tokenizer, encoder=model.tasks["mood"].encoder)}
+    assert not MultiTask(embedders, {"a": 1}).tasks["a"].encoder.pooler.trainable
+    assert MultiTask(model.tasks, dict.fromkeys(DATA, 1)).tasks["mood"].encoder.pooler.trainable
+
+
+def test_encoders_must_be_one(model):
+    other = TextClassifier(Tokenizer(VOCABULARY), ["neg", "pos"], **SIZES)
+    with pytest.raises(ConfigError, match="share one encoder"):
+        MultiTask({"mood": model.tasks["mood"], "other": other}, {"mood": 1, "other": 1})
