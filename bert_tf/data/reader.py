@@ -109,8 +109,12 @@ class Records:
         """The tokenizer that the records were made with; `InputError` if another program wrote them."""
         if not self.report:
             raise InputError(f"{self.files[0]} has no {REPORT} beside it: say which vocabulary it was made with.")
-        settings = from_dict(TextConfig, self.report["text"])
-        return Tokenizer.from_file(self.folder / VOCABULARY, **vars(settings))
+        return Tokenizer.from_file(self.folder / VOCABULARY, **vars(self.text_config))
+
+    @property
+    def text_config(self):
+        """The `TextConfig` of that tokenizer; only records of ours have one."""
+        return from_dict(TextConfig, self.report["text"])
 
     def measure(self, batch=4096):
         """Reads everything once: lengths in pieces, int32 [N], and predictions, int32 [N] (zeros if not masked)."""

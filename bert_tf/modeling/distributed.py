@@ -67,19 +67,20 @@ class DistributedSteps:
 
             parts = self.accumulation_steps
             data = (x, y, sample_weight, self._shares(y, sample_weight, parts))
-            totals = []
+            totals = {}
             for part in range(parts):
                 # A part waits for the gradients of the one before it, or all would be in memory together.
-                with tf.control_dependencies(totals):
+                with tf.control_dependencies(list(totals.values())):
                     gradients = self._gradients(
                         *tree.map_structure(lambda rows, part=part: _cut(rows, part, parts), data)
                     )
-                totals = [tf.add(*pair) for pair in zip(totals, gradients, strict=True)] if totals else gradients
-            self.optimizer.apply([total / parts for total in totals], self.trainable_weights)
+                totals = {i: totals[i] + gradient if totals else gradient for i, gradient in gradients.items()}
+            weights = [self.trainable_weights[i] for i in totals]
+            self.optimizer.apply([total / parts for total in totals.values()], weights)
             return self.get_metrics_result()
 
         def _gradients(self, x, y, sample_weight, shares):
-            """Gradients of the loss of some rows, dense; updates the metrics."""
+            """Gradients of the loss of some rows, dense, by the numbers of the weights; updates the metrics."""
             import tensorflow as tf
 
             with tf.GradientTape() as tape:
@@ -89,7 +90,8 @@ class DistributedSteps:
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             next(metric for metric in self.metrics if metric.name == "loss").update_state(loss * replicas)
             self.compute_metrics(x, y, y_pred, sample_weight)
-            return [tf.convert_to_tensor(gradient) for gradient in tape.gradient(scaled, self.trainable_weights)]
+            gradients = enumerate(tape.gradient(scaled, self.trainable_weights))
+            return {i: tf.convert_to_tensor(gradient) for i, gradient in gradients if gradient is not None}
 
         def _maybe_symbolic_build(self, iterator=None, data_batch=None):
             # Keras 3.15 averages the replicas' batches to learn their shapes, which several workers cannot.

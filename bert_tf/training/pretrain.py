@@ -15,7 +15,7 @@ from bert_tf.training.compiling import StepTimer, compile_model
 from bert_tf.training.phases import distribute, rows_a_replica
 from bert_tf.training.report import write_card, write_curves
 from bert_tf.training.run import train
-from bert_tf.training.sources import Source, check_lengths, check_vocabulary, tokenizer_of
+from bert_tf.training.sources import Source, check_lengths, check_vocabulary, vocabulary_of
 
 _TIMED_STEPS = 12
 
@@ -32,8 +32,8 @@ def pretrain(config):
     config.check()
     strategies.check_cluster()
     sources = [Source(phase, config.training) for phase in config.all_phases]
-    tokenizer = tokenizer_of(sources, config.model)
-    encoder = _encoder_settings(config.model, tokenizer, sources)
+    vocabulary = vocabulary_of(sources, config.model)
+    encoder = _encoder_settings(config.model, vocabulary.vocabulary, sources)
     strategy = strategies.make_strategy(config.training.strategy)
     for source in sources:
         rows_a_replica(strategy, source.phase.batch_size, config.training.accumulation_steps)
@@ -53,7 +53,7 @@ def pretrain(config):
     model = build(training)
     run = train(model, _phases(sources, training.steps), training, folder)
     if strategies.worker()[0] == 0:
-        model.save_pretrained(folder / "model", tokenizer, overwrite=True)
+        model.save_pretrained(folder / "model", vocabulary, overwrite=True)
         write_curves(folder, "pretraining")
         write_card(folder / "model", "BERT, pretrained", _facts(config, training, model, sources), run.scores)
     return run.scores
@@ -65,21 +65,21 @@ def _remat(training, num_layers):
     return keras.RematScope("list_of_layers" if training.remat else None, layer_names=blocks)
 
 
-def _encoder_settings(model, tokenizer, sources):
+def _encoder_settings(model, pieces, sources):
     """Arguments of the encoder: those of the config and of the vocabulary, or those that `model.init` has."""
     if model.init:
         checkpoint = checkpoints.read(model.init)
         encoder = dataclasses.asdict(checkpoint.encoder)
         for source in sources:
-            check_vocabulary(source.records, checkpoint.vocabulary or tokenizer.vocabulary, model.init)
+            check_vocabulary(source.records, checkpoint.vocabulary or pieces, model.init)
     else:
         others = ("init", "vocabulary", "lower_case")
         encoder = {name: value for name, value in dataclasses.asdict(model).items() if name not in others}
         encoder["intermediate_size"] = model.intermediate_size or 4 * model.hidden_size
-        encoder["vocab_size"] = tokenizer.vocab_size
-    if encoder["vocab_size"] < tokenizer.vocab_size:
+        encoder["vocab_size"] = len(pieces)
+    if encoder["vocab_size"] < len(pieces):
         raise ConfigError(
-            f"{model.init} has {encoder['vocab_size']:,} pieces, the records have {tokenizer.vocab_size:,}."
+            f"{model.init} has {encoder['vocab_size']:,} pieces, the records have {len(pieces):,}."
         )
     check_lengths(sources, encoder["max_positions"])
     return encoder

@@ -112,7 +112,8 @@ def named_variables(model):
     """Every variable on which the rest of a training run depends, by a name that the next process finds again."""
     optimizer = model.optimizer
     if not optimizer.built:
-        optimizer.build(model.trainable_variables)
+        with model.distribute_strategy.scope():
+            optimizer.build(model.trainable_variables)
     parts = {"model": model.variables, "optimizer": optimizer.variables}
     return {f"{part}/{i:04d}/{v.path}": v for part, variables in parts.items() for i, v in enumerate(variables)}
 

@@ -3,13 +3,15 @@
 import functools
 import hashlib
 import math
+import typing
 
 from bert_tf.config import TextConfig
+from bert_tf.data.folder import VOCABULARY
 from bert_tf.data.pipeline import make_dataset
 from bert_tf.data.reader import Records
 from bert_tf.errors import ConfigError
 from bert_tf.features import INPUT_IDS
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.text.vocabulary_file import read_vocabulary
 from bert_tf.training.phases import Phase, distribute, rows_a_replica
 from bert_tf.training.watching import short_name
 
@@ -46,8 +48,15 @@ class Source:
         return make_dataset(records, rows, **how, **settings)
 
 
-def tokenizer_of(sources, model):
-    """The tokenizer that all the records were made with; records that differ from each other or the model are refused.
+class Vocabulary(typing.NamedTuple):
+    """The pieces that ids stand for, and the `TextConfig` that goes with them."""
+
+    vocabulary: list
+    config: TextConfig
+
+
+def vocabulary_of(sources, model):
+    """The `Vocabulary` that all the records were made with; records that differ in it are refused.
 
     Args:
         sources: list of `Source`.
@@ -56,14 +65,14 @@ def tokenizer_of(sources, model):
     records = [found for source in sources for found in (source.records, source.heldout) if found]
     ours = [found for found in records if found.report]
     if model.vocabulary:
-        tokenizer = Tokenizer.from_file(model.vocabulary, **vars(TextConfig(lower_case=model.lower_case)))
+        found = Vocabulary(read_vocabulary(model.vocabulary), TextConfig(lower_case=model.lower_case))
     elif ours:
-        tokenizer = ours[0].tokenizer()
+        found = Vocabulary(read_vocabulary(ours[0].folder / VOCABULARY), ours[0].text_config)
     else:
         raise ConfigError(f"{records[0].files[0]} is another program's: set model.vocabulary, and model.lower_case.")
-    for found in ours:
-        check_vocabulary(found, tokenizer.vocabulary, model.vocabulary or ours[0].folder)
-    return tokenizer
+    for other in ours:
+        check_vocabulary(other, found.vocabulary, model.vocabulary or ours[0].folder)
+    return found
 
 
 def check_vocabulary(records, vocabulary, owner):

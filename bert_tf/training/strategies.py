@@ -31,16 +31,14 @@ def check_cluster():
 def make_strategy(name):
     """The `tf.distribute.Strategy`; "auto": several workers where TF_CONFIG has some, all GPUs, or the one device."""
     cluster = check_cluster()
-    if name == "auto":
-        several = len(tf.config.list_logical_devices("GPU")) > 1
-        name = "multi_worker" if cluster else "mirrored" if several else "one"
-    if name == "multi_worker":
+    if name == "multi_worker" or (name == "auto" and cluster):
         if not cluster:
             raise ConfigError("strategy=multi_worker needs TF_CONFIG, or --workers=N to try it out on this machine.")
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    if name == "mirrored":
-        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        return tf.distribute.MultiWorkerMirroredStrategy()  # before anything asks TensorFlow for its devices
+    gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
+    if name == "mirrored" or (name == "auto" and len(gpus) > 1):
+        cpus = [device.name for device in tf.config.list_logical_devices("CPU")]
+        return tf.distribute.MirroredStrategy(gpus or cpus)
     if name == "tpu":
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver()
         tf.config.experimental_connect_to_cluster(resolver)

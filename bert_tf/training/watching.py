@@ -76,7 +76,7 @@ class Watch(keras.callbacks.Callback):
         optimizer = getattr(run.model.optimizer, "inner_optimizer", run.model.optimizer)
         figures = {short_name(name): float(value) for name, value in logs.items()} | {
             "learning_rate": float(optimizer.learning_rate),
-            "gradient_norm": float(optimizer.gradient_norm),
+            "gradient_norm": float(optimizer.gradient_norm.numpy()),
             "tokens_per_second": speed * self.tokens,
             "matmul_peak": speed * self.flops / self.peak,
         }
