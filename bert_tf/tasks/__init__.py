@@ -4,11 +4,12 @@ from bert_tf import checkpoints
 from bert_tf.errors import InputError
 from bert_tf.tasks.classification import TextClassifier
 from bert_tf.tasks.embedding import TextEmbedder
+from bert_tf.tasks.question_answering import QuestionAnswerer
 from bert_tf.tasks.tagging import TextTagger
 
-__all__ = ["TASKS", "TextClassifier", "TextEmbedder", "TextTagger", "load"]
+__all__ = ["TASKS", "QuestionAnswerer", "TextClassifier", "TextEmbedder", "TextTagger", "load"]
 
-TASKS = {task.TASK: task for task in (TextClassifier, TextEmbedder, TextTagger)}
+TASKS = {task.TASK: task for task in (TextClassifier, TextEmbedder, TextTagger, QuestionAnswerer)}
 
 
 def load(folder, dtype=None):

@@ -82,3 +82,6 @@ def _f1(shared, answer, reference):
 
 def _mean(values):
     return sum(values) / len(values) if values else 0.0
+
+
+METRICS = {"squad": squad, "cmrc": cmrc}

@@ -31,12 +31,10 @@ class Windows:
         begins = tf.gather(self.splits, self.texts)
         return tf.gather(values.flat_values, tf.ragged.range(begins + self.starts, begins + self.ends))
 
-    def place(self, values, length, default=0):
-        """`values` of pieces, ragged [W, (pieces)], where the pieces stand in the rows: [W, length]."""
-        gap = tf.RaggedTensor.from_row_lengths(
-            tf.fill([tf.reduce_sum(self.before)], tf.cast(default, values.dtype)), self.before
-        )
-        return tf.concat([gap, values], 1).to_tensor(default, shape=tf.stack([-1, length]))
+    def place(self, values, length):
+        """`values` of pieces, ragged [W, (pieces)], where the pieces stand in the rows, else 0: int32 [W, length]."""
+        gap = tf.RaggedTensor.from_row_lengths(tf.zeros([tf.reduce_sum(self.before)], values.dtype), self.before)
+        return tf.cast(tf.concat([gap, values], 1).to_tensor(shape=tf.stack([-1, length])), tf.int32)
 
     def middle(self):
         """1 where a window is the one to ask about a piece, else 0: int32 ragged [W, (pieces)].

@@ -51,10 +51,10 @@ def test_windows_are_those_of_google(stride):
 def test_places_of_pieces():
     texts = tf.ragged.constant([[5, 6, 7], [8]])
     cut = windows.cut(texts, [2, 2], 1, [1, 3])
-    assert cut.place(cut.take(texts), 6, -1).numpy().tolist() == [
-        [-1, 5, 6, -1, -1, -1],
-        [-1, 6, 7, -1, -1, -1],
-        [-1, -1, -1, 8, -1, -1],
+    assert cut.place(cut.take(texts), 6).numpy().tolist() == [
+        [0, 5, 6, 0, 0, 0],
+        [0, 6, 7, 0, 0, 0],
+        [0, 0, 0, 8, 0, 0],
     ]
 
 
