@@ -19,7 +19,9 @@ def pack(tokenizer, texts, max_length, length=None, optional=False):
     Returns:
         {"input_ids", "input_mask", "segment_ids"}, each int32 [B, length].
     """
-    segments = [tokenizer(text) for text in texts]
+    # Texts are read as far as rows could reach were every word as long as may be, so that none fills the memory.
+    reach = max_length * 4 * (tokenizer.config.max_word_chars + 1)  # bytes
+    segments = [tokenizer(tf.strings.substr(text, 0, reach)) for text in texts]
     ends = [tf.ones_like(segment.row_lengths()) for segment in segments]  # how many [SEP] close each
     if optional and len(texts) == 2:
         ends[1] = tf.cast(tf.strings.length(texts[1]) > 0, ends[1].dtype)

@@ -62,6 +62,12 @@ def test_an_absent_second_text_leaves_the_first_alone(tokenizer):
     assert packed["segment_ids"] == [[0, 0, 0, 0, 0], [0, 0, 0, 1, 1]]
 
 
+def test_of_a_huge_text_the_beginning_is_read(tokenizer):
+    """Also where the cut falls into a character."""
+    texts = tf.constant(["a b 文" + " ä" * 10**6, "x" * 10**6])
+    assert rows(pack(tokenizer, [texts], 6))["input_ids"] == [[2, 5, 6, 1, 5, 3], [2, 1, 3, 0, 0, 0]]
+
+
 def test_same_in_a_dataset(tokenizer):
     texts = ["a b", "c d e", ""]
     data = tf.data.Dataset.from_tensor_slices(texts).batch(3).map(lambda text: pack(tokenizer, [text], 8))
