@@ -22,11 +22,31 @@ class Decoder:
         self._allowed, self._begins = table, table[:, :-1].copy()
         self._inside = np.ones(len(labels), bool)
         self._kinds = labels
+        number = {label: i for i, label in enumerate(labels)}
+        self._parts = np.array(
+            [
+                [[number.get(tags.of_part(tag, first, last, scheme), i) for last in (0, 1)] for first in (0, 1)]
+                for i, tag in enumerate(labels)
+            ],
+            "int32",
+        )
         if scheme:
             self._allowed = np.array([[tags.may_follow(a, b, scheme) for b in edged] for a in edged])
             self._begins = np.array([[tags.begins(a, b) for b in labels] for a in edged])
             self._inside = np.array([label != tags.OUTSIDE for label in labels])
             self._kinds = [tags.kind_of(label) for label in labels]
+
+    def of_parts(self, found, words):
+        """Tags of the parts that words fall into: int32 [parts].
+
+        Args:
+            found: the tag of each word, int32 [words].
+            words: the number of its word for each part, rising, int [parts].
+        """
+        edges = words[1:] != words[:-1]
+        first, last = tf.concat([[True], edges], 0), tf.concat([edges, [True]], 0)
+        first, last = (tf.cast(edge[: tf.size(words)], tf.int32) for edge in (first, last))
+        return tf.gather_nd(self._parts, tf.stack([tf.gather(found, words), first, last], 1))
 
     def best(self, scores):
         """The possible sequence of the highest sum: float ragged [N, (words), C] to int32 ragged [N, (words)]."""

@@ -26,13 +26,14 @@ WORD_ENDS = "word_ends"  # there: the character behind its last, or the number o
 class TextTagger(WindowedTask):
     """One dense layer over every piece: the encoder's inputs to float32 logits [W, S, C].
 
-    A word's tag stands on its first piece; the others count in no loss. In training, and in `predict_words`, a word is
-    what the sentence lists, "U.S." one of them; a word that gives no piece at all is read as [UNK], so that no tag
-    shifts. In raw text a word is what BERT's basic tokenizer splits off, at white space, punctuation and around
-    Chinese characters: "U.S." is then four words, and an entity goes over them.
+    Tags are learned and found for words as BERT's basic tokenizer splits them, at white space, at punctuation and
+    around Chinese characters, each on its first piece; the others count in no loss. Where a sentence comes as a list
+    of words, "U.S." may be one of them: its tag is then learned for all its four parts, and an entity found in one of
+    them is the word's. So raw text, where nobody says what one word is, is read as in training. A word that gives no
+    piece at all is read as [UNK], so that no tag shifts.
 
     Texts of more pieces than a row holds are cut into windows; a word is tagged in the window in which it stands most
-    in the middle. Decoding finds the best of the sequences that the scheme allows over the words of the whole text.
+    in the middle. Decoding finds the best of the sequences that the scheme allows for the whole text.
 
     Args:
         tokenizer: a `Tokenizer`.
@@ -119,11 +120,11 @@ class TextTagger(WindowedTask):
         """
         (texts,) = texts if isinstance(texts, tuple) else (texts,)
         if isinstance(texts, tf.RaggedTensor):
-            ids, first, starts = cut_words(self.tokenizer, texts)
+            ids, starts = cut_words(self.tokenizer, texts)
             ends = starts + 1
         else:
             ids, starts, ends = self.tokenizer.with_offsets(texts)
-            first = ids.with_values(tf.gather(self._is_first, ids.values))
+        first = ids.with_values(tf.gather(self._is_first, ids.values))
         inputs, cut = self.to_rows([], ids, length)
         width = tf.shape(inputs[features.INPUT_IDS])[1]
         asked = cut.middle() * tf.cast(cut.take(first), tf.int32)
@@ -145,10 +146,13 @@ class TextTagger(WindowedTask):
         return {WORD_MASK: tf.cast(first, tf.int32), WORD_STARTS: places, WORD_ENDS: ends}
 
     def to_batch(self, texts, targets):
-        """Inputs, tags and weights [W, S]; the weight is 1 where a window is asked for the tag of a word."""
+        """Inputs, tags and weights [W, S]; the weight is 1 where a window is asked for a tag."""
         inputs = self.preprocess(texts)
-        asked = inputs[WORD_MASK]
-        found = tf.scatter_nd(tf.where(asked > 0), targets.flat_values, tf.shape(asked, tf.int64))
+        asked = inputs[WORD_MASK] > 0
+        text = tf.gather(inputs[windows.WINDOW_TEXTS], tf.where(asked)[:, 0])
+        words = tf.cast(tf.boolean_mask(inputs[WORD_STARTS], asked), tf.int64) + tf.gather(targets.row_starts(), text)
+        found = self._decoder.of_parts(targets.values, words)
+        found = tf.scatter_nd(tf.where(asked), found, tf.shape(asked, tf.int64))
         return {name: inputs[name] for name in features.ENCODER_INPUTS}, found, tf.cast(asked, tf.float32)
 
     # Answers out.
@@ -201,8 +205,15 @@ class TextTagger(WindowedTask):
         return [self._tags_of(answer, len(s), scheme) for answer, s in zip(answers, sentences, strict=True)]
 
     def _tags_of(self, answer, length, scheme=None):
-        found = [(entity["type"], entity["start"], entity["end"]) for entity in answer["entities"]]
-        return tags.write(found, length, scheme or self.scheme) if self.scheme else [kind for kind, _, _ in found]
+        """The tags of `length` words from entities counted in words; a word is of the first entity that it is in."""
+        if not self.scheme:
+            return list({entity["start"]: entity["type"] for entity in reversed(answer["entities"])}.values())[::-1]
+        found, free = [], 0
+        for entity in answer["entities"]:
+            if entity["end"] > free:
+                found.append((entity["type"], max(entity["start"], free), entity["end"]))
+                free = entity["end"]
+        return tags.write(found, length, scheme or self.scheme)
 
     def score(self, texts, targets, batch_size=64):
         """Of lists of words: entity F1, precision and recall, as the CoNLL script has them, and accuracy of tags.

@@ -78,6 +78,18 @@ def may_follow(previous, tag, scheme):
     return scheme != "BIOES" or previous[0] not in "BI" or tag[0] in "IE"
 
 
+def of_part(tag, first, last, scheme):
+    """The tag of a part of a word tagged `tag` in `scheme`: of its first part, its last, both or none."""
+    if scheme is None or tag == OUTSIDE:
+        return tag
+    begins, ends = first and tag[0] in "BS", last and tag[0] in "ES"
+    if scheme == "BIOES":
+        prefix = ("S" if ends else "B") if begins else ("E" if ends else "I")
+    else:
+        prefix = "B" if begins else "I"
+    return f"{prefix}-{kind_of(tag)}"
+
+
 def read(tags):
     """The entities that `tags` of any of the schemes spell: a list of (type, first word, word behind the last).
 

@@ -29,19 +29,17 @@ def as_words(sentences, allow_empty=True):
 
 
 def cut_words(tokenizer, words):
-    """Pieces of words [N, (words)]: (ids, first, numbers), each ragged [N, (pieces)].
+    """Pieces of words [N, (words)], and the number of the word in its sentence for each, ragged [N, (pieces)] both.
 
-    `first` is true where a word begins, `numbers` says which of its sentence's it is. A word that gives no piece,
-    of control characters alone, stands as [UNK]: every word has its first piece.
+    A word that gives no piece, of control characters alone, stands as [UNK]: every word has a piece.
     """
     pieces = tokenizer(words.values)  # [all words, (pieces)]
     lacking = tf.cast(pieces.row_lengths() == 0, tf.int64)
     unknown = tf.fill([tf.reduce_sum(lacking)], tokenizer.unk_id)
     pieces = tf.concat([pieces, tf.RaggedTensor.from_row_lengths(unknown, lacking)], 1)
-    first = tf.ragged.range(pieces.row_lengths()) == 0
     numbers = tf.ragged.range(tf.cast(words.row_lengths(), tf.int32)).values
     numbers = pieces.with_values(tf.gather(numbers, pieces.value_rowids()))
-    return tuple(words.with_values(values).merge_dims(1, 2) for values in (pieces, first, numbers))
+    return tuple(words.with_values(values).merge_dims(1, 2) for values in (pieces, numbers))
 
 
 def as_python(texts):

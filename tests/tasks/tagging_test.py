@@ -71,12 +71,33 @@ def test_entities_of_raw_text_by_their_characters(trained):
 
 def test_tags_stand_on_first_pieces():
     """Worked by hand: Romes is rome ##s; a control character alone is [UNK], and keeps its tag."""
-    model = make()
-    batch = model.dataset([["Romes", "\x07", "Parisx"]], [["I-LOC", "O", "I-LOC"]])
+    batch = make().dataset([["Romes", "\x07", "Parisx"]], [["I-LOC", "O", "I-LOC"]])
     x, y, weight = next(iter(batch))
     assert x["input_ids"].numpy().tolist() == [[2, 9, 14, 1, 8, 15, 3]]
     assert weight.numpy().tolist() == [[0, 1, 0, 1, 1, 0, 0]]
     assert (y.numpy() * weight.numpy()).tolist() == [[0, 1, 0, 0, 1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "expected"),
+    [
+        ("IOB2", "B-PER B-LOC I-LOC I-LOC I-LOC O O O"),
+        ("IOB1", "I-PER I-LOC I-LOC I-LOC I-LOC O O O"),
+        ("BIOES", "S-PER B-LOC I-LOC I-LOC E-LOC O O O"),
+    ],
+)
+def test_a_tag_is_learned_for_all_parts_of_a_word(scheme, expected):
+    model = make(labels=tags.tag_set([LABELS], scheme), scheme=scheme)
+    _, y, weight = next(iter(model.dataset([["Bo", "u.s.", "and.x"]], [["S-PER", "S-LOC", "O"]])))
+    assert [model.labels[tag] for tag in y[weight > 0]] == expected.split()
+
+
+def test_parts_of_a_word_have_one_tag(trained):
+    entities = [("LOC", 0, 1), ("PER", 0, 2), ("LOC", 2, 3), ("PER", 2, 3)]
+    answer = {"entities": [{"type": kind, "start": start, "end": end} for kind, start, end in entities]}
+    assert trained._tags_of(answer, 4) == ["B-LOC", "B-PER", "B-LOC", "O"]
+    plain = make(labels=["LOC", "PER"])
+    assert plain._tags_of(answer, 3) == ["LOC", "LOC"]
 
 
 def test_raw_text_falls_into_words_of_the_basic_tokenizer():
