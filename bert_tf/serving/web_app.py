@@ -10,7 +10,8 @@ from bert_tf.serving.rest import RestApi, error_response
 _KEEP_ALIVE = 30.0  # seconds that a connection has to send the head of its next request
 # Nothing from elsewhere, whatever a text or an answer contains.
 _POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'"
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 

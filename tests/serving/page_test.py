@@ -1,0 +1,183 @@
+"""The page in headless Chromium: what it shows for each kind of answer, on a wide and on a narrow screen."""
+
+import shutil
+
+import pytest
+import tensorflow as tf
+
+from bert_tf.serving.models import ModelConfig
+from tests.serving.conftest import running
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+TEXTS = ("text", "text_pair"), ("question", "context")
+
+ANSWERS = {
+    "tagger": {
+        "types": [["PER", "LOC", ""]],
+        "starts": [[0, 18, 0]],
+        "ends": [[3, 24, 0]],
+        "texts": [["Ada", "London", ""]],
+        "scores": [[0.9, 0.8, 0.0]],
+    },
+    "masks": {"pieces": [["cat", "dog"]], "scores": [[0.7, 0.2]]},
+    "topics": {"labels": [["b", ""]], "probabilities": [[0.1, 0.9, 0.3]]},
+    "vectors": {"embedding": [[0.5, -0.5, 1.0, 0.0]]},
+    "stars": {"score": [4.25]},
+    "other": {"<b>odd</b>": [["<script>x</script>", "y"]], "size": [[1, 2]]},
+    "reader": {"answer": ["né 🙂 Ada"], "start": [3], "end": [11], "score": [0.9]},
+}
+
+
+class Fixed(tf.Module):
+    """Gives one answer whatever is asked."""
+
+    def __init__(self, answer, names):
+        self.serve = tf.function(
+            lambda *texts: {name: tf.constant(value) for name, value in answer.items()},
+            input_signature=[tf.TensorSpec([None], tf.string, name=name) for name in names],
+        )
+
+
+@pytest.fixture(scope="module")
+def page_client(base_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    models = [ModelConfig("parity", base_path)]
+    for name, answer in ANSWERS.items():
+        module = Fixed(answer, ("question", "context") if name == "reader" else ("text",))
+        signatures = {"serving_default": module.serve}
+        if name == "topics":
+            looks = {"pieces": [["[CLS]", "good", "[SEP]"]], "attention": [[[[[0.1, 0.8, 0.1]] * 3] * 2] * 2]}
+            module.looks = Fixed(looks, ("text",))
+            signatures["attention"] = module.looks.serve
+        tf.saved_model.save(module, str(folder / name / "1"), signatures)
+        models.append(ModelConfig(name, folder / name))
+    with running(None, tuple(models)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, page_client):
+    page = browser.new_page()
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto(page_client.url)
+    page.wait_for_selector("textarea")
+    yield page
+    page.close()
+
+
+def choose(page, model):
+    page.select_option("#model", model)
+    page.wait_for_function(
+        "name => performance.getEntriesByType('resource').some(e => e.name.includes(`/${name}/`))", arg=model
+    )
+    page.wait_for_selector("textarea")
+
+
+def answer(page, **texts):
+    for name, text in texts.items():
+        page.fill(f"textarea[name={name}]", text)
+    page.click("form > button")
+    page.wait_for_selector("#answer details")
+    return page.inner_text("#answer")
+
+
+def test_labels_as_bars(page, page_client):
+    shown = answer(page, text="abc")
+    assert page.inner_text(".head") == "odd"
+    bars = [page.inner_text(f".bar:nth-child({n})").split() for n in (1, 2)]
+    assert bars == [["odd", "75.0", "%"], ["even", "25.0", "%"]]
+    widths = page.eval_on_selector_all(".fill", "fills => fills.map(f => f.style.width)")
+    assert widths == ["75%", "25%"]
+    assert "The answer as JSON" in shown
+    assert page.problems == []
+    assert all(url.startswith(page_client.url) or url.startswith("data:") for url in page.asked)
+
+
+def test_a_pair_of_texts_and_a_table(page):
+    page.select_option("#signature", "pair")
+    answer(page, text="a", text_pair="b")
+    assert page.inner_text("#answer td") == "ab"
+
+
+def test_entities_are_coloured(page):
+    choose(page, "tagger")
+    answer(page, text="Ada met no one in London. 🙂")
+    marks = page.eval_on_selector_all("mark", "marks => marks.map(m => [m.firstChild.data, m.dataset.type, m.title])")
+    assert marks == [["Ada", "PER", "90.0 %"], ["London", "LOC", "80.0 %"]]
+    colours = page.eval_on_selector_all("mark", "marks => marks.map(m => getComputedStyle(m).backgroundColor)")
+    assert len(set(colours)) == 2
+
+
+def test_the_answer_is_highlighted_in_the_context_by_characters(page):
+    choose(page, "reader")
+    assert page.eval_on_selector_all("textarea", "areas => areas.map(a => a.name)") == ["question", "context"]
+    answer(page, question="Who?", context="🙂 .né 🙂 Ada.")
+    assert page.inner_text("mark") == "né 🙂 Ada"
+    assert page.inner_text(".head") == "né 🙂 Ada"
+
+
+def test_masks_are_filled(page):
+    choose(page, "masks")
+    answer(page, text="The [MASK] sat.")
+    assert page.inner_text("#answer .text") == "The cat sat."
+    assert page.eval_on_selector_all(".bar", "bars => bars.map(b => b.firstChild.textContent)") == ["cat", "dog"]
+
+
+def test_attention_follows_the_chosen_word(page):
+    choose(page, "topics")
+    answer(page, text="good")
+    assert page.inner_text(".head") == "b"
+    page.wait_for_selector(".word")
+    page.click(".word:nth-child(3)")
+    shares = page.eval_on_selector_all(".word", "words => words.map(w => [w.textContent, w.title, w.ariaPressed])")
+    assert shares == [["[CLS]", "10.0 %", "false"], ["good", "80.0 %", "false"], ["[SEP]", "10.0 %", "true"]]
+
+
+def test_numbers_vectors_and_anything_else(page):
+    choose(page, "stars")
+    answer(page, text="x")
+    assert page.inner_text(".head") == "4.25"
+    choose(page, "vectors")
+    assert "4 numbers, from 0.500, -0.500, 1.000, 0.000" in answer(page, text="x")
+    choose(page, "other")
+    answer(page, text="x")
+    cells = page.eval_on_selector_all("#answer th, #answer td", "cells => cells.map(c => c.textContent)")
+    assert cells == ["<b>odd</b>", '["<script>x</script>","y"]', "size", "[1,2]"]  # as text, not as markup
+    assert page.problems == []
+
+
+def test_errors_are_shown(page):
+    page.fill("textarea", "fail")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".error")
+    assert "a text that fails" in page.inner_text(".error")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_screen_needs_no_scrolling_sideways(page, scheme):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.emulate_media(color_scheme=scheme)
+    answer(page, text="unbreakable" * 40)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    ground, ink = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+    )
+    assert (ground, ink) == {
+        "light": ("rgb(246, 247, 249)", "rgb(26, 32, 48)"),
+        "dark": ("rgb(20, 23, 28)", "rgb(230, 233, 239)"),
+    }[scheme]

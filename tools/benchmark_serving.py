@@ -1,0 +1,153 @@
+"""Requests a second of `bert-tf serve` with one client and with many, with and without batching, and their p99.
+
+    python tools/benchmark_serving.py --model FOLDER [--clients 32] [--seconds 8] [--rounds 3] [--api rest|grpc]
+
+Exports the model's folder (any that `TextClassifier.from_pretrained` opens), serves it in a process of its own, and
+sends one text a request, of 4 to 24 words, each client waiting for its answer before it sends the next. One client and
+many take turns, so that other work on the machine falls on both; medians over the rounds are compared. Every answer is
+held against Keras's.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import aiohttp
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from bert_tf.export.saved_model import export_saved_model
+from bert_tf.tasks import TextClassifier
+
+WORDS = ("a", "film", "of", "warmth", "and", "wit", "that", "never", "knows", "when", "to", "stop", "although", "right")
+REST_PORT, GRPC_PORT = 18501, 18500
+URL = f"http://127.0.0.1:{REST_PORT}/v1/models/bench"
+
+
+def make_texts(count=64):
+    draw = random.Random(0)
+    return [" ".join(draw.choices(WORDS, k=draw.randint(4, 24))) for _ in range(count)]
+
+
+@contextlib.contextmanager
+def serving(base_path, *flags):
+    command = [sys.executable, "-m", "bert_tf", "serve", "--model_name=bench", f"--model_base_path={base_path}"]
+    command += [f"--rest_api_port={REST_PORT}", f"--port={GRPC_PORT}", *flags]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+async def rest_client():
+    """A function from a text to its probabilities, over one connection."""
+    session = aiohttp.ClientSession()
+
+    async def ask(text):
+        async with session.post(f"{URL}:predict", json={"inputs": [text]}) as response:
+            answer = await response.json()
+            if response.status != 200:
+                raise RuntimeError(answer["error"])
+            return answer["outputs"]["probabilities"][0]
+
+    return ask, session.close
+
+
+async def grpc_client():
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{GRPC_PORT}", [("grpc.use_local_subchannel_pool", 1)])
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+    async def ask(text):
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = "bench"
+        request.inputs["text"].CopyFrom(tf.make_tensor_proto([text]))
+        return tf.make_ndarray((await stub.Predict(request)).outputs["probabilities"])[0]
+
+    return ask, channel.close
+
+
+async def load(api, clients, seconds, texts, expected):
+    """(requests a second, sorted latencies, errors, largest difference to `expected`) of so many clients at once."""
+    latencies, errors, differences = [], [], [0.0]
+    end = time.perf_counter() + seconds
+
+    async def client(number):
+        ask, close = await {"rest": rest_client, "grpc": grpc_client}[api]()
+        turn = number
+        while (began := time.perf_counter()) < end:
+            try:
+                found = await ask(texts[turn % len(texts)])
+                latencies.append(time.perf_counter() - began)
+                differences.append(float(np.abs(np.subtract(found, expected[turn % len(texts)])).max()))
+            except Exception as error:
+                errors.append(repr(error))
+            turn += 1
+        await close()
+
+    began = time.perf_counter()
+    await asyncio.gather(*map(client, range(clients)))
+    return len(latencies) / (time.perf_counter() - began), sorted(latencies), errors, max(differences)
+
+
+async def wait_until_served():
+    async with aiohttp.ClientSession() as session:
+        for _ in range(600):
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(URL) as response:
+                    if response.status == 200:
+                        return
+            await asyncio.sleep(0.1)
+    raise SystemExit("the server did not start")
+
+
+async def measure(options, texts, expected):
+    """Runs the rounds and prints the medians; returns requests a second of one client and of many."""
+    await wait_until_served()
+    await load(options.api, options.clients, 3, texts, expected)  # every batch size is traced once
+    speeds = {1: [], options.clients: []}
+    for _ in range(options.rounds):
+        for clients, found in speeds.items():
+            speed, latencies, errors, difference = await load(options.api, clients, options.seconds, texts, expected)
+            found.append(speed)
+            p50, p99 = (1000 * latencies[int(q * len(latencies))] for q in (0.5, 0.99))
+            print(
+                f"  {clients:3} clients: {speed:7.1f} requests/s, p50 {p50:6.1f} ms, p99 {p99:6.1f} ms, "
+                f"{len(errors)} errors, within {difference:.0e} of Keras {errors[:1] or ''}",
+                flush=True,
+            )
+    return [statistics.median(found) for found in speeds.values()]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--api", choices=("rest", "grpc"), default="rest")
+    options = parser.parse_args()
+    texts = make_texts()
+    model = TextClassifier.from_pretrained(options.model, labels=["negative", "positive"])
+    expected = [list(answer["probabilities"].values()) for answer in model.predict_text(texts)]
+    with tempfile.TemporaryDirectory() as folder:
+        base_path = pathlib.Path(folder) / "bench"
+        export_saved_model(model, base_path, texts[:4])
+        for name, flags in {"no batching": (), "batching": ("--enable_batching",)}.items():
+            print(name)
+            with serving(base_path, *flags):
+                one, many = asyncio.run(measure(options, texts, expected))
+            print(f"  {options.clients} clients are answered {many / one:.1f} times as fast as one")
+
+
+if __name__ == "__main__":
+    main()
