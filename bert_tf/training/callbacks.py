@@ -72,8 +72,10 @@ class Evaluate(keras.callbacks.Callback):
         if phase.evaluate and (run.step % run.config.evaluate_every == 0 or run.step == run.steps):
             self.watch.log(logs)
             run.scores = {"step": run.step} | phase.evaluate(run.model)
+            run.history.append(run.better(run.scores))
             self.watch.log_scores(run.scores)
             run.reset_metrics()
+            run.model.stop_training = run.over
 
 
 class Save(keras.callbacks.Callback):

@@ -7,11 +7,12 @@ from bert_tf import files
 HELDOUT = "heldout_"  # begins the name of a metric that is not of the training data
 
 
-def plot_curves(runs, path):
+def plot_curves(runs, path, metric="accuracy"):
     """Draws losses and accuracies of one or more runs, a row of two panels each, as a PNG at `path`.
 
     Args:
         runs: {title: {metric: (steps, values)}}; names that begin with "heldout_" are of held-out data.
+        metric: what is drawn beside the losses: all whose names end so.
     """
     import matplotlib
 
@@ -20,7 +21,7 @@ def plot_curves(runs, path):
 
     figure, axes = pyplot.subplots(len(runs), 2, figsize=(11, 3.6 * len(runs)), squeeze=False)
     for row, (title, curves) in zip(axes, runs.items(), strict=True):
-        for panel, word in zip(row, ("loss", "accuracy"), strict=True):
+        for panel, word in zip(row, ("loss", metric), strict=True):
             _draw(panel, {name: curve for name, curve in curves.items() if name.endswith(word)})
             panel.set(title=f"{title}: {word}", xlabel="steps", ylabel=word)
         row[1].yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1.0))

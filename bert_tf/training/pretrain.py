@@ -11,7 +11,7 @@ from bert_tf import checkpoints
 from bert_tf.errors import ConfigError
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.training import settled, strategies
-from bert_tf.training.compiling import StepTimer, compile_model
+from bert_tf.training.compiling import StepTimer, compile_model, remat_scope
 from bert_tf.training.phases import distribute, rows_a_replica
 from bert_tf.training.report import write_card, write_curves
 from bert_tf.training.run import train
@@ -41,7 +41,7 @@ def pretrain(config):
 
     def build(training):
         keras.utils.set_random_seed(training.seed)
-        with strategy.scope(), _remat(training, encoder["num_layers"]):
+        with strategy.scope(), remat_scope(training, encoder["num_layers"]):
             if config.model.init:
                 model = BertPretrainer.from_pretrained(config.model.init, training.precision)
             else:
@@ -59,12 +59,6 @@ def pretrain(config):
     return run.scores
 
 
-def _remat(training, num_layers):
-    """Models made inside compute the inside of a block anew for its gradient, if `training.remat` says so."""
-    blocks = [f"block_{i}" for i in range(num_layers)]
-    return keras.RematScope("list_of_layers" if training.remat else None, layer_names=blocks)
-
-
 def _encoder_settings(model, pieces, sources):
     """Arguments of the encoder: those of the config and of the vocabulary, or those that `model.init` has."""
     if model.init:
@@ -78,9 +72,7 @@ def _encoder_settings(model, pieces, sources):
         encoder["intermediate_size"] = model.intermediate_size or 4 * model.hidden_size
         encoder["vocab_size"] = len(pieces)
     if encoder["vocab_size"] < len(pieces):
-        raise ConfigError(
-            f"{model.init} has {encoder['vocab_size']:,} pieces, the records have {len(pieces):,}."
-        )
+        raise ConfigError(f"{model.init} has {encoder['vocab_size']:,} pieces, the records have {len(pieces):,}.")
     check_lengths(sources, encoder["max_positions"])
     return encoder
 

@@ -7,9 +7,9 @@ from bert_tf.training.watching import METRICS, read_metrics
 CURVES = "curves.png"
 
 
-def write_curves(folder, title):
-    """Draws `folder`/metrics.jsonl to `folder`/curves.png."""
-    plot_curves({title: curves_of(read_metrics(folder / METRICS))}, folder / CURVES)
+def write_curves(folder, title, metric="accuracy"):
+    """Draws `folder`/metrics.jsonl to `folder`/curves.png; `metric` beside the losses."""
+    plot_curves({title: curves_of(read_metrics(folder / METRICS))}, folder / CURVES, metric)
 
 
 def curves_of(lines):

@@ -5,6 +5,7 @@ import functools
 import pathlib
 import typing
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -38,6 +39,7 @@ class Run:
         step: updates done.
         averaged: steps in the running means of the model's metrics.
         scores: the newest figures on held-out data, and the step they are of as "step".
+        history: what `better` said of them, each time.
     """
 
     model: object
@@ -50,10 +52,19 @@ class Run:
     step: int = 0
     averaged: int = 0
     scores: dict = dataclasses.field(default_factory=dict)
+    history: list = dataclasses.field(default_factory=list)
 
     @property
     def steps(self):
         return sum(phase.steps for phase in self.phases)
+
+    @property
+    def over(self):
+        """Whether the last step is done, or `early_stopping` evaluations have brought nothing better."""
+        if self.step >= self.steps:
+            return True
+        patience = self.config.early_stopping
+        return bool(patience and self.history and len(self.history) - np.argmax(self.history) > patience)
 
     def place(self, step):
         """The phase of the step after `step` steps, and how many steps of the phase are done by then."""
@@ -73,10 +84,11 @@ class Run:
     def save(self):
         """Begins to write a snapshot of this step."""
         score = self.better(self.scores) if self.scores.get("step") == self.step else None
-        self.snapshots.save(self.step, named_variables(self.model), {"scores": self.scores, "score": score})
+        about = {"scores": self.scores, "score": score, "history": self.history}
+        self.snapshots.save(self.step, named_variables(self.model), about)
 
 
-def train(model, phases, config, folder, better=lambda scores: -scores["loss"]):
+def train(model, phases, config, folder, better=lambda scores: -scores["loss"], callbacks=()):
     """Trains a compiled model to the end of its last phase, from where an earlier call in `folder` was stopped.
 
     Writes snapshots to `folder`/checkpoints, figures to `folder`/metrics.jsonl and TensorBoard's to `folder`/logs.
@@ -86,6 +98,7 @@ def train(model, phases, config, folder, better=lambda scores: -scores["loss"]):
         phases: list of `Phase`.
         config: `TrainingConfig`.
         better: from the figures on held-out data, the number of which the best snapshot has most.
+        callbacks: functions of the `Run` that make further callbacks for `fit`.
 
     Returns:
         The finished `Run`. `InputError` says why a run cannot go on.
@@ -96,7 +109,7 @@ def train(model, phases, config, folder, better=lambda scores: -scores["loss"]):
     _resume(run)
     try:
         with signals.received() as run.received, Watch(run) as watch:
-            _fit(run, watch)
+            _fit(run, watch, [make(run) for make in callbacks])
     except tf.errors.OpError as error:
         if worker()[1] == 1 or not isinstance(error, _OF_LOST_WORKERS):
             raise
@@ -106,11 +119,11 @@ def train(model, phases, config, folder, better=lambda scores: -scores["loss"]):
     return run
 
 
-def _fit(run, watch):
+def _fit(run, watch, more):
     """The phases that are left."""
-    callbacks = [Guard(run), watch, Evaluate(run, watch), Save(run)]
+    callbacks = [Guard(run), watch, Evaluate(run, watch), Save(run), *more]
     strategy = run.model.distribute_strategy
-    while run.step < run.steps:
+    while not run.over:
         phase, done = run.place(run.step)
         watch.begin(phase)
         data = distribute(strategy, functools.partial(phase.read, start=done), run.rows(phase))
@@ -124,5 +137,6 @@ def _resume(run):
     run.step = round(agree(run.model.distribute_strategy, newest) * workers)
     if run.step:
         run.snapshots.restore(run.step, named_variables(run.model))
-        run.scores = run.snapshots.about(run.step)["scores"]
+        about = run.snapshots.about(run.step)
+        run.scores, run.history = about["scores"], about.get("history", [])
         logging.warning("Going on from step %d of %d.", run.step, run.steps)

@@ -39,6 +39,7 @@ class TrainingConfig:
     log_every: int = 50  # steps
     evaluate_every: int = 500
     evaluate_batches: int = 50  # the most of the held-out data
+    early_stopping: int | None = None  # evaluations without a better one, after which a run ends
     checkpoint_every: int = 500
     keep_checkpoints: int = 3  # the newest, and the best beside them
     blow_up: float = 2.0  # the loss may rise to so many times its lowest, and 1
@@ -51,7 +52,8 @@ class TrainingConfig:
         for name in ("log_every", "evaluate_every", "evaluate_batches", "checkpoint_every", "keep_checkpoints"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be at least 1.")
-        for name in ("steps", "minutes", "accumulation_steps", "learning_rate", "blow_up", "clip_norm"):
+        optional = ("steps", "minutes", "clip_norm", "early_stopping")
+        for name in ("accumulation_steps", "learning_rate", "blow_up", *optional):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be above 0.")
         if self.warmup < 0 or self.cooldown < 0 or self.warmup + self.cooldown > 1:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import time
 
 import keras
@@ -58,7 +59,8 @@ class Watch(keras.callbacks.Callback):
             seen += 1
         predictions = x[MASKED_LM_POSITIONS].shape[1] if MASKED_LM_POSITIONS in x else 0
         self.tokens = replicas * real / seen
-        self.flops = step_flops(self.run.model.config, *x[INPUT_IDS].shape, predictions)
+        *texts, length = x[INPUT_IDS].shape  # a row may have several texts
+        self.flops = step_flops(self.run.model.config, math.prod(texts), length, predictions)
         self.since = None
 
     def on_train_batch_end(self, batch, logs=None):
