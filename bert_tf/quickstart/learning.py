@@ -12,7 +12,7 @@ from bert_tf.quickstart import documents as texts
 from bert_tf.quickstart.corpus import read_documents
 from bert_tf.quickstart.documentation import LABELS
 from bert_tf.tasks.classification import TextClassifier
-from bert_tf.tasks.fill_mask import fill_mask
+from bert_tf.tasks.fill_mask import FillMask
 from bert_tf.text.tokenizer import Tokenizer
 from bert_tf.training.optimizers import make_optimizer
 from bert_tf.training.progress import ProgressBar
@@ -70,11 +70,11 @@ def pretrain(run, config, seed):
 
 def fill_masks(run, corpus):
     """The best pieces for a masked word in each of three sentences."""
-    model = BertPretrainer.from_pretrained(run.folder / "pretrained")
-    tokenizer = Tokenizer.from_file(run.folder / "vocab.txt", special_tokens=True)
+    model = FillMask.from_pretrained(run.folder / "pretrained")
     sentences = masked_sentences(read_documents(run, "heldout")) if corpus else MASKED_SENTENCES
-    answers = fill_mask(model, tokenizer, sentences)
-    return [{"text": text, "best": best} for text, best in zip(sentences, answers, strict=True)]
+    answers = model.predict_text(list(sentences))
+    best = [list(zip(answer["pieces"][0], answer["scores"][0], strict=True)) for answer in answers]
+    return [{"text": text, "best": pieces} for text, pieces in zip(sentences, best, strict=True)]
 
 
 def masked_sentences(documents):

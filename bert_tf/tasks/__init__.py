@@ -4,12 +4,25 @@ from bert_tf import checkpoints
 from bert_tf.errors import InputError
 from bert_tf.tasks.classification import TextClassifier
 from bert_tf.tasks.embedding import TextEmbedder
+from bert_tf.tasks.fill_mask import FillMask
+from bert_tf.tasks.next_sentence import NextSentence
 from bert_tf.tasks.question_answering import QuestionAnswerer
 from bert_tf.tasks.tagging import TextTagger
 
-__all__ = ["TASKS", "QuestionAnswerer", "TextClassifier", "TextEmbedder", "TextTagger", "load"]
+__all__ = [
+    "TASKS",
+    "FillMask",
+    "NextSentence",
+    "QuestionAnswerer",
+    "TextClassifier",
+    "TextEmbedder",
+    "TextTagger",
+    "load",
+]
 
-TASKS = {task.TASK: task for task in (TextClassifier, TextEmbedder, TextTagger, QuestionAnswerer)}
+TASKS = {
+    task.TASK: task for task in (TextClassifier, TextEmbedder, TextTagger, QuestionAnswerer, FillMask, NextSentence)
+}
 
 
 def load(folder, dtype=None):

@@ -32,7 +32,7 @@ class QuestionAnswerer(WindowedTask):
     Args:
         tokenizer: a `Tokenizer`.
         max_length: pieces a row at most; None: 384, or all positions of a smaller encoder.
-        stride: pieces from one window to the next; None: 128, or half of a smaller `max_length`.
+        stride: pieces from one window to the next; None: half of `max_length`, 128 at most.
         max_question_length: pieces of a question that are read.
         max_answer_length: pieces of an answer at most.
         null_threshold: how much higher than the best answer's the score of "no answer" (that of [CLS]) must be to
@@ -45,6 +45,7 @@ class QuestionAnswerer(WindowedTask):
     TASK = "question_answering"
     TEXTS = ("question", "context")
     SCORE = "f1"
+    LENGTH = 384
     LOGITS = {START: tf.float32, END: tf.float32}
 
     SETTINGS = ("max_question_length", "max_answer_length", "null_threshold", "n_best", "metric")
@@ -61,8 +62,7 @@ class QuestionAnswerer(WindowedTask):
         metric="squad",
         **encoder,
     ):
-        max_length = max_length or min(384, encoder.get("max_positions", 384))
-        super().__init__(tokenizer, max_length, stride or min(128, max_length // 2), **encoder)
+        super().__init__(tokenizer, max_length, stride, **encoder)
         if min(max_question_length, max_answer_length, n_best) < 1:
             raise ConfigError(
                 f"Received: max_question_length={max_question_length}, max_answer_length={max_answer_length}, "

@@ -41,7 +41,7 @@ class TextTagger(WindowedTask):
         scheme: "IOB1", "IOB2", "BIOES" or None for tags that spell no entities, parts of speech for instance; "auto":
             as the labels look. Targets may be in any of the schemes.
         max_length: pieces a row at most; None: 128, or all positions of a smaller encoder.
-        stride: pieces from one window to the next; None: half of `max_length`.
+        stride: pieces from one window to the next; None: half of `max_length`, 128 at most.
         encoder: the fields of `EncoderConfig`.
     """
 

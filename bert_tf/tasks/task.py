@@ -35,6 +35,7 @@ class Task(Pretrained, keras.Model):
     TEXTS = ("text",)  # names of a request's strings, in order
     OPTIONAL_TEXTS = ()  # those of them that may be left out, or be ""
     SCORE = None  # the key of `score` that the best model has the highest value of
+    LENGTH = 128  # pieces a row where no `max_length` is given; None: all positions
     reads_pooler = True
 
     def __init__(self, tokenizer, max_length, name=None, dtype=None, trainable=True, encoder="bert", **settings):
@@ -46,7 +47,7 @@ class Task(Pretrained, keras.Model):
         self.encoder = encoder
         self.config = self.encoder.config
         self.tokenizer = tokenizer
-        self.max_length = max_length or min(128, self.config.max_positions)
+        self.max_length = max_length or min(self.LENGTH or self.config.max_positions, self.config.max_positions)
         if self.max_length > self.config.max_positions:
             raise InputError(
                 f"Received: max_length={max_length}. This encoder has {self.config.max_positions} positions."

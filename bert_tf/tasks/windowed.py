@@ -28,7 +28,7 @@ class WindowedTask(Task):
     def __init__(self, tokenizer, max_length, stride, **settings):
         super().__init__(tokenizer, max_length, **settings)
         windows.check_stride(stride, self.max_length)
-        self.stride = stride or max(1, self.max_length // 2)
+        self.stride = stride or max(1, min(128, self.max_length // 2))
 
     def to_rows(self, segments, last, length=None):
         """Pieces of N texts as the inputs of W rows, and the `Windows` that they are.
