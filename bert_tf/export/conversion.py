@@ -1,11 +1,14 @@
 """From a task model to the bytes of a .tflite, of operators that every LiteRT has."""
 
+import functools
 import tempfile
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.lite.python.convert import ConverterError
 
 from bert_tf import features
+from bert_tf.errors import InputError
 from bert_tf.export.lite_task import at_length
 from bert_tf.export.quiet import quiet
 from bert_tf.export.signatures import SERVING_DEFAULT
@@ -36,6 +39,7 @@ def convert(model, to_outputs, lengths, quantize, calibration=()):
         calibration: for "int8_full": texts, as the model takes them.
     """
     names = {signature_name(length, lengths): length for length in sorted(lengths, reverse=True)}
+    model = _with_soft_mask(model, max(lengths)) if quantize == "int8_full" else model
     module = tf.Module()
     module.parameters = [variable.value for variable in model.variables]
     with tempfile.TemporaryDirectory() as folder, quiet():
@@ -50,7 +54,25 @@ def convert(model, to_outputs, lengths, quantize, calibration=()):
         if quantize == "int8_full":
             converter.target_spec.supported_ops.append(tf.lite.OpsSet.TFLITE_BUILTINS_INT8)
             converter.representative_dataset = lambda: _samples(model, names, calibration)
-        return converter.convert()
+        try:
+            return converter.convert()
+        except ConverterError as error:
+            raise InputError(f"LiteRT has no operators for this model: {str(error).splitlines()[0]}") from None
+
+
+def _with_soft_mask(model, length):
+    """A copy of a task model in which scores of padding are lower by 20 and not by 30,000.
+
+    Of numbers from -30,000 on, eight bits keep none of the differences between the scores.
+    """
+    copy = at_length(model, length)
+    for block in copy.encoder.blocks:
+        block.call = functools.partial(_call_block, block.call)
+    return copy
+
+
+def _call_block(call, x, mask, training=None):
+    return call(x, tf.cast(mask < -1.0, tf.float32) * -20.0, training=training)
 
 
 def _function(model, to_outputs, length):

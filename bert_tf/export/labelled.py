@@ -19,23 +19,28 @@ def read_labelled(path, model):
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"No such file: {path}")
-    wanted = [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]
-    targets, columns = [], [[] for _ in wanted]
-    for number, row in _rows(path):
-        target = next((name for name in TARGETS if name in row), None)
-        others = [name for name in row if name != target]
-        names = wanted if set(wanted) <= set(others) else others[: len(wanted)]
-        if target is None or len(names) < len(wanted):
-            raise InputError(
-                f"{path}, line {number}: found {', '.join(row)}. A row needs one of {', '.join(TARGETS)}, and "
-                f"{', '.join(wanted)} under these or other names."
-            )
-        targets.append(_target(row[target], getattr(model, "labels", ())))
-        for column, name in zip(columns, names, strict=True):
-            column.append(row[name])
-    if not targets:
+    rows = list(_rows(path))
+    if not rows:
         raise InputError(f"{path} has no rows.")
-    return (tuple(columns) if len(wanted) > 1 else columns[0]), targets
+    target, names = _columns(path, rows[0], model)
+    for number, row in rows:
+        if missing := [name for name in (target, *names) if name not in row]:
+            raise InputError(f"{path}, line {number}: no {missing[0]!r} as in the first row; found {', '.join(row)}.")
+    texts = tuple([row[name] for _, row in rows] for name in names)
+    targets = [_target(row[target], getattr(model, "labels", ())) for _, row in rows]
+    return (texts if len(texts) > 1 else texts[0]), targets
+
+
+def _columns(path, first, model):
+    """The name of the target and those of the texts."""
+    number, row = first
+    target = next((name for name in TARGETS if name in row), None)
+    others = [name for name in row if name != target]
+    if target is None or not others:
+        raise InputError(
+            f"{path}, line {number}: found {', '.join(row)}. A row needs one of {', '.join(TARGETS)}, and texts."
+        )
+    return target, [name for name in model.TEXTS if name in others] or others
 
 
 def _target(value, labels):

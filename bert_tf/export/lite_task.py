@@ -17,22 +17,29 @@ def on_device(model, lite):
     """A copy of a task model whose forward pass is the longest signature of the `LiteModel`; for inference only."""
     length, head = lite.lengths[0], head_of(model)
     copy = at_length(model, length)
-    outputs = head.to_file(copy(copy.preprocess(tuple([""] for _ in model.TEXTS), length), training=False))
-    kinds = [tf.TensorSpec([None, *value.shape[1:]], value.dtype) for value in outputs.values()]
+    outputs = head.to_file(copy(_any_row(length), training=False))
+    kinds = {name: tf.TensorSpec([None, *value.shape[1:]], value.dtype) for name, value in outputs.items()}
 
     def run(*rows):
         answers = lite(dict(zip(features.ENCODER_INPUTS, rows, strict=True)))
-        return [answers[name] for name in outputs]
+        return [answers[name] for name in kinds]
 
     def call(inputs, training=None):
         del training
-        rows = [inputs[name] for name in features.ENCODER_INPUTS]
-        given = tf.shape(rows[0])[1]
-        rows = [tf.pad(row, [[0, 0], [0, length - given]]) for row in rows]
-        answers = tf.numpy_function(run, rows, [kind.dtype for kind in kinds])
-        answers = [tf.ensure_shape(answer, kind.shape) for answer, kind in zip(answers, kinds, strict=True)]
-        answers = [answer[:, :given] if answer.shape[1:2] == [length] else answer for answer in answers]
-        return head.from_file(dict(zip(outputs, answers, strict=True)))
+        given = tf.shape(inputs[features.INPUT_IDS])[1]
+        rows = [tf.pad(inputs[name], [[0, 0], [0, length - given]]) for name in features.ENCODER_INPUTS]
+        answers = tf.numpy_function(run, rows, [kind.dtype for kind in kinds.values()])
+        answers = {
+            name: tf.ensure_shape(answer, kind.shape)
+            for answer, (name, kind) in zip(answers, kinds.items(), strict=True)
+        }
+        if head.per_piece:
+            answers = {name: answer[:, :given] for name, answer in answers.items()}
+        return head.from_file(answers)
 
     copy.call = call
     return copy
+
+
+def _any_row(length):
+    return {name: tf.ones([1, length], tf.int32) for name in features.ENCODER_INPUTS}

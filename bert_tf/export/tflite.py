@@ -69,17 +69,16 @@ def _check(model, path, lengths, quantize, calibration):
 
 
 def _error(model, lite, length, texts):
-    """How far the file's outputs are from Keras's for real pieces, the largest of all outputs."""
-    copy = at_length(model, length)
+    """How far the file's outputs are from Keras's, those for padding left out; the largest of all outputs."""
+    copy, head = at_length(model, length), head_of(model)
     inputs = copy.preprocess(copy.encode_texts(texts), length)
     rows = {name: inputs[name] for name in features.ENCODER_INPUTS}
-    found, expected = lite(rows), head_of(model).to_file(copy(rows, training=False))
-    return max(_distance(found[name], np.asarray(expected[name]), rows[features.INPUT_MASK]) for name in expected)
+    expected = {name: value.numpy() for name, value in head.to_file(copy(rows, training=False)).items()}
+    real = rows[features.INPUT_MASK].numpy() > 0 if head.per_piece else slice(None)
+    return max(_distance(value[real], expected[name][real]) for name, value in lite(rows).items())
 
 
-def _distance(found, expected, mask):
-    if expected.shape[1:2] == mask.shape[1:2]:
-        found, expected = (value[np.asarray(mask) > 0] for value in (found, expected))
+def _distance(found, expected):
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 

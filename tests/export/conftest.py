@@ -1,5 +1,6 @@
 """A small classifier with random weights, and texts that try its tokenizer."""
 
+import keras
 import pytest
 
 from bert_tf.tasks.classification import TextClassifier
@@ -24,4 +25,5 @@ def texts():
 
 @pytest.fixture(scope="session")
 def model():
+    keras.utils.set_random_seed(1)
     return TextClassifier(Tokenizer(VOCABULARY), ["x", "y", "z"], max_length=72, **ENCODER)

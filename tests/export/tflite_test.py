@@ -1,6 +1,7 @@
 """The TFLite file: its numbers, its operators, its names, and which files are not kept."""
 
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_the_files_own_answers(model, exported):
 def test_quantized_files(model, texts, tmp_path, exported, quantize, size):
     path = tmp_path / "model.tflite"
     report = export_tflite(model, path, [48], texts, quantize, calibration=texts * 4)
-    assert report["error"][48] < {"float16": 1e-3, "int8": 0.05, "int8_full": 0.3}[quantize]
+    assert report["error"][48] < {"float16": 5e-3, "int8": 0.05, "int8_full": 0.3}[quantize]
     assert path.stat().st_size < size * exported[0].stat().st_size
     graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
     assert not [code.customCode for code in graph.operatorCodes if code.customCode]
@@ -93,12 +94,18 @@ def test_a_file_that_differs_is_not_kept(model, texts, tmp_path, monkeypatch):
 
 
 def test_a_file_that_scores_lower_is_not_kept(model, texts, tmp_path):
-    labels = [answer["label"] for answer in model.predict_text(texts)]  # of which rows of 8 pieces lose some
-    path = tmp_path / "model.tflite"
-    with pytest.raises(InputError, match="points below Keras's; not kept"):
-        export_tflite(model, path, [8], texts, "none", accuracy_data=(texts, labels))
+    long_texts = [
+        f"{first} {second} good " * 4 + last
+        for first, second, last in itertools.product(["bad", "café", "我"], repeat=3)
+    ]
+    labels = [answer["label"] for answer in model.predict_text(long_texts)]
+    path, data = tmp_path / "model.tflite", (long_texts, labels)
+    with pytest.raises(InputError, match="points below Keras's; not kept"):  # rows of 8 pieces read the begin only
+        export_tflite(model, path, [8], texts, "none", accuracy_data=data)
     assert not list(tmp_path.iterdir())
-    assert export_tflite(model, path, [8], texts, "none", accuracy_data=(texts, labels), max_drop=100.0)
+    score = export_tflite(model, path, [8], texts, "none", accuracy_data=data, max_drop=100.0)["score"]
+    assert score["keras"] == 1.0
+    assert 0 < score["drop_points"] == pytest.approx(100 * (1 - score["tflite"]))
 
 
 @pytest.mark.parametrize(
@@ -118,8 +125,8 @@ def test_what_cannot_be_converted(model, texts, tmp_path, lengths, settings, mes
 
 
 def test_a_task_that_no_file_holds(model, texts, tmp_path, monkeypatch):
-    monkeypatch.setattr(type(model), "TASK", "translation")
-    with pytest.raises(ConfigError, match="cannot hold the task translation. It can hold: classification"):
+    monkeypatch.setattr(model, "problem_type", "translation")
+    with pytest.raises(ConfigError, match="cannot hold the task translation. It can hold: single_label_class"):
         export_tflite(model, tmp_path / "model.tflite", [16], texts)
 
 

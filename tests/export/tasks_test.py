@@ -1,0 +1,77 @@
+"""Every task as SavedModel and as TFLite: what each answers is what Keras answers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.export.lite import LiteModel
+from bert_tf.export.lite_task import on_device
+from bert_tf.export.saved_model import export_saved_model
+from bert_tf.export.tflite import export_tflite
+from bert_tf.tasks import QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
+from bert_tf.text.tokenizer import Tokenizer
+from tests.export.conftest import ENCODER, VOCABULARY
+
+TEXTS = ["A good Café", "bad cafe , good", "我 goodly bad " * 20]
+MODELS = {
+    "labels": lambda tokenizer: TextClassifier(
+        tokenizer, ["x", "y"], problem_type="multi_label_classification", max_length=40, **ENCODER
+    ),
+    "score": lambda tokenizer: TextClassifier(tokenizer, [], problem_type="regression", max_length=40, **ENCODER),
+    "embedding": lambda tokenizer: TextEmbedder(tokenizer, max_length=40, **ENCODER),
+    "tags": lambda tokenizer: TextTagger(tokenizer, ["O", "B-A", "I-A"], max_length=40, **ENCODER),
+    "answer": lambda tokenizer: QuestionAnswerer(tokenizer, max_length=40, n_best=3, **ENCODER),
+}
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
+def model(request):
+    return MODELS[request.param](Tokenizer(VOCABULARY))
+
+
+@pytest.fixture
+def texts(model):
+    return tuple([TEXTS, TEXTS[::-1]][: len(model.TEXTS) - len(model.OPTIONAL_TEXTS)])
+
+
+def test_saved_model(model, texts, tmp_path):
+    version, difference = export_saved_model(model, tmp_path, texts)
+    assert difference < 1e-4
+    signatures = tf.saved_model.load(str(version)).signatures
+    tensors = model.encode_texts(texts)
+    served = signatures["serving_default"](**dict(zip(model.TEXTS, tensors, strict=False)))
+    expected = model.answer_text(*tensors)
+    assert served.keys() == expected.keys()
+    for name, value in expected.items():
+        if value.dtype == tf.string or value.dtype.is_integer:
+            assert served[name].numpy().tolist() == value.numpy().tolist()
+    rows = {name: model.preprocess(tensors)[name] for name in ("input_ids", "input_mask", "segment_ids")}
+    for name, value in model.answer_tokens(rows).items():
+        if value.dtype.is_floating:
+            np.testing.assert_allclose(signatures["tokens"](**rows)[name], value, atol=1e-4)
+
+
+def test_tflite(model, texts, tmp_path):
+    path = tmp_path / "model.tflite"
+    report = export_tflite(model, path, [40], texts, "none")
+    assert report["error"][40] < 1e-4
+    device = on_device(model, LiteModel(path))
+    for found, expected in zip(device.predict_text(texts), model.predict_text(texts), strict=True):
+        _same(found, expected)
+    quantized = export_tflite(model, tmp_path / "int8.tflite", [40], texts, "int8")
+    assert 0 < quantized["error"][40] < 0.2
+
+
+def _same(found, expected):
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            _same(found[name], value)
+    elif isinstance(expected, list):
+        assert len(found) == len(expected)
+        for item, value in zip(found, expected, strict=True):
+            _same(item, value)
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, abs=1e-3)
+    else:
+        assert found == expected
