@@ -4,6 +4,8 @@ import keras
 from keras import ops
 
 from bert_tf.modeling.activations import get_activation
+from bert_tf.modeling.dropout import Dropout
+from bert_tf.modeling.gradients import add_and_norm, attend, wide
 from bert_tf.modeling.initializers import dense
 
 # B batch, S sequence, N heads, H head size, D hidden = N * H, F intermediate
@@ -25,7 +27,7 @@ class SelfAttention(keras.layers.Layer):
         self.key = projection("key")
         self.value = projection("value")
         self.output_dense = projection("output")
-        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.dropout = Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape=None):
         for layer in (self.query, self.key, self.value, self.output_dense):
@@ -38,10 +40,13 @@ class SelfAttention(keras.layers.Layer):
         key = self._split_heads(self.key(x))
         value = self._split_heads(self.value(x))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [B, N, S, S]
-        # Softmax in float32: in 16 bits the sum over a long row loses its small terms.
-        probs = ops.softmax(ops.cast(scores, "float32") + ops.cast(mask, "float32"))
-        probs = ops.cast(probs, self.compute_dtype)
-        context = ops.matmul(self.dropout(probs, training=training), value)  # [B, N, S, H]
+        scores = scores + ops.cast(mask, self.compute_dtype)
+        probs = ops.softmax(scores)  # summed in float32 whatever the dtype
+        if training:
+            value = ops.cast(wide(value) * self.dropout.scale, self.compute_dtype)
+            context = attend(scores, value, self.dropout.keep(scores))
+        else:
+            context = ops.matmul(probs, value)  # [B, N, S, H]
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(x))  # [B, S, D]
         return self.output_dense(context), probs
 
@@ -75,6 +80,7 @@ class TransformerBlock(keras.layers.Layer):
         )
         self.intermediate = dense(intermediate_size, initializer_range, dtype=policy, name="intermediate")
         self.activation = get_activation(activation)
+        self.training_activation = get_activation(activation, training=True)
         self.output_dense = dense(hidden_size, initializer_range, dtype=policy, name="output")
 
         def norm(name):
@@ -82,7 +88,7 @@ class TransformerBlock(keras.layers.Layer):
 
         self.attention_norm = norm("attention_norm")
         self.output_norm = norm("output_norm")
-        self.dropout = keras.layers.Dropout(hidden_dropout, dtype=policy)
+        self.dropout = Dropout(hidden_dropout, dtype=policy)
 
     def build(self, input_shape=None):
         hidden = (None, None, self.hidden_size)
@@ -92,7 +98,14 @@ class TransformerBlock(keras.layers.Layer):
 
     def call(self, x, mask, training=None):
         context, probs = self.attention(x, mask, training=training)
-        x = self.attention_norm(x + self.dropout(context, training=training))  # [B, S, D]
-        hidden = self.activation(self.intermediate(x))  # [B, S, F]
+        x = self._add_and_norm(self.attention_norm, x, context, training)  # [B, S, D]
+        activation = self.training_activation if training else self.activation
+        hidden = activation(self.intermediate(x))  # [B, S, F]
         hidden = self.output_dense(hidden)  # [B, S, D]
-        return self.output_norm(x + self.dropout(hidden, training=training)), probs
+        return self._add_and_norm(self.output_norm, x, hidden, training), probs
+
+    def _add_and_norm(self, norm, residual, x, training):
+        if not training:
+            return norm(residual + x)
+        keep, scale = self.dropout.keep(x), self.dropout.scale
+        return add_and_norm(x, residual, keep, norm.gamma, norm.beta, scale, norm.epsilon)

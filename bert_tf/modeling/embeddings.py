@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from bert_tf.errors import InputError
+from bert_tf.modeling.dropout import Dropout
 from bert_tf.modeling.ids import check_ids
 from bert_tf.modeling.initializers import truncated_normal
 
@@ -41,7 +42,7 @@ class Embeddings(keras.layers.Layer):
         self.position = table(max_positions, "position")
         self.segment = table(type_vocab_size, "segment")
         self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="norm")
-        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.dropout = Dropout(dropout, dtype=self.dtype_policy)
         self.hidden_size = hidden_size
 
     def build(self, input_shape=None):

@@ -37,3 +37,20 @@ def _dense(gradient):
     import tensorflow as tf
 
     return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
+def value_and_gradients(function, arrays):
+    """`function` of float64 arrays, a scalar, and its gradients, step by step as the backend differentiates it."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        with jax.enable_x64(True):
+            value, gradients = jax.value_and_grad(function, range(len(arrays)))(*map(jax.numpy.asarray, arrays))
+            return float(value), [ops.convert_to_numpy(gradient) for gradient in gradients]
+    import tensorflow as tf
+
+    tensors = [tf.constant(array) for array in arrays]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        value = function(*tensors)
+    return float(value), [gradient.numpy() for gradient in tape.gradient(value, tensors)]

@@ -1,0 +1,35 @@
+"""Dropout from 8 random bits an element: drawing 32 took longer than all else that it does."""
+
+import keras
+from keras import ops
+
+from bert_tf.modeling.gradients import wide
+
+
+class Dropout(keras.layers.Dropout):
+    """Keras's layer with its state, at the rate's nearest multiple of 1 / 256 (but at least one).
+
+    What is kept is scaled by exactly what that rate takes away, in float32.
+    """
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(rate, **kwargs)
+        self.dropped = max(1, round(256 * rate)) if rate else 0  # of 256 values of a byte
+        self.scale = 256 / (256 - self.dropped) if self.dropped < 256 else 0.0
+
+    def call(self, x, training=None):
+        if not training or not self.rate:
+            return x
+        return ops.cast(wide(x * self.keep(x)) * self.scale, self.compute_dtype)
+
+    def keep(self, x):
+        """A new 1 or 0 for each element of `x`, in the compute dtype; a scalar 1 at rate 0."""
+        if not self.rate:
+            return ops.ones((), self.compute_dtype)
+        shape = ops.shape(x)
+        size = 1
+        for dimension in shape:
+            size = size * dimension
+        words = keras.random.randint(((size + 3) // 4,), -(2**31), 2**31 - 1, "int32", seed=self.seed_generator)
+        bits = ops.reshape(ops.view(words, "uint8")[:size], shape)
+        return ops.cast(bits >= ops.cast(self.dropped, "uint8"), self.compute_dtype)
