@@ -19,6 +19,7 @@ ALLOWED = {
     "data": BASE | {"text"},
     "tasks": BASE | {"modeling", "checkpoints", "data", "text"},
     "training": BASE | {"tasks", "modeling", "checkpoints", "data", "text"},
+    "finetuning": BASE | {"training", "tasks", "modeling", "checkpoints", "data", "text"},
     "export": BASE | {"tasks", "modeling", "checkpoints", "data", "text"},
     "serving": {"errors", "features", "files"},
 }

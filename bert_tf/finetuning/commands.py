@@ -1,0 +1,23 @@
+"""The verbs `finetune`, `evaluate` and `predict`."""
+
+from bert_tf.config import load_toml, override
+
+
+def finetune(flags, overrides):
+    """Trains, or goes on with, the run of a config; prints its scores."""
+    from bert_tf.finetuning.run import finetune as run
+    from bert_tf.finetuning.settings import FinetuneConfig
+
+    named = {"output": flags.output, "model.init": flags.init, "data.folder": flags.data}
+    overrides = [*(f"{name}={value!r}" for name, value in named.items() if value), *overrides]
+    if flags.skip_bad_rows:
+        overrides.append("data.skip_bad_rows=true")
+    config = override(load_toml(FinetuneConfig, flags.config), overrides)
+    results = run(config)
+    deviations = results.get("deviations", {})
+    for name, value in results["scores"].items():
+        mark = "  <- by which the best was kept" if name == results["metric"] else ""
+        spread = f" ± {deviations[name]:.4f}" if name in deviations else ""
+        print(f"  {name.replace('_', ' '):<24} {value:.4f}{spread}{mark}")
+    where = f"{config.output}/model" if config.seeds == 1 else f"{config.output}/seed-*/model"
+    print(f"{where} is the model; curves.png and metrics.json beside it tell how it came about.")
