@@ -53,7 +53,11 @@ def write(checkpoint, folder, format="bert_tf", overwrite=False):
     if checkpoint.encoder.encoder != "bert" and format != "bert_tf":
         raise InputError(f"The format {format} is for BERT; the encoder here is {checkpoint.encoder.encoder}.")
     with files.atomic_folder(folder) as temporary:
-        return FORMATS[format].write(checkpoint, temporary)
+        notes = FORMATS[format].write(checkpoint, temporary)
+    pooling = checkpoint.task.get("pooling", "cls")
+    if format != "bert_tf" and checkpoint.task.get("name") == "classification" and pooling != "cls":
+        notes.append(f"Their code classifies by the pooler's vector, this model by the {pooling} of all pieces.")
+    return notes
 
 
 def _format_of(folder):

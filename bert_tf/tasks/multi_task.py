@@ -96,14 +96,15 @@ class MultiTask(DistributedSteps, keras.Model):
         """Batches in an epoch."""
         return -(-self.rows // batch_size)
 
-    def fit(self, data, batch_size=32, shuffle=True, seed=None, **kwargs):
+    def fit(self, data, batch_size=32, epochs=1, *, shuffle=True, seed=None, **kwargs):
         """Keras's `fit`; data may be {name: (texts, targets)}. `seed` as for `Task.fit`."""
         if not isinstance(data, dict):
-            return super().fit(data, **kwargs)
+            return super().fit(data, epochs=epochs, **kwargs)
         seed = int(np.random.randint(2**31)) if seed is None else seed
         steps = kwargs.setdefault("steps_per_epoch", self.steps_of(batch_size))
         start = kwargs.get("initial_epoch", 0) * steps
-        return super().fit(self.dataset(data, batch_size, shuffle, seed, start, repeat=None), **kwargs)
+        data = self.dataset(data, batch_size, shuffle, seed, start, repeat=None)
+        return super().fit(data, epochs=epochs, shuffle=False, **kwargs)
 
     def score(self, data, batch_size=64):
         """{"name/metric": float} of {name: (texts, targets)}, and "mean": that of the tasks' main metrics."""

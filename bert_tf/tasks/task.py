@@ -156,21 +156,22 @@ class Task(Pretrained, keras.Model):
             **kwargs,
         )
 
-    def fit(self, x=None, y=None, batch_size=32, shuffle=True, validation_data=None, seed=None, **kwargs):
+    def fit(self, x=None, y=None, batch_size=32, epochs=1, *, shuffle=True, validation_data=None, seed=None, **kwargs):
         """Keras's `fit`; x may be raw texts with targets y, or whatever Keras takes.
 
         `seed` of the order of texts; None draws one as `keras.utils.set_random_seed` has it.
         """
         if is_text(x):
             seed = int(np.random.randint(2**31)) if seed is None else seed
-            steps = self.dataset(x, y, batch_size).cardinality().numpy()
-            steps = kwargs.setdefault("steps_per_epoch", int(steps))
-            start = kwargs.get("initial_epoch", 0) * steps
-            x = self.dataset(x, y, batch_size, shuffle, seed, start, repeat=None)
-            y, batch_size, shuffle = None, None, False
+            steps = kwargs.get("steps_per_epoch")
+            data = self.dataset(x, y, batch_size, shuffle, seed, repeat=None if steps else epochs)
+            steps = kwargs["steps_per_epoch"] = steps or int(data.cardinality()) // epochs
+            if start := steps * kwargs.get("initial_epoch", 0):
+                data = self.dataset(x, y, batch_size, shuffle, seed, start, repeat=None)
+            x, y, batch_size, shuffle = data, None, None, False
         if isinstance(validation_data, tuple) and is_text(validation_data[0]):
             validation_data = self.dataset(*validation_data)
-        return super().fit(x, y, batch_size, shuffle=shuffle, validation_data=validation_data, **kwargs)
+        return super().fit(x, y, batch_size, epochs, shuffle=shuffle, validation_data=validation_data, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=32, **kwargs):
         """Keras's `evaluate`: loss and metrics; x may be raw texts with targets y."""
@@ -188,7 +189,11 @@ class Task(Pretrained, keras.Model):
 
     def answer_text(self, *texts):
         """Decoded answers to string tensors [N], one for each of `TEXTS`; TensorFlow ops only."""
-        return self.answer_tokens(self.preprocess(texts))
+        return self.answer_tokens(self.rows_to_answer(texts))
+
+    def rows_to_answer(self, texts):
+        """The inputs that texts are answered from; those that are learned from, unless a task reads more of them."""
+        return self.preprocess(texts)
 
     def answer_tokens(self, inputs):
         """Decoded answers to rows of pieces, {name: [N, ...]}; TensorFlow ops only."""
@@ -206,7 +211,7 @@ class Task(Pretrained, keras.Model):
     def answer_batches(self, texts, batch_size):
         """Of encoded texts: (the numbers of some of them, int [B], their decoded answers, {name: array [B, ...]})."""
         for numbers in self.answered_together(texts, batch_size):
-            inputs = self.preprocess(take(texts, numbers))
+            inputs = self.rows_to_answer(take(texts, numbers))
             any_size = {name: tf.TensorSpec([None] * x.shape.rank, x.dtype) for name, x in inputs.items()}
             answers = self._answer_batch.get_concrete_function(any_size)(inputs)
             yield numbers, {name: value.numpy() for name, value in answers.items()}

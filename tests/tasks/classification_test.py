@@ -184,6 +184,8 @@ def test_pooling_reads_real_pieces_and_leaves_the_pooler_alone(pooling, tmp_path
     assert not [variable for variable in model.trainable_variables if "pooler" in variable.path]
     model.save_pretrained(tmp_path / "model")
     assert bert_tf.load(tmp_path / "model").pooling == pooling
+    notes = checkpoints.write(checkpoints.read(tmp_path / "model"), tmp_path / "theirs", format="huggingface")
+    assert any(f"this model by the {pooling}" in note for note in notes)
 
 
 def test_an_absent_second_text_is_none(trained):
@@ -221,6 +223,8 @@ def test_each_epoch_has_an_order_of_its_own(trained, monkeypatch):
     epochs = [[int(row[0, 1]) for row in seen[-18:]][first : first + 6] for first in (0, 6, 12)]
     assert all(sorted(epoch) == sorted(epochs[0]) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
+    model.fit(texts, [0, 1] * 3, batch_size=1, epochs=3, initial_epoch=2, seed=1, verbose=0)
+    assert [int(row[0, 1]) for row in seen[-6:]] == epochs[2]
 
 
 def test_tables_of_strings_are_texts(trained):
