@@ -65,9 +65,10 @@ def _batching(flags):
 
 
 def _check_numbers(flags):
-    for name in ("file_system_poll_wait_seconds", "rest_api_timeout_in_ms", "max_body_bytes", "max_rows"):
-        if flags[name].value < 1:
-            raise ConfigError(f"Received: --{name}={flags[name].value}. It must be at least 1.")
+    limits = ("rest_api_timeout_in_ms", "max_body_bytes", "max_rows", "max_text_bytes")
+    for name in ("file_system_poll_wait_seconds", *limits):
+        if getattr(flags, name) < 1:
+            raise ConfigError(f"Received: --{name}={getattr(flags, name)}. It must be at least 1.")
     ports = [flags.port, flags.rest_api_port]
     if not all(0 <= port < 65536 for port in ports) or ports in ([0, 0], ports[:1] * 2):
         raise ConfigError(f"Received: --port={ports[0]} --rest_api_port={ports[1]}. Give two ports; 0 leaves one out.")

@@ -1,18 +1,23 @@
 """The HTTP side as one aiohttp application: the REST API, the page, the metrics."""
 
 import importlib.resources
+import logging
 
 from aiohttp import web
 
 from bert_tf.serving import json_bodies
 from bert_tf.serving.rest import RestApi, error_response
 
-_KEEP_ALIVE = 30.0  # seconds that a connection has to send the head of its next request
+KEEP_ALIVE = 30.0  # seconds that a connection has to send the head of its next request
 # Nothing from elsewhere, whatever a text or an answer contains.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+# aiohttp would log a traceback for every request that is no HTTP.
+_logger = logging.getLogger(__name__)
+_logger.setLevel(logging.CRITICAL)
 
 
 def make_runner(inference, metrics, metrics_paths, drain_seconds):
@@ -35,7 +40,12 @@ def make_runner(inference, metrics, metrics_paths, drain_seconds):
     for path in metrics_paths:
         app.router.add_get(path, show_metrics)
     return web.AppRunner(
-        app, access_log=None, keepalive_timeout=_KEEP_ALIVE, lingering_time=2.0, shutdown_timeout=drain_seconds
+        app,
+        access_log=None,
+        logger=_logger,
+        keepalive_timeout=KEEP_ALIVE,
+        lingering_time=2.0,
+        shutdown_timeout=drain_seconds,
     )
 
 

@@ -5,6 +5,8 @@ import contextlib
 import json
 import pathlib
 import socket
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -123,9 +125,9 @@ class Client:
 
 
 @contextlib.contextmanager
-def running(base_path, models=None, **options):
+def running(base_path, models=None, ports=None, **options):
     """Runs a server while the block does; yields its `Client`."""
-    rest_port, grpc_port = free_ports()
+    rest_port, grpc_port = ports or free_ports()
     models = models or (ModelConfig("parity", base_path),)
     options = Options(models, port=grpc_port, rest_api_port=rest_port, poll_seconds=0.1, **options)
     loop = asyncio.new_event_loop()
@@ -148,6 +150,22 @@ def running(base_path, models=None, **options):
         wait_for(server.stop())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
+
+
+@contextlib.contextmanager
+def process(base_path, *flags):
+    """A server in a process of its own: (process, client), killed at the end if it still runs."""
+    rest_port, grpc_port = free_ports()
+    command = [sys.executable, "-m", "bert_tf", "serve", "--model_name=parity", f"--model_base_path={base_path}"]
+    command += [f"--rest_api_port={rest_port}", f"--port={grpc_port}", *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        try:
+            for line in started.stdout:
+                if line.startswith("gRPC API"):
+                    break
+            yield started, Client(rest_port, grpc_port)
+        finally:
+            started.kill()
 
 
 def free_ports():

@@ -1,0 +1,204 @@
+"""Sends thousands of requests that no client should send, and says what came back and what memory they cost.
+
+    bert-tf serve --model_name=docs --model_base_path=saved_models/docs --enable_batching
+    python tools/hostile_requests.py --port 8501 --model docs [--count 10000]
+
+Broken JSON, wrong types, huge numbers, NaN, deep nesting, broken base64, wrong lengths, oversize heads, packed bombs,
+paths that climb, noise, and clients that are slow or leave. Every answer must be 2xx or 4xx, or a closed connection;
+the exit code is 1 otherwise, or if a plain request is not answered at the end.
+"""
+
+import argparse
+import base64
+import collections
+import concurrent.futures
+import gzip
+import http.client
+import json
+import random
+import re
+import socket
+import sys
+import time
+
+GOOD = {"instances": ["a plain text"]}
+
+
+def post(path, body, *headers, length=None):
+    """The bytes of a request."""
+    head = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body) if length is None else length}"]
+    return "\r\n".join([*head, "Connection: close", *headers, "", ""]).encode() + body
+
+
+# Each kind makes the bytes of one request from a random generator and the path of predict.
+
+
+def broken_json(draw, path):
+    body = bytearray(json.dumps(GOOD).encode())
+    for _ in range(draw.randint(1, 6)):
+        body[draw.randrange(len(body))] = draw.randrange(256)
+    return post(path, bytes(body[: draw.randint(0, len(body))]))
+
+
+def wrong_types(draw, path):
+    def value(depth):
+        kinds = [lambda: draw.choice([None, True, -1, 0.5, "", "x" * 50, {}, []])]
+        if depth:
+            kinds += [lambda: [value(depth - 1) for _ in range(draw.randint(0, 4))]]
+            kinds += [lambda: {draw.choice(["text", "b64", "ids", ""]): value(depth - 1) for _ in range(3)}]
+        return draw.choice(kinds)()
+
+    body = {draw.choice(["instances", "inputs", "examples", "signature_name"]): value(4) for _ in range(2)}
+    return post(path.replace(":predict", draw.choice([":predict", ":classify", ":regress"])), json.dumps(body).encode())
+
+
+def huge_numbers(draw, path):
+    number = draw.choice(["9" * draw.choice([20, 400, 5000, 100_000]), "1e999", "-1e-999", f"{2**63}", f"-{2**31 + 1}"])
+    names = draw.choice(
+        ['"instances": [%s]', '"inputs": {"input_ids": [[%s]], "input_mask": [[1]], "segment_ids": [[0]]}']
+    )
+    return post(path, ('{"signature_name": "tokens", ' + names % number + "}").encode())
+
+
+def not_a_number(draw, path):
+    return post(path, json.dumps({"inputs": [draw.choice([float("nan"), float("inf"), -float("inf")])] * 3}).encode())
+
+
+def deep_nesting(draw, path):
+    opening = draw.choice([b"[", b'{"instances":', b'[{"inputs":'])
+    return post(path, b'{"instances":' + opening * draw.choice([50, 900, 5000, 60_000]))
+
+
+def broken_base64(draw, path):
+    text = draw.choice(["@@@", "YQ", "YQ==YQ==", "\u00e9", "A" * 4097, base64.b64encode(draw.randbytes(99)).decode()])
+    return post(path, json.dumps({"instances": [{"b64": text}]}).encode())
+
+
+def wrong_length(draw, path):
+    body = json.dumps(GOOD).encode()
+    return post(path, body, length=draw.choice([0, 3, len(body) + 50, -1, 10**30, "x", "1, 2", ""]))
+
+
+def oversize_head(draw, path):
+    size = draw.choice([9000, 100_000])
+    many = [f"X-{i}: {'y' * 100}" for i in range(size // 100)]
+    return draw.choice(
+        [post(path, b"{}", "X-Long: " + "y" * size), post(path + "?" + "y" * size, b"{}"), post(path, b"{}", *many)]
+    )
+
+
+def packed(draw, path):
+    bomb = gzip.compress(b" " * 20_000_000, 1) if draw.random() < 0.1 else gzip.compress(b"{}")[: draw.randint(0, 22)]
+    return post(path, bomb, f"Content-Encoding: {draw.choice(['gzip', 'deflate', 'other'])}")
+
+
+def climbing_path(draw, path):
+    up = draw.choice(["..", "%2e%2e", "..%2f..", "%252e", "//", "\\..", "%00", "%ff"])
+    aim = draw.choice(
+        [f"/{up}/{up}/etc/passwd", f"/v1/models/{up}", path.replace(":", f"/versions/{up}:"), f"/v1/{up}"]
+    )
+    return post(aim, json.dumps(GOOD).encode())
+
+
+def large_body(draw, path):
+    return post(path, json.dumps({"instances": ["x" * draw.choice([70_000, 900_000, 3_000_000])]}).encode())
+
+
+def many_rows(draw, path):
+    return post(path, json.dumps({"instances": [""] * draw.choice([0, 100, 129, 50_000])}).encode())
+
+
+def long_text(draw, path):
+    letters = [
+        chr(draw.choice([draw.randint(32, 126), draw.randint(0x300, 0x36F), draw.randint(0x4E00, 0x9FFF)]))
+        for _ in range(99)
+    ]
+    return post(path, json.dumps({"instances": ["".join(letters) * draw.choice([1, 50, 200])]}).encode())
+
+
+def bad_chunks(draw, path):
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    return (head + draw.choice(["", "Content-Length: 5\r\n"])).encode() + draw.choice(
+        [b"\r\nzz\r\n", b"\r\nffffffffffffffffff\r\n", b"\r\n5\r\n{}\r\n", b"\r\n-1\r\n", b"\r\n3\r\n{}"]
+    )
+
+
+def noise(draw, path):
+    return draw.randbytes(draw.randint(1, 2000))
+
+
+KINDS = (
+    [broken_json, wrong_types, huge_numbers, not_a_number, deep_nesting, broken_base64, wrong_length, oversize_head]
+    + [packed, climbing_path, large_body, many_rows, long_text, bad_chunks, noise]
+)  # fmt: skip
+ENDLESS = (wrong_length, bad_chunks, noise)  # the server may rightly wait for more
+MANNERS = ("whole", "whole", "whole", "whole", "slow", "leaves")
+
+
+def attack(port, model, count, seed=0, workers=16):
+    """Sends `count` requests; a Counter of (kind, status), or "closed", "left" (the client), "waits" in its place."""
+
+    def one(number):
+        draw = random.Random(f"{seed} {number}")
+        kind = draw.choice(KINDS)
+        content = kind(draw, f"/v1/models/{model}:predict")
+        return kind.__name__, send(port, content, draw.choice(MANNERS), draw, 1 if kind in ENDLESS else 60)
+
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        return collections.Counter(pool.map(one, range(count)))
+
+
+def send(port, content, manner, draw, timeout):
+    """The status of the answer; a slow client pauses in the middle, another leaves there."""
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+        try:
+            if manner != "whole":
+                cut = draw.randrange(len(content))
+                connection.sendall(content[:cut])
+                time.sleep(0.05)
+                content = content[cut:]
+            if manner == "leaves":
+                return "left"
+            connection.sendall(content)
+            answer = connection.recv(100)
+        except TimeoutError:
+            return "waits" if timeout == 1 else "500, no answer"
+        except OSError:
+            return "closed"
+    status = re.match(rb"HTTP/1\.[01] (\d+)", answer)
+    return status[1].decode() if status else "closed"
+
+
+def get(port, method, path, body=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(method, path, body)
+    response = connection.getresponse()
+    return response.status, response.read().decode()
+
+
+def memory(port):
+    """Resident MiB of the server, as its metrics say."""
+    return float(re.search(r"^process_resident_memory_bytes (\S+)", get(port, "GET", "/metrics")[1], re.M)[1]) / 2**20
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--port", type=int, default=8501)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--count", type=int, default=10_000)
+    options = parser.parse_args()
+    found, step = collections.Counter(), 1000
+    print(f"     0 requests: {memory(options.port):,.0f} MiB", flush=True)
+    for seed in range(-(-options.count // step)):
+        found += attack(options.port, options.model, step, seed)
+        print(f"{(seed + 1) * step:6} requests: {memory(options.port):,.0f} MiB", flush=True)
+    for kind in KINDS:
+        statuses = {status: count for (name, status), count in sorted(found.items()) if name == kind.__name__}
+        print(f"{kind.__name__:14} " + "  ".join(f"{status}: {count}" for status, count in statuses.items()))
+    status, answer = get(options.port, "POST", f"/v1/models/{options.model}:predict", json.dumps(GOOD))
+    print(f"a plain request: {status} {answer[:100]}")
+    sys.exit(status != 200 or any(status.startswith("5") for _, status in found))
+
+
+if __name__ == "__main__":
+    main()
