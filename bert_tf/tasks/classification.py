@@ -8,13 +8,13 @@ from bert_tf import features
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.modeling.initializers import dense
 from bert_tf.modeling.pooling import POOLINGS, pool
+from bert_tf.tasks.long_texts import LongTextTask
 from bert_tf.tasks.problems import PROBLEMS
-from bert_tf.tasks.task import Task
 
 # N texts, S sequence, D hidden, C classes
 
 
-class TextClassifier(Task):
+class TextClassifier(LongTextTask):
     """One dense layer over one vector a text: the encoder's inputs to float32 logits [N, C].
 
     Args:
@@ -26,7 +26,7 @@ class TextClassifier(Task):
             "regression".
         pooling: "cls" takes the encoder's pooled output, as Devlin et al. do; "mean" or "max" that over all pieces,
             which may suit an encoder better whose pooler was never trained.
-        encoder: the fields of `EncoderConfig`.
+        encoder: the fields of `EncoderConfig`; `stride`, to read long texts whole (see `LongTextTask`).
     """
 
     TASK = "classification"
@@ -135,7 +135,8 @@ class TextClassifier(Task):
     @classmethod
     def saved_settings(cls, task, source):
         """As the base's. A head for one number without a word about the problem is a regression, as Hugging Face's."""
-        settings = {key: task[key] for key in ("labels", "max_length", "problem_type", "pooling") if key in task}
+        names = ("labels", "problem_type", "pooling")
+        settings = super().saved_settings(task, source) | {name: task[name] for name in names if name in task}
         labels = settings.get("labels", [])
         default = "regression" if len(labels) == 1 else "single_label_classification"
         settings["problem_type"] = problem = settings.get("problem_type") or default

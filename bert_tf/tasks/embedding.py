@@ -8,11 +8,12 @@ from bert_tf import features
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.modeling.distributed import global_mean
 from bert_tf.modeling.pooling import POOLINGS, normalize, pool
+from bert_tf.tasks import windows
 from bert_tf.tasks.batches import as_rows
 from bert_tf.tasks.embedding_losses import InBatchLoss, SimilarityLoss, TripletLoss
+from bert_tf.tasks.long_texts import LongTextTask
 from bert_tf.tasks.metrics import correlations, ranking_metrics
 from bert_tf.tasks.problems import encode_scores
-from bert_tf.tasks.task import Task
 from bert_tf.text.packing import pack
 
 # N texts or rows, T texts a row in training, S sequence, D hidden, Q queries
@@ -26,7 +27,7 @@ OBJECTIVES = {
 _ROW = ("text", "text_pair", "negative")
 
 
-class TextEmbedder(Task):
+class TextEmbedder(LongTextTask):
     """The encoder's vectors of all pieces, pooled: its inputs [N, S] to float32 vectors [N, D].
 
     It is trained on rows of two or three texts, inputs [N, T, S] to vectors [N, T, D]: `fit((texts, others), scores)`
@@ -40,7 +41,7 @@ class TextEmbedder(Task):
         max_length: pieces a row at most; None: 128, or all positions of a smaller encoder.
         objective: "similarity", "contrastive" or "triplet".
         max_score: the score of a pair of one meaning; scores of "similarity" are divided by it (5 for STS-B).
-        encoder: the fields of `EncoderConfig`.
+        encoder: the fields of `EncoderConfig`; `stride`, to read long texts whole (see `LongTextTask`).
     """
 
     TASK = "embedding"
@@ -130,6 +131,13 @@ class TextEmbedder(Task):
         """{"embedding": float32 [N, D]}."""
         del inputs
         return {"embedding": outputs}
+
+    def rows_to_answer(self, texts):
+        return super().rows_to_answer(texts) if len(texts) == 1 else self.preprocess(texts)
+
+    def put_together(self, outputs, inputs):
+        vectors = windows.mean(outputs, inputs)
+        return normalize(vectors) if self.normalize else vectors
 
     def embed(self, texts, batch_size=32):
         """Vectors of N texts, float32 array [N, D]."""

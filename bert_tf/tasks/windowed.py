@@ -7,62 +7,31 @@ from bert_tf import features
 from bert_tf.data.plans import Plan, SingleRows, SortedRows
 from bert_tf.tasks import windows
 from bert_tf.tasks.batches import build_batches, take
-from bert_tf.tasks.task import Task
-from bert_tf.text.packing import pack_pieces
+from bert_tf.tasks.long_texts import CHARACTERS, LongTextTask, characters
 
 # N texts, W windows, S positions of a row
 
-_CHARACTERS = 2**20  # of texts tokenized at once, about
-_ROWS = 64  # in the model at once while answering
 
-
-class WindowedTask(Task):
+class WindowedTask(LongTextTask):
     """A task with W rows for N texts: `preprocess` gives "window_texts" [W] beside the encoder's inputs.
 
     A subclass says in `to_batch` what is learned from the windows of a text, each a row of its own in training, and
     in `answer` how they are put together. Every window begins `stride` pieces behind the one before it.
     """
 
-    LOGITS = tf.float32  # the dtypes of what `call` returns
-
     def __init__(self, tokenizer, max_length, stride, **settings):
-        super().__init__(tokenizer, max_length, **settings)
-        windows.check_stride(stride, self.max_length)
+        super().__init__(tokenizer, max_length, stride, **settings)
         self.stride = stride or max(1, min(128, self.max_length // 2))
 
-    def to_rows(self, segments, last, length=None):
-        """Pieces of N texts as the inputs of W rows, and the `Windows` that they are.
-
-        Args:
-            segments: what stands before the windows, [] or [the first texts], int32 ragged [N, (pieces)].
-            last: the segment that is cut into windows, int32 ragged [N, (pieces)].
-            length: pieces a row exactly; None: the longest row.
-        """
-        before = sum(segment.row_lengths() + 1 for segment in segments) + 1  # [SEP] each, and [CLS]
-        cut = windows.cut(last, self.max_length - 1 - before, self.stride, before)
-        rows = [*(tf.gather(segment, cut.texts) for segment in segments), cut.take(last)]
-        inputs = pack_pieces(self.tokenizer, rows, length)
-        return inputs | {windows.WINDOW_TEXTS: tf.cast(cut.texts, tf.int32)}, cut
+    def rows_to_answer(self, texts):
+        return self.preprocess(texts)
 
     def answer_tokens(self, inputs):
         """Decoded answers of the rows that `preprocess` gives; places in rows without it are counted in pieces."""
         if windows.WINDOW_TEXTS not in inputs:
             inputs = inputs | {windows.WINDOW_TEXTS: tf.range(tf.shape(inputs[features.INPUT_IDS])[0])}
             inputs |= self.places_in_row(inputs)
-        encoder_inputs = {name: inputs[name] for name in features.ENCODER_INPUTS}
-        outputs = windows.call_in_parts(lambda part: self(part, training=False), encoder_inputs, _ROWS, self.LOGITS)
-        return self.answer(outputs, inputs)
-
-    def answered_together(self, texts, batch_size):
-        """As `Task`'s, with fewer texts in a batch where they are long."""
-        sizes = _characters(texts)
-        order = np.argsort(-sizes, kind="stable")
-        first, batches = 0, []
-        while first < len(order):
-            count = max(1, min(batch_size, _CHARACTERS // max(1, sizes[order[first]])))
-            batches.append(order[first : first + count])
-            first += count
-        return batches
+        return self.answer(self.call_rows(inputs), inputs)
 
     def dataset(
         self,
@@ -87,7 +56,7 @@ class WindowedTask(Task):
 
     def _learned_rows(self, texts, targets):
         """What `to_batch` gives for all texts, without padding: ragged where it had a position axis."""
-        part = np.cumsum(_characters(texts)) // _CHARACTERS
+        part = np.cumsum(characters(texts)) // CHARACTERS
         parts = []
         for number in np.unique(part):
             chosen = np.flatnonzero(part == number)
@@ -108,19 +77,6 @@ class WindowedTask(Task):
             },
             *tf.nest.map_structure(lambda x: x.to_tensor() if isinstance(x, tf.RaggedTensor) else x, learned),
         )
-
-    def task_settings(self):
-        return super().task_settings() | {"stride": self.stride}
-
-    @classmethod
-    def saved_settings(cls, task, source):
-        return super().saved_settings(task, source) | {key: task[key] for key in ("stride",) if key in task}
-
-
-def _characters(texts):
-    """How long each of the N encoded texts is, int64 [N]: strings, or ragged words."""
-    lengths = [tf.cast(tf.strings.length(text, unit="UTF8_CHAR"), tf.int64) for text in texts]
-    return sum(tf.reduce_sum(x, 1) if x.shape.rank == 2 else x for x in lengths).numpy()
 
 
 def _cut(value, lengths):

@@ -35,7 +35,7 @@ def pack_pieces(tokenizer, segments, length=None, ends=None):
     """
     ends = ends or [tf.ones_like(segment.row_lengths()) for segment in segments]
     closed = [tf.concat([part, _repeat(tokenizer.sep_id, end)], 1) for part, end in zip(segments, ends, strict=True)]
-    closed[0] = tf.concat([_repeat(tokenizer.cls_id, ends[0]), closed[0]], 1)
+    closed[0] = tf.concat([_repeat(tokenizer.cls_id, tf.ones_like(ends[0])), closed[0]], 1)
     rows = tf.concat(closed, axis=1)  # [B, (pieces)]
     segment_ids = tf.concat([tf.ones_like(part) * number for number, part in enumerate(closed)], axis=1)
     shape = [None, length]
@@ -50,15 +50,15 @@ def _shorten(segments, budget):
     """Segments whose rows hold `budget` [B] pieces together at most."""
     lengths = [segment.row_lengths() for segment in segments]
     if len(segments) == 1:
-        return [_head(segments[0], tf.minimum(lengths[0], budget))]
+        return [head(segments[0], tf.minimum(lengths[0], budget))]
     first, second = lengths
     # Taking a piece from the longer until all fit leaves both at half, or the shorter one whole.
     keep_first = tf.minimum(first, tf.maximum(budget - second, (budget + 1) // 2))
     keep_second = tf.minimum(second, tf.maximum(budget - first, budget // 2))
-    return [_head(segments[0], keep_first), _head(segments[1], keep_second)]
+    return [head(segments[0], keep_first), head(segments[1], keep_second)]
 
 
-def _head(segment, keep):
+def head(segment, keep):
     """The first `keep` [B] pieces of each row."""
     starts = segment.row_starts()
     return tf.gather(segment.values, tf.ragged.range(starts, starts + keep))
