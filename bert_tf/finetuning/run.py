@@ -12,6 +12,7 @@ import keras
 from bert_tf import files
 from bert_tf.finetuning.data import Batches, check_rows, read_rows
 from bert_tf.finetuning.model import make_model, with_labels
+from bert_tf.tasks.files.examples import OF_MODEL
 from bert_tf.training import precision, settled, strategies
 from bert_tf.training.compiling import compile_model
 from bert_tf.training.layers import GradualUnfreezing
@@ -21,7 +22,6 @@ from bert_tf.training.run import train
 from bert_tf.training.snapshots import named_variables
 
 RESULTS = "metrics.json"
-FILES = "data.json"  # in the model's folder: how files of its kind are read
 
 
 def finetune(config):
@@ -127,7 +127,7 @@ def _leave(folder, config, training, model, results):
     """Writes what a finished run is kept for, and removes what it could have been gone on with."""
     model.save_pretrained(folder / "model", overwrite=True)
     of_files = dataclasses.asdict(config.data.of_files())
-    files.write_text(folder / "model" / FILES, json.dumps(of_files, indent=2) + "\n")
+    files.write_text(folder / "model" / OF_MODEL, json.dumps(of_files, indent=2) + "\n")
     write_curves(folder, config.task, model.SCORE)
     write_card(
         folder / "model",

@@ -1,9 +1,11 @@
 """Texts and what is right for them, from a file of any of the formats, as the tasks take them."""
 
 import dataclasses
+import json
 import pathlib
 import re
 
+from bert_tf.config import from_dict
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.tasks.files.conll import read_conll
 from bert_tf.tasks.files.named import PREFIX, read_tfds
@@ -27,6 +29,7 @@ _ENDS = {
     ".json": "squad",
     **dict.fromkeys((".conll", ".bio", ".bioes", ".iob", ".txt"), "conll"),
 }
+OF_MODEL = "data.json"  # in a model's folder: the `FileConfig` of its data set
 _TARGETS = ("label", "labels", "score", "tags", "answers")  # where nothing else is said, the first that a row has
 _ROW = re.compile(r"^Row (\d+)")
 
@@ -54,8 +57,19 @@ class FileConfig:
             return self.format
         end = pathlib.Path(str(path).removesuffix(".gz")).suffix
         if end not in _ENDS:
-            raise ConfigError(f"{path}: no format is known by this name. Set data.format to {', '.join(READERS)}.")
+            raise ConfigError(f"{path}: no format is known by this name. Set format to one of {', '.join(READERS)}.")
         return _ENDS[end]
+
+
+def files_of(folder):
+    """How files of the data set that the model in `folder` was trained on are read; by default as their rows say."""
+    path = pathlib.Path(folder) / OF_MODEL
+    if not path.exists():
+        return FileConfig()
+    try:
+        return from_dict(FileConfig, json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be used: {error}") from None
 
 
 @dataclasses.dataclass
@@ -113,29 +127,34 @@ class Examples:
 
 
 def read_examples(path, config, task):
-    """The rows of a file as `Examples`, unchecked but for their form.
+    """The rows of a file as `Examples`, unchecked but for their form; arguments as for `stream_rows`."""
+    bad = BadRows(path, config.skip_bad_rows)
+    rows = list(stream_rows(path, config, task, bad))
+    if not rows:
+        raise InputError(f"{path} has no good row; the first: {bad.first}" if bad.count else f"{path} has no rows.")
+    places, texts, targets = zip(*rows, strict=True)
+    columns = tuple(list(column) for column in zip(*texts, strict=True))
+    return Examples(str(path), columns, None if targets[0] is None else list(targets), list(places), bad)
+
+
+def stream_rows(path, config, task, bad, with_target=True):
+    """Streams the rows of a file: (place, texts in order, what is right).
 
     Args:
         path: a file, or "tfds:NAME:SPLIT".
         config: `FileConfig`.
         task: the model or its class, whose `TEXTS` are the columns where the config names none.
+        bad: `BadRows` for the path.
+        with_target: whether rows without what is right are bad; it is None for all where no column has it.
     """
-    bad = BadRows(path, config.skip_bad_rows)
-    rows = _rows(path, config, bad)
-    first = next(rows, None)
-    if first is None:
-        raise InputError(f"{path} has no rows." if not bad.count else f"{path} has no good row; first: {bad.first}")
-    columns, target = _columns(path, first[1], config, task)
-    texts, targets, places = [[] for _ in columns], [], []
-    for place, row in (first, *rows):
+    columns = None
+    for place, row in _rows(path, config, bad):
+        if columns is None:
+            columns, target = _columns(path, row, config, task, with_target)
         if missing := [name for name in (*columns, target) if name is not None and row.get(name) is None]:
             bad(place, f"it has no {missing[0]!r}; it has: {', '.join(row)}")
-            continue
-        places.append(place)
-        targets.append(row.get(target))
-        for column, name in zip(texts, columns, strict=True):
-            column.append(row[name])
-    return Examples(str(path), tuple(texts), targets if target else None, places, bad)
+        else:
+            yield place, tuple(row[name] for name in columns), row.get(target)
 
 
 def _rows(path, config, bad):
@@ -147,17 +166,21 @@ def _rows(path, config, bad):
     return READERS[format](path, bad)
 
 
-def _columns(path, row, config, task):
-    """The names of the columns of texts, and that of the target, None where no row has one."""
+def _columns(path, row, config, task, with_target):
+    """The names of the columns of texts, and that of the target, None where it is not asked for or not there."""
     format = config.format_of(path)
-    if format in ("conll", "squad"):
-        return {"conll": (("words",), "tags"), "squad": (("question", "context"), "answers")}[format]
-    columns = config.columns or _usual_columns(row, task)
-    target = config.target or next((name for name in _TARGETS if name in row), None)
-    for name in (*columns, *([config.target] if config.target else [])):
-        if name not in row:
+    if format == "conll":
+        columns, target = ("words",), "tags"
+    elif format == "squad":
+        columns, target = ("question", "context"), "answers"
+    else:
+        columns = config.columns or _usual_columns(row, task)
+        target = config.target or next((name for name in _TARGETS if name in row), None)
+    target = target if with_target else None
+    for name in (*columns, target):
+        if name is not None and name not in row:
             raise InputError(
-                f"{path} has no column {name!r}; it has: {', '.join(row)}. Set data.columns and data.target."
+                f"{path} has no column {name!r}; it has: {', '.join(row)}. Name them with columns and target."
             )
     return columns, target
 
