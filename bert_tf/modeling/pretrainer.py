@@ -8,6 +8,7 @@ from bert_tf.modeling.distributed import global_mean
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.heads import MaskedLMHead
 from bert_tf.modeling.initializers import dense
+from bert_tf.modeling.losses import SparseCrossEntropy
 from bert_tf.modeling.pretrained import Pretrained
 
 # B batch, S sequence, P predictions, D hidden, V vocabulary
@@ -71,10 +72,9 @@ class BertPretrainer(Pretrained, keras.Model):
     def compile(self, optimizer, loss=None, weighted_metrics=None, **kwargs):
         """As Keras's, with both losses averaged over real predictions and both accuracies as defaults."""
         outputs = (features.MASKED_LM_LOGITS, features.NEXT_SENTENCE_LOGITS)
-        cross_entropy = keras.losses.SparseCategoricalCrossentropy
         super().compile(
             optimizer,
-            loss=loss or {name: global_mean(cross_entropy(from_logits=True)) for name in outputs},
+            loss=loss or {name: global_mean(SparseCrossEntropy()) for name in outputs},
             weighted_metrics=weighted_metrics or {name: ["accuracy"] for name in outputs},
             **kwargs,
         )

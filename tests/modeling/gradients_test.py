@@ -9,6 +9,7 @@ from keras import ops
 
 from bert_tf.modeling import gradients
 from bert_tf.modeling.block import TransformerBlock
+from bert_tf.modeling.losses import SparseCrossEntropy, cross_entropy
 from tests.modeling.backends import loss_and_gradients, value_and_gradients
 
 KEEP = np.random.default_rng(1).integers(0, 2, (2, 3, 4, 4)).astype("float64")
@@ -36,7 +37,13 @@ def plain_add_and_norm(x, residual, gamma, beta):
     return x / ops.sqrt(ops.mean(x * x, -1, keepdims=True) + 1e-3) * gamma + beta
 
 
+def plain_cross_entropy(logits):
+    return -ops.sum(ops.log(ops.softmax(logits)) * np.eye(7)[IDS], -1)
+
+
+IDS = [6, 0, 3, 3, 1]
 CASES = [
+    (lambda logits: cross_entropy(logits, ops.convert_to_tensor(IDS)), plain_cross_entropy, [(5, 7)]),
     (gradients.gelu, plain_gelu, [(5, 7)]),
     (attend, plain_attend, [(2, 3, 4, 4), (2, 3, 4, 5)]),
     (add_and_norm, plain_add_and_norm, [(3, 4, 4), (3, 4, 4), (4,), (4,)]),
@@ -47,7 +54,7 @@ CASES = [
 def test_equal_to_automatic_differentiation(ours, plain, shapes):
     random = np.random.default_rng(0)
     arrays = [2 * random.normal(size=shape) for shape in shapes]
-    weights = random.normal(size=(2, 3, 4, 5) if ours is attend else shapes[0])
+    weights = random.normal(size={"attend": (2, 3, 4, 5), "<lambda>": (5,)}.get(ours.__name__, shapes[0]))
     found, expected = (
         value_and_gradients(lambda *xs, f=function: ops.sum(f(*xs) * weights), arrays) for function in (ours, plain)
     )
@@ -71,3 +78,9 @@ def test_a_trained_block_is_differentiated_right_with_dropout_off():
     assert found[0] == pytest.approx(expected[0], rel=1e-5)
     for name, gradient in expected[1].items():
         np.testing.assert_allclose(found[1][name], gradient, rtol=0, atol=1e-4 * max(1, np.abs(gradient).max()))
+
+
+def test_cross_entropy_of_logits_far_apart_and_of_many_dimensions():
+    logits = np.array([[[200.0, 0, -200], [0, 0, 0]]], "float32")
+    loss = SparseCrossEntropy(reduction=None)(np.array([[2, 1]]), logits)
+    np.testing.assert_allclose(ops.convert_to_numpy(loss), [[400, np.log(3)]], rtol=1e-6)
