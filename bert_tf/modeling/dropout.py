@@ -30,6 +30,6 @@ class Dropout(keras.layers.Dropout):
         size = 1
         for dimension in shape:
             size = size * dimension
-        words = keras.random.randint(((size + 3) // 4,), -(2**31), 2**31 - 1, "int32", seed=self.seed_generator)
-        bits = ops.reshape(ops.view(words, "uint8")[:size], shape)
+        words = keras.random.randint(((size + 3) // 4, 1), -(2**31), 2**31 - 1, "int32", seed=self.seed_generator)
+        bits = ops.reshape(ops.reshape(ops.view(words, "uint8"), (-1,))[:size], shape)
         return ops.cast(bits >= ops.cast(self.dropped, "uint8"), self.compute_dtype)
