@@ -1,10 +1,14 @@
 """The verb `export`."""
 
+import dataclasses
+
+from bert_tf.config import override
 from bert_tf.errors import ConfigError
-from bert_tf.export.labelled import read_labelled
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import load
+from bert_tf.tasks.files.examples import FileConfig, read_examples
+from bert_tf.tasks.files.targets import fit_targets
 from bert_tf.text.corpus import find_files, read_lines
 
 # Any text will do to see whether an artifact computes what Keras computes.
@@ -17,18 +21,25 @@ _TEXTS = [
 _TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05}  # of a number in an answer, against Keras in float32
 
 
+@dataclasses.dataclass(frozen=True)
+class ExportConfig:
+    """What overrides may say: `data` is how --accuracy_data is read."""
+
+    data: FileConfig = FileConfig()
+
+
 def export(flags, overrides):
     """Writes the artifact and says how near it is to the Keras model."""
-    del overrides
+    config = override(ExportConfig(), overrides)
     formats = {"saved_model": _saved_model, "tflite": _tflite}
     if flags.format not in formats:
         raise ConfigError(f"Received: --format={flags.format}. Choose saved_model or tflite.")
     if flags.dtype not in _TOLERANCE:
         raise ConfigError(f"Received: --dtype={flags.dtype}. Choose {' or '.join(_TOLERANCE)}.")
-    formats[flags.format](flags, load(flags.model))
+    formats[flags.format](flags, load(flags.model), config.data)
 
 
-def _saved_model(flags, reference):
+def _saved_model(flags, reference, _):
     if flags.version < 0:
         raise ConfigError(f"Received: --version={flags.version}. Versions are numbers from 1; 0 is the next.")
     model = reference if flags.dtype == "float32" else load(flags.model, flags.dtype)
@@ -38,7 +49,7 @@ def _saved_model(flags, reference):
     print(f"{path}: answers within {difference:.0e} of Keras's")
 
 
-def _tflite(flags, model):
+def _tflite(flags, model, data):
     report = export_tflite(
         model,
         flags.output,
@@ -46,7 +57,7 @@ def _tflite(flags, model):
         _check_texts(model, _TEXTS),
         flags.quantize,
         _check_texts(model, _lines(flags.calibration)) if flags.calibration else None,
-        read_labelled(flags.accuracy_data, model) if flags.accuracy_data else None,
+        _labelled(flags.accuracy_data, data, model) if flags.accuracy_data else None,
         flags.max_drop,
     )
     print(f"{flags.output}: {report['mib']:.1f} MiB, {report['quantize']}")
@@ -60,6 +71,12 @@ def _tflite(flags, model):
 def _check_texts(model, texts):
     """The texts for each of those that the model must be given."""
     return tuple(texts for name in model.TEXTS if name not in model.OPTIONAL_TEXTS)
+
+
+def _labelled(path, config, model):
+    """(texts, targets) of a file, as the model's `score` takes them."""
+    examples = fit_targets(read_examples(path, config, model), model, config.separator).checked(model)
+    return examples.texts, examples.targets
 
 
 def _lines(patterns):

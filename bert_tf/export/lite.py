@@ -20,8 +20,9 @@ class LiteModel:
         with quiet():
             interpreter = Interpreter(model_path=str(path), num_threads=num_threads)
             runners = [interpreter.get_signature_runner(name) for name in interpreter.get_signature_list()]
-        first = INPUT_NAMES[features.INPUT_IDS]
-        by_length = {int(runner.get_input_details()[first]["shape"][1]): runner for runner in runners}
+            by_length = {_length_of(runner): runner for runner in runners}
+            for length, runner in by_length.items():
+                runner(**dict.fromkeys(INPUT_NAMES.values(), np.zeros([1, length], "int32")))  # allocates, and says so
         self._runners = dict(sorted(by_length.items(), reverse=True))
         self.lengths = list(self._runners)
 
@@ -48,3 +49,7 @@ class LiteModel:
             self(row)
             times.append(time.perf_counter() - begin)
         return float(np.median(times[3:])) * 1e3
+
+
+def _length_of(runner):
+    return int(runner.get_input_details()[INPUT_NAMES[features.INPUT_IDS]]["shape"][1])

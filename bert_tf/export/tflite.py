@@ -36,7 +36,7 @@ def export_tflite(
         scores too low or is not finite, and then nothing is kept.
     """
     path = pathlib.Path(path)
-    _check(model, path, lengths, quantize, calibration)
+    _check(model, path, lengths, quantize, calibration and accuracy_data)
     content = convert(model, head_of(model).to_file, lengths, quantize, calibration)
     labels = getattr(model, "labels", ())
     content = add_metadata(content, path.stem, f"BERT for {model.TASK}", model.tokenizer.vocabulary, labels)
@@ -54,11 +54,14 @@ def export_tflite(
     return report
 
 
-def _check(model, path, lengths, quantize, calibration):
+def _check(model, path, lengths, quantize, measured):
     if quantize not in QUANTIZE:
         raise ConfigError(f"Received: quantize={quantize!r}. Choose from {', '.join(QUANTIZE)}.")
-    if quantize == "int8_full" and not calibration:
-        raise ConfigError("int8_full learns its ranges from texts: give some hundred (--calibration FILE).")
+    if quantize == "int8_full" and not measured:
+        raise ConfigError(
+            "int8_full learns its ranges from some hundred texts (--calibration FILE), and often costs accuracy, so it "
+            "has to be scored (--accuracy_data FILE)."
+        )
     most = model.config.max_positions
     if not lengths or not all(len(model.TEXTS) + 1 < length <= most for length in lengths):
         raise ConfigError(

@@ -15,6 +15,9 @@ from bert_tf.export import tflite
 from bert_tf.export.lite import LiteModel
 from bert_tf.export.lite_task import on_device
 from bert_tf.export.tflite import export_tflite
+from bert_tf.tasks import TextClassifier
+from bert_tf.text.tokenizer import Tokenizer
+from tests.export.conftest import ENCODER, VOCABULARY
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +75,26 @@ def test_the_files_own_answers(model, exported):
         assert answer["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
 
 
-@pytest.mark.parametrize(("quantize", "size"), [("float16", 0.6), ("int8", 0.45), ("int8_full", 0.45)])
+@pytest.mark.parametrize(("quantize", "size"), [("float16", 0.6), ("int8", 0.45)])
 def test_quantized_files(model, texts, tmp_path, exported, quantize, size):
     path = tmp_path / "model.tflite"
-    report = export_tflite(model, path, [48], texts, quantize, calibration=texts * 4)
-    assert report["error"][48] < {"float16": 5e-3, "int8": 0.05, "int8_full": 0.3}[quantize]
+    report = export_tflite(model, path, [48], texts, quantize)
+    assert report["error"][48] < {"float16": 5e-3, "int8": 0.05}[quantize]
     assert path.stat().st_size < size * exported[0].stat().st_size
     graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
     assert not [code.customCode for code in graph.operatorCodes if code.customCode]
     kinds = {tensor.type for tensor in graph.subgraphs[0].tensors}
     assert (schema.TensorType.FLOAT16 if quantize == "float16" else schema.TensorType.INT8) in kinds
+
+
+def test_full_integer_file(texts, tmp_path):
+    gentle = TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], **ENCODER | {"initializer_range": 0.1})
+    data, path = (texts, ["x", "y", "x", "y"]), tmp_path / "model.tflite"
+    report = export_tflite(gentle, path, [48, 16], texts, "int8_full", texts, data, max_drop=100.0)
+    assert max(report["error"].values()) < 0.1
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
+    kinds = [tensor.type for tensor in graph.subgraphs[0].tensors]
+    assert kinds.count(schema.TensorType.INT8) > 2 * kinds.count(schema.TensorType.FLOAT32)
 
 
 def test_a_file_that_differs_is_not_kept(model, texts, tmp_path, monkeypatch):
