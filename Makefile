@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Isolated builds: one of the dependencies comes as source, and its own way to build breaks beside newer tools.
 PIP_INSTALL := $(BIN)/python -m pip install --use-pep517 --constraint constraints.txt
 
-.PHONY: quickstart test test-jax parity lint format clean
+.PHONY: quickstart test test-jax soak parity lint format clean
 
 # Options of the verb go into ARGS: make quickstart ARGS="--seed 1"
 quickstart: $(VENV)/installed
@@ -18,6 +18,11 @@ test: $(VENV)/installed-dev
 # The models on Keras's JAX backend.
 test-jax: $(VENV)/installed-dev
 	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/modeling $(ARGS)
+
+# Kills training runs at random moments and compares what they end with; 20 minutes.
+soak: $(VENV)/installed-dev
+	$(BIN)/python tools/soak.py --folder runs/soak-1
+	$(BIN)/python tools/soak.py --folder runs/soak-2 --workers 2
 
 # Other projects open what bert_tf writes, and the other way round; makes an environment of its own with PyTorch.
 parity: $(VENV)/installed-dev

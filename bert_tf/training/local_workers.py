@@ -17,7 +17,7 @@ def run_workers(count, arguments):
     Returns:
         The exit code of the first worker that fails, 0 if none does.
     """
-    ports = _free_ports(count)
+    ports = free_ports(count)
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
 
     def start(index):
@@ -47,7 +47,8 @@ def _pass_on(processes, number):
             process.send_signal(number)
 
 
-def _free_ports(count):
+def free_ports(count):
+    """Ports of this machine that nobody listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for opened in sockets:
         opened.bind(("127.0.0.1", 0))

@@ -109,13 +109,16 @@ class Snapshots:
 
 
 def named_variables(model):
-    """Every variable on which the rest of a training run depends, by a name that the next process finds again."""
+    """Every variable on which the rest of a training run depends, by a name that the next process finds again.
+
+    They are numbered: the paths of some hold numbers that Keras goes on counting in a process.
+    """
     optimizer = model.optimizer
     if not optimizer.built:
         with model.distribute_strategy.scope():
             optimizer.build(model.trainable_variables)
     parts = {"model": model.variables, "optimizer": optimizer.variables}
-    return {f"{part}/{i:04d}/{v.path}": v for part, variables in parts.items() for i, v in enumerate(variables)}
+    return {f"{part}/{i:04d}": v for part, variables in parts.items() for i, v in enumerate(variables)}
 
 
 def _digest(path):

@@ -36,12 +36,15 @@ class Source:
         """Losses, accuracies and the masked perplexity on held-out records: means over batches as in training."""
         strategy = model.distribute_strategy
         rows = rows_a_replica(strategy, self.phase.batch_size)
-        epoch = self._dataset(self.heldout, rows, shard=(0, strategy.num_replicas_in_sync), shuffle=False, repeat=1)
-        steps = min(len(epoch), self.config.evaluate_batches)
+        steps = min(len(self.heldout_batches(rows, strategy.num_replicas_in_sync)), self.config.evaluate_batches)
         data = distribute(strategy, functools.partial(self._dataset, self.heldout, shuffle=False), rows)
         scores = model.evaluate(data, steps=steps, verbose=0, return_dict=True)
         scores = {short_name(name): value for name, value in scores.items()}
         return scores | {"masked_lm_perplexity": math.exp(min(scores["masked_lm_loss"], 700))}
+
+    def heldout_batches(self, rows, shards=1):
+        """One pass over the held-out records, or the first of so many shards of them."""
+        return self._dataset(self.heldout, rows, shard=(0, shards), shuffle=False, repeat=1)
 
     def _dataset(self, records, rows, **settings):
         how = {"seed": self.config.seed, "buckets": self.phase.buckets or None, "pack_length": self.phase.pack_length}
@@ -88,6 +91,8 @@ def check_vocabulary(records, vocabulary, owner):
 def check_lengths(sources, positions):
     """Raises `ConfigError` if rows are longer than the model has positions."""
     for source in sources:
+        if (source.phase.pack_length or 0) > positions:
+            raise ConfigError(f"Received: pack_length={source.phase.pack_length}. The model has {positions} positions.")
         for records in (source.records, source.heldout):
             if records and (width := records.shapes[INPUT_IDS][0]) > positions:
                 raise ConfigError(

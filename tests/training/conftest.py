@@ -1,0 +1,45 @@
+"""Small records to train on, and a config that trains a tiny model on them."""
+
+import dataclasses
+
+import pytest
+
+from bert_tf.data.records import RecordsConfig, write_records
+from bert_tf.training.settings import ModelConfig, PhaseConfig, PretrainConfig, TrainingConfig
+from tests.data.conftest import corpus, tokenizer  # noqa: F401 (fixtures)
+
+TINY = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "max_positions": 64}
+QUICK = {"steps": 12, "precision": "float32", "log_every": 3, "evaluate_every": 6, "checkpoint_every": 4}
+
+
+@pytest.fixture(scope="session")
+def records(corpus, tokenizer, tmp_path_factory):  # noqa: F811
+    """Folders of records: "short" rows of 32 pieces, "long" ones of 64, "dynamic" without masks."""
+    root = tmp_path_factory.mktemp("records")
+    common = {"max_predictions": 5, "dupe_factor": 2, "num_processes": 1}
+    kinds = {"short": {"max_length": 32}, "long": {"max_length": 64}, "dynamic": {"max_length": 32}}
+    for name, settings in kinds.items():
+        write_records(
+            corpus, tokenizer, root / name, RecordsConfig(**common, **settings, static_masking=name != "dynamic")
+        )
+    return root
+
+
+@pytest.fixture
+def config(records, tmp_path):
+    """A run of 12 steps in `tmp_path`/run."""
+    return PretrainConfig(
+        output=str(tmp_path / "run"),
+        model=ModelConfig(**TINY),
+        data=PhaseConfig(records=str(records / "short"), heldout=str(records / "short"), batch_size=8),
+        training=TrainingConfig(**QUICK),
+    )
+
+
+def changed(config, **parts):
+    """The config with fields of its parts changed: `changed(config, training={"steps": 3})`."""
+    new = {
+        name: dataclasses.replace(getattr(config, name), **value) if isinstance(value, dict) else value
+        for name, value in parts.items()
+    }
+    return dataclasses.replace(config, **new)

@@ -1,0 +1,144 @@
+"""Kills training runs with SIGKILL at random moments, takes them up again, and compares the weights bit by bit.
+
+    python tools/soak.py [--kills 20] [--workers 2] [--seed 0] [--folder soak]
+
+One run is left alone; the other is killed until it has had all its kills, a snapshot being written every few steps, so
+that some hit a writer. With several workers all are killed at once, or only one, whose run the others then wait for.
+"""
+
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+from absl import app, flags
+
+from bert_tf.data.records import RecordsConfig, write_records
+from bert_tf.features import SPECIAL_TOKENS
+from bert_tf.text.tokenizer import Tokenizer
+
+KILLS = flags.DEFINE_integer("kills", 20, "how often")
+WORKERS = flags.DEFINE_integer("workers", 0, "so many worker processes; 0: one process")
+SEED = flags.DEFINE_integer("seed", 0, "of the moments")
+FOLDER = flags.DEFINE_string("folder", "soak", "a folder that is made anew")
+
+CONFIG = """
+[model]
+hidden_size = 64
+num_layers = 2
+num_heads = 2
+max_positions = 64
+
+[data]
+batch_size = 8
+
+[training]
+steps = {steps}
+learning_rate = 1e-3
+precision = "float32"
+log_every = 5
+checkpoint_every = 6
+"""
+STEPS_A_KILL = 30
+PATIENCE = 300  # seconds without a new snapshot
+
+
+def main(argv):
+    del argv
+    folder = pathlib.Path(FOLDER.value)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    make_records(folder)
+    (folder / "config.toml").write_text(CONFIG.format(steps=STEPS_A_KILL * KILLS.value), encoding="utf-8")
+    if start(folder, "alone").wait():
+        sys.exit("The run that nobody kills failed.")
+    chance = random.Random(SEED.value)
+    begin = time.time()
+    for kill in range(1, KILLS.value + 1):
+        before = steps(folder)
+        run = start(folder, "killed")
+        wait_for_snapshot(folder, run, before)
+        time.sleep(chance.random() * 0.5)
+        victims = kill_some(run, chance)
+        print(f"kill {kill}: {victims} after step {max(steps(folder))}, {time.time() - begin:.0f} s", flush=True)
+    if start(folder, "killed").wait():
+        sys.exit("The last run failed.")
+    compare(weights(folder / "alone"), weights(folder / "killed"))
+
+
+def make_records(folder):
+    """Made-up text, tokenized to records."""
+    chance = np.random.default_rng(0)
+    words = [f"w{n}" for n in range(300)]
+    documents = [[" ".join(chance.choice(words, 12)) for _ in range(12)] for _ in range(100)]
+    (folder / "text.txt").write_text("\n\n".join(map("\n".join, documents)), encoding="utf-8")
+    tokenizer = Tokenizer([*SPECIAL_TOKENS, *words])
+    write_records(folder / "text.txt", tokenizer, folder / "records", RecordsConfig(max_length=64, max_predictions=10))
+
+
+def start(folder, name):
+    command = [sys.executable, "-m", "bert_tf", "pretrain", f"--config={folder}/config.toml"]
+    command += [f"--output={folder}/{name}", f"data.records={folder}/records"]
+    if WORKERS.value:
+        command.insert(4, f"--workers={WORKERS.value}")
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=(folder / "log.txt").open("a"))
+
+
+def steps(folder):
+    return {int(path.name[5:]) for path in (folder / "killed/checkpoints").glob("step-*")} or {0}
+
+
+def wait_for_snapshot(folder, run, before):
+    end = time.time() + PATIENCE
+    while max(steps(folder)) <= max(before):
+        if run.poll() is not None or time.time() > end:
+            sys.exit(f"The run came no further than step {max(before)}; see {folder}/log.txt.")
+        time.sleep(0.005)
+
+
+def kill_some(run, chance):
+    """Kills the run; of several workers sometimes one alone, to see that it comes back, and then all."""
+    workers = [int(pid) for pid in children(run.pid)]
+    if workers and chance.random() < 0.5:
+        victim = chance.choice(workers)
+        kill(victim)
+        time.sleep(20)  # in which the others notice
+        kill(run.pid, *children(run.pid))
+        run.wait()
+        return "one worker, then all"
+    kill(run.pid, *workers)
+    run.wait()
+    return "all"
+
+
+def children(pid):
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return list(map(int, found.stdout.split()))
+
+
+def kill(*pids):
+    for pid in pids:
+        subprocess.run(["kill", f"-{signal.SIGKILL:d}", str(pid)], check=False)
+
+
+def weights(folder):
+    arrays = {}
+    with h5py.File(folder / "model/model.weights.h5") as file:
+        file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return arrays
+
+
+def compare(one, other):
+    different = [name for name in one if not np.array_equal(one[name], other[name])]
+    if different or one.keys() != other.keys():
+        sys.exit(f"{len(different)} of {len(one)} weights differ: {', '.join(different[:5])}")
+    print(f"{KILLS.value} kills: all {len(one)} weights are equal, bit by bit")
+
+
+if __name__ == "__main__":
+    app.run(main)
