@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Isolated builds: one of the dependencies comes as source, and its own way to build breaks beside newer tools.
 PIP_INSTALL := $(BIN)/python -m pip install --use-pep517 --constraint constraints.txt
 
-.PHONY: quickstart test test-jax soak parity lint format clean
+.PHONY: quickstart test test-jax soak parity bench lint format clean
 
 # Options of the verb go into ARGS: make quickstart ARGS="--seed 1"
 quickstart: $(VENV)/installed
@@ -27,6 +27,10 @@ soak: $(VENV)/installed-dev
 # Other projects open what bert_tf writes, and the other way round; makes an environment of its own with PyTorch.
 parity: $(VENV)/installed-dev
 	$(BIN)/python tools/parity.py
+
+# Training steps beside the peers', written to docs/PERFORMANCE.md; about an hour, less with ARGS="--sizes 6x384".
+bench: $(VENV)/installed-dev
+	$(BIN)/python tools/benchmark.py $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
