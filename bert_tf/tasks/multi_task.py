@@ -46,10 +46,14 @@ class MultiTask(DistributedSteps, keras.Model):
 
     def compile(self, optimizer=None, **kwargs):
         """As Keras's; by default AdamW at 5e-5. Losses are the tasks' own, weighed by their shares."""
+        losses = {name: task.default_loss() for name, task in self.tasks.items()}
         super().compile(
             optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0),
-            loss={name: task.default_loss() for name, task in self.tasks.items()},
-            loss_weights=dict(self.shares),
+            loss=losses,
+            loss_weights={
+                name: keras.tree.map_structure(lambda _, name=name: self.shares[name], loss)
+                for name, loss in losses.items()
+            },
             **kwargs,
         )
 

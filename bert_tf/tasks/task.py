@@ -36,7 +36,7 @@ class Task(Pretrained, keras.Model):
     OPTIONAL_TEXTS = ()  # those of them that may be left out, or be ""
     SCORE = None  # the key of `score` that the best model has the highest value of
     LENGTH = 128  # pieces a row where no `max_length` is given; None: all positions
-    reads_pooler = True
+    reads_pooler = True  # whether the head learns through the pooler of the encoder
 
     def __init__(self, tokenizer, max_length, name=None, dtype=None, trainable=True, encoder="bert", **settings):
         super().__init__(name=name or self.TASK, dtype=dtype, trainable=trainable)

@@ -6,7 +6,7 @@ import pytest
 
 import bert_tf
 from bert_tf.errors import ConfigError
-from bert_tf.tasks import TextClassifier, TextEmbedder
+from bert_tf.tasks import QuestionAnswerer, TextClassifier, TextEmbedder
 from bert_tf.tasks.multi_task import MultiTask
 from bert_tf.text.tokenizer import Tokenizer
 from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
@@ -61,6 +61,22 @@ def test_learns_all_tasks_and_saves_each(model, tmp_path):
         loaded = bert_tf.load(tmp_path / "all" / name)
         assert type(loaded) is type(task)
         assert loaded.predict_text(TEXTS[:4]) == task.predict_text(TEXTS[:4])
+
+
+def test_heads_of_every_shape_go_together(model):
+    """A task with two losses, too: each counts by the task's share."""
+    mood = model.tasks["mood"]
+    spans = QuestionAnswerer(mood.tokenizer, max_length=12, encoder=mood.encoder)
+    both = MultiTask({"mood": mood, "spans": spans}, {"mood": 30, "spans": 10})
+    both.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    contexts = ["a good film", "the film is bad"]
+    spots = [[{"text": "good", "answer_start": 2}], [{"text": "bad", "answer_start": 12}]]
+    data = {"mood": (contexts, ["pos", "neg"]), "spans": ((["film", "film"], contexts), spots)}
+    losses = both.fit(data, batch_size=8, verbose=0, steps_per_epoch=1).history
+    parts = {name: value[0] for name, value in losses.items() if name != "loss"}
+    assert len(parts) == 3
+    weighted = sum((0.75 if "mood" in name else 0.25) * value for name, value in parts.items())
+    assert losses["loss"][0] == pytest.approx(weighted, rel=1e-4)
 
 
 def test_pooler_is_trained_if_one_task_reads_it(model):
