@@ -1,0 +1,68 @@
+"""A small encoder's folder, files of toy data, and fine-tuning runs on them."""
+
+import json
+
+import keras
+import pytest
+
+from bert_tf.finetuning.run import finetune
+from bert_tf.finetuning.settings import DataConfig, FinetuneConfig, FinetuneTraining, ModelConfig
+from bert_tf.modeling.encoder import BertEncoder
+from bert_tf.text.tokenizer import Tokenizer
+from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
+
+TRAINING = {"learning_rate": 0.01, "precision": "float32", "strategy": "one"}
+QUESTION = {"question": "is the film", "context": "the film is bad", "answers": [{"text": "bad", "answer_start": 12}]}
+
+
+@pytest.fixture(scope="session")
+def init(tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("init") / "encoder"
+    BertEncoder(**SIZES | {"hidden_dropout": 0.1}).save_pretrained(folder, Tokenizer(VOCABULARY))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory):
+    """Files of toy problems, one for each kind of task."""
+    folder = tmp_path_factory.mktemp("toys")
+    rows = list(zip(TEXTS, LABELS, strict=True))
+
+    def write(name, lines):
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    write("classes.tsv", ["label\ttext", *(f"{label}\t{text}" for text, label in rows)])
+    write("labels.tsv", ["labels\ttext", *(f"{label},{'film' * ('film' in text)}\t{text}" for text, label in rows)])
+    write("scores.tsv", ["score\ta\tb", *(f"{5 * (text == 'good')}\tgood\t{text}" for text, _ in rows)])
+    write("pairs.tsv", ["text\ttext_pair", *(f"{text}\t{text}" for text, _ in rows)])
+    tag = {"good": "B-UP", "bad": "B-DOWN"}
+    write("tags.bio", [line for text, _ in rows for line in [*(f"{w}\t{tag.get(w, 'O')}" for w in text.split()), ""]])
+    question = {"id": "q", "question": QUESTION["question"], "answers": QUESTION["answers"]}
+    paragraphs = [{"context": QUESTION["context"], "qas": [question | {"id": f"q{i}"}]} for i in range(16)]
+    write("questions.json", [json.dumps({"data": [{"paragraphs": paragraphs}]})])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(init, toys, tmp_path_factory):
+    """Fine-tunes on a toy file: settings of `FinetuneConfig` and its parts to the run's folder and what it returns."""
+
+    def start(file, output=None, data=(), model=(), training=(), **settings):
+        output = output or tmp_path_factory.mktemp("run") / "run"
+        config = FinetuneConfig(
+            output=str(output),
+            data=DataConfig(folder=str(toys), train=file, heldout=file, **dict(data)),
+            model=ModelConfig(init=str(init), **dict(model)),
+            training=FinetuneTraining(**TRAINING | dict(training)),
+            **{"batch_size": 8, "epochs": 4} | settings,
+        )
+        return output, finetune(config)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def classifier(run):
+    """(run folder, results) of a classifier."""
+    return run("classes.tsv", epochs=8)
