@@ -6,6 +6,8 @@ from bert_tf.errors import InputError
 def read_answers(answers, row, context=None):
     """The answers to the question of a row: a list of {"text", "answer_start"}.
 
+    They may overlap, as the answers of SQuAD's several annotators do; each must stand where it says.
+
     Args:
         answers: such a list, or as Hugging Face's copies of SQuAD have it, {"text": [...], "answer_start": [...]}.
         row: the number that messages name.
