@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Isolated builds: one of the dependencies comes as source, and its own way to build breaks beside newer tools.
 PIP_INSTALL := $(BIN)/python -m pip install --use-pep517 --constraint constraints.txt
 
-.PHONY: quickstart test test-jax soak parity bench lint format clean
+.PHONY: quickstart test test-jax soak parity bench results lint format clean
 
 # Options of the verb go into ARGS: make quickstart ARGS="--seed 1"
 quickstart: $(VENV)/installed
@@ -31,6 +31,10 @@ parity: $(VENV)/installed-dev
 # Training steps beside the peers', written to docs/PERFORMANCE.md; about an hour, less with ARGS="--sizes 6x384".
 bench: $(VENV)/installed-dev
 	$(BIN)/python tools/benchmark.py $(ARGS)
+
+# Fine-tunes on every data set and writes docs/RESULTS.md: make results ARGS="--data FOLDER --peers"
+results: $(VENV)/installed-dev
+	$(BIN)/python tools/results.py $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

