@@ -35,8 +35,11 @@ def read_monitoring(file):
     """The path of Prometheus's metrics in a --monitoring_config_file (MonitoringConfig); None where it is off."""
     prometheus = _read(file, config_protos.new("MonitoringConfig")).prometheus_config
     path = prometheus.path or "/monitoring/prometheus/metrics"  # TF Serving's own default
-    if not path.startswith("/") or path == "/" or path.startswith("/v1/") or set(path) & set("{}?# "):
-        raise ConfigError(f"{file}: received path {path!r}. It must begin with a slash, and not be one of the API.")
+    taken = path in ("/", "/models") or path.startswith("/v1/")
+    if not path.startswith("/") or taken or set(path) & set("{}?# "):
+        raise ConfigError(
+            f"{file}: received path {path!r}. It must begin with a slash, and not be one of the server's."
+        )
     return path if prometheus.enable else None
 
 

@@ -37,6 +37,9 @@ class Inference:
         try:
             async with asyncio.timeout(self.limits.seconds):
                 return await work
+        except asyncio.CancelledError:  # the client of a gRPC call has gone
+            code = Code.CANCELLED
+            raise
         except Exception as error:
             failure = from_exception(error, self.limits.seconds)
             code = failure.code

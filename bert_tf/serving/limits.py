@@ -28,9 +28,10 @@ class Limits:
 
     def _check_strings(self, name, value):
         lengths = [len(string) for string in value.flat]
-        if max(lengths) > self.text_bytes:
+        longest = max(lengths, default=0)
+        if longest > self.text_bytes:
             raise invalid(
-                f"Received: {max(lengths)} bytes in row {lengths.index(max(lengths))} of {name}. "
+                f"Received: {longest} bytes in row {lengths.index(longest)} of {name}. "
                 f"A text has at most {self.text_bytes} bytes; cut it, or split it into rows."
             )
         if sum(lengths) > self.body_bytes:  # one string of a proto may stand for many rows

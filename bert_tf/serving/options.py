@@ -42,7 +42,7 @@ def from_flags(flags):
         warmup=flags.enable_model_warmup,
         batching=_batching(flags),
         limits=Limits(flags.max_body_bytes, flags.max_rows, flags.max_text_bytes, flags.rest_api_timeout_in_ms / 1000),
-        metrics_paths=("/metrics", monitoring) if monitoring else ("/metrics",),
+        metrics_paths=tuple(dict.fromkeys(("/metrics", monitoring or "/metrics"))),
     )
 
 

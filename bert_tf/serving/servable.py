@@ -37,7 +37,8 @@ class Servable:
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
-        self.signature_defs = read_signature_defs(self.path)
+        self.signature_defs = _read_signature_defs(self.path)
+        self.labels = _read_labels(self.path)
         try:
             self._model = tf.saved_model.load(str(self.path))  # keeps the variables alive
         except Exception as error:  # whatever a damaged graph makes the loader raise
@@ -55,14 +56,14 @@ class Servable:
             raise invalid(f"Received: signature_name={name!r}. Signatures: {', '.join(sorted(self.signatures))}.")
         return self.signatures[name]
 
-    @property
-    def labels(self):
-        """Lines of the labels.txt that export put into the version's folder; [] without one."""
-        files = sorted(self.path.glob("labels.txt")) + sorted(self.path.glob("assets*/labels.txt"))
-        return files[0].read_text(encoding="utf-8").splitlines() if files else []
+
+def _read_labels(path):
+    """Names of the classes, from the labels.txt that export put among the assets; [] without one."""
+    files = sorted(path.glob("labels.txt")) + sorted(path.glob("assets*/labels.txt"))
+    return files[0].read_text(encoding="utf-8").removesuffix("\n").split("\n") if files else []
 
 
-def read_signature_defs(path):
+def _read_signature_defs(path):
     """{name: SignatureDef} of the graph tagged "serve"."""
     file = path / "saved_model.pb"
     if not file.is_file():

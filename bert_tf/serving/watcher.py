@@ -4,7 +4,6 @@ import asyncio
 
 from absl import logging
 
-from bert_tf.errors import InputError
 from bert_tf.serving.models import Version
 from bert_tf.serving.servable import Servable
 from bert_tf.serving.version_folders import find_versions, fingerprint
@@ -55,9 +54,10 @@ class Watcher:
         version.begin_loading()
         try:
             version.loaded(await asyncio.to_thread(_open, path, self._warmup))
-        except InputError as error:
-            version.failed(str(error), files)
-            self._say(model, f"version {number} is not served: {error}")
+        except Exception as error:  # whatever a damaged version makes TensorFlow raise
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            version.failed(reason, files)
+            self._say(model, f"version {number} is not served: {reason}")
             return False
         self._tell(model, f"version {number} is served from {path}")
         return True
