@@ -1,6 +1,8 @@
 """The gRPC services through the stubs of tensorflow-serving-api, and health through grpcio-health-checking's."""
 
 import contextlib
+import random
+import socket
 
 import grpc
 import numpy as np
@@ -198,3 +200,10 @@ def test_time_limit_of_both_apis(base_path):
             stub.Predict(predict_request("slow", steps=np.array([100_000], "int32")), timeout=10)
         # A graph that runs cannot be stopped, but what it held is free again when it ends.
         assert 200 in (client.predict(instances=["abc"])[0] for _ in range(100))
+
+
+def test_noise_at_the_port_does_no_harm(client, stub):
+    for size in (1, 100, 10_000):
+        with socket.create_connection(client.grpc.split(":")) as connection, contextlib.suppress(ConnectionError):
+            connection.sendall(random.Random(size).randbytes(size))
+    assert stub.Predict(predict_request(text=["abc"]), timeout=10).outputs
