@@ -29,7 +29,8 @@ class Signature:
     def run(self, inputs):
         """Arrays in, arrays out, both {name: numpy array}; strings are bytes in object arrays."""
         tensors = {name: tf.constant(value, self.inputs[name].dtype) for name, value in inputs.items()}
-        return {name: value.numpy() for name, value in self.function(**tensors).items()}
+        answers = self.function(**tensors)
+        return {name: answers[name].numpy() for name in self.outputs}
 
 
 class Servable:
