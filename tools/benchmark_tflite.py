@@ -28,9 +28,8 @@ def main():
         work |= {peer: onnx(peer, threads, list(row.values())) for peer in peers}
         times = medians(work)
         for name, seconds in times.items():
-            print(
-                f"{threads} threads, {lite.lengths[0]} pieces: {seconds * 1e3:7.2f} ms {seconds / times[path]:5.2f} {name}"
-            )
+            ratio = seconds / times[path]
+            print(f"{threads} threads, {lite.lengths[0]} pieces: {seconds * 1e3:7.2f} ms {ratio:5.2f} {name}")
 
 
 def onnx(path, threads, values):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
 from bert_tf import features
 from bert_tf.export.signatures import BUCKET, EXAMPLES, SERVING_DEFAULT, TOKENS
@@ -14,8 +15,6 @@ def write_warmup(folder, name, model):
 
     TFRecord of `tensorflow.serving.PredictionLog`, as the guide "SavedModel Warmup" of TF Serving describes it.
     """
-    from tensorflow_serving.apis import prediction_log_pb2
-
     path = folder / FILE
     path.parent.mkdir(parents=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
