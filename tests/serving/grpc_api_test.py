@@ -1,8 +1,10 @@
 """The gRPC services through the stubs of tensorflow-serving-api, and health through grpcio-health-checking's."""
 
+import concurrent.futures
 import contextlib
 import random
 import socket
+import time
 
 import grpc
 import numpy as np
@@ -22,6 +24,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from bert_tf.serving.batcher import BatchingConfig
 from bert_tf.serving.limits import Limits
 from tests.serving.conftest import running
 
@@ -207,3 +210,23 @@ def test_noise_at_the_port_does_no_harm(client, stub):
         with socket.create_connection(client.grpc.split(":")) as connection, contextlib.suppress(ConnectionError):
             connection.sendall(random.Random(size).randbytes(size))
     assert stub.Predict(predict_request(text=["abc"]), timeout=10).outputs
+
+
+def test_a_full_queue_refuses_at_both_apis(base_path):
+    batching = BatchingConfig(max_enqueued_batches=1, num_batch_threads=1)
+    with (
+        running(base_path, batching=batching) as client,
+        grpc.insecure_channel(client.grpc) as channel,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        slow = pool.submit(client.predict, signature_name="slow", instances=[200_000])
+        time.sleep(0.2)  # it runs
+        waiting = pool.submit(client.predict, instances=["abc"])
+        while "bert_tf_queue_rows 1.0" not in client.text("/metrics"):
+            assert not slow.done()
+        status, answer = client.predict(instances=["abc"])
+        assert (status, answer["error"].split(":")[0]) == (429, "The queue is full")
+        with refused(grpc.StatusCode.RESOURCE_EXHAUSTED, "The queue is full"):
+            stub.Predict(predict_request(text=["abc"]), timeout=10)
+        assert slow.result()[0] == waiting.result()[0] == 200
