@@ -81,17 +81,17 @@ def _page(results, judgement, pictures):
         yield from ("\n## Classes\n", "| class | precision | recall | F1 | in the data |", "|---|---|---|---|---|")
         for name, row in judgement.classes.items():
             shares = " | ".join(f"{row[column]:.3f}" for column in ("precision", "recall", "f1"))
-            yield f"| {_cell(name)} | {shares} | {row['rows']:,} |"
+            yield f"| {as_cell(name)} | {shares} | {row['rows']:,} |"
     for title, name in pictures.items():
         yield f"\n## {title}\n\n![{title}]({name})"
     if judgement.mistakes:
         yield from ("\n## The worst mistakes\n", "| row | text | right | found |", "|---|---|---|---|")
         for mistake in judgement.mistakes[:_MISTAKES]:
             cells = (mistake.place, mistake.text, mistake.right, mistake.found)
-            yield f"| {' | '.join(map(_cell, cells))} |"
+            yield f"| {' | '.join(map(as_cell, cells))} |"
 
 
-def _cell(text):
+def as_cell(text):
     """Text that cannot break a table, cut where it is long."""
     text = " ".join(str(text).split())
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

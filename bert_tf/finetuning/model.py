@@ -7,7 +7,6 @@ from bert_tf.errors import ConfigError, InputError
 from bert_tf.tasks import TASKS
 from bert_tf.tasks.files.targets import labels_of
 from bert_tf.text.tokenizer import Tokenizer
-from bert_tf.training.compiling import remat_scope
 from bert_tf.training.layers import freeze
 
 
@@ -27,13 +26,12 @@ def make_model(config, training):
     checkpoint = checkpoints.read(init)
     if checkpoint.vocabulary is None:
         raise InputError(f"{init} has no vocabulary: a task model needs one to read text.")
-    with remat_scope(training, settings.get("num_layers", checkpoint.encoder.num_layers)):
-        if config.model.fresh:
-            tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.text)
-            model = task(tokenizer, dtype=training.precision, **(dataclasses.asdict(checkpoint.encoder) | settings))
-        else:
-            _check_sizes(settings, checkpoint.encoder, init)
-            model = task.from_checkpoint(checkpoint, init, training.precision, **settings)
+    if config.model.fresh:
+        tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.text)
+        model = task(tokenizer, dtype=training.precision, **(dataclasses.asdict(checkpoint.encoder) | settings))
+    else:
+        _check_sizes(settings, checkpoint.encoder, init)
+        model = task.from_checkpoint(checkpoint, init, training.precision, **settings)
     if config.freeze_layers is not None:
         freeze(model, config.freeze_layers)
     return model

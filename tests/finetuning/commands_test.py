@@ -1,41 +1,42 @@
-"""The verbs in processes of their own: fine-tune, evaluate and predict, and what predict prints."""
+"""The verbs `finetune`, `evaluate` and `predict`, and what they print."""
 
 import json
-import subprocess
-import sys
 import types
 
 import pytest
 
 from bert_tf.errors import InputError
-from bert_tf.tasks import commands
+from bert_tf.finetuning import commands
+from bert_tf.tasks.commands import predict as predict_verb
 from tests.finetuning.conftest import QUESTION
 
 
-def bert_tf(*arguments, **kwargs):
-    return subprocess.run([sys.executable, "-m", "bert_tf", *arguments], capture_output=True, text=True, **kwargs)
+def flags(**given):
+    return types.SimpleNamespace(**dict.fromkeys(("output", "data", "skip_bad_rows")) | given)
 
 
-def test_from_a_file_to_a_judged_model(init, toys, tmp_path):
+def test_from_a_file_to_a_judged_model(init, toys, tmp_path, capsys, caplog):
     config = tmp_path / "toy.toml"
     config.write_text(
-        '[data]\ntrain = "classes.tsv"\nheldout = "bad.tsv"\n[training]\nlearning_rate = 0.01\nprecision = "float32"\n'
+        'batch_size = 8\n[data]\ntrain = "train.tsv"\nheldout = "bad.tsv"\n[training]\nprecision = "float32"\n'
     )
-    (tmp_path / "bad.tsv").write_text((toys / "classes.tsv").read_text() + "fine\tgood\n")
-    arguments = ["--config", config, "--init", init, "--output", tmp_path / "run"]
-    overrides = ["epochs=2", "batch_size=8", f"data.folder={tmp_path}", f"data.train={toys / 'classes.tsv'}"]
-    done = bert_tf("finetune", *arguments, *overrides)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "bad.tsv, line 34: has the label 'fine'. Labels: neg, pos. (--skip_bad_rows" in done.stderr
-    done = bert_tf("finetune", *arguments, "--skip_bad_rows", *overrides)
-    assert done.returncode == 0, done.stderr
-    assert "1 bad rows of" in done.stderr
-    assert "<- by which the best was kept" in done.stdout
-    model = tmp_path / "run/model"
-    done = bert_tf("evaluate", "--model", model, "--data", tmp_path / "bad.tsv", "--output", tmp_path / "report")
-    assert done.returncode == 0, done.stderr  # skips as the config of the run does
-    assert done.stdout.splitlines()[-1] == f"{tmp_path}/report/README.md is the report."
-    assert (tmp_path / "report/README.md").exists()
+    rows = (toys / "classes.tsv").read_text()
+    (tmp_path / "train.tsv").write_text(rows)
+    (tmp_path / "bad.tsv").write_text(rows + "fine\tgood\n")
+    given = {"config": config, "init": str(init), "data": str(tmp_path), "output": str(tmp_path / "run")}
+    with pytest.raises(
+        InputError, match=r"bad.tsv, line 34: has the label 'fine'. Labels: neg, pos. \(--skip_bad_rows"
+    ):
+        commands.finetune(flags(**given), ["epochs=1"])
+    assert not (tmp_path / "run").exists()
+    commands.finetune(flags(**given, skip_bad_rows=True), ["epochs=1"])
+    assert "1 bad rows of" in caplog.text
+    assert "<- by which the best was kept" in capsys.readouterr().out
+    model = str(tmp_path / "run/model")
+    # Skips bad rows as the config of the run did.
+    commands.evaluate(flags(model=model, data=str(tmp_path / "bad.tsv"), output=str(tmp_path / "report")), [])
+    assert capsys.readouterr().out.splitlines()[-1] == f"{tmp_path}/report/README.md is the report."
+    assert json.loads((tmp_path / "report/metrics.json").read_text())["skipped_rows"] == 1
 
 
 @pytest.fixture
@@ -43,15 +44,15 @@ def predict(capsys):
     """Answers of the verb `predict`, as dicts."""
 
     def call(model, *overrides, **given):
-        flags = dict.fromkeys(("text", "text_pair", "input", "field")) | given
-        commands.predict(types.SimpleNamespace(model=str(model), **flags), list(overrides))
+        given = dict.fromkeys(("text", "text_pair", "input", "field")) | given
+        predict_verb(types.SimpleNamespace(model=str(model), **given), list(overrides))
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return call
 
 
-def test_predict_reads_lines_tables_and_standard_input(classifier, toys, tmp_path, predict, monkeypatch):
-    model = classifier[0] / "model"
+def test_predict_reads_lines_tables_and_standard_input(toy, toys, tmp_path, predict, monkeypatch):
+    model = toy("classes")[0] / "model"
     assert predict(model, text="a good film")[0].keys() == {"text", "label", "probability", "probabilities"}
     answers = predict(model, input=str(toys / "classes.tsv"))
     assert len(answers) == 32
@@ -65,8 +66,8 @@ def test_predict_reads_lines_tables_and_standard_input(classifier, toys, tmp_pat
     assert [answer.get("text_pair") for answer in predict(model, input="-")] == [None, "film", None]
 
 
-def test_predict_gives_characters_of_contexts(run, toys, predict, monkeypatch):
-    folder, _ = run("questions.json", task="question_answering", model={"max_length": 12}, epochs=8)
+def test_predict_gives_characters_of_contexts(toy, toys, predict, monkeypatch):
+    folder, _ = toy("questions")
     question, context = QUESTION["question"], QUESTION["context"]
     answer = predict(folder / "model", text=question, text_pair=context)[0]
     assert context[answer["start"] : answer["end"]] == answer["answer"] == "bad"
@@ -78,8 +79,8 @@ def test_predict_gives_characters_of_contexts(run, toys, predict, monkeypatch):
         predict(folder / "model", input="-")
 
 
-def test_predict_gives_entities_of_words_and_of_text(run, toys, predict):
-    folder, _ = run("tags.bio", task="tagging", epochs=8)
+def test_predict_gives_entities_of_words_and_of_text(toy, toys, predict):
+    folder, _ = toy("tags")
     words = predict(folder / "model", input=str(toys / "tags.bio"))[1]
     assert words["text"] == ["the", "film", "is", "bad"]
     assert [(e["type"], e["start"], e["end"]) for e in words["entities"]] == [("DOWN", 3, 4)]

@@ -1,5 +1,6 @@
 """A small encoder's folder, files of toy data, and fine-tuning runs on them."""
 
+import functools
 import json
 
 import keras
@@ -11,6 +12,25 @@ from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.text.tokenizer import Tokenizer
 from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
 
+# A run for each kind of task: what `run` is given.
+TOYS = {
+    "classes": {"file": "classes.tsv", "epochs": 8},
+    "labels": {"file": "labels.tsv", "epochs": 12, "model": {"problem_type": "multi_label_classification"}},
+    "scores": {
+        "file": "scores.tsv",
+        "epochs": 12,
+        "data": {"columns": ("a", "b"), "target": "score"},
+        "model": {"problem_type": "regression", "pooling": "mean"},
+    },
+    "tags": {"file": "tags.bio", "epochs": 12, "task": "tagging", "model": {"scheme": "BIOES"}},
+    "questions": {
+        "file": "questions.json",
+        "epochs": 12,
+        "task": "question_answering",
+        "model": {"max_length": 12},
+    },
+    "pairs": {"file": "pairs.tsv", "epochs": 12, "task": "embedding", "model": {"objective": "contrastive"}},
+}
 TRAINING = {"learning_rate": 0.01, "precision": "float32", "strategy": "one"}
 QUESTION = {"question": "is the film", "context": "the film is bad", "answers": [{"text": "bad", "answer_start": 12}]}
 
@@ -63,6 +83,6 @@ def run(init, toys, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def classifier(run):
-    """(run folder, results) of a classifier."""
-    return run("classes.tsv", epochs=8)
+def toy(run):
+    """(run folder, results) of one of `TOYS`, trained once for all tests."""
+    return functools.cache(lambda name: run(**TOYS[name]))

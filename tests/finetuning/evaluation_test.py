@@ -5,10 +5,9 @@ import json
 import numpy as np
 import pytest
 
-import bert_tf
 from bert_tf.errors import InputError
 from bert_tf.finetuning.bootstrap import intervals
-from bert_tf.finetuning.evaluation import evaluate
+from bert_tf.finetuning.evaluation import as_cell, evaluate
 from bert_tf.finetuning.judgement import class_table, confusion_counts
 from bert_tf.finetuning.judging import judge
 from bert_tf.finetuning.pictures import calibration_error, reliability
@@ -75,13 +74,13 @@ def test_measures_of_all_rows_are_the_scores(file, settings, make, toys):
 
 
 @pytest.fixture(scope="module")
-def report(classifier, toys, tmp_path_factory):
+def report(toy, toys, tmp_path_factory):
     """(folder, results) of a report on texts of which two have a wrong label."""
     folder = tmp_path_factory.mktemp("report")
     lines = (toys / "classes.tsv").read_text().splitlines()
-    lines[1:3] = ["neg\ta good film", "pos\tthe film | is *bad*"]
+    lines[1:3] = ["neg\ta good film", "pos\tthe film is bad"]
     (folder / "wrong.tsv").write_text("\n".join(lines) + "\n")
-    return folder / "report", evaluate(classifier[0] / "model", folder / "wrong.tsv", output=folder / "report")
+    return folder / "report", evaluate(toy("classes")[0] / "model", folder / "wrong.tsv", output=folder / "report")
 
 
 def test_a_report_has_numbers_pictures_and_mistakes(report):
@@ -100,23 +99,26 @@ def test_a_report_has_numbers_pictures_and_mistakes(report):
     assert f"| accuracy | 0.9375 | {low:.4f} to {high:.4f} |" in page
     assert "| neg | 0.938 | 0.938 | 0.938 | 16 |" in page
     assert "| line 2 | a good film | neg | pos (" in page
-    assert "| line 3 | the film \\| is \\*bad\\* | pos | neg (" in page
+    assert "| line 3 | the film is bad | pos | neg (" in page
     assert "![Which classes are taken for which](confusion.png)" in page
     found = json.loads((folder / "metrics.json").read_text())
     assert found["intervals"]["accuracy"] == [low, high]
     assert found["rows"] == 32
 
 
-def test_a_model_knows_how_its_files_are_read(run, toys):
-    settings = {"columns": ("a", "b"), "target": "score"}
-    folder, _ = run("scores.tsv", data=settings, model={"problem_type": "regression"}, epochs=1)
-    assert files_of(folder / "model") == FileConfig(**settings)
-    results = evaluate(folder / "model", toys / "scores.tsv", output=folder / "report")
-    assert sorted(path.name for path in (folder / "report").glob("*.png")) == ["scores.png"]
+def test_text_cannot_break_a_table():
+    assert as_cell("a | b\n*c*") == "a \\| b \\*c\\*"
+    assert len(as_cell("x" * 1000)) == 301
+
+
+def test_a_model_knows_how_its_files_are_read(toy, toys, tmp_path):
+    model = toy("scores")[0] / "model"
+    assert files_of(model) == FileConfig(columns=("a", "b"), target="score")
+    results = evaluate(model, toys / "scores.tsv", output=tmp_path / "report")
+    assert [path.name for path in (tmp_path / "report").glob("*.png")] == ["scores.png"]
     assert results["rows"] == 32
 
 
-def test_another_task_cannot_be_judged_on_these_rows(classifier, toys):
+def test_a_file_of_another_task_is_refused(toy, toys):
     with pytest.raises(InputError, match=r"tags.bio"):
-        evaluate(classifier[0] / "model", toys / "tags.bio")
-    assert bert_tf.load(classifier[0] / "model").TASK == "classification"
+        evaluate(toy("classes")[0] / "model", toys / "tags.bio")
