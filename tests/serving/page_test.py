@@ -10,7 +10,6 @@ from tests.serving.conftest import running
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-TEXTS = ("text", "text_pair"), ("question", "context")
 
 ANSWERS = {
     "tagger": {
@@ -110,6 +109,7 @@ def test_labels_as_bars(page, page_client):
 
 def test_a_pair_of_texts_and_a_table(page):
     page.select_option("#signature", "pair")
+    assert page.eval_on_selector_all("textarea", "areas => areas.map(a => a.name)") == ["text", "text_pair"]
     answer(page, text="a", text_pair="b")
     assert page.inner_text("#answer td") == "ab"
 
