@@ -14,7 +14,7 @@ from bert_tf.text.corpus import find_files, read_lines
 # Any text will do to see whether an artifact computes what Keras computes.
 _TEXTS = [
     "",
-    "The quick brown fox jumps over the lazy dog.",
+    "The quick brown [MASK] jumps over the lazy dog.",
     "It was the best of times, it was the worst of times.",
     "我",
 ]

@@ -32,12 +32,12 @@ def signatures(model):
 
 def answer_text(model, texts):
     """The model's `answer_text`, on rows that are padded to a multiple of `BUCKET` pieces."""
-    preprocess = model.preprocess
-    model.preprocess = lambda texts, length=None: _pad(model, preprocess(texts, length))
+    rows_to_answer = model.rows_to_answer
+    model.rows_to_answer = lambda texts: _pad(model, rows_to_answer(texts))
     try:
         return model.answer_text(*texts)
     finally:
-        del model.preprocess  # the method of the class shows again
+        del model.rows_to_answer  # the method of the class shows again
 
 
 def _of_texts(model, names):

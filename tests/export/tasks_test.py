@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_tf.config import TextConfig
+from bert_tf.errors import ConfigError
 from bert_tf.export.lite import LiteModel
-from bert_tf.export.lite_task import on_device
+from bert_tf.export.lite_task import at_length, on_device
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.tflite import export_tflite
-from bert_tf.tasks import QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
+from bert_tf.tasks import FillMask, NextSentence, QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
 from bert_tf.text.tokenizer import Tokenizer
 from tests.export.conftest import ENCODER, VOCABULARY
 
-TEXTS = ["A good Café", "bad cafe , good", "我 goodly bad " * 20]
+TEXTS = ["A good [MASK] Café", "bad cafe , good [MASK] [MASK]", "我 goodly bad " * 20]
 MODELS = {
     "labels": lambda tokenizer: TextClassifier(
         tokenizer, ["x", "y"], problem_type="multi_label_classification", max_length=40, **ENCODER
@@ -20,21 +22,37 @@ MODELS = {
     "score": lambda tokenizer: TextClassifier(tokenizer, [], problem_type="regression", max_length=40, **ENCODER),
     "embedding": lambda tokenizer: TextEmbedder(tokenizer, max_length=40, **ENCODER),
     "tags": lambda tokenizer: TextTagger(tokenizer, ["O", "B-A", "I-A"], max_length=40, **ENCODER),
+    "long": lambda tokenizer: TextClassifier(tokenizer, ["x", "y"], max_length=40, stride=20, **ENCODER),
     "answer": lambda tokenizer: QuestionAnswerer(tokenizer, max_length=40, n_best=3, **ENCODER),
 }
 
 
-@pytest.fixture(scope="module", params=list(MODELS))
+PRETRAINED = {
+    "pieces": lambda tokenizer: FillMask(tokenizer, max_length=40, **ENCODER),
+    "next": lambda tokenizer: NextSentence(tokenizer, max_length=40, **ENCODER),
+}
+
+
+def make(request):
+    return (MODELS | PRETRAINED)[request.param](Tokenizer(VOCABULARY, TextConfig(special_tokens=True)))
+
+
+@pytest.fixture(scope="module", params=[*MODELS, *PRETRAINED])
 def model(request):
-    return MODELS[request.param](Tokenizer(VOCABULARY))
+    return make(request)
 
 
-@pytest.fixture
-def texts(model):
+@pytest.fixture(scope="module", params=list(MODELS))
+def phone_model(request):
+    return make(request)
+
+
+def texts_for(model):
     return tuple([TEXTS, TEXTS[::-1]][: len(model.TEXTS) - len(model.OPTIONAL_TEXTS)])
 
 
-def test_saved_model(model, texts, tmp_path):
+def test_saved_model(model, tmp_path):
+    texts = texts_for(model)
     version, difference = export_saved_model(model, tmp_path, texts)
     assert difference < 1e-4
     signatures = tf.saved_model.load(str(version)).signatures
@@ -51,15 +69,24 @@ def test_saved_model(model, texts, tmp_path):
             np.testing.assert_allclose(signatures["tokens"](**rows)[name], value, atol=1e-4)
 
 
-def test_tflite(model, texts, tmp_path):
+def test_tflite(phone_model, tmp_path):
+    model, texts = phone_model, texts_for(phone_model)
     path = tmp_path / "model.tflite"
     report = export_tflite(model, path, [40], texts, "none")
     assert report["error"][40] < 1e-4
     device = on_device(model, LiteModel(path))
-    for found, expected in zip(device.predict_text(texts), model.predict_text(texts), strict=True):
+    keras = at_length(model, 40)  # which, as a file does, reads what one row holds where a task cuts no windows itself
+    for found, expected in zip(device.predict_text(texts), keras.predict_text(texts), strict=True):
         _same(found, expected)
     quantized = export_tflite(model, tmp_path / "int8.tflite", [40], texts, "int8")
     assert 0 < quantized["error"][40] < 0.2
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_tasks_for_servers_only(name, tmp_path):
+    model = PRETRAINED[name](Tokenizer(VOCABULARY, TextConfig(special_tokens=True)))
+    with pytest.raises(ConfigError, match=f"cannot hold the task {model.TASK}"):
+        export_tflite(model, tmp_path / "model.tflite", [40], texts_for(model))
 
 
 def _same(found, expected):
