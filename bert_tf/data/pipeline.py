@@ -126,7 +126,7 @@ def to_training_example(features):
     weight = {MASKED_LM_LOGITS: features[MASKED_LM_WEIGHTS]}
     if NEXT_SENTENCE_LABELS in features:
         y[NEXT_SENTENCE_LOGITS] = labels = features[NEXT_SENTENCE_LABELS]
-        weight[NEXT_SENTENCE_LOGITS] = tf.ones(tf.shape(labels)[:1])
+        weight[NEXT_SENTENCE_LOGITS] = tf.ones_like(labels[:, 0], tf.float32)
         if EXAMPLE_IDS in features:  # a label for each example that the row really has
             examples = tf.reduce_max(features[EXAMPLE_IDS], 1, keepdims=True)
             weight[NEXT_SENTENCE_LOGITS] = tf.cast(tf.range(tf.shape(labels)[1]) < examples, tf.float32)

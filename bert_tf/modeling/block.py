@@ -104,6 +104,19 @@ class TransformerBlock(keras.layers.Layer):
         hidden = self.output_dense(hidden)  # [B, S, D]
         return self._add_and_norm(self.output_norm, x, hidden, training), probs
 
+    def call_twice(self, x, mask):
+        """What `call` gives in training, [B, S, D] alone; its inside is not kept but computed again for the gradient.
+
+        The random bits are settled before, or the second time they would be others.
+        """
+        of_attention, of_block = self.attention.dropout.draw(1), self.dropout.draw(2)
+
+        def inside(x, mask):
+            with self.attention.dropout.drawn(of_attention), self.dropout.drawn(of_block):
+                return self(x, mask, training=True)[0]
+
+        return keras.remat(inside)(x, mask)
+
     def _add_and_norm(self, norm, residual, x, training):
         if not training:
             return norm(residual + x)

@@ -25,6 +25,8 @@ class BertEncoder(Pretrained, keras.Model):
     `EncoderConfig`. Ids outside their tables raise `InputError` (see `ids.py`).
     """
 
+    remat = False  # True: training computes the inside of blocks twice, to keep less of it in memory
+
     def __init__(self, name="encoder", dtype=None, trainable=True, **settings):
         super().__init__(name=name, dtype=dtype, trainable=trainable)
         self.config = config = EncoderConfig(**settings)
@@ -74,8 +76,9 @@ class BertEncoder(Pretrained, keras.Model):
             training=training,
         )  # [B, S, D]
         hidden_states, attention_probs = [x], []
+        twice = self.remat and training and not all_outputs
         for block in self.blocks:
-            x, probs = block(x, mask, training=training)
+            x, probs = (block.call_twice(x, mask), None) if twice else block(x, mask, training=training)
             hidden_states.append(x)
             attention_probs.append(probs)
         first = gather_positions(x, inputs[features.CLS_POSITIONS]) if features.CLS_POSITIONS in inputs else x[:, 0]

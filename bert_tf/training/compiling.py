@@ -9,12 +9,6 @@ from bert_tf.training.optimizers import make_optimizer
 from bert_tf.training.schedules import make_schedule
 
 
-def remat_scope(training, num_layers):
-    """Models made inside compute the inside of a block anew for its gradient, if `training.remat` says so."""
-    blocks = [f"block_{i}" for i in range(num_layers)]
-    return keras.RematScope("list_of_layers" if training.remat else None, layer_names=blocks)
-
-
 def compile_model(model, training):
     """`model.compile` with the optimizer, schedule and accumulation of a `TrainingConfig` whose steps are settled."""
     schedule = make_schedule(
@@ -32,6 +26,7 @@ def compile_model(model, training):
         bias_correction=training.bias_correction,
         layer_decay=training.layer_decay,
     )
+    model.encoder.remat = training.remat
     model.compile(optimizer, accumulation_steps=training.accumulation_steps)
 
 

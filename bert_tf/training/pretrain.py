@@ -11,7 +11,7 @@ from bert_tf import checkpoints
 from bert_tf.errors import ConfigError
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.training import settled, strategies
-from bert_tf.training.compiling import StepTimer, compile_model, remat_scope
+from bert_tf.training.compiling import StepTimer, compile_model
 from bert_tf.training.phases import distribute, rows_a_replica
 from bert_tf.training.report import write_card, write_curves
 from bert_tf.training.run import train
@@ -41,7 +41,7 @@ def pretrain(config):
 
     def build(training):
         keras.utils.set_random_seed(training.seed)
-        with strategy.scope(), remat_scope(training, encoder["num_layers"]):
+        with strategy.scope():
             if config.model.init:
                 model = BertPretrainer.from_pretrained(config.model.init, training.precision)
             else:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import pathlib
+import re
 import typing
 
 import numpy as np
@@ -111,6 +112,8 @@ def train(model, phases, config, folder, better=lambda scores: -scores["loss"], 
         with signals.received() as run.received, Watch(run) as watch:
             _fit(run, watch, [make(run) for make in callbacks])
     except tf.errors.OpError as error:
+        if found := re.search(r"InputError: (.*)", str(error)):  # from reading records
+            raise InputError(found[1]) from None
         if worker()[1] == 1 or not isinstance(error, _OF_LOST_WORKERS):
             raise
         raise WorkerLost(f"A worker is gone after step {run.step}: {str(error).splitlines()[0][:200]}") from error
