@@ -12,7 +12,7 @@ def read_squad(path, bad, find_answers=False):
     Args:
         bad: called with what is wrong where something is missing.
         find_answers: an answer that does not stand where the file says is taken from where its context has it, the
-            nearest place; one that it has nowhere stays as it is.
+            nearest place; one that it has nowhere is left out, if the question has others.
     """
     for article, paragraph, question in _questions(path, bad):
         place = f"question {question.get('id', f'of article {article}')}"
@@ -23,6 +23,7 @@ def read_squad(path, bad, find_answers=False):
             continue
         if find_answers:
             answers = [_found(answer, context) for answer in answers]
+            answers = [answer for answer in answers if _stands(answer, context)] or answers
         yield place, {"id": question.get("id"), "question": text, "context": context, "answers": answers}
 
 
@@ -44,9 +45,22 @@ def _questions(path, bad):
 
 def _found(answer, context):
     """The answer with the place of its text that is nearest to the one given."""
-    if not isinstance(answer, dict) or not answer.get("text") or not isinstance(answer.get("answer_start"), int):
+    if not _is_answer(answer):
         return answer
     text, start = answer["text"], answer["answer_start"]
     before, behind = context.rfind(text, 0, max(start, 0) + len(text)), context.find(text, max(start, 0))
     places = [place for place in (before, behind) if place >= 0]
     return answer | {"answer_start": min(places, key=lambda place: abs(place - start), default=start)}
+
+
+def _stands(answer, context):
+    return (
+        _is_answer(answer)
+        and answer["answer_start"] >= 0
+        and context.startswith(answer["text"], answer["answer_start"])
+    )
+
+
+def _is_answer(answer):
+    """Whether it has a text and a place; others are left for the task to refuse."""
+    return isinstance(answer, dict) and bool(answer.get("text")) and isinstance(answer.get("answer_start"), int)

@@ -76,7 +76,11 @@ QUESTIONS = {
                         {"id": "q2", "question": "who", "answers": [], "is_impossible": True},
                         {"id": "q3", "question": "how", "answers": [{"text": "good", "answer_start": 9}]},
                         {"id": "q4", "question": "why", "answers": [{"text": "bad", "answer_start": 0}]},
-                        {"id": "q5", "question": "when", "answers": [{"text": "film!", "answer_start": 17}]},
+                        {
+                            "id": "q5",
+                            "question": "when",
+                            "answers": [{"text": "film!", "answer_start": 17}, {"text": "is", "answer_start": -1}],
+                        },
                     ],
                 }
             ]
@@ -99,7 +103,8 @@ def test_answers_that_stand_elsewhere_are_refused_left_out_or_found(tmp_path, an
     assert (kept.places, kept.bad.count) == (["question q1", "question q2"], 3)
     assert "q3" in kept.bad.first
     found = read(path, answerer, skip_bad_rows=True, find_answers=True).checked(answerer)
-    assert (found.places[2], found.bad.count) == ("question q3", 2)
+    assert (found.places[2:], found.bad.count) == (["question q3", "question q5"], 1)
+    assert found.targets[3] == [{"text": "is", "answer_start": 7}]  # the other answer stands nowhere
     assert found.targets[2][0]["answer_start"] == 12
     assert found.targets[0][0]["answer_start"] == 17  # not the film at 2
 
@@ -107,14 +112,24 @@ def test_answers_that_stand_elsewhere_are_refused_left_out_or_found(tmp_path, an
 @pytest.mark.parametrize(
     ("name", "text", "task", "message"),
     [
-        ("a.tsv", "label\ttext\n1\ta\tb\n", TextClassifier, "a.tsv, line 2: 3 columns, but line 1 names 2: label, text"),
+        (
+            "a.tsv",
+            "label\ttext\n1\ta\tb\n",
+            TextClassifier,
+            "a.tsv, line 2: 3 columns, but line 1 names 2: label, text",
+        ),
         ("a.tsv", "label\tsentence\n1\ta\n", TextClassifier, "a.tsv has no column 'text'; it has: label, sentence"),
         ("a.tsv", "a\ta\n", TextClassifier, "a.tsv, line 1: two columns have the same name"),
         ("a.tsv", "label\ttext\n", TextClassifier, "a.tsv has no rows"),
         ("a.csv", 'label,text\n1,"a\n', TextClassifier, "a.csv, line 2: no CSV: unexpected end of data"),
         ("a.jsonl", '{"text": "a", "label": 1}\n{"text":\n', TextClassifier, "a.jsonl, line 2: no JSON"),
         ("a.jsonl", '["a"]\n', TextClassifier, r"a.jsonl, line 1: '\[\"a\"\]' is no JSON object"),
-        ("a.jsonl", '{"text": "a", "label": 1}\n{"text": "b"}\n', TextClassifier, "line 2: it has no 'label'; it has: text"),
+        (
+            "a.jsonl",
+            '{"text": "a", "label": 1}\n{"text": "b"}\n',
+            TextClassifier,
+            "line 2: it has no 'label'; it has: text",
+        ),
         ("a.conll", "a O\nb\n", TextTagger, "a.conll, line 2: 1 columns where the words before have 2: 'b'"),
         ("a.json", "[]", QuestionAnswerer, "a.json is not as SQuAD's files are"),
         ("a.json", "{", QuestionAnswerer, "a.json is no JSON"),
