@@ -13,6 +13,7 @@ SETTINGS = "settings.json"
 # What may change when a run goes on, because the weights do not hang on it.
 FREE = (
     "output",
+    "data.folder",
     *(f"training.{name}" for name in ("strategy", "remat", "log_every", "evaluate_every", "evaluate_batches")),
     *(f"training.{name}" for name in ("checkpoint_every", "keep_checkpoints", "blow_up", "skip_records")),
 )
