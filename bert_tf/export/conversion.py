@@ -66,7 +66,7 @@ def _with_soft_mask(model, length):
     Of numbers from -30,000 on, eight bits keep none of the differences between the scores.
     """
     copy = at_length(model, length)
-    for block in copy.encoder.blocks:
+    for block in getattr(copy.encoder, "blocks", ()):  # a recurrent encoder has none
         block.call = functools.partial(_call_block, block.call)
     return copy
 

@@ -5,6 +5,8 @@ import os
 import sys
 import tempfile
 
+from bert_tf.errors import InputError
+
 
 @contextlib.contextmanager
 def quiet():
@@ -15,6 +17,8 @@ def quiet():
         os.dup2(log.fileno(), 2)
         try:
             yield
+        except InputError:
+            raise  # says all there is to say
         except BaseException:
             log.seek(0)
             os.write(kept, log.read())

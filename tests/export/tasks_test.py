@@ -78,8 +78,6 @@ def test_tflite(phone_model, tmp_path):
     keras = at_length(model, 40)  # which, as a file does, reads what one row holds where a task cuts no windows itself
     for found, expected in zip(device.predict_text(texts), keras.predict_text(texts), strict=True):
         _same(found, expected)
-    quantized = export_tflite(model, tmp_path / "int8.tflite", [40], texts, "int8")
-    assert 0 < quantized["error"][40] < 0.2
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
