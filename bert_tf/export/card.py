@@ -17,7 +17,7 @@ def write_card(folder, name, model, functions, difference):
     casing = "uncased" if text.lower_case else "cased"
     facts = [
         f"- Task: {model.TASK}",
-        f"- Encoder: {config.encoder}, {config.num_layers} layers, {config.hidden_size} wide, {config.num_heads} heads, "
+        f"- Encoder: {config.encoder}, {config.num_layers} layers, {config.hidden_size} wide, "
         f"{model.count_params():,} weights in {model.variable_dtype}",
         f"- Text: {model.tokenizer.vocab_size:,} word pieces, {casing}, {model.max_length} pieces a row at most",
         f"- Checked: answers within {difference:.1e} of Keras's before it was kept",
