@@ -32,9 +32,9 @@ def predict(flags, overrides):
 
 
 def _answers(model, texts, places):
-    """The answers to rows of texts; what the model says of a row it says of its place."""
+    """The answers to rows of texts, "" for those that a row leaves out; errors of a row name its place."""
     try:
-        return model.predict_text(tuple(list(column) for column in zip(*texts, strict=True)))
+        return model.predict_text(tuple(map(list, itertools.zip_longest(*texts, fillvalue=""))))
     except InputError as error:
         raise InputError(re.sub(r"^Row (\d+)", lambda row: places[int(row[1])], str(error))) from None
 
@@ -61,20 +61,23 @@ def _of_file(path, field, config, model):
 
 
 def _of_lines(lines, model):
-    """Of standard input: a text a line, or where the task reads two of them, a JSON object with both."""
-    needed = len(model.TEXTS) - len(model.OPTIONAL_TEXTS)
+    """Of standard input: a text a line, or a JSON object with the task's texts by their names."""
+    needed = [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]
     for number, line in enumerate(lines, 1):
-        place, line = f"line {number}", line.rstrip("\n")
-        if needed == 1 and not (line.startswith("{") and len(model.TEXTS) > 1):
-            yield place, (line,)
-            continue
-        try:
-            row = json.loads(line)
-            yield (
-                place,
-                tuple(row[name] for name in model.TEXTS[: max(needed, sum(name in row for name in model.TEXTS))]),
-            )
-        except (ValueError, KeyError, TypeError):
-            raise InputError(
-                f"{place} is no JSON object with {' and '.join(map(repr, model.TEXTS[:needed]))}: {line[:80]!r}"
-            ) from None
+        row = _parse(line)
+        if all(name in row for name in needed):
+            yield f"line {number}", tuple(row[name] for name in model.TEXTS if name in row)
+        elif len(needed) == 1:
+            yield f"line {number}", (line.rstrip("\n"),)
+        else:
+            names = " and ".join(map(repr, needed))
+            raise InputError(f"line {number} is no JSON object with {names}: {line.strip()[:80]!r}")
+
+
+def _parse(line):
+    """The JSON object of a line, {} where it is none."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
