@@ -129,6 +129,7 @@ def _fit(run, watch, more):
     while not run.over:
         phase, done = run.place(run.step)
         watch.begin(phase)
+        run.model.make_train_function(force=True)  # or the graph of one phase would be bent to the shapes of the next
         data = distribute(strategy, functools.partial(phase.read, start=done), run.rows(phase))
         run.model.fit(data, steps_per_epoch=phase.steps - done, shuffle=False, verbose=0, callbacks=callbacks)
 
