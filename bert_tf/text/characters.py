@@ -26,7 +26,7 @@ FIRST_SPECIAL, SPECIAL_FILLER, SPECIAL_LITERAL = 0xFDD0, 0xFDDF, 0xFDEF
 
 CAPITAL_SIGMA, SMALL_SIGMA, FINAL_SIGMA = 0x3A3, 0x3C3, 0x3C2
 
-CJK_IDEOGRAPHS = (
+CJK_IDEOGRAPHS = (  # ranges
     (0x3400, 0x4DBF),
     (0x4E00, 0x9FFF),
     (0xF900, 0xFAFF),
@@ -51,12 +51,20 @@ COMPOSED_LATER = (
     "\U000105c9\U000105e4\U00011383\U00011385\U0001138e\U00011391\U000113c5\U000113c7\U000113c8"
     "\U00016121-\U00016128\U00016d68-\U00016d6a"
 )
+# Punctuation that Unicode 15.0 to 18.0 added, at which ops that know it split words.
+PUNCTUATION_LATER = (
+    "\u1b4e\u1b4f\u1b7f\u2e60\u2e61\u2e62\u2e63\U00010d6e\U00010ed0\U000113d4\U000113d5\U000113d7\U000113d8"
+    "\U00011b00\U00011b01\U00011b02\U00011b03\U00011b04\U00011b05\U00011b06\U00011b07\U00011b08\U00011b09"
+    "\U00011be1\U00011f43\U00011f44\U00011f45\U00011f46\U00011f47\U00011f48\U00011f49\U00011f4a\U00011f4b"
+    "\U00011f4c\U00011f4d\U00011f4e\U00011f4f\U00016d6d\U00016d6e\U00016d6f\U0001e5ff"
+)
 NEVER_ASSIGNED = "\uffff"  # a noncharacter, and so in no vocabulary
 
 # The tables hold planes 0 to 2, then the tags of plane 14, then one empty row: no other character has a property here.
 PLANES_END = 0x30000
 TAGS, _TAGS_END = 0xE0000, 0xE0200
 TABLE_SIZE = PLANES_END + (_TAGS_END - TAGS) + 1
+CODES = np.r_[:PLANES_END, TAGS:_TAGS_END]  # of all rows but the last
 
 
 @functools.cache
@@ -68,8 +76,7 @@ def tables(lower_case, strip_accents, split_cjk, special_tokens):
     """
     shift, properties = np.zeros(TABLE_SIZE, np.int32), np.zeros(TABLE_SIZE, np.uint8)
     later = {code for first, last in _ADDED_LATER for code in range(first, last + 1)}
-    for row in range(TABLE_SIZE - 1):
-        code = row if row < PLANES_END else row - PLANES_END + TAGS
+    for row, code in enumerate(CODES.tolist()):
         category = "Cn" if code in later else unicodedata.category(chr(code))
         if category in ("Cn", "Co", "Cs"):
             continue
@@ -83,6 +90,26 @@ def tables(lower_case, strip_accents, split_cjk, special_tokens):
         properties[FIRST_SPECIAL:SPECIAL_FILLER] = ALONE
         properties[SPECIAL_FILLER] = REMOVED | JOINS
     return shift, properties
+
+
+def final_sigma():
+    """Regular expression of a final capital sigma between what makes it final: the groups before and behind it.
+
+    It stands behind a cased letter and not before one, others looked through (Unicode, table 3-17).
+    """
+    properties = tables(False, False, False, False)[1][:-1]
+    cased = CODES[properties & CASED != 0]
+    ignorable = CODES[properties & (CASE_IGNORABLE | REMOVED) != 0]
+    between, others = f"[{ranges(ignorable)}]*", ranges([*cased, *ignorable])
+    return f"([{ranges(cased)}]{between}){chr(CAPITAL_SIGMA)}({between}(?:[^{others}]|$))"
+
+
+def ranges(codes):
+    """Code points as the inside of a character class of a regular expression (RE2)."""
+    codes = np.unique(codes)
+    begins = np.flatnonzero(np.diff(codes, prepend=-2) > 1)
+    ends = np.append(begins[1:], len(codes)) - 1
+    return "".join(f"\\x{{{codes[a]:x}}}-\\x{{{codes[b]:x}}}" for a, b in zip(begins, ends, strict=True))
 
 
 def _output(code, category, lower_case, strip_accents):

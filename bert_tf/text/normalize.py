@@ -32,21 +32,21 @@ class Normalizer(tf.Module):
     def __init__(self, config):
         super().__init__()
         self._lower_case = config.lower_case
-        self._strip_accents = config.lower_case if config.strip_accents is None else config.strip_accents
+        self.strip_accents = config.lower_case if config.strip_accents is None else config.strip_accents
         self._special_tokens = config.special_tokens
         self._split_cjk = config.split_cjk
         self._max_word_chars = config.max_word_chars
 
     @functools.cached_property  # plain texts need none
     def _tables(self):
-        settings = self._lower_case, self._strip_accents, self._split_cjk, self._special_tokens
+        settings = self._lower_case, self.strip_accents, self._split_cjk, self._special_tokens
         with tf.init_scope():  # constants of the process, whichever graph asks for them first
             return [tf.constant(table) for table in ch.tables(*settings)]
 
     def words(self, texts):
         """`Words` of texts [N] that went through `protect`."""
-        decoded = tf.strings.unicode_decode(self._expand(texts + _END), "UTF-8")
-        codes, properties = self._look_up(decoded.flat_values)
+        decoded = tf.strings.unicode_decode(self.expand(texts + _END), "UTF-8")
+        codes, properties = self.look_up(decoded.flat_values)
         if self._lower_case:
             codes = tf.cond(
                 tf.reduce_any(codes == ch.CAPITAL_SIGMA), lambda: _lower_sigma(codes, properties), lambda: codes
@@ -69,15 +69,9 @@ class Normalizer(tf.Module):
             texts = tf.strings.regex_replace(texts, token.replace("[", r"\[").replace("]", r"\]"), replacement)
         return texts
 
-    def fold(self, texts):
-        """Strips the common accents off texts [N] where accents are stripped; the words stay the same."""
-        if not self._strip_accents:
-            return texts
-        return tf.strings.regex_replace(self._expand(texts), "[\u0300-\u036f]", "")
-
-    def _expand(self, texts):
+    def expand(self, texts):
         """Does what lengthens texts, so that afterwards a character becomes one or none."""
-        if self._strip_accents:
+        if self.strip_accents:
             return tf_text.normalize_utf8(
                 tf.strings.regex_replace(texts, f"[{ch.COMPOSED_LATER}]", ch.NEVER_ASSIGNED), "NFD"
             )
@@ -85,7 +79,7 @@ class Normalizer(tf.Module):
             return tf.strings.regex_replace(texts, "\u0130", "I\u0307")
         return texts
 
-    def _look_up(self, codes):
+    def look_up(self, codes):
         # Codes between the planes and the tags, and those after, fall on noncharacters, whose rows are empty.
         tags = tf.clip_by_value(codes - (ch.TAGS - ch.PLANES_END), ch.PLANES_END - 1, ch.TABLE_SIZE - 1)
         row = tf.where(codes < ch.PLANES_END, codes, tags)
@@ -113,9 +107,9 @@ class Normalizer(tf.Module):
         """Where each character of the expanded texts comes from in its text: (starts, ends) [expanded]."""
         decoded = tf.strings.unicode_decode(texts + _END, "UTF-8")
         distinct, number = tf.unique(decoded.flat_values)
-        expanded = self._expand(tf.strings.unicode_encode(distinct[:, tf.newaxis], "UTF-8"))
+        expanded = self.expand(tf.strings.unicode_encode(distinct[:, tf.newaxis], "UTF-8"))
         lengths = tf.gather(tf.strings.length(expanded, unit="UTF8_CHAR"), number)  # [chars]
-        _, properties = self._look_up(decoded.flat_values)
+        _, properties = self.look_up(decoded.flat_values)
         # An accent written apart belongs to the letter before it: the letter ends where the accents end.
         in_text = tf.ragged.range(decoded.row_lengths()).flat_values
         group = tf.cumsum(tf.cast(properties & ch.JOINS == 0, tf.int32))  # [chars]

@@ -1,5 +1,6 @@
 """The tokenizer: text to ids exactly as google-research/bert computes them, as TensorFlow ops."""
 
+import concurrent.futures
 import functools
 
 import numpy as np
@@ -9,12 +10,12 @@ import tensorflow_text as tf_text
 from bert_tf import features
 from bert_tf.config import TextConfig
 from bert_tf.text import vocabulary_file
-from bert_tf.text.characters import NEVER_ASSIGNED
 from bert_tf.text.decoding import readable
 from bert_tf.text.normalize import Normalizer
-from bert_tf.text.plain import is_plain
+from bert_tf.text.rewrite import Rewriter
 
-_STRETCH = 8192  # texts; the results of more at a time do not fit the caches, which costs a fifth of the speed
+_MOST_BYTES = 4  # of a character
+_STRETCH = 2048  # texts that one thread takes at a time
 
 
 class Tokenizer(tf.Module):
@@ -34,6 +35,7 @@ class Tokenizer(tf.Module):
         self.config = config or TextConfig()
         self._pieces = np.array(vocabulary)
         self._normalizer = Normalizer(self.config)
+        self._rewriter = Rewriter(self.config, vocabulary)
 
     @classmethod
     def from_file(cls, path, **settings):
@@ -58,10 +60,9 @@ class Tokenizer(tf.Module):
             return self(texts[tf.newaxis]).values
         with tf.device("CPU"):  # string ops have no other kernels; the integer ops between them should not travel
             if tf.executing_eagerly() and len(texts) > _STRETCH:
-                return tf.concat([self(texts[i : i + _STRETCH]) for i in range(0, len(texts), _STRETCH)], 0)
-            texts = self._normalizer.protect(texts)
-            plain = is_plain(texts, self.config)
-            return tf.cond(tf.reduce_all(plain), lambda: self._of_plain(texts), lambda: self._of_mixed(texts, plain))
+                with concurrent.futures.ThreadPoolExecutor() as threads:
+                    return tf.concat(list(threads.map(self, _stretches(texts))), 0)
+            return self._tokenize(self._rewriter.protect(texts))
 
     def with_offsets(self, texts):
         """Ids of texts and where each piece stands.
@@ -111,41 +112,50 @@ class Tokenizer(tf.Module):
     sep_id = property(lambda self: self._id_of(features.SEP))
     mask_id = property(lambda self: self._id_of(features.MASK))
 
+    def _tokenize(self, texts):
+        ids, starts, ends = _wordpiece(self._models[0]).tokenize_with_offsets(self._rewriter(texts))
+        # The op counts the bytes of a word, the reference its characters; what is too long for the op stays whole.
+        unsettled = tf.reduce_max(ends.values - starts.values) > self.config.max_word_chars
+        if self._rewriter.marks_sigma:
+            unsettled |= tf.reduce_max(ids.values) == self.vocab_size
+        return tf.cond(unsettled, lambda: self._settle(texts), lambda: ids)
+
+    def _settle(self, texts):
+        """Ids of texts in which sigmas may be final, or words be longer in bytes than in characters."""
+        if self._rewriter.marks_sigma:
+            texts = self._rewriter.without_capital_sigma(texts)
+        model, longer = self._models
+        model = tf.tensor_scatter_nd_update(model, *longer)
+        return _wordpiece(model).tokenize(self._rewriter.without_long_words(self._rewriter(texts)))
+
     @functools.cached_property  # either of these two takes long to make
-    def _of_plain_text(self):
-        # No word has white space in it, but the op that splits by itself would find such pieces. The last name keeps
-        # it from refusing a vocabulary in which nothing can be found.
-        names = [name if name.split() == [name] else f"{NEVER_ASSIGNED}{i}" for i, name in enumerate(self.vocabulary)]
-        return _wordpiece([*names, NEVER_ASSIGNED], self.config.max_word_chars)
+    def _models(self):
+        """The model for rewritten texts, and (places, bytes) that allow a word as many bytes as its characters have."""
+        pieces, most = self._rewriter.pieces(self.vocabulary), self.config.max_word_chars
+        model, longer = (_wordpiece_model(pieces, max_bytes) for max_bytes in (most, _MOST_BYTES * most))
+        places = np.flatnonzero(model != longer)
+        with tf.init_scope():  # constants of the process, whichever graph asks for them first
+            return tf.constant(model), (tf.constant(places[:, np.newaxis]), tf.constant(longer[places]))
 
     @functools.cached_property
     def _of_words(self):
-        # Of words whose characters were counted already: a character has four bytes at most.
-        return _wordpiece(self.vocabulary, 4 * self.config.max_word_chars, no_pretokenization=True)
-
-    def _of_plain(self, texts):
-        if self.config.lower_case:
-            texts = tf.strings.lower(texts)  # of ASCII letters only
-        return self._of_plain_text.tokenize(texts)
-
-    def _of_mixed(self, texts, plain):
-        """Sends each text the way it needs and brings the answers into the order of the texts."""
-        odd = tf.where(~plain)  # [odd, 1]
-        folded = self._normalizer.fold(tf.gather_nd(texts, odd))  # makes most of them plain
-        texts = tf.tensor_scatter_nd_update(texts, odd, folded)
-        plain = tf.tensor_scatter_nd_update(plain, odd, is_plain(folded, self.config))
-        easy, hard = tf.squeeze(tf.where(plain), 1), tf.squeeze(tf.where(~plain), 1)
-        words = self._normalizer.words(tf.gather(texts, hard)).strings
-        of_words = _joined(words, self._of_words.tokenize(words.values))
-        ids = tf.concat([self._of_plain(tf.gather(texts, easy)), of_words], 0)
-        return tf.gather(ids, tf.math.invert_permutation(tf.concat([easy, hard], 0)))
+        # Of words whose characters were counted already.
+        model = _wordpiece_model(self.vocabulary, _MOST_BYTES * self.config.max_word_chars, no_pretokenization=True)
+        with tf.init_scope():
+            return _wordpiece(tf.constant(model))
 
 
-def _wordpiece(vocabulary, max_bytes, **settings):
-    with tf.init_scope():  # a constant of the process, whichever graph asks for it first
-        return tf_text.FastWordpieceTokenizer(
-            vocabulary, max_bytes_per_word=max_bytes, token_out_type=tf.int32, **settings
-        )
+def _wordpiece(model):
+    return tf_text.FastWordpieceTokenizer(model_buffer=model, token_out_type=tf.int32)
+
+
+def _wordpiece_model(vocabulary, max_bytes, no_pretokenization=False):
+    model = tf_text.build_fast_wordpiece_model(vocabulary, max_bytes, "##", features.UNK, no_pretokenization, False)
+    return np.frombuffer(model, np.uint8)
+
+
+def _stretches(texts):
+    return [texts[i : i + _STRETCH] for i in range(0, len(texts), _STRETCH)]
 
 
 def _as_strings(texts):
