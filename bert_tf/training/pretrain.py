@@ -8,7 +8,9 @@ import pathlib
 import keras
 
 from bert_tf import checkpoints
+from bert_tf.config import EncoderConfig
 from bert_tf.errors import ConfigError
+from bert_tf.modeling.activations import get_activation
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.training import settled, strategies
 from bert_tf.training.compiling import StepTimer, compile_model
@@ -71,6 +73,8 @@ def _encoder_settings(model, pieces, sources):
         encoder = {name: value for name, value in dataclasses.asdict(model).items() if name not in others}
         encoder["intermediate_size"] = model.intermediate_size or 4 * model.hidden_size
         encoder["vocab_size"] = len(pieces)
+        EncoderConfig(**encoder)  # checks the sizes
+        get_activation(model.activation)
     if encoder["vocab_size"] < len(pieces):
         raise ConfigError(f"{model.init} has {encoder['vocab_size']:,} pieces, the records have {len(pieces):,}.")
     check_lengths(sources, encoder["max_positions"])

@@ -173,6 +173,8 @@ BAD = {
         lambda c, r, t: changed(c, model={"init": other_vocabulary(r, t)}),
         "made with another vocabulary",
     ),
+    "sizes": (lambda c, r, t: changed(c, model={"num_heads": 3}), "hidden_size must be a multiple of num_heads"),
+    "activation": (lambda c, r, t: changed(c, model={"activation": "swash"}), "Known activations"),
     "shares": (lambda c, r, t: changed(c, phases=(dataclasses.replace(c.data, share=0.4),)), "add up to 1"),
     "strategy": (lambda c, r, t: changed(c, training={"strategy": "multi_worker"}), "needs TF_CONFIG"),
 }
