@@ -7,7 +7,7 @@ import tensorflow as tf
 from bert_tf.export.signatures import signatures
 
 # Of tensorflow-text, all of which TF Serving links (tensorflow_serving/model_servers/BUILD), those that we use.
-TEXT_OPS = {"FastWordpieceTokenizeWithOffsets", "NormalizeUTF8"}
+TEXT_OPS = {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"}
 PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 
