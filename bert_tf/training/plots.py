@@ -19,7 +19,7 @@ def plot_curves(runs, path, metric="accuracy"):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(len(runs), 2, figsize=(11, 3.6 * len(runs)), squeeze=False)
+    figure, axes = pyplot.subplots(len(runs), 2, figsize=(14, 3.6 * len(runs)), squeeze=False)
     for row, (title, curves) in zip(axes, runs.items(), strict=True):
         for panel, word in zip(row, ("loss", metric), strict=True):
             _draw(panel, {name: curve for name, curve in curves.items() if name.endswith(word)})
@@ -42,4 +42,4 @@ def _draw(panel, curves):
             panel.plot(*curves[HELDOUT + name], "o-", ms=3, color=f"C{color}", label=f"{label}, held out")
     panel.grid(alpha=0.3)
     if curves:
-        panel.legend(fontsize=8)
+        panel.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))  # beside the curves, not on them
