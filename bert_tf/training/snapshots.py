@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from bert_tf import files
+from bert_tf.errors import InputError
 
 _ARRAYS, _ABOUT = "state.safetensors", "about.json"
 
@@ -90,7 +91,10 @@ class Snapshots:
 
     def _write(self, step, arrays, about):
         with files.atomic_folder(self._path(step)) as temporary:
-            safetensors.save_file(arrays, temporary / _ARRAYS)
+            try:
+                safetensors.save_file(arrays, temporary / _ARRAYS)
+            except SafetensorError as error:  # of a full disk, say
+                raise InputError(f"The snapshot of step {step} cannot be written: {error}") from None
             about = about | {"step": step, "sha256": _digest(temporary / _ARRAYS)}
             (temporary / _ABOUT).write_text(json.dumps(about, indent=2), encoding="utf-8")
             for file in temporary.iterdir():

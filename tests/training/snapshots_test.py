@@ -5,7 +5,9 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
+from bert_tf.errors import InputError
 from bert_tf.training.snapshots import Snapshots
 
 
@@ -72,11 +74,11 @@ def test_workers_that_do_not_write_change_nothing(tmp_path, variables):
 
 def test_a_failure_to_write_is_told(tmp_path, variables, monkeypatch):
     def full(*arguments):
-        raise OSError(28, "No space left on device")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("bert_tf.training.snapshots.safetensors.save_file", full)
     snapshots = Snapshots(tmp_path)
     snapshots.save(1, variables, {})
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InputError, match="step 1 cannot be written: .*No space left"):
         snapshots.wait()
     assert not list(pathlib.Path(tmp_path).glob("*"))
