@@ -75,8 +75,8 @@ def test_a_stopped_run_goes_on_exactly(config, records, tmp_path, monkeypatch, k
     if "packed" in kind:
         config = changed(config, data={"records": str(records / "dynamic"), "heldout": None, "pack_length": 64})
     elif "phases" in kind:
-        long = dataclasses.replace(config.data, records=str(records / "long"), share=0.5, batch_size=4)
-        phases = (dataclasses.replace(config.data, share=0.5), long)
+        short = dataclasses.replace(config.data, heldout=None, share=0.5)
+        phases = (short, dataclasses.replace(short, records=str(records / "long"), batch_size=4))
         config = changed(config, phases=phases, training={"accumulation_steps": 2})
     pretrain(config)
     stopped = changed(config, output=str(tmp_path / "stopped"))
