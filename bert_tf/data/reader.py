@@ -41,6 +41,7 @@ class Records:
 
     def __init__(self, path, skip=0):
         self.skip, self.damaged = skip, set()
+        self._measured = None
         self.folder = pathlib.Path(path) if isinstance(path, str | pathlib.Path) else None
         report = self.folder and self.folder / REPORT
         self.report = json.loads(report.read_text(encoding="utf-8")) if report and report.exists() else {}
@@ -118,9 +119,14 @@ class Records:
 
     def measure(self, batch=4096):
         """Reads everything once: lengths in pieces, int32 [N], and predictions, int32 [N] (zeros if not masked)."""
+        if self._measured is None:
+            self._measured = self._measure(batch)
+        return self._measured
+
+    def _measure(self, batch):
         lengths, predictions = np.zeros(len(self), np.int32), np.zeros(len(self), np.int32)
         for start in range(0, len(self), batch):
-            rows = self.parse(self.read(range(start, min(start + batch, len(self)))))
+            rows = self.load(range(start, min(start + batch, len(self))))
             lengths[start : start + batch] = tf.reduce_sum(rows[INPUT_MASK], 1)
             if "masked_lm_weights" in rows:
                 predictions[start : start + batch] = tf.reduce_sum(tf.cast(rows["masked_lm_weights"] > 0, tf.int32), 1)
