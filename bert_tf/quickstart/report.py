@@ -11,6 +11,7 @@ from rich.table import Table
 from bert_tf import files
 from bert_tf.quickstart.run import METRICS
 from bert_tf.training.plots import HELDOUT, plot_curves
+from bert_tf.training.watching import short_name
 
 CURVES = "curves.png"
 
@@ -30,7 +31,7 @@ def write_report(run, results, seconds):
 
 
 def _curves(result):
-    names = {name: name.replace("val_", HELDOUT).replace("_logits_", "_") for name in result["history"]}
+    names = {name: short_name(name.replace("val_", HELDOUT)) for name in result["history"]}
     return {names[name]: (result["steps"], values) for name, values in result["history"].items()}
 
 
