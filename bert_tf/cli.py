@@ -11,6 +11,8 @@ from absl import app, flags, logging
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.verbs import VERBS
 
+_COLUMNS = 118  # of help, at most
+
 
 def main():
     """Console entry point; exit codes: 0 done, 1 the work failed, 2 the command line or config is wrong."""
@@ -99,11 +101,12 @@ def _overview():
 
 
 def _help(name, verb):
+    width = max(len(flag.name) for flag in verb.flags)
     rows = []
     for flag in verb.flags:
         value = "required" if flag.required else f"default: {flag.default}" if flag.default not in (None, "") else ""
         text = flag.help + (f" ({value})" if value else "")
-        wrapped = textwrap.wrap(text, 90) or [""]
-        rows.append(f"  --{flag.name:<16} {wrapped[0]}")
-        rows.extend(f"    {'':<16} {line}" for line in wrapped[1:])
+        first, *others = textwrap.wrap(text, _COLUMNS - width - 6)
+        rows.append(f"  --{flag.name:<{width}}  {first}")
+        rows.extend(f"    {'':<{width}}  {line}" for line in others)
     return "\n".join([f"bert-tf {name}: {verb.summary}", "", *rows, "", "Example:", f"  {verb.example}"])

@@ -32,6 +32,8 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 120
     assert lines[-2:] == ["Example:", f"  {VERBS[verb].example}"]
+    for flag in VERBS[verb].flags:
+        assert any(line.startswith(f"  --{flag.name}  ") for line in lines)
 
 
 @pytest.mark.parametrize(
