@@ -14,11 +14,11 @@ class Flag:
     help: str
     required: bool = False
 
-    def define(self):
+    def define(self, values=flags.FLAGS):
         kind = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float}.get(
             type(self.default), flags.DEFINE_string
         )
-        kind(self.name, self.default, self.help)
+        kind(self.name, self.default, self.help, flag_values=values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,10 +165,13 @@ VERBS = {
             Flag("format", "saved_model", "saved_model or tflite"),
             Flag("version", 0, "saved_model: its number; 0: the next"),
             Flag("dtype", "float32", "saved_model: of weights and layers, float32 or bfloat16, half the size"),
+            Flag("attention", False, "saved_model: whether it also tells which words look at which, for the page"),
             Flag("quantize", "int8", "tflite: none, float16, int8, or int8_full (all in integers)"),
             Flag("length", None, "tflite: pieces a row, as 128 or 32,128; without it, the model's max_length"),
             Flag("calibration", None, "tflite, int8_full: files with a text a line to learn ranges from"),
-            Flag("accuracy_data", None, "tflite: texts and labels on which Keras and the file are scored"),
+            Flag(
+                "accuracy_data", None, "tflite: labelled texts that both are scored on; data.KEY=VALUE: how to read it"
+            ),
             Flag("max_drop", 0.5, "tflite: points of a hundred that the file may score below Keras"),
         ),
         "bert_tf.export.commands:export",
@@ -186,7 +189,7 @@ VERBS = {
             Flag("enable_batching", False, "whether requests that wait are run together"),
             Flag("batching_parameters_file", None, "how, as a text proto; without it, up to 32 rows and no waiting"),
             Flag("monitoring_config_file", None, "another path for /metrics, as a text proto"),
-            Flag("file_system_poll_wait_seconds", 1, "between looks for new versions"),
+            Flag("file_system_poll_wait_seconds", 1, "seconds between looks for new versions"),
             Flag("enable_model_warmup", True, "whether a version first answers the requests exported with it"),
             Flag("rest_api_timeout_in_ms", 30000, "time limit of a request, gRPC's too"),
             Flag("max_body_bytes", 1 << 20, "the largest request"),

@@ -18,6 +18,10 @@ _TEXTS = [
     "It was the best of times, it was the worst of times.",
     "我",
 ]
+_ONLY_FOR = {
+    "saved_model": ("version", "dtype", "attention"),
+    "tflite": ("quantize", "length", "calibration", "accuracy_data", "max_drop"),
+}
 _TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05}  # of a number in an answer, against Keras in float32
 
 
@@ -34,17 +38,26 @@ def export(flags, overrides):
     formats = {"saved_model": _saved_model, "tflite": _tflite}
     if flags.format not in formats:
         raise ConfigError(f"Received: --format={flags.format}. Choose saved_model or tflite.")
+    _check_format(flags)
     if flags.dtype not in _TOLERANCE:
         raise ConfigError(f"Received: --dtype={flags.dtype}. Choose {' or '.join(_TOLERANCE)}.")
     formats[flags.format](flags, load(flags.model), config.data)
+
+
+def _check_format(flags):
+    for other, names in _ONLY_FOR.items():
+        strange = [name for name in names if other != flags.format and flags[name].present]
+        if strange:
+            raise ConfigError(f"Received: --{strange[0]} with --format={flags.format}. It is for {other} alone.")
 
 
 def _saved_model(flags, reference, _):
     if flags.version < 0:
         raise ConfigError(f"Received: --version={flags.version}. Versions are numbers from 1; 0 is the next.")
     model = reference if flags.dtype == "float32" else load(flags.model, flags.dtype)
+    texts = _check_texts(model, _TEXTS)
     path, difference = export_saved_model(
-        model, flags.output, _check_texts(model, _TEXTS), flags.version, reference, _TOLERANCE[flags.dtype]
+        model, flags.output, texts, flags.version, reference, _TOLERANCE[flags.dtype], flags.attention
     )
     print(f"{path}: answers within {difference:.0e} of Keras's")
 

@@ -14,7 +14,7 @@ from bert_tf.export.warmup import write_warmup
 from bert_tf.text import vocabulary_file
 
 
-def export_saved_model(model, folder, check_texts, version=None, reference=None, tolerance=1e-4):
+def export_saved_model(model, folder, check_texts, version=None, reference=None, tolerance=1e-4, attention=False):
     """Writes `folder`/VERSION with the signatures of `signatures.py`, the vocabulary and labels as assets, warm-up
     requests and a model card.
 
@@ -26,6 +26,7 @@ def export_saved_model(model, folder, check_texts, version=None, reference=None,
         version: a number; None: the next after those that are there. One that is there raises `InputError`.
         reference: the model whose answers are the right ones; None: `model`.
         tolerance: by how much a number in an answer may differ from the reference's.
+        attention: whether there are signatures that tell where the model looks (attention.py).
 
     Returns:
         (path of the version, largest difference); a difference above `tolerance` raises `InputError` and leaves
@@ -34,18 +35,19 @@ def export_saved_model(model, folder, check_texts, version=None, reference=None,
     path = pathlib.Path(folder) / str(version or _next_version(folder))
     if path.exists():
         raise InputError(f"{path} exists. Leave --version out for the next one, or remove it.")
+    functions = signatures(model, attention)
     with files.atomic_folder(path) as temporary:
-        _save(model, temporary)
+        _save(model, functions, temporary)
         write_warmup(temporary, path.parent.name, model)
-        functions = tf.saved_model.load(str(temporary)).signatures
-        difference = _difference(functions[SERVING_DEFAULT], reference or model, check_texts)
+        loaded = tf.saved_model.load(str(temporary)).signatures
+        difference = _difference(loaded[SERVING_DEFAULT], reference or model, check_texts)
         if not difference <= tolerance:
             raise InputError(f"The SavedModel differs from Keras by {difference:.2g}, over {tolerance:.2g}; not kept.")
-        write_card(temporary, path.parent.name, model, functions, difference)
+        write_card(temporary, path.parent.name, model, loaded, difference)
     return path, difference
 
 
-def _save(model, folder):
+def _save(model, functions, folder):
     """Writes the graph and its variables alone, with nothing of Keras in it."""
     with tempfile.TemporaryDirectory() as assets:
         module = tf.Module()
@@ -53,7 +55,7 @@ def _save(model, folder):
         module.vocabulary = _asset(assets, "vocab.txt", model.tokenizer.vocabulary)
         if labels := getattr(model, "labels", ()):
             module.labels = _asset(assets, "labels.txt", labels)
-        tf.saved_model.save(module, str(folder), signatures(model))
+        tf.saved_model.save(module, str(folder), functions)
 
 
 def _asset(folder, name, lines):

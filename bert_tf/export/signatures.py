@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from bert_tf import features
+from bert_tf.export.attention import attention
 
 # N texts, S pieces, C classes
 
@@ -10,23 +11,28 @@ SERVING_DEFAULT = "serving_default"
 PAIR = "pair"
 TOKENS = "tokens"
 EXAMPLES = "examples"
+ATTENTION = {SERVING_DEFAULT: "attention", PAIR: "attention_pair"}  # for the texts that these take
 
 BUCKET = 32  # pieces: rows have a multiple of them, so that a server sees few shapes
 
 
-def signatures(model):
+def signatures(model, with_attention=False):
     """{name: concrete function} of a task model, TensorFlow ops only.
 
     `serving_default` takes the texts that a request must have, string [N] each under its name in `TEXTS`; `pair` those
     that may be left out too, for a task that has such; `tokens` takes Google's feature names, int32 [N, S] each; and
     `examples` takes "inputs", string [N], serialized tf.Examples with the texts under their names. Each returns what
     the task's `answer` decodes, but for a classifier's or regressor's `examples`, which return what TF Serving's
-    Classify and Regress read.
+    Classify and Regress read. `with_attention` adds `attention`, which takes what `serving_default` takes and returns
+    what attention.py says, and `attention_pair` where there is `pair`.
     """
-    required = [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]
-    found = {SERVING_DEFAULT: _of_texts(model, required), TOKENS: _of_tokens(model), EXAMPLES: _of_examples(model)}
+    asked = {SERVING_DEFAULT: [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]}
     if model.OPTIONAL_TEXTS:
-        found[PAIR] = _of_texts(model, model.TEXTS)
+        asked[PAIR] = model.TEXTS
+    found = {name: _of_texts(model, texts, answer_text) for name, texts in asked.items()}
+    found |= {TOKENS: _of_tokens(model), EXAMPLES: _of_examples(model)}
+    if with_attention:
+        found |= {ATTENTION[name]: _of_texts(model, texts, attention) for name, texts in asked.items()}
     return found
 
 
@@ -40,10 +46,10 @@ def answer_text(model, texts):
         del model.rows_to_answer  # the method of the class shows again
 
 
-def _of_texts(model, names):
+def _of_texts(model, names, compute):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=name) for name in names], autograph=False)
     def serve(*texts):
-        return answer_text(model, texts)
+        return compute(model, texts)
 
     return serve.get_concrete_function()
 

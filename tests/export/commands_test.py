@@ -1,8 +1,8 @@
 """The verb, from its flags to the artifact, and what is said of what cannot be done."""
 
 import json
-import types
 
+import absl.flags
 import pytest
 
 from bert_tf.errors import ConfigError, InputError
@@ -18,9 +18,11 @@ def folder(model, tmp_path_factory):
 
 
 def run(*overrides, **flags):
-    defaults = {flag.name: flag.default for flag in VERBS["export"].flags}
-    assert flags.keys() <= defaults.keys()
-    export(types.SimpleNamespace(**defaults | flags), overrides)
+    values = absl.flags.FlagValues()
+    for flag in VERBS["export"].flags:
+        flag.define(values)
+    values(["bert-tf", *(f"--{name}={value}" for name, value in flags.items())])
+    export(values, overrides)
 
 
 def test_tflite_is_scored_on_a_file(folder, tmp_path, capsys):
@@ -47,6 +49,8 @@ def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
         ({"format": "onnx"}, "Received: --format=onnx. Choose saved_model or tflite."),
         ({"dtype": "int8"}, "Received: --dtype=int8. Choose float32 or bfloat16."),
         ({"version": -1}, "Received: --version=-1. Versions are numbers from 1; 0 is the next."),
+        ({"quantize": "int8"}, "Received: --quantize with --format=saved_model. It is for tflite alone."),
+        ({"format": "tflite", "attention": True}, "Received: --attention with --format=tflite. It is for saved_model"),
         ({"format": "tflite", "length": "a"}, "Received: --length=a. Write one number, or several as 32,128."),
         ({"format": "tflite", "length": "900"}, "The model has positions for rows of up to 80 pieces."),
         ({"format": "tflite", "quantize": "int8_full"}, "--calibration FILE"),

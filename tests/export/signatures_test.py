@@ -13,7 +13,7 @@ PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
 @pytest.fixture(scope="module")
 def found(model):
-    return signatures(model)
+    return signatures(model, with_attention=True)
 
 
 def test_a_server_has_all_operators(found):

@@ -26,6 +26,10 @@ ANSWERS = {
     "other": {"<b>odd</b>": [["<script>x</script>", "y"]], "size": [[1, 2]]},
     "reader": {"answer": ["né 🙂 Ada"], "start": [3], "end": [11], "score": [0.9]},
 }
+# What a batch answers to its shorter text: the last place is padding.
+PIECES = ["[CLS]", "good", "##ly", "[SEP]", ""]
+LOOKS = [[0.1, 0.2, 0.3, 0.4, 0.0], [0.5, 0.1, 0.4, 0.0, 0.0], [0.1, 0.3, 0.2, 0.4, 0.0], [1.0, *[0.0] * 4], [0.0] * 5]
+EVENLY = [[0.25, 0.25, 0.25, 0.25, 0.0]] * 4 + [[0.0] * 5]
 
 
 class Fixed(tf.Module):
@@ -46,8 +50,7 @@ def page_client(base_path, tmp_path_factory):
         module = Fixed(answer, ("question", "context") if name == "reader" else ("text",))
         signatures = {"serving_default": module.serve}
         if name == "topics":
-            looks = {"pieces": [["[CLS]", "good", "[SEP]"]], "attention": [[[[[0.1, 0.8, 0.1]] * 3] * 2] * 2]}
-            module.looks = Fixed(looks, ("text",))
+            module.looks = Fixed({"pieces": [PIECES], "attention": [[EVENLY, LOOKS]]}, ("text",))
             signatures["attention"] = module.looks.serve
         tf.saved_model.save(module, str(folder / name / "1"), signatures)
         models.append(ModelConfig(name, folder / name))
@@ -143,9 +146,23 @@ def test_attention_follows_the_chosen_word(page):
     answer(page, text="good")
     assert page.inner_text(".head") == "b"
     page.wait_for_selector(".word")
-    page.click(".word:nth-child(3)")
-    shares = page.eval_on_selector_all(".word", "words => words.map(w => [w.textContent, w.title, w.ariaPressed])")
-    assert shares == [["[CLS]", "10.0 %", "false"], ["good", "80.0 %", "false"], ["[SEP]", "10.0 %", "true"]]
+    shown = "words => words.map(w => [w.textContent, w.title, w.ariaPressed, w.style.getPropertyValue('--share')])"
+    assert page.eval_on_selector_all(".word", shown) == [
+        ["[CLS]", "10.0 %", "true", "0.160"],
+        ["goodly", "50.0 %", "false", "0.800"],
+        ["[SEP]", "40.0 %", "false", "0.640"],
+    ]
+    page.click(".word:nth-child(2)")  # the mean over its two pieces of what they give to both
+    assert page.eval_on_selector_all(".word", shown) == [
+        ["[CLS]", "30.0 %", "false", "0.480"],
+        ["goodly", "50.0 %", "true", "0.800"],
+        ["[SEP]", "20.0 %", "false", "0.320"],
+    ]
+    assert "goodly looks at goodly 50.0 %, [CLS] 30.0 %, [SEP] 20.0 %" in page.inner_text("#answer")
+    assert page.eval_on_selector_all("#answer option", "options => options.map(o => o.label)") == ["layer 1", "layer 2"]
+    page.select_option("#answer select", "0")
+    assert "goodly looks at goodly 50.0 %, [CLS] 25.0 %, [SEP] 25.0 %" in page.inner_text("#answer")
+    assert page.problems == []
 
 
 def test_numbers_vectors_and_anything_else(page):

@@ -1,0 +1,107 @@
+"""Where a model looks: probabilities that are those of the encoder, for the pieces that it reads."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.errors import ConfigError
+from bert_tf.export.attention import MOST_PIECES, attention
+from bert_tf.export.saved_model import export_saved_model
+from bert_tf.export.signatures import signatures
+from bert_tf.tasks import QuestionAnswerer, TextClassifier
+from bert_tf.text.tokenizer import Tokenizer
+from tests.export.conftest import ENCODER, VOCABULARY
+
+TEXTS = ["A goodly Café", "bad", ""]
+
+
+def make(**settings):
+    keras.utils.set_random_seed(4)
+    settings = ENCODER | {"num_layers": 2, "initializer_range": 0.2} | settings
+    return TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], **settings)
+
+
+def test_pieces_and_shares_without_padding():
+    found = attention(make(), [tf.constant(TEXTS)])
+    assert found["pieces"].numpy().tolist() == [
+        [b"[CLS]", b"[UNK]", b"good", b"##ly", b"cafe", b"[SEP]"],
+        [b"[CLS]", b"bad", b"[SEP]", b"", b"", b""],
+        [b"[CLS]", b"[SEP]", b"", b"", b"", b""],
+    ]
+    shares = found["attention"].numpy()
+    assert shares.shape == (3, 2, 6, 6)
+    real = found["pieces"].numpy() != b""
+    np.testing.assert_allclose(shares.sum(-1), np.broadcast_to(real[:, np.newaxis], (3, 2, 6)), atol=1e-6)
+    assert not shares[np.broadcast_to(~real[:, np.newaxis, np.newaxis], shares.shape)].any()
+    alone = attention(make(), [tf.constant(TEXTS[1:2])])["attention"]
+    np.testing.assert_allclose(shares[1:2, :, :3, :3], alone, atol=1e-6)
+
+
+def test_mean_of_heads_that_queries_and_keys_give():
+    model = make()
+    rows = model.preprocess(tf.constant(TEXTS[:1]))
+    states = model.encoder(rows, training=False, all_outputs=True)["hidden_states"]
+    found = attention(model, [tf.constant(TEXTS[:1])])["attention"][0]
+    for layer, block in enumerate(model.encoder.blocks):
+        query, key = (_dense(part, states[layer][0]) for part in (block.attention.query, block.attention.key))
+        heads = [_softmax(query[:, half] @ key[:, half].T / 32**0.5) for half in (slice(0, 32), slice(32, 64))]
+        assert np.abs(heads[0] - heads[1]).max() > 0.01
+        np.testing.assert_allclose(found[layer], np.mean(heads, 0), atol=1e-5)
+
+
+def test_the_encoders_output_follows_from_it():
+    model = make(num_heads=1)
+    rows = model.preprocess(tf.constant(TEXTS[:1]))
+    outputs = model.encoder(rows, training=False, all_outputs=True)
+    x = outputs["hidden_states"][0][0].numpy()
+    layers = attention(model, [tf.constant(TEXTS[:1])])["attention"][0]
+    for shares, block in zip(layers, model.encoder.blocks, strict=True):
+        looked_at = shares.numpy() @ _dense(block.attention.value, x)
+        x = _norm(x + _dense(block.attention.output_dense, looked_at))
+        hidden = tf.nn.gelu(_dense(block.intermediate, x), approximate=False)
+        x = _norm(x + _dense(block.output_dense, hidden))
+    np.testing.assert_allclose(x, outputs["sequence_output"][0], atol=1e-5)
+
+
+def _dense(layer, x):
+    return np.asarray(x) @ layer.kernel.numpy() + layer.bias.numpy()
+
+
+def _norm(x):
+    return (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)  # of a fresh model: gamma 1, beta 0
+
+
+def _softmax(x):
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def test_signatures_only_where_they_are_asked_for(tmp_path):
+    model = make()
+    assert not {"attention", "attention_pair"} & signatures(model).keys()
+    path, _ = export_saved_model(model, tmp_path, TEXTS, attention=True)
+    loaded = tf.saved_model.load(str(path)).signatures
+    assert set(loaded) == {"serving_default", "pair", "tokens", "examples", "attention", "attention_pair"}
+    texts, others = tf.constant(TEXTS), tf.constant(["good", "", "bad"])
+    expected = attention(model, [texts])
+    found = loaded["attention"](text=texts)
+    assert found["pieces"].numpy().tolist() == expected["pieces"].numpy().tolist()
+    np.testing.assert_allclose(found["attention"], expected["attention"], atol=1e-5)
+    pieces = loaded["attention_pair"](text=texts, text_pair=others)["pieces"].numpy()
+    assert pieces[1].tolist() == [b"[CLS]", b"bad", b"[SEP]"] + [b""] * 5  # no second text
+    assert pieces[2, :4].tolist() == [b"[CLS]", b"[SEP]", b"bad", b"[SEP]"]
+    assert "`attention_pair`" in (path / "README.md").read_text()
+
+
+def test_texts_are_read_so_far_that_a_person_can_follow():
+    model = QuestionAnswerer(Tokenizer(VOCABULARY), max_length=140, **ENCODER | {"max_positions": 140})
+    found = attention(model, [tf.constant(["good"]), tf.constant(["bad " * 200])])
+    assert found["attention"].shape == (1, 1, MOST_PIECES, MOST_PIECES)
+    assert found["pieces"][0, :4].numpy().tolist() == [b"[CLS]", b"good", b"[SEP]", b"bad"]
+
+
+def test_a_recurrent_encoder_does_not_tell(tmp_path):
+    with pytest.raises(ConfigError, match="The encoder bilstm does not tell its attention; leave --attention out."):
+        export_saved_model(make(encoder="bilstm"), tmp_path / "name", TEXTS, attention=True)
+    assert not (tmp_path / "name").exists()
