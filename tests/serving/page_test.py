@@ -28,7 +28,7 @@ ANSWERS = {
 }
 # What a batch answers to its shorter text: the last place is padding.
 PIECES = ["[CLS]", "good", "##ly", "[SEP]", ""]
-LOOKS = [[0.1, 0.2, 0.3, 0.4, 0.0], [0.5, 0.1, 0.4, 0.0, 0.0], [0.1, 0.3, 0.2, 0.4, 0.0], [1.0, *[0.0] * 4], [0.0] * 5]
+LOOKS = [[0.1, 0.1, 0.2, 0.6, 0.0], [0.5, 0.1, 0.4, 0.0, 0.0], [0.1, 0.3, 0.2, 0.4, 0.0], [1.0, *[0.0] * 4], [0.0] * 5]
 EVENLY = [[0.25, 0.25, 0.25, 0.25, 0.0]] * 4 + [[0.0] * 5]
 
 
@@ -148,15 +148,15 @@ def test_attention_follows_the_chosen_word(page):
     page.wait_for_selector(".word")
     shown = "words => words.map(w => [w.textContent, w.title, w.ariaPressed, w.style.getPropertyValue('--share')])"
     assert page.eval_on_selector_all(".word", shown) == [
-        ["[CLS]", "10.0 %", "true", "0.160"],
-        ["goodly", "50.0 %", "false", "0.800"],
-        ["[SEP]", "40.0 %", "false", "0.640"],
+        ["[CLS]", "10.0 %", "true", "0.167"],
+        ["goodly", "30.0 %", "false", "0.500"],
+        ["[SEP]", "60.0 %", "false", "0.500"],  # no word pales beside it
     ]
     page.click(".word:nth-child(2)")  # the mean over its two pieces of what they give to both
     assert page.eval_on_selector_all(".word", shown) == [
-        ["[CLS]", "30.0 %", "false", "0.480"],
-        ["goodly", "50.0 %", "true", "0.800"],
-        ["[SEP]", "20.0 %", "false", "0.320"],
+        ["[CLS]", "30.0 %", "false", "0.300"],
+        ["goodly", "50.0 %", "true", "0.500"],
+        ["[SEP]", "20.0 %", "false", "0.200"],
     ]
     assert "goodly looks at goodly 50.0 %, [CLS] 30.0 %, [SEP] 20.0 %" in page.inner_text("#answer")
     assert page.eval_on_selector_all("#answer option", "options => options.map(o => o.label)") == ["layer 1", "layer 2"]
