@@ -1,0 +1,88 @@
+"""Tables and plots of measurements, as all parts of the page show them."""
+
+from bert_tf.config import EncoderConfig
+from bert_tf.training.flops import step_flops
+
+VOCABULARY, PREDICTIONS = 30522, 20
+
+
+def table(head, rows):
+    """A Markdown table of cells that are text."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
+
+
+def heads(hidden):
+    """Attention heads of a model so wide: 64 numbers each, but for MiniLM's 384."""
+    return 12 if hidden == 384 else max(1, hidden // 64)
+
+
+def config_of(settings):
+    """The `EncoderConfig` of a case's settings."""
+    hidden = settings["hidden"]
+    return EncoderConfig(
+        vocab_size=VOCABULARY,
+        num_layers=settings["layers"],
+        hidden_size=hidden,
+        num_heads=heads(hidden),
+        intermediate_size=4 * hidden,
+        max_positions=max(512, settings["length"]),
+    )
+
+
+def flops(settings):
+    """What a pretraining step's matrix products need."""
+    return step_flops(config_of(settings), settings["rows"], settings["length"], PREDICTIONS)
+
+
+def parameters(config):
+    """About how many a pretraining model has: blocks, pieces and positions, give or take its heads."""
+    hidden = config.hidden_size
+    return config.num_layers * 12 * hidden**2 + (config.vocab_size + config.max_positions) * hidden
+
+
+def best_of(measured, name, clock):
+    """The fastest setting of a contender, or None."""
+    ours = [found for found in measured if found.contender == name]
+    return max(ours, key=lambda found: found.rate(clock), default=None)
+
+
+def against(found, measured, clock):
+    """How many times as fast bert_tf's fastest setting is, as text."""
+    best = best_of(measured, "bert_tf", clock)
+    return f"{best.rate(clock) / found.rate(clock):.2f} times" if best else ""
+
+
+def comparison(measured, unit, label, clock="cpu", more=None):
+    """The table of a race: rates with their spread, memory, and how many times as fast bert_tf is.
+
+    `label` names a row; `more` gives further cells of it by their heads, {head: function of a `Measured`}.
+    """
+    more = more or {}
+    head = ["", f"{unit} a second of CPU time", "spread", f"{unit} a second", "spread", *more]
+    rows = [
+        [
+            label(found),
+            f"{found.rate('cpu'):,.0f}",
+            f"{found.spread('cpu'):.0%}",
+            f"{found.rate('wall'):,.0f}",
+            f"{found.spread('wall'):.0%}",
+            *(cell(found) for cell in more.values()),
+            "{:,.0f} + {:,.0f}".format(*found.memory()),
+            against(found, measured, "cpu"),
+            against(found, measured, "wall"),
+        ]
+        for found in sorted(measured, key=lambda found: -found.rate(clock))
+    ]
+    return table([*head, "MiB of the step + before", "bert_tf is, by CPU time", "by the clock"], rows)
+
+
+def subplots(count, width=4.0, height=3.2):
+    """(figure, list of axes) without a screen."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, count, figsize=(width * count, height), squeeze=False, layout="constrained")
+    return figure, list(axes[0])

@@ -1,0 +1,121 @@
+"""Fine-tuning on SST-2 as each project runs it: ours sorts by length, transformers pads random rows to the longest."""
+
+import gzip
+import os
+import pathlib
+import random
+
+import numpy as np
+
+from bench.figures import comparison
+from bench.runner import Case, Race
+from bench.worker import require
+
+TITLE = "Fine-tuning on SST-2"
+NEEDS = ("tensorflow",)
+FOLDERS = ("data", "init")
+ROWS = 32
+
+
+def races(options):
+    """Batches of an epoch, other ones in each round."""
+    size = {"steps": 3, "sentences": 2000} if options.quick else {"steps": 20, "sentences": 70000}
+    dtypes = {"bert_tf": ["float32", "bfloat16"], "transformers": ["bfloat16"]}
+    return [
+        Race(
+            [
+                Case("finetune", name, size | {"dtype": dtype})
+                for name in options.contenders(dtypes)
+                for dtype in dtypes[name]
+            ],
+            options.rounds,
+        )
+    ]
+
+
+def read(paths, most):
+    """(sentences, labels 0 or 1) of the training file."""
+    with gzip.open(pathlib.Path(paths["data"]) / "sst2" / "train.tsv.gz", "rt", encoding="utf-8") as file:
+        rows = [line.rstrip("\n").split("\t") for line in file][1 : most + 1]
+    return [sentence for _, sentence in rows], [int(label) for label, _ in rows]
+
+
+def bert_tf(settings, paths, meter):
+    """From strings, which the pipeline cuts into pieces while the model learns."""
+    import keras
+
+    from bert_tf.tasks import TextClassifier
+    from bert_tf.training.optimizers import make_optimizer
+
+    sentences, labels = read(paths, settings["sentences"])
+    dtype = settings["dtype"]
+    meter.begin()
+    keras.utils.set_random_seed(0)
+    policy = dtype if dtype == "float32" else f"mixed_{dtype}"
+    model = TextClassifier.from_pretrained(paths["init"], dtype=policy, labels=["negative", "positive"], max_length=128)
+    model.compile(make_optimizer("adamw", 5e-5))
+    batches = iter(model.dataset(sentences, labels, ROWS, shuffle=True, drop_remainder=True, repeat=None))
+
+    def step(batch):
+        model.reset_metrics()
+        return float(model.train_on_batch(*batch, return_dict=True)["loss"])
+
+    return checked(batches, step, settings)
+
+
+def transformers(settings, paths, meter):
+    """From ids that were made beforehand, under bfloat16 autocast, as its Trainer does."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
+
+    torch.manual_seed(0)
+    torch.set_num_threads(os.cpu_count())
+    tokenizer = AutoTokenizer.from_pretrained(paths["init"])
+    collate = DataCollatorWithPadding(tokenizer)
+    sentences, labels = read(paths, settings["sentences"])
+    rows = [
+        {"input_ids": ids, "labels": label}
+        for ids, label in zip(tokenizer(sentences, truncation=True, max_length=128)["input_ids"], labels, strict=True)
+    ]
+    meter.begin()
+    model = AutoModelForSequenceClassification.from_pretrained(paths["init"], num_labels=2).train()
+    optimizer = torch.optim.AdamW(model.parameters(), 5e-5, weight_decay=0.01)
+
+    def endless():
+        while True:
+            order = random.Random(0).sample(rows, len(rows))
+            for first in range(0, len(order) - ROWS + 1, ROWS):
+                yield collate(order[first : first + ROWS])
+
+    def step(batch):
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model(**batch).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.item()
+
+    return checked(endless(), step, settings)
+
+
+def checked(batches, step, settings):
+    """The work of the next batches, where the loss of one batch falls that is taken again and again."""
+    first = next(batches)
+    losses = [step(first) for _ in range(4)]
+    require(losses[-1] < losses[0] < 2, f"its loss does not fall: {losses}")
+    steps = settings["steps"]
+
+    def run():
+        losses = [step(next(batches)) for _ in range(steps)]
+        return {"loss": float(np.mean(losses)), "steps": steps, "units": steps * ROWS}
+
+    run()  # many widths, each slower the first time
+    return run
+
+
+CONTENDERS = {"bert_tf": bert_tf, "transformers": transformers}
+
+
+def describe(store):
+    return comparison(store.of("finetune"), "examples", lambda found: f"{found.contender} {found.settings['dtype']}")

@@ -1,0 +1,170 @@
+"""256 sentences of SST-2 from strings to probabilities: our SavedModel and .tflite, and keras-hub's `predict`."""
+
+import json
+import os
+import pathlib
+
+import numpy as np
+
+from bench.figures import comparison
+from bench.runner import Case, Race
+from bench.worker import require
+
+TITLE = "Inference"
+NEEDS = ("tensorflow",)
+FOLDERS = ("data", "init")
+LENGTH, LITE = 128, (32, 64)  # pieces a row at most, and those of the .tflite
+
+
+def races(options):
+    """keras-hub's rows are all of one length: the model's, and the least in which the longest sentence stands."""
+    size = {"sentences": 32 if options.quick else 256}
+    ours = [Case("inference", "bert_tf", size | {"dtype": dtype}) for dtype in ("float32", "bfloat16")]
+    lite = [Case("inference", "litert", size | {"dtype": "int8"})]
+    theirs = [
+        Case("inference", "keras_hub", size | {"dtype": dtype, "length": length})
+        for dtype in ("float32", "bfloat16")
+        for length in (LENGTH, 64)
+    ]
+    wanted = options.contenders(("bert_tf", "keras_hub"))
+    return [
+        Race(
+            [*(ours + lite if "bert_tf" in wanted else []), *(theirs if "keras_hub" in wanted else [])], options.rounds
+        )
+    ]
+
+
+def read(paths, most=256):
+    """The first sentences of the held-out file."""
+    rows = (pathlib.Path(paths["data"]) / "sst2" / "dev.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    return [row.split("\t")[1] for row in rows[:most]]
+
+
+def prepare(settings, paths):
+    """One classifier in all formats, and what it answers in float32 as Keras computes it.
+
+    Its head is random, and wide, so that the answers differ from sentence to sentence.
+    """
+    import keras
+
+    from bert_tf import checkpoints
+    from bert_tf.export.saved_model import export_saved_model
+    from bert_tf.export.tflite import export_tflite
+    from bert_tf.tasks import TextClassifier
+
+    folder = _folder(paths)
+    if (folder / "answers.json").exists():
+        return
+    keras.utils.set_random_seed(0)
+    make = {"labels": ["negative", "positive"], "max_length": LENGTH}
+    model = TextClassifier.from_pretrained(paths["init"], **make)
+    kernel = model.named_weights["classifier/kernel"]
+    kernel.assign(50 * kernel)
+    sentences = read(paths)
+    model.save_pretrained(folder / "model", overwrite=True)
+    half = TextClassifier.from_pretrained(folder / "model", dtype="mixed_bfloat16")
+    for name, made, tolerance in (("float32", model, 1e-3), ("bfloat16", half, 0.2)):
+        if not (folder / name).exists():
+            export_saved_model(made, folder / name, sentences[:8], reference=model, tolerance=tolerance)
+    if not (folder / "int8.tflite").exists():
+        export_tflite(model, folder / "int8.tflite", LITE, sentences[:8])
+    if not (folder / "keras_hub").exists():
+        checkpoints.write(
+            model.to_checkpoint(model.tokenizer, model.task_settings()), folder / "keras_hub", "keras_hub"
+        )
+    answers = [list(answer["probabilities"].values()) for answer in model.predict_text(sentences)]
+    (folder / "answers.json").write_text(json.dumps(answers))
+
+
+def _folder(paths):
+    return pathlib.Path(paths["output"]) / "inference"
+
+
+def checked(answer, settings, paths):
+    """The work of answering all sentences, where the answers are those of Keras in float32, as near as the dtype is."""
+    sentences = read(paths, settings["sentences"])
+    expected = np.array(json.loads((_folder(paths) / "answers.json").read_text()))[: len(sentences)]
+    require(expected.std(0).max() > 0.05, "all sentences have one answer: nothing could be told apart")
+    difference = np.abs(answer(sentences) - expected)
+    most = {"float32": 1e-3, "bfloat16": 0.03, "int8": 0.1}[settings["dtype"]]
+    require(difference.mean() < most, f"its answers are wrong by {difference.mean():.3f} in the mean")
+    answer(sentences)
+
+    def run():
+        answer(sentences)
+        return {"steps": 1, "units": len(sentences), "difference": float(difference.max())}
+
+    return run
+
+
+def bert_tf(settings, paths, meter):
+    """The SavedModel's `serving_default`, one request."""
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401 - ops of the graph
+
+    meter.begin()
+    loaded = tf.saved_model.load(str(_folder(paths) / settings["dtype"] / "1"))
+    serve = loaded.signatures["serving_default"]
+
+    def answer(sentences):
+        return serve(text=tf.constant(sentences))["probabilities"].numpy()
+
+    answer.model = loaded  # its variables live as long as it does
+    return checked(answer, settings, paths)
+
+
+def litert(settings, paths, meter):
+    """The .tflite, one sentence after the other as on a phone, each in the shortest row that it fits."""
+    import tensorflow as tf
+
+    from bert_tf.export.lite import LiteModel
+    from bert_tf.text.packing import pack
+    from bert_tf.text.tokenizer import Tokenizer
+
+    meter.begin()
+    lite = LiteModel(_folder(paths) / "int8.tflite", os.cpu_count())
+    tokenizer = Tokenizer.from_file(_folder(paths) / "model" / "vocab.txt", lower_case=True)
+
+    def answer(sentences):
+        rows = pack(tokenizer, [tf.constant(sentences)], max(LITE), max(LITE))
+        lengths = rows["input_mask"].numpy().sum(1)
+        widths = np.array([min(width for width in LITE if width >= length) for length in lengths])
+        answers = np.zeros((len(sentences), 2))
+        for width in LITE:
+            places = np.flatnonzero(widths == width)
+            if len(places):
+                of_width = {name: value.numpy()[places, :width] for name, value in rows.items()}
+                answers[places] = lite(of_width)["probabilities"]
+        return answers
+
+    return checked(answer, settings, paths)
+
+
+def keras_hub(settings, paths, meter):
+    """`predict` from strings, in batches of 32, its default."""
+    import keras_hub as hub
+
+    meter.begin()
+    policy = settings["dtype"] if settings["dtype"] == "float32" else f"mixed_{settings['dtype']}"
+    model = hub.models.BertTextClassifier.from_preset(str(_folder(paths) / "keras_hub"), dtype=policy)
+    model.preprocessor.sequence_length = settings["length"]
+
+    def answer(sentences):
+        logits = model.predict(sentences, verbose=0).astype("float32")
+        shares = np.exp(logits - logits.max(-1, keepdims=True))
+        return shares / shares.sum(-1, keepdims=True)
+
+    return checked(answer, settings, paths)
+
+
+CONTENDERS = {"bert_tf": bert_tf, "litert": litert, "keras_hub": keras_hub}
+
+
+def describe(store):
+    more = {"probabilities differ by": lambda found: f"{max(turn['difference'] for turn in found.rounds):.1g}"}
+    return comparison(store.of("inference"), "sentences", _label, more=more)
+
+
+def _label(found):
+    length = found.settings.get("length")
+    return f"{found.contender} {found.settings['dtype']}" + (f", rows of {length}" if length else "")

@@ -1,0 +1,180 @@
+"""Runs contenders in processes of their own, in turns, and keeps what they measured."""
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+
+TOOLS = pathlib.Path(__file__).parent.parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A contender of a part with its settings, what JSON can hold."""
+
+    part: str
+    contender: str
+    settings: dict
+
+    @property
+    def key(self):
+        return json.dumps([self.part, self.contender, self.settings], sort_keys=True)
+
+    def __str__(self):
+        return " ".join([self.part, self.contender, *map(str, self.settings.values())])
+
+
+@dataclasses.dataclass(frozen=True)
+class Race:
+    """Cases that take turns, round after round.
+
+    Their processes stay until the last round where the machine's memory holds all `together`, or else are started
+    anew in each.
+    """
+
+    cases: list
+    rounds: int
+    together: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What the rounds of a case gave: "wall" and "cpu" seconds of "steps" steps, which did "units" of work, and MiB."""
+
+    contender: str
+    settings: dict
+    rounds: list
+
+    def seconds(self, clock):
+        """Median seconds of a step, "cpu" or "wall"."""
+        return statistics.median(found[clock] / found["steps"] for found in self.rounds)
+
+    def rate(self, clock):
+        """Median units of work in a second."""
+        return statistics.median(found["units"] / found[clock] for found in self.rounds)
+
+    def spread(self, clock):
+        """How far the rounds lie apart, as a share of the median."""
+        values = [found[clock] / found["steps"] for found in self.rounds]
+        return (max(values) - min(values)) / statistics.median(values)
+
+    def memory(self):
+        """MiB at the peak beyond what was held before there was a model, and those."""
+        peak, before = (max(found[name] for found in self.rounds) for name in ("peak", "before"))
+        return peak - before, before
+
+
+class Store:
+    """A file of JSON lines, one a round, that is added to and never rewritten; those of other machines are not seen."""
+
+    def __init__(self, path, machine):
+        self.path, self.machine, self.failures, self._lines = path, machine, {}, []
+        for line in path.read_text().splitlines() if path.exists() else ():
+            with contextlib.suppress(json.JSONDecodeError):  # a line that was being written when the run was stopped
+                self._lines.append(json.loads(line))
+
+    def add(self, case, result):
+        line = {"machine": self.machine, "date": str(datetime.date.today()), **dataclasses.asdict(case)}
+        self._lines.append(line | {"result": result})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps(self._lines[-1]) + "\n")
+
+    def fail(self, case, reason):
+        self.failures.setdefault(case.part, []).append(f"{case}: {reason}")
+
+    def rounds(self, case):
+        """How many rounds of a case there are."""
+        return sum(Case(line["part"], line["contender"], line["settings"]).key == case.key for line in self._seen())
+
+    def of(self, part):
+        """A part's `Measured`, in the order in which they were begun."""
+        found = {}
+        for line in self._seen(part):
+            key = Case(part, line["contender"], line["settings"]).key
+            found.setdefault(key, Measured(line["contender"], line["settings"], [])).rounds.append(line["result"])
+        return list(found.values())
+
+    def dates(self, part):
+        """The first and the last day on which a part was measured, or the one day."""
+        days = sorted({line["date"] for line in self._seen(part)})
+        return list(dict.fromkeys([days[0], days[-1]]))
+
+    def _seen(self, part=None):
+        return [line for line in self._lines if line["machine"] == self.machine and part in (None, line["part"])]
+
+
+class Failed(Exception):
+    """A contender's process ended early; the message is the last line that it left."""
+
+
+class Child:
+    """A contender in a process of its own, built and checked, that waits for its turns."""
+
+    def __init__(self, case, python, paths, log):
+        self._log = pathlib.Path(log)
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        command = [python, "-m", "bench.worker", json.dumps(dataclasses.asdict(case) | {"paths": paths})]
+        places = os.pathsep.join([str(TOOLS), str(TOOLS.parent)])
+        with self._log.open("w") as file:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+                env=os.environ | {"PYTHONPATH": places},
+            )
+        if case.contender != "prepare":
+            self._answer()
+
+    def measure(self):
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        if not line:
+            self.close()
+            raise Failed(self._last_words())
+        return json.loads(line)
+
+    def close(self):
+        """Ends the process; what only prepares is waited for, and raises `Failed` where it does."""
+        self._process.stdin.close()
+        if self._process.wait():
+            raise Failed(self._last_words())
+
+    def _last_words(self):
+        lines = self._log.read_text(errors="replace").strip().splitlines() or ["it ended without a word"]
+        return f"{lines[-1][:300]} ({self._log.name})"
+
+
+def run(race, store, start):
+    """Measures the rounds of a race that `store` lacks; `start(case)` gives a `Child`.
+
+    A contender that fails is left out from then on, and `store` told why.
+    """
+    alive, lost = {}, set()
+    for turn in range(race.rounds):
+        for case in race.cases:
+            if case.key in lost or store.rounds(case) > turn:
+                continue
+            try:
+                child = alive.get(case.key) or start(case)
+                store.add(case, result := child.measure())
+                print(f"round {turn + 1} of {race.rounds}: {case}: {result['cpu']:.2f} s of CPU", flush=True)
+                alive[case.key] = child
+                if not race.together:
+                    alive.pop(case.key).close()
+            except Failed as failure:
+                print(f"{case} is left out: {failure}", flush=True)
+                store.fail(case, failure)
+                lost.add(case.key)
+    for child in alive.values():
+        child.close()

@@ -1,0 +1,52 @@
+"""How a pretraining step would scale over workers: arithmetic on the measured step, not a measurement."""
+
+from bench.figures import config_of, parameters, table
+
+TITLE = "Scaling, predicted"
+SOURCE = "step"
+WORKERS = (8, 16, 32, 64, 128, 256, 512, 1024)
+GIGABITS = (10, 25, 100)
+
+
+def races(options):
+    return []
+
+
+def step_seconds(seconds, gradient_bytes, workers, gigabits):
+    """A worker's step and after it a ring all-reduce of its gradients (Patarasuk and Yuan 2009), nothing overlapped.
+
+    Each worker sends and receives 2 (n - 1) / n of the gradients' bytes over a link of so many gigabits a second.
+    """
+    return seconds + 2 * (workers - 1) / workers * gradient_bytes * 8 / (gigabits * 1e9)
+
+
+def describe(store):
+    ours = [found for found in store.of("step") if found.contender == "bert_tf"]
+    cases = sorted({_case(found) for found in ours})
+    return "\n".join(_table(min((found for found in ours if _case(found) == case), key=_seconds)) for case in cases)
+
+
+def _case(found):
+    return tuple(found.settings[name] for name in ("layers", "hidden", "rows", "length"))
+
+
+def _seconds(found):
+    return found.seconds("wall")
+
+
+def _table(found):
+    layers, hidden, rows, length = _case(found)
+    size = 4 * parameters(config_of(found.settings))  # gradients are float32, and those of the tables dense
+    seconds = _seconds(found)
+    head = ["workers", *(f"{gigabits} Gbit/s: pieces a second" for gigabits in GIGABITS)]
+    lines = []
+    for workers in WORKERS:
+        steps = [step_seconds(seconds, size, workers, gigabits) for gigabits in GIGABITS]
+        lines.append(
+            [f"{workers:,}", *(f"{workers * rows * length / step:,.0f} ({seconds / step:.0%})" for step in steps)]
+        )
+    return (
+        f"### Predicted: {layers} layers, {hidden} wide; {rows} rows of {length} a worker\n\n"
+        f"A step of {seconds:.3f} s ({found.settings['dtype']}, by the clock), {size / 2**20:,.0f} MiB to reduce.\n\n"
+        f"{table(head, lines)}"
+    )

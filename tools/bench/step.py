@@ -1,0 +1,114 @@
+"""A pretraining step of bert_tf and its peers on the same rows of random pieces, none of them padding."""
+
+import numpy as np
+
+from bench import contenders
+from bench.figures import PREDICTIONS, VOCABULARY, comparison, config_of, flops, parameters, subplots
+from bench.runner import Case, Race
+from bench.worker import require
+
+TITLE = "Pretraining steps"
+
+
+def races(options):
+    """The size and shape that most people try first, then the others; float32 of the greatest model last."""
+    cases = [(size, shape, options.dtypes) for size in options.sizes[:1] for shape in options.shapes]
+    cases += [
+        (size, shape, [dtype])
+        for dtype in options.dtypes[::-1]
+        for size in options.sizes[1:]
+        for shape in options.shapes
+    ]
+    return [_race(*case, options) for case in cases]
+
+
+def _race(size, shape, dtypes, options):
+    (layers, hidden), (rows, length) = size, shape
+    small = hidden < 768
+    settings = {"layers": layers, "hidden": hidden, "rows": rows, "length": length, "steps": 3 if small else 1}
+    names = options.contenders(contenders.CONTENDERS)
+    cases = [Case("step", name, settings | {"dtype": dtype}) for name in names for dtype in dtypes]
+    # A large model's step is long beside the start of a process, and eight of them at once are too much for 24 GiB.
+    return Race(cases, options.rounds if small else min(2, options.rounds), together=small)
+
+
+def make_rows(rows, length):
+    """One batch of random pieces, as `contenders.py` takes them."""
+    random = np.random.default_rng(0)
+    places = random.permuted(np.tile(np.arange(length), (rows, 1)), axis=1)[:, :PREDICTIONS]
+    return {
+        "ids": random.integers(1000, VOCABULARY, (rows, length)).astype("int32"),
+        "mask": np.ones((rows, length), "int32"),
+        "segments": np.zeros((rows, length), "int32"),
+        "positions": np.sort(places, 1).astype("int32"),
+        "labels": random.integers(1000, VOCABULARY, (rows, PREDICTIONS)).astype("int32"),
+        "weights": np.ones((rows, PREDICTIONS), "float32"),
+        "next": random.integers(0, 2, rows).astype("int32"),
+    }
+
+
+def train(name, settings, meter):
+    """The work of a contender: some steps on one batch."""
+    rows = make_rows(settings["rows"], settings["length"])
+    found, run = contenders.CONTENDERS[name](settings, [rows], meter)
+    return checked(found, run, settings, settings["rows"] * settings["length"])
+
+
+def checked(found, run, settings, units):
+    """The work of `steps` steps of `units` units each, where the model has its size and its loss falls."""
+    wanted, steps = parameters(config_of(settings)), settings["steps"]
+    require(abs(found / wanted - 1) < 0.03, f"it has {found:,} parameters of {wanted:,}")
+    first, second = run(steps), run(steps)
+    require(second < first, f"its loss does not fall: {first:.4f}, then {second:.4f}")
+    return lambda: {"loss": run(steps), "steps": steps, "units": steps * units}
+
+
+CONTENDERS = {
+    name: lambda settings, paths, meter, name=name: train(name, settings, meter) for name in contenders.CONTENDERS
+}
+
+
+def describe(store):
+    """A table for each size and shape."""
+    peaks = {found.settings["dtype"]: found for found in store.of("peak") if found.contender == "products"}
+    return "\n".join(_table(case, measured, peaks.get("bfloat16")) for case, measured in by_case(store).items())
+
+
+def by_case(store):
+    """{(layers, hidden, rows, length): its `Measured`}."""
+    found = {}
+    for measured in store.of("step"):
+        case = tuple(measured.settings[name] for name in ("layers", "hidden", "rows", "length"))
+        found.setdefault(case, []).append(measured)
+    return dict(sorted(found.items()))
+
+
+def _table(case, measured, peak):
+    layers, hidden, rows, length = case
+    work = flops(measured[0].settings)
+
+    def share(clock):
+        return lambda found: f"{work / found.seconds(clock) / peak.rate(clock):.0%}" if peak else ""
+
+    more = {"of the bf16 peak by CPU time": share("cpu"), "by the clock": share("wall")}
+    head = f"### {layers} layers, {hidden} wide; {rows} rows of {length} ({work / 1e9:,.0f} GFLOP a step)\n"
+    return f"{head}\n{comparison(measured, 'pieces', _label, more=more)}"
+
+
+def _label(found):
+    return f"{found.contender} {found.settings['dtype']}"
+
+
+def plot(store, path):
+    cases = by_case(store)
+    figure, axes = subplots(len(cases))
+    for axis, ((layers, hidden, rows, length), measured) in zip(axes, cases.items(), strict=True):
+        measured = sorted(measured, key=lambda found: -found.rate("cpu"))
+        colours = ["tab:blue" if found.contender == "bert_tf" else "tab:gray" for found in measured]
+        names = [f"{found.contender}\n{found.settings['dtype']}" for found in measured]
+        axis.barh(names, [found.rate("cpu") for found in measured], color=colours)
+        axis.set_title(f"{layers}×{hidden}, {rows}×{length}", fontsize=9)
+        axis.set_xlabel("pieces a second of CPU time", fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.invert_yaxis()
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,66 @@
+"""One contender in a process of its own: builds and checks it, then runs and times it whenever a line comes in.
+
+`runner.py` starts it: python -m bench.worker '{"part": ..., "contender": ..., "settings": {...}, "paths": {...}}'
+"""
+
+import importlib
+import json
+import os
+import pathlib
+import re
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a waiting thread of torch is no work
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or JAX takes most of a GPU for itself
+
+
+class Meter:
+    """The memory of this process, or of its GPU under JAX, in MiB."""
+
+    before = 0.0
+
+    def begin(self):
+        """Notes what is held when all is imported and there is no model yet."""
+        self.before = self._read("VmRSS", "bytes_in_use")
+
+    def peak(self):
+        return self._read("VmHWM", "peak_bytes_in_use")
+
+    def _read(self, of_process, of_gpu):
+        if "jax" in sys.modules and (found := sys.modules["jax"].local_devices()[0].memory_stats()):
+            return found[of_gpu] / 2**20
+        status = pathlib.Path("/proc/self/status").read_text()
+        return int(re.search(rf"{of_process}:\s*(\d+) kB", status)[1]) / 1024
+
+
+def require(right, message):
+    """Ends the process where a contender does not compute the right thing; the page says so."""
+    if not right:
+        raise SystemExit(message)
+
+
+def main():
+    job, meter = json.loads(sys.argv[1]), Meter()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever libraries print goes to the log
+
+    def say(result):
+        print(json.dumps(result), file=answers, flush=True)
+
+    part = importlib.import_module(f"bench.{job['part']}")
+    if job["contender"] == "prepare":
+        part.prepare(job["settings"], job["paths"])
+        return
+    work = part.CONTENDERS[job["contender"]](job["settings"], job["paths"], meter)
+    say({})
+    for _ in sys.stdin:
+        began, worked = time.perf_counter(), time.process_time()
+        result = work()
+        wall, cpu = time.perf_counter() - began, time.process_time() - worked
+        say({"wall": wall, "cpu": cpu, "before": meter.before, "peak": meter.peak(), **result})
+
+
+if __name__ == "__main__":
+    main()
