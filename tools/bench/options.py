@@ -110,7 +110,7 @@ def _names(text):
 def _pairs(text):
     """[(6, 384), (12, 768)] from "6x384,12x768"."""
     try:
-        return [tuple(map(int, part.split("x", 1))) for part in text.split(",")]
+        return [(int(one), int(other)) for one, other in (part.split("x") for part in text.split(","))]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not like 6x384,12x768") from None
 
