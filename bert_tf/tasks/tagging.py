@@ -13,7 +13,7 @@ from bert_tf.modeling.initializers import dense
 from bert_tf.tasks import tag_decoding, tags, windows
 from bert_tf.tasks.substrings import substrings
 from bert_tf.tasks.windowed import WindowedTask
-from bert_tf.tasks.words import as_python, as_words, cut_words, is_words
+from bert_tf.tasks.words import as_python, as_words, begins_of_words, cut_words, is_words
 
 # N texts, W windows, S sequence, C tags, E entities
 
@@ -28,9 +28,9 @@ class TextTagger(WindowedTask):
 
     Tags are learned and found for words as BERT's basic tokenizer splits them, at white space, at punctuation and
     around Chinese characters, each on its first piece; the others count in no loss. Where a sentence comes as a list
-    of words, "U.S." may be one of them: its tag is then learned for all its four parts, and an entity found in one of
-    them is the word's. So raw text, where nobody says what one word is, is read as in training. A word that gives no
-    piece at all is read as [UNK], so that no tag shifts.
+    of words, "U.S." may be one of them: its tag is then learned for all its four parts, so that raw text, where nobody
+    says what one word is, is read as in training; asked for is the tag of its first. A word that gives no piece at all
+    is read as [UNK], so that no tag shifts.
 
     Texts of more pieces than a row holds are cut into windows; a word is tagged in the window in which it stands most
     in the middle. Decoding finds the best of the sequences that the scheme allows for the whole text.
@@ -118,13 +118,22 @@ class TextTagger(WindowedTask):
 
         Places are counted in characters, in words where words are given.
         """
+        return self._preprocess(texts, length, every_part=True)
+
+    def rows_to_answer(self, texts):
+        """As `preprocess`; of a word in a list of them its first part alone is asked for its tag."""
+        return self._preprocess(texts, None, every_part=False)
+
+    def _preprocess(self, texts, length, every_part):
         (texts,) = texts if isinstance(texts, tuple) else (texts,)
-        if isinstance(texts, tf.RaggedTensor):
+        words = isinstance(texts, tf.RaggedTensor)
+        if words:
             ids, starts = cut_words(self.tokenizer, texts)
             ends = starts + 1
         else:
             ids, starts, ends = self.tokenizer.with_offsets(texts)
-        first = ids.with_values(tf.gather(self._is_first, ids.values))
+        first = begins_of_words(starts) if words and not every_part else tf.gather(self._is_first, ids.values)
+        first = ids.with_values(first)
         inputs, cut = self.to_rows([], ids, length)
         width = tf.shape(inputs[features.INPUT_IDS])[1]
         asked = cut.middle() * tf.cast(cut.take(first), tf.int32)
@@ -205,14 +214,10 @@ class TextTagger(WindowedTask):
         return [self._tags_of(answer, len(s), scheme) for answer, s in zip(answers, sentences, strict=True)]
 
     def _tags_of(self, answer, length, scheme=None):
-        """The tags of `length` words from entities counted in words; a word is of the first entity that it is in."""
+        """The tags of `length` words from entities counted in words."""
         if not self.scheme:
-            return list({entity["start"]: entity["type"] for entity in reversed(answer["entities"])}.values())[::-1]
-        found, free = [], 0
-        for entity in answer["entities"]:
-            if entity["end"] > free:
-                found.append((entity["type"], max(entity["start"], free), entity["end"]))
-                free = entity["end"]
+            return [entity["type"] for entity in answer["entities"]]
+        found = [(entity["type"], entity["start"], entity["end"]) for entity in answer["entities"]]
         return tags.write(found, length, scheme or self.scheme)
 
     def score(self, texts, targets, batch_size=64):

@@ -42,6 +42,13 @@ def cut_words(tokenizer, words):
     return tuple(words.with_values(values).merge_dims(1, 2) for values in (pieces, numbers))
 
 
+def begins_of_words(numbers):
+    """Whether a word begins at each piece, bool [pieces], given the numbers of words as `cut_words` gives them."""
+    texts, words = numbers.value_rowids(), numbers.values
+    changes = (texts[1:] != texts[:-1]) | (words[1:] != words[:-1])
+    return tf.concat([tf.ones_like(words[:1], tf.bool), changes], 0)
+
+
 def as_python(texts):
     """Texts or lists of words, tensors too, as Python strings; invalid bytes as the tokenizer reads them."""
     if tf.is_tensor(texts):

@@ -92,12 +92,16 @@ def test_a_tag_is_learned_for_all_parts_of_a_word(scheme, expected):
     assert [model.labels[tag] for tag in y[weight > 0]] == expected.split()
 
 
-def test_parts_of_a_word_have_one_tag(trained):
-    entities = [("LOC", 0, 1), ("PER", 0, 2), ("LOC", 2, 3), ("PER", 2, 3)]
-    answer = {"entities": [{"type": kind, "start": start, "end": end} for kind, start, end in entities]}
-    assert trained._tags_of(answer, 4) == ["B-LOC", "B-PER", "B-LOC", "O"]
-    plain = make(labels=["LOC", "PER"])
-    assert plain._tags_of(answer, 3) == ["LOC", "LOC"]
+def test_a_word_is_asked_for_its_tag_once():
+    """Worked by hand: Bo, u . s ., and . x and, of the next sentence, Bo; in training all parts but ##x are asked."""
+    model = make()
+    words = model.encode_texts([["Bo", "u.s.", "and.x"], ["Bo"]])
+    rows = model.rows_to_answer(words)
+    assert [np.flatnonzero(row).tolist() for row in rows["word_mask"]] == [[1, 2, 6], [1]]
+    asked = rows["word_mask"].numpy() > 0
+    assert rows["word_starts"].numpy()[asked].tolist() == [0, 1, 2, 0]
+    assert rows["word_ends"].numpy()[asked].tolist() == [1, 2, 3, 1]
+    assert model.preprocess(words)["word_mask"].numpy().sum() == 9
 
 
 def test_raw_text_falls_into_words_of_the_basic_tokenizer():
