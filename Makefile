@@ -28,7 +28,7 @@ soak: $(VENV)/installed-dev
 parity: $(VENV)/installed-dev
 	$(BIN)/python tools/parity.py
 
-# Training steps beside the peers', written to docs/PERFORMANCE.md; about an hour, less with ARGS="--sizes 6x384".
+# Speed and memory beside the peers', to docs/PERFORMANCE.md; an hour, or stop it: make bench ARGS="--data FOLDER"
 bench: $(VENV)/installed-dev
 	$(BIN)/python tools/benchmark.py $(ARGS)
 

@@ -38,9 +38,9 @@ def main():
 
 
 def in_order(parts, options):
-    """(part, race): the first race of each part, then the others."""
-    races = [(name, number, race) for name, part in parts.items() for number, race in enumerate(part.races(options))]
-    return [(name, race) for name, _, race in sorted(races, key=lambda entry: entry[1] > 0)]
+    """(part, race): the first race of every part, then the second of those that have one, and so on."""
+    races = [(number, name, race) for name, part in parts.items() for number, race in enumerate(part.races(options))]
+    return [(name, race) for _, name, race in sorted(races, key=lambda entry: entry[0])]
 
 
 if __name__ == "__main__":

@@ -104,6 +104,16 @@ def fit(model, begin):
     return run
 
 
+def step_of(model):
+    """A function that trains a compiled Keras model on a batch and gives its loss."""
+
+    def step(batch):
+        model.reset_metrics()
+        return float(model.train_on_batch(*batch, return_dict=True)["loss"])
+
+    return step
+
+
 def model_garden(settings, batches, meter):
     import tensorflow as tf
     import tf_keras

@@ -37,10 +37,7 @@ def bert_tf(settings, paths, meter):
     model = contenders.make_bert_tf(settings, meter)
 
     def run():
-        losses = []
-        for batch in itertools.islice(data, steps):
-            model.reset_metrics()
-            losses.append(float(model.train_on_batch(*batch, return_dict=True)["loss"]))
+        losses = list(map(contenders.step_of(model), itertools.islice(data, steps)))
         return {"losses": losses, "steps": steps, "units": steps * settings["rows"] * LENGTH}
 
     return run

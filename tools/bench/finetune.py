@@ -7,6 +7,7 @@ import random
 
 import numpy as np
 
+from bench import contenders
 from bench.figures import comparison
 from bench.runner import Case, Race
 from bench.worker import require
@@ -48,19 +49,15 @@ def bert_tf(settings, paths, meter):
     from bert_tf.training.optimizers import make_optimizer
 
     sentences, labels = read(paths, settings["sentences"])
-    dtype = settings["dtype"]
     meter.begin()
     keras.utils.set_random_seed(0)
-    policy = dtype if dtype == "float32" else f"mixed_{dtype}"
-    model = TextClassifier.from_pretrained(paths["init"], dtype=policy, labels=["negative", "positive"], max_length=128)
+    model = TextClassifier.from_pretrained(
+        paths["init"], dtype=contenders.policy(settings), labels=["negative", "positive"], max_length=128
+    )
     model.compile(make_optimizer("adamw", 5e-5))
     batches = iter(model.dataset(sentences, labels, ROWS, shuffle=True, drop_remainder=True, repeat=None))
 
-    def step(batch):
-        model.reset_metrics()
-        return float(model.train_on_batch(*batch, return_dict=True)["loss"])
-
-    return checked(batches, step, settings)
+    return checked(batches, contenders.step_of(model), settings)
 
 
 def transformers(settings, paths, meter):

@@ -31,7 +31,7 @@ def races(options):
     ]
     if "bert_tf" not in options.only:
         return []
-    rounds = min(3, options.rounds)
+    rounds = min(2, options.rounds)
     return [Race([Case("growth", "bert_tf", settings) for settings in axis], rounds) for axis in axes]
 
 

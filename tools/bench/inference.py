@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 
+from bench.contenders import policy
 from bench.figures import comparison
 from bench.runner import Case, Race
 from bench.worker import require
@@ -145,8 +146,7 @@ def keras_hub(settings, paths, meter):
     import keras_hub as hub
 
     meter.begin()
-    policy = settings["dtype"] if settings["dtype"] == "float32" else f"mixed_{settings['dtype']}"
-    model = hub.models.BertTextClassifier.from_preset(str(_folder(paths) / "keras_hub"), dtype=policy)
+    model = hub.models.BertTextClassifier.from_preset(str(_folder(paths) / "keras_hub"), dtype=policy(settings))
     model.preprocessor.sequence_length = settings["length"]
 
     def answer(sentences):
@@ -166,5 +166,6 @@ def describe(store):
 
 
 def _label(found):
+    name = {"bert_tf": "bert_tf SavedModel", "litert": "bert_tf .tflite"}.get(found.contender, found.contender)
     length = found.settings.get("length")
-    return f"{found.contender} {found.settings['dtype']}" + (f", rows of {length}" if length else "")
+    return f"{name} {found.settings['dtype']}" + (f", rows of {length}" if length else "")

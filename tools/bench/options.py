@@ -84,7 +84,7 @@ def _filled(options):
     options.sizes = options.sizes or ([(2, 64)] if quick else [(6, 384), (12, 768)])
     options.shapes = options.shapes or ([(8, 32)] if quick else [(32, 128), (8, 512)])
     options.dtypes = options.dtypes or (["bfloat16"] if quick else ["float32", "bfloat16"])
-    options.rounds = options.rounds or (2 if quick else 5)
+    options.rounds = options.rounds or (2 if quick else 4)
     options.output = (options.output or ROOT / "runs" / ("benchmark-quick" if quick else "benchmark")).resolve()
     options.page = (options.page or (options.output / PAGE.name if quick else PAGE)).resolve()
     options.data = options.data and options.data.resolve()

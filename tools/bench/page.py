@@ -1,5 +1,6 @@
 """Puts what was measured into the page, between marks; the text around them is written by hand."""
 
+import importlib.util
 import pathlib
 import platform
 import re
@@ -21,7 +22,7 @@ def write(path, parts, store, machine, command):
         if not store.of(source):
             continue
         lines = [f"{machine}; {' to '.join(store.dates(source))}; `{command}`", "", part.describe(store)]
-        if hasattr(part, "plot"):
+        if hasattr(part, "plot") and importlib.util.find_spec("matplotlib"):
             picture = path.with_name(f"performance-{name}.png")
             part.plot(store, picture)
             lines += [f"![{part.TITLE}]({picture.name})", ""]

@@ -11,25 +11,22 @@ TITLE = "Pretraining steps"
 
 
 def races(options):
-    """The size and shape that most people try first, then the others; float32 of the greatest model last."""
+    """The size and shape that most people try first, then the others; float32 of the greater models last."""
     cases = [(size, shape, options.dtypes) for size in options.sizes[:1] for shape in options.shapes]
-    cases += [
-        (size, shape, [dtype])
-        for dtype in options.dtypes[::-1]
-        for size in options.sizes[1:]
-        for shape in options.shapes
-    ]
+    for dtype in options.dtypes[::-1]:
+        cases += [(size, shape, [dtype]) for size in options.sizes[1:] for shape in options.shapes]
     return [_race(*case, options) for case in cases]
 
 
 def _race(size, shape, dtypes, options):
     (layers, hidden), (rows, length) = size, shape
-    small = hidden < 768
-    settings = {"layers": layers, "hidden": hidden, "rows": rows, "length": length, "steps": 3 if small else 1}
+    large = hidden >= 768
+    settings = {"layers": layers, "hidden": hidden, "rows": rows, "length": length, "steps": 1 if large else 3}
     names = options.contenders(contenders.CONTENDERS)
     cases = [Case("step", name, settings | {"dtype": dtype}) for name in names for dtype in dtypes]
-    # A large model's step is long beside the start of a process, and eight of them at once are too much for 24 GiB.
-    return Race(cases, options.rounds if small else min(2, options.rounds), together=small)
+    # A large model's step is long beside the start of a process, and eight of them at once fill the memory.
+    rounds = min(options.rounds, 1 if dtypes == ["float32"] else 2) if large else options.rounds
+    return Race(cases, rounds, together=not large)
 
 
 def make_rows(rows, length):
@@ -54,13 +51,16 @@ def train(name, settings, meter):
     return checked(found, run, settings, settings["rows"] * settings["length"])
 
 
-def checked(found, run, settings, units):
-    """The work of `steps` steps of `units` units each, where the model has its size and its loss falls."""
+def checked(found, run, settings, units, timed=None):
+    """The work of `steps` steps of `units` units each, where the model has its size and its loss falls.
+
+    `run` trains on the same batches whenever it is called; `timed`, if it is given, is what is measured then.
+    """
     wanted, steps = parameters(config_of(settings)), settings["steps"]
     require(abs(found / wanted - 1) < 0.03, f"it has {found:,} parameters of {wanted:,}")
     first, second = run(steps), run(steps)
     require(second < first, f"its loss does not fall: {first:.4f}, then {second:.4f}")
-    return lambda: {"loss": run(steps), "steps": steps, "units": steps * units}
+    return lambda: {"loss": (timed or run)(steps), "steps": steps, "units": steps * units}
 
 
 CONTENDERS = {
