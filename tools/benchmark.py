@@ -32,7 +32,7 @@ def main():
         if hasattr(part, "prepare"):
             start(runner.Case(name, "prepare", {})).close()
     for name, race in in_order(parts, options):
-        runner.run(race, store, start)
+        runner.run(race, store, start, runner.room())
         page.write(options.page, {name: parts[name]}, store, machine, command(sys.argv[1:]))
     page.write(options.page, parts, store, machine, command(sys.argv[1:]))
 

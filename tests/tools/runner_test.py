@@ -17,7 +17,7 @@ class Child:
         if self.case.contender in self.fails:
             raise Failed("it learns nothing")
         self.order.append(self.case.contender)
-        return {"wall": 2.0, "cpu": 3.0, "steps": 2, "units": 10}
+        return {"wall": 2.0, "cpu": 3.0, "steps": 2, "units": 10, "peak": 100}
 
     def close(self):
         self.order.append(f"end {self.case.contender}")
@@ -26,25 +26,23 @@ class Child:
 def test_contenders_take_turns_and_finished_rounds_are_kept(tmp_path):
     order, path = [], tmp_path / "kept.jsonl"
     race = Race([case("a"), case("b")], 2)
-    run(race, Store(path, "here"), lambda one: Child(one, order))
-    assert order == ["start a", "a", "start b", "b", "a", "b", "end a", "end b"]
+    run(race, Store(path, "here"), lambda one: Child(one, order), 200)
+    assert order == ["start a", "a", "start b", "b", "a", "end a", "b", "end b"]
 
     order.clear()
-    run(Race(race.cases, 3), Store(path, "here"), lambda one: Child(one, order))
-    assert order == ["start a", "a", "start b", "b", "end a", "end b"]  # the third round alone
+    run(Race(race.cases, 3), Store(path, "here"), lambda one: Child(one, order), 200)
+    assert order == ["start a", "a", "end a", "start b", "b", "end b"]  # the third round alone
 
 
-def test_processes_that_memory_has_no_room_for_together_are_ended_in_between(tmp_path):
+def test_processes_that_memory_has_no_room_for_are_started_anew(tmp_path):
     order = []
-    run(
-        Race([case("a"), case("b")], 2, together=False), Store(tmp_path / "kept", "here"), lambda one: Child(one, order)
-    )
-    assert order == ["start a", "a", "end a", "start b", "b", "end b"] * 2
+    run(Race([case("a"), case("b")], 2), Store(tmp_path / "kept", "here"), lambda one: Child(one, order), 199)
+    assert order == ["start a", "a", "start b", "b", "end b", "a", "end a", "start b", "b", "end b"]
 
 
 def test_a_contender_that_fails_is_left_out_and_tried_again_the_next_time(tmp_path):
     order, store = [], Store(tmp_path / "kept", "here")
-    run(Race([case("a"), case("bad")], 2), store, lambda one: Child(one, order, fails=["bad"]))
+    run(Race([case("a"), case("bad")], 2), store, lambda one: Child(one, order, fails=["bad"]), 200)
     assert order == ["start a", "a", "start bad", "a", "end a"]
     assert store.failures == {"step": ["step bad: it learns nothing"]}
     assert [found.contender for found in store.of("step")] == ["a"]

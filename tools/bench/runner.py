@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 
@@ -30,15 +31,10 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Race:
-    """Cases that take turns, round after round.
-
-    Their processes stay until the last round where the machine's memory holds all `together`, or else are started
-    anew in each.
-    """
+    """Cases that take turns, round after round."""
 
     cases: list
     rounds: int
-    together: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,26 +151,33 @@ class Child:
         return f"{lines[-1][:300]} ({self._log.name})"
 
 
-def run(race, store, start):
+def room():
+    """MiB that waiting processes may hold: what leaves enough for the one whose turn it is."""
+    available = re.search(r"MemAvailable:\s*(\d+) kB", pathlib.Path("/proc/meminfo").read_text())
+    return 0.6 * int(available[1]) / 1024
+
+
+def run(race, store, start, most=0):
     """Measures the rounds of a race that `store` lacks; `start(case)` gives a `Child`.
 
-    A contender that fails is left out from then on, and `store` told why.
+    A process stays until its last round as long as those that wait hold no more than `most` MiB together, or else is
+    started anew in each. A contender that fails is left out from then on, and `store` told why.
     """
-    alive, lost = {}, set()
+    waiting, lost = {}, set()
     for turn in range(race.rounds):
         for case in race.cases:
             if case.key in lost or store.rounds(case) > turn:
                 continue
             try:
-                child = alive.get(case.key) or start(case)
+                child = waiting.pop(case.key)[0] if case.key in waiting else start(case)
                 store.add(case, result := child.measure())
                 print(f"round {turn + 1} of {race.rounds}: {case}: {result['cpu']:.2f} s of CPU", flush=True)
-                alive[case.key] = child
-                if not race.together:
-                    alive.pop(case.key).close()
+                held = sum(peak for _, peak in waiting.values()) + result["peak"]
+                if turn + 1 < race.rounds and held <= most:
+                    waiting[case.key] = child, result["peak"]
+                else:
+                    child.close()
             except Failed as failure:
                 print(f"{case} is left out: {failure}", flush=True)
                 store.fail(case, failure)
                 lost.add(case.key)
-    for child in alive.values():
-        child.close()

@@ -24,9 +24,8 @@ def _race(size, shape, dtypes, options):
     settings = {"layers": layers, "hidden": hidden, "rows": rows, "length": length, "steps": 1 if large else 3}
     names = options.contenders(contenders.CONTENDERS)
     cases = [Case("step", name, settings | {"dtype": dtype}) for name in names for dtype in dtypes]
-    # A large model's step is long beside the start of a process, and eight of them at once fill the memory.
-    rounds = min(options.rounds, 1 if dtypes == ["float32"] else 2) if large else options.rounds
-    return Race(cases, rounds, together=not large)
+    few = 1 if dtypes == ["float32"] else 2
+    return Race(cases, min(options.rounds, few) if large else options.rounds)
 
 
 def make_rows(rows, length):
