@@ -30,8 +30,8 @@ def bert_tf(settings, batches, meter):
     return model.count_params(), fit(model, endless(list(map(rename, batches))))
 
 
-def make_bert_tf(settings, meter):
-    """The compiled `BertPretrainer`."""
+def make_bert_tf(settings, meter, **losses):
+    """The `BertPretrainer`, compiled with its own losses and metrics unless `losses` names others."""
     import keras
 
     from bert_tf.modeling.pretrainer import BertPretrainer
@@ -45,6 +45,7 @@ def make_bert_tf(settings, meter):
         make_optimizer("adamw", settings.get("learning_rate", 1e-4)),
         accumulation_steps=settings.get("accumulation", 1),
         jit_compile=keras.backend.backend() == "jax",
+        **losses,
     )
     return model
 

@@ -22,7 +22,7 @@ def races(options):
         "steps": steps,
     }
     lengths = (64, 128) if options.quick else (64, 128, 256, 512, 1024, 2048)
-    sizes = options.sizes if options.quick else [(2, 128), (4, 256), (6, 384), (8, 512), (12, 768)]
+    sizes = [(1, 64), *options.sizes] if options.quick else [(2, 128), (4, 256), (6, 384), (8, 512), (12, 768)]
     axes = [
         [base | {"length": length, "rows": pieces // length} for length in lengths],
         [base | {"rows": rows} for rows in (pieces // 512, pieces // 128, pieces // 32)[: 2 if options.quick else 3]],
@@ -106,7 +106,10 @@ def plot(store, path):
         names = [_label(found.settings) for found in measured]
         ticks = [name.split(", ")[axis != "size"] for name in names]
         place.plot(ticks, [found.rate("cpu") for found in measured], "o-", color="tab:blue")
-        place.set_ylim(bottom=0)
+        if axis == "size":
+            place.set_yscale("log")
+        else:
+            place.set_ylim(bottom=0)
         place.set_ylabel("pieces a second of CPU time", fontsize=8, color="tab:blue")
         memory = place.twinx()
         memory.plot(ticks, [found.memory()[0] for found in measured], "s--", color="tab:gray")
