@@ -39,7 +39,7 @@ def _parse(argv):
     try:
         overrides = flags.FLAGS([argv[0], *rest])[1:]
     except flags.Error as error:
-        _fail(2, f"{error} See bert-tf {name} --help.")
+        _fail(2, f"{str(error).rstrip('.')}. See bert-tf {name} --help.")
     plain = [item for item in overrides if "=" not in item]
     if plain and verb.flags[0].required and not flags.FLAGS[verb.flags[0].name].present:
         setattr(flags.FLAGS, verb.flags[0].name, plain.pop(0))  # bert-tf inspect records/

@@ -52,8 +52,6 @@ def _check_format(flags):
 
 
 def _saved_model(flags, reference, _):
-    if flags.version < 0:
-        raise ConfigError(f"Received: --version={flags.version}. Versions are numbers from 1; 0 is the next.")
     model = reference if flags.dtype == "float32" else load(flags.model, flags.dtype)
     texts = _check_texts(model, _TEXTS)
     path, difference = export_saved_model(

@@ -1,17 +1,20 @@
 """A SavedModel that takes strings and gives decoded answers, all in one graph, as TF Serving reads it."""
 
 import pathlib
+import re
 import tempfile
 
 import numpy as np
 import tensorflow as tf
 
 from bert_tf import files
-from bert_tf.errors import InputError
+from bert_tf.errors import ConfigError, InputError
 from bert_tf.export.card import write_card
 from bert_tf.export.signatures import SERVING_DEFAULT, signatures
 from bert_tf.export.warmup import write_warmup
 from bert_tf.text import vocabulary_file
+
+_LARGEST = 2**63 - 1  # version that TF Serving reads
 
 
 def export_saved_model(model, folder, check_texts, version=None, reference=None, tolerance=1e-4, attention=False):
@@ -23,7 +26,7 @@ def export_saved_model(model, folder, check_texts, version=None, reference=None,
     Args:
         model: a task model; its variables are stored in their own dtype.
         check_texts: a list of strings, or a tuple of lists for a task that reads several texts.
-        version: a number; None: the next after those that are there. One that is there raises `InputError`.
+        version: a number from 1; None: the next after those that are there. One that is there raises `InputError`.
         reference: the model whose answers are the right ones; None: `model`.
         tolerance: by how much a number in an answer may differ from the reference's.
         attention: whether there are signatures that tell where the model looks (attention.py).
@@ -32,7 +35,12 @@ def export_saved_model(model, folder, check_texts, version=None, reference=None,
         (path of the version, largest difference); a difference above `tolerance` raises `InputError` and leaves
         nothing behind.
     """
-    path = pathlib.Path(folder) / str(version or _next_version(folder))
+    version = version or _next_version(folder)
+    if not 0 < version <= _LARGEST:
+        raise ConfigError(f"Received: --version={version}. Versions are numbers from 1 to {_LARGEST}; 0 is the next.")
+    path = pathlib.Path(folder) / str(version)
+    if path.parent.is_file():
+        raise InputError(f"{folder} is a file. --output is the folder that gets the versions.")
     if path.exists():
         raise InputError(f"{path} exists. Leave --version out for the next one, or remove it.")
     functions = signatures(model, attention)
@@ -55,7 +63,11 @@ def _save(model, functions, folder):
         module.vocabulary = _asset(assets, "vocab.txt", model.tokenizer.vocabulary)
         if labels := getattr(model, "labels", ()):
             module.labels = _asset(assets, "labels.txt", labels)
-        tf.saved_model.save(module, str(folder), functions)
+        try:
+            tf.saved_model.save(module, str(folder), functions)
+        except tf.errors.OpError as error:  # a full disk, say; the message begins and ends with names of operators
+            reason = re.sub(r"^\{\{.*?\}\} | \[Op:\w+\]$", "", error.message.splitlines()[0])
+            raise InputError(f"The SavedModel cannot be written: {reason}") from error
 
 
 def _asset(folder, name, lines):
@@ -79,5 +91,6 @@ def _difference(serve, model, texts):
 
 
 def _next_version(folder):
-    numbers = [int(path.name) for path in pathlib.Path(folder).glob("*") if path.name.isdigit()]
+    names = [path.name for path in pathlib.Path(folder).glob("*")]
+    numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
     return max(numbers, default=0) + 1

@@ -62,13 +62,14 @@ def _check(model, path, lengths, quantize, measured):
             "int8_full learns its ranges from some hundred texts (--calibration FILE), and often costs accuracy, so it "
             "has to be scored (--accuracy_data FILE)."
         )
-    most = model.config.max_positions
-    if not lengths or not all(len(model.TEXTS) + 1 < length <= most for length in lengths):
-        raise ConfigError(
-            f"Received: lengths {list(lengths)}. The model has positions for rows of up to {most} pieces."
-        )
-    if path.exists():
-        raise InputError(f"{path} exists. Choose another --output, or remove it.")
+    least, most = len(model.TEXTS) + 2, model.config.max_positions  # a piece beside [CLS] and each [SEP]
+    if not lengths or not all(least <= length <= most for length in lengths):
+        raise ConfigError(f"Received: lengths {list(lengths)}. Rows of this model have {least} to {most} pieces.")
+    if path == (report := path.with_suffix(".json")):
+        raise ConfigError(f"Received: {path}. The report is written there: name the file {path.stem}.tflite.")
+    for file in (path, report):
+        if file.exists():
+            raise InputError(f"{file} exists. Choose another --output, or remove it.")
 
 
 def _error(model, lite, length, texts):

@@ -48,11 +48,12 @@ def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
     [
         ({"format": "onnx"}, "Received: --format=onnx. Choose saved_model or tflite."),
         ({"dtype": "int8"}, "Received: --dtype=int8. Choose float32 or bfloat16."),
-        ({"version": -1}, "Received: --version=-1. Versions are numbers from 1; 0 is the next."),
+        ({"version": -1}, "Received: --version=-1. Versions are numbers from 1 to 92"),
+        ({"version": 2**63}, "Received: --version=92.*; 0 is the next."),
         ({"quantize": "int8"}, "Received: --quantize with --format=saved_model. It is for tflite alone."),
         ({"format": "tflite", "attention": True}, "Received: --attention with --format=tflite. It is for saved_model"),
         ({"format": "tflite", "length": "a"}, "Received: --length=a. Write one number, or several as 32,128."),
-        ({"format": "tflite", "length": "900"}, "The model has positions for rows of up to 80 pieces."),
+        ({"format": "tflite", "length": "900"}, r"Received: lengths \[900\]. Rows of this model have 4 to 80 pieces."),
         ({"format": "tflite", "quantize": "int8_full"}, "--calibration FILE"),
     ],
 )

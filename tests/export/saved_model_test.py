@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -71,10 +72,27 @@ def test_card_says_what_it_is(exported):
 def test_versions_count_on_and_stay(model, texts, tmp_path):
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "kept").touch()
+    (tmp_path / "²").touch()  # a digit, but no number
     assert export_saved_model(model, tmp_path, texts)[0].name == "8"
     with pytest.raises(InputError, match="7 exists"):
         export_saved_model(model, tmp_path, texts, version=7)
     assert (tmp_path / "7" / "kept").exists()
+
+
+def test_what_cannot_be_written_leaves_nothing(model, texts, tmp_path, monkeypatch):
+    def save(module, folder, functions):
+        (pathlib.Path(folder) / "half").touch()
+        raise tf.errors.ResourceExhaustedError(
+            None, None, "{{function_node x}} a/b; No space left on device [Op:SaveV2]"
+        )
+
+    monkeypatch.setattr(tf.saved_model, "save", save)
+    with pytest.raises(InputError, match="^The SavedModel cannot be written: a/b; No space left on device$"):
+        export_saved_model(model, tmp_path, texts)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file is a file. --output is the folder that gets the versions."):
+        export_saved_model(model, tmp_path / "file", texts)
 
 
 def test_bfloat16_weights_take_half_the_room(model, texts, tmp_path, exported):

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -88,6 +89,7 @@ def test_quantized_files(model, texts, tmp_path, exported, quantize, size):
 
 
 def test_full_integer_file(texts, tmp_path):
+    keras.utils.set_random_seed(1)
     gentle = TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], **ENCODER | {"initializer_range": 0.1})
     data, path = (texts, ["x", "y", "x", "y"]), tmp_path / "model.tflite"
     report = export_tflite(gentle, path, [48, 16], texts, "int8_full", texts, data, max_drop=100.0)
@@ -126,8 +128,9 @@ def test_a_file_that_scores_lower_is_not_kept(model, texts, tmp_path):
     [
         ([16], {"quantize": "int4"}, "Received: quantize='int4'. Choose from none, float16, int8, int8_full."),
         ([16], {"quantize": "int8_full"}, "--calibration"),
-        ([16, 81], {}, r"Received: lengths \[16, 81\]. The model has positions for rows of up to 80 pieces."),
-        ([2], {}, "Received: lengths"),
+        ([16, 81], {}, r"Received: lengths \[16, 81\]. Rows of this model have 4 to 80 pieces."),
+        ([3], {}, r"Received: lengths \[3\]. Rows of this model have 4 to 80 pieces."),
+        ([0], {}, "Received: lengths"),
         ([], {}, "Received: lengths"),
     ],
 )
@@ -143,9 +146,15 @@ def test_a_task_that_no_file_holds(model, texts, tmp_path, monkeypatch):
         export_tflite(model, tmp_path / "model.tflite", [16], texts)
 
 
-def test_a_file_that_exists_stays(model, texts, tmp_path):
-    path = tmp_path / "model.tflite"
-    path.write_text("kept")
-    with pytest.raises(InputError, match="exists"):
-        export_tflite(model, path, [16], texts)
-    assert path.read_text() == "kept"
+@pytest.mark.parametrize("name", ["model.tflite", "model.json"])
+def test_a_file_that_exists_stays(model, texts, tmp_path, name):
+    (tmp_path / name).write_text("kept")
+    with pytest.raises(InputError, match=f"{name} exists. Choose another --output, or remove it."):
+        export_tflite(model, tmp_path / "model.tflite", [16], texts)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_the_report_may_not_take_the_files_place(model, texts, tmp_path):
+    with pytest.raises(ConfigError, match="The report is written there: name the file model.tflite."):
+        export_tflite(model, tmp_path / "model.json", [16], texts)
+    assert not list(tmp_path.iterdir())
