@@ -28,13 +28,22 @@ def main():
         log = options.output / "logs" / f"{case}.txt".replace(" ", "-")
         return runner.Child(case, options.python_of(case.contender), options.paths, log)
 
-    for name, part in parts.items():
-        if hasattr(part, "prepare"):
-            start(runner.Case(name, "prepare", {})).close()
+    parts = {name: part for name, part in parts.items() if is_prepared(name, part, start)}
     for name, race in in_order(parts, options):
         runner.run(race, store, start, runner.room())
         page.write(options.page, {name: parts[name]}, store, machine, command(sys.argv[1:]))
     page.write(options.page, parts, store, machine, command(sys.argv[1:]))
+
+
+def is_prepared(name, part, start):
+    """Whether a part has what it measures on, made in a process of its own where it is not there yet."""
+    try:
+        if hasattr(part, "prepare"):
+            start(runner.Case(name, "prepare", {})).close()
+    except runner.Failed as failure:
+        print(f"{name}: left out, {failure}", flush=True)
+        return False
+    return True
 
 
 def in_order(parts, options):

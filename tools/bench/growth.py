@@ -1,7 +1,7 @@
 """How the cost of our pretraining step grows with length, rows and size, and what saving memory costs."""
 
 from bench import step
-from bench.figures import subplots, table
+from bench.figures import CLOCK, SECOND, subplots, table
 from bench.runner import Case, Race
 
 TITLE = "Growth"
@@ -105,12 +105,12 @@ def plot(store, path):
     for place, (axis, measured) in zip(places, axes.items(), strict=True):
         names = [_label(found.settings) for found in measured]
         ticks = [name.split(", ")[axis != "size"] for name in names]
-        place.plot(ticks, [found.rate("cpu") for found in measured], "o-", color="tab:blue")
+        place.plot(ticks, [found.rate(CLOCK) for found in measured], "o-", color="tab:blue")
         if axis == "size":
             place.set_yscale("log")
         else:
             place.set_ylim(bottom=0)
-        place.set_ylabel("pieces a second of CPU time", fontsize=8, color="tab:blue")
+        place.set_ylabel(f"pieces a {SECOND}", fontsize=8, color="tab:blue")
         memory = place.twinx()
         memory.plot(ticks, [found.memory()[0] for found in measured], "s--", color="tab:gray")
         memory.set_ylim(bottom=0)

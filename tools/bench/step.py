@@ -3,7 +3,7 @@
 import numpy as np
 
 from bench import contenders
-from bench.figures import PREDICTIONS, VOCABULARY, comparison, config_of, flops, parameters, subplots
+from bench.figures import CLOCK, PREDICTIONS, SECOND, VOCABULARY, comparison, config_of, flops, parameters, subplots
 from bench.runner import Case, Race
 from bench.worker import require
 
@@ -102,12 +102,12 @@ def plot(store, path):
     cases = by_case(store)
     figure, axes = subplots(len(cases))
     for axis, ((layers, hidden, rows, length), measured) in zip(axes, cases.items(), strict=True):
-        measured = sorted(measured, key=lambda found: -found.rate("cpu"))
+        measured = sorted(measured, key=lambda found: -found.rate(CLOCK))
         colours = ["tab:blue" if found.contender == "bert_tf" else "tab:gray" for found in measured]
         names = [f"{found.contender}\n{found.settings['dtype']}" for found in measured]
-        axis.barh(names, [found.rate("cpu") for found in measured], color=colours)
+        axis.barh(names, [found.rate(CLOCK) for found in measured], color=colours)
         axis.set_title(f"{layers}×{hidden}, {rows}×{length}", fontsize=9)
-        axis.set_xlabel("pieces a second of CPU time", fontsize=8)
+        axis.set_xlabel(f"pieces a {SECOND}", fontsize=8)
         axis.tick_params(labelsize=7)
         axis.invert_yaxis()
     figure.savefig(path, dpi=110)
