@@ -31,6 +31,8 @@ class Verb:
     run: str
 
 
+_WORKERS = Flag("workers", 0, "so many workers on this machine, to try a run on several out")
+
 VERBS = {
     "quickstart": Verb(
         "do the main job once, from text to a served model, in a few minutes",
@@ -101,7 +103,7 @@ VERBS = {
         (
             Flag("config", None, "a TOML file of settings, as those in configs/", True),
             Flag("output", None, "the run's folder; default: the config's"),
-            Flag("workers", 0, "so many workers on this machine, to try a run on several out"),
+            _WORKERS,
         ),
         "bert_tf.training.commands:pretrain",
     ),
@@ -113,6 +115,7 @@ VERBS = {
             Flag("init", None, "the folder of the model to begin from, of any format; default: the config's"),
             Flag("data", None, "the folder that the config's files are in; default: the config's"),
             Flag("output", None, "the run's folder; default: the config's"),
+            _WORKERS,
             Flag("skip_bad_rows", False, "whether rows that cannot be used are counted instead of ending the work"),
         ),
         "bert_tf.finetuning.commands:finetune",

@@ -1,19 +1,23 @@
 """The verbs `finetune` and `evaluate`."""
 
 from bert_tf.config import load_toml, override
+from bert_tf.training.local_workers import run_workers
 
 
 def finetune(flags, overrides):
     """Trains, or goes on with, the run of a config; prints its scores."""
-    from bert_tf.finetuning.run import finetune as run
-    from bert_tf.finetuning.settings import FinetuneConfig
-
     named = {"output": flags.output, "model.init": flags.init, "data.folder": flags.data}
     overrides = [*(f"{name}={value!r}" for name, value in named.items() if value), *overrides]
     if flags.skip_bad_rows:
         overrides.append("data.skip_bad_rows=true")
+    if flags.workers:
+        run_workers(flags.workers, ["finetune", f"--config={flags.config}", *overrides])
+    from bert_tf.finetuning.run import finetune as run
+    from bert_tf.finetuning.settings import FinetuneConfig
+    from bert_tf.training.run import or_again
+
     config = override(load_toml(FinetuneConfig, flags.config), overrides)
-    results = run(config)
+    results = or_again(run, config)
     deviations = results.get("deviations", {})
     for name, value in results["scores"].items():
         mark = "  <- by which the best was kept" if name == results["metric"] else ""

@@ -8,15 +8,21 @@ import subprocess
 import sys
 import time
 
+from bert_tf.errors import ConfigError
+
 
 def run_workers(count, arguments):
-    """Runs the command line `bert-tf` with `arguments` in `count` processes, each with its TF_CONFIG.
+    """Runs the command line `bert-tf` with `arguments` in `count` processes, each with its TF_CONFIG, and exits.
 
-    A worker that is killed is started again; the chief, whose output is shown, must end well for the run to.
-
-    Returns:
-        The exit code of the first worker that fails, 0 if none does.
+    A worker that is killed is started again; the chief, whose output is shown, must end well for the run to. The exit
+    code is that of the first worker that fails, 0 if none does.
     """
+    if count < 1 or "TF_CONFIG" in os.environ:
+        raise ConfigError(f"Received: --workers={count}. It starts that many workers here, and goes without TF_CONFIG.")
+    sys.exit(_run(count, arguments))
+
+
+def _run(count, arguments):
     ports = free_ports(count)
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
 

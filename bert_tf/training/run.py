@@ -2,8 +2,10 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
 import re
+import sys
 import typing
 
 import numpy as np
@@ -120,6 +122,15 @@ def train(model, phases, config, folder, better=lambda scores: -scores["loss"], 
     finally:
         snapshots.wait()
     return run
+
+
+def or_again(train, config):
+    """`train(config)`; where a worker is lost, the program begins anew instead, and waits for that worker."""
+    try:
+        return train(config)
+    except WorkerLost as error:
+        print(f"{error} Waiting for it to come back.", file=sys.stderr)
+        os.execv(sys.executable, sys.orig_argv)
 
 
 def _fit(run, watch, more):

@@ -1,8 +1,11 @@
 """The verbs `finetune`, `evaluate` and `predict`, and what they print."""
 
 import json
+import subprocess
+import sys
 import types
 
+import numpy as np
 import pytest
 
 from bert_tf.errors import InputError
@@ -12,7 +15,7 @@ from tests.finetuning.conftest import QUESTION
 
 
 def flags(**given):
-    return types.SimpleNamespace(**dict.fromkeys(("output", "data", "skip_bad_rows")) | given)
+    return types.SimpleNamespace(**dict.fromkeys(("output", "data", "skip_bad_rows", "workers")) | given)
 
 
 def test_from_a_file_to_a_judged_model(init, toys, tmp_path, capsys, caplog):
@@ -37,6 +40,35 @@ def test_from_a_file_to_a_judged_model(init, toys, tmp_path, capsys, caplog):
     commands.evaluate(flags(model=model, data=str(tmp_path / "bad.tsv"), output=str(tmp_path / "report")), [])
     assert capsys.readouterr().out.splitlines()[-1] == f"{tmp_path}/report/README.md is the report."
     assert json.loads((tmp_path / "report/metrics.json").read_text())["skipped_rows"] == 1
+
+
+def test_two_workers_learn_what_one_does(init, toys, tmp_path):
+    (tmp_path / "toy.toml").write_text(
+        """batch_size = 8
+        epochs = 8
+        [data]
+        train = "classes.tsv"
+        heldout = "classes.tsv"
+        [model]
+        hidden_dropout = 0.0
+        attention_dropout = 0.0
+        [training]
+        precision = "float32"
+        learning_rate = 0.01
+        log_every = 1
+        """
+    )
+    command = [sys.executable, "-m", "bert_tf", "finetune", f"--config={tmp_path}/toy.toml", f"--init={init}"]
+    found = []
+    for name, more in (("one", ["training.strategy=one"]), ("two", ["--workers=2"])):
+        output = tmp_path / name
+        done = subprocess.run([*command, f"--data={toys}", f"--output={output}", *more], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        rows = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+        found.append([row.get("loss", row.get("heldout_accuracy")) for row in rows])
+    assert len(found[0]) == 40  # 32 steps, 8 evaluations
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-4)
+    assert found[0][-2] < 0.4 < found[0][0]
 
 
 @pytest.fixture
