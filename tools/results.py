@@ -50,19 +50,20 @@ class Experiment:
 
 EXPERIMENTS = (
     Experiment("sst2", "sst2", ("accuracy",), peer="finetune_hf.py"),
-    Experiment("sst2, bilstm", "sst2", ("accuracy",), _BILSTM),
+    Experiment("sst2 bilstm", "sst2", ("accuracy",), _BILSTM),
     Experiment("mrpc", "mrpc", ("accuracy", "f1"), peer="finetune_hf.py"),
     Experiment("stsb", "stsb", ("spearman", "pearson"), peer="finetune_hf.py"),
     Experiment("conll2003", "conll2003", ("f1",), peer="finetune_hf.py"),
     Experiment("squad", "squad", ("f1", "exact_match"), peer="finetune_hf_squad.py"),
+    Experiment("squad 1 epoch", "squad", ("f1", "exact_match"), ("epochs=1",), peer="finetune_hf_squad.py"),
     Experiment("ag_news", "ag_news", ("accuracy",)),
     Experiment("brown_pos", "brown_pos", ("accuracy",)),
     Experiment("chnsenticorp", "chnsenticorp", ("accuracy",), chinese=True),
-    Experiment("chnsenticorp, untrained", "chnsenticorp", ("accuracy",), _FRESH, chinese=True),
-    Experiment("chnsenticorp, bilstm", "chnsenticorp", ("accuracy",), _BILSTM, chinese=True),
+    Experiment("chnsenticorp untrained", "chnsenticorp", ("accuracy",), _FRESH, chinese=True),
+    Experiment("chnsenticorp bilstm", "chnsenticorp", ("accuracy",), _BILSTM, chinese=True),
     Experiment("msra_ner", "msra_ner", ("f1",), chinese=True),
-    Experiment("msra_ner, untrained", "msra_ner", ("f1",), _FRESH, chinese=True),
-    Experiment("msra_ner, bilstm", "msra_ner", ("f1",), _BILSTM, chinese=True),
+    Experiment("msra_ner untrained", "msra_ner", ("f1",), _FRESH, chinese=True),
+    Experiment("msra_ner bilstm", "msra_ner", ("f1",), _BILSTM, chinese=True),
     Experiment("cmrc2018", "cmrc2018", ("f1", "exact_match"), chinese=True),
 )
 
@@ -85,7 +86,7 @@ def read_options():
     parser.add_argument("--chinese", type=pathlib.Path)
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "runs/results")
-    parser.add_argument("--only", help="names of configs, separated by commas")
+    parser.add_argument("--only", help="names of the table's rows, separated by commas")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--peers", action="store_true")
     options = parser.parse_args()
@@ -95,7 +96,7 @@ def read_options():
         folder = getattr(options, name)
         if folder and not folder.is_dir():
             parser.error(f"--{name} {folder}: no such folder")
-    known = {experiment.config for experiment in EXPERIMENTS}
+    known = {experiment.name for experiment in EXPERIMENTS}
     options.only = set(options.only.split(",")) if options.only else known
     if options.only - known:
         parser.error(f"--only {', '.join(sorted(options.only - known))}: not among {', '.join(sorted(known))}")
@@ -109,7 +110,7 @@ def _packaged():
 
 def wanted(experiment, options):
     """Whether an experiment is asked for and there are weights and data for it; says so where there are not."""
-    if experiment.config not in options.only:
+    if experiment.name not in options.only:
         return False
     if experiment.chinese and not options.chinese:
         print(f"{experiment.name}: left out, it wants --chinese FOLDER")
@@ -128,7 +129,7 @@ def environment(path):
 
 
 def folder_of(experiment, seed, options):
-    return options.output / experiment.name.replace(", ", "-") / f"seed-{seed}"
+    return options.output / experiment.name.replace(" ", "-") / f"seed-{seed}"
 
 
 def run(experiment, seed, options):
@@ -150,7 +151,7 @@ def run_peer(experiment, seed, options, python):
         return
     print(f"{experiment.name}, seed {seed}: {experiment.peer}", flush=True)
     command = [python, PEERS / experiment.peer, f"--config={ROOT}/configs/{experiment.config}.toml"]
-    command += [f"--init={options.init}", f"--data={options.data}", f"--seed={seed}"]
+    command += [f"--init={options.init}", f"--data={options.data}", f"--seed={seed}", *experiment.overrides]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     files.write_text(path, result.removeprefix("RESULT ") + "\n")
@@ -167,7 +168,7 @@ and machine, scored after its last step. Seconds are of training with its evalua
 
 {machine()}
 
-| config | metric | bert_tf | transformers/torch | difference | seeds | seconds | of the peer |
+| | metric | bert_tf | transformers/torch | difference | seeds | seconds | of the peer |
 |---|---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 """
@@ -176,7 +177,7 @@ and machine, scored after its last step. Seconds are of training with its evalua
 
 def rows_of(experiment, options):
     """A line for each metric of an experiment of which there is a run."""
-    folders = sorted((options.output / experiment.name.replace(", ", "-")).glob("seed-*"))
+    folders = sorted((options.output / experiment.name.replace(" ", "-")).glob("seed-*"))
     ours, theirs = (
         [json.loads((folder / name).read_text()) for folder in folders if (folder / name).exists()]
         for name in ("metrics.json", "peer.json")

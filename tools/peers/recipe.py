@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, get_linear_schedule_with_warmup
 
 
 class Recipe:
-    """The command line `--config FILE --init FOLDER --data FOLDER [--seed N] [--limit ROWS]` and what it names."""
+    """The command line `--config FILE --init FOLDER --data FOLDER [--seed N] [key=value ...]` and what it names."""
 
     def __init__(self, description):
         parser = argparse.ArgumentParser(description=description)
@@ -21,8 +21,10 @@ class Recipe:
             parser.add_argument(f"--{name}", type=pathlib.Path, required=True)
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--limit", type=int, help="rows of each file, to try it out")
+        parser.add_argument("overrides", nargs="*", help="epochs=1, say; of the config's first lines")
         self.options = parser.parse_args()
         self.config = tomllib.loads(self.options.config.read_text(encoding="utf-8"))
+        self.config |= tomllib.loads("\n".join(self.options.overrides))
         self.name = self.options.config.stem
         self.tokenizer = AutoTokenizer.from_pretrained(self.options.init)
         self.max_length = self.config["model"]["max_length"]
