@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import os
+import re
 import sys
 import textwrap
 
@@ -11,6 +12,7 @@ from absl import app, flags, logging
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.verbs import VERBS
 
+_OPERATORS = re.compile(r"^\{\{.*?\}\} | \[Op:\w+\]$")  # TensorFlow's, around what a user can read
 _COLUMNS = 118  # of help, at most
 
 
@@ -68,7 +70,7 @@ def _run(argv):
     except Exception as error:
         if not _is_outside_failure(error):
             raise
-        _stop(1, str(error).splitlines()[0])
+        _stop(1, _OPERATORS.sub("", str(error).splitlines()[0]))
 
 
 def _is_outside_failure(error):

@@ -54,3 +54,23 @@ def test_one_line_says_what_is_wrong(arguments, code, message, tmp_path):
     assert message in done.stderr
     assert done.stderr.startswith("bert-tf: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_full_disk_is_said_without_names_of_operators():
+    code = """
+import sys
+import tensorflow as tf
+from bert_tf import cli
+from bert_tf.tasks import commands
+
+def predict(flags, overrides):
+    message = "{{function_node __wrapped__SaveV2}} a/b.tmp; No space left on device [Op:SaveV2]"
+    raise tf.errors.ResourceExhaustedError(None, None, message)
+
+commands.predict = predict
+sys.argv = ["bert-tf", "predict", "--model=x"]
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "bert-tf: a/b.tmp; No space left on device"

@@ -1,7 +1,6 @@
 """A SavedModel that takes strings and gives decoded answers, all in one graph, as TF Serving reads it."""
 
 import pathlib
-import re
 import tempfile
 
 import numpy as np
@@ -63,11 +62,7 @@ def _save(model, functions, folder):
         module.vocabulary = _asset(assets, "vocab.txt", model.tokenizer.vocabulary)
         if labels := getattr(model, "labels", ()):
             module.labels = _asset(assets, "labels.txt", labels)
-        try:
-            tf.saved_model.save(module, str(folder), functions)
-        except tf.errors.OpError as error:  # a full disk, say; the message begins and ends with names of operators
-            reason = re.sub(r"^\{\{.*?\}\} | \[Op:\w+\]$", "", error.message.splitlines()[0])
-            raise InputError(f"The SavedModel cannot be written: {reason}") from error
+        tf.saved_model.save(module, str(folder), functions)
 
 
 def _asset(folder, name, lines):

@@ -37,6 +37,8 @@ def export_tflite(
     """
     path = pathlib.Path(path)
     _check(model, path, lengths, quantize, calibration and accuracy_data)
+    if not max_drop >= 0:
+        raise ConfigError(f"Received: max_drop={max_drop}. It is a number of points from 0.")
     content = convert(model, head_of(model).to_file, lengths, quantize, calibration)
     labels = getattr(model, "labels", ())
     content = add_metadata(content, path.stem, f"BERT for {model.TASK}", model.tokenizer.vocabulary, labels)

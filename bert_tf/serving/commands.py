@@ -7,7 +7,8 @@ from bert_tf.errors import ConfigError
 
 def serve(flags, overrides):
     """Serves until it is told to stop."""
-    del overrides
+    if overrides:
+        raise ConfigError(f"Received: {overrides[0]!r}. bert-tf serve takes flags alone.")
     try:
         from bert_tf.serving import options, server
     except ImportError as error:

@@ -69,6 +69,9 @@ def _check_numbers(flags):
     for name in ("file_system_poll_wait_seconds", *limits):
         if getattr(flags, name) < 1:
             raise ConfigError(f"Received: --{name}={getattr(flags, name)}. It must be at least 1.")
+    for name in ("tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism"):
+        if getattr(flags, name) < 0:  # TensorFlow would end the process
+            raise ConfigError(f"Received: --{name}={getattr(flags, name)}. It must be at least 0.")
     ports = [flags.port, flags.rest_api_port]
     if not all(0 <= port < 65536 for port in ports) or ports in ([0, 0], ports[:1] * 2):
         raise ConfigError(f"Received: --port={ports[0]} --rest_api_port={ports[1]}. Give two ports; 0 leaves one out.")

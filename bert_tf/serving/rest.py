@@ -15,6 +15,7 @@ _PATH = re.compile(
     r"(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"
     r"(?P<method>:predict|:classify|:regress|/metadata|)"
 )
+_MOST_VALUES = 1 << 22  # of an answer: as JSON they are some hundred megabytes in memory
 _MOST_AT_ONCE = 512  # requests whose bodies are in memory
 
 
@@ -61,6 +62,10 @@ class RestApi:
             target, lambda signature: json_bodies.decode(method, body, signature), len(content)
         )
         size = sum(value.size for value in outputs.values())
+        if size > _MOST_VALUES:
+            raise RequestError(
+                Code.RESOURCE_EXHAUSTED, f"The answer has {size} values, over {_MOST_VALUES}; ask for fewer rows.", 413
+            )
         return await offload(size, json_bodies.encode, method, body, outputs)
 
     async def _read(self, request):

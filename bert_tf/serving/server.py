@@ -50,7 +50,7 @@ class Server:
             await self._open_ports(self._options.host, self._options.port, self._options.rest_api_port)
         except OSError as error:
             await self._rest.cleanup()
-            raise InputError(f"{error}. Choose another --rest_api_port or --port.") from error
+            raise InputError(f"{error}. Choose another --host, --rest_api_port or --port.") from error
         await self._grpc.start()
 
     async def _open_ports(self, host, port, rest_port):

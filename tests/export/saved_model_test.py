@@ -82,12 +82,10 @@ def test_versions_count_on_and_stay(model, texts, tmp_path):
 def test_what_cannot_be_written_leaves_nothing(model, texts, tmp_path, monkeypatch):
     def save(module, folder, functions):
         (pathlib.Path(folder) / "half").touch()
-        raise tf.errors.ResourceExhaustedError(
-            None, None, "{{function_node x}} a/b; No space left on device [Op:SaveV2]"
-        )
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
     monkeypatch.setattr(tf.saved_model, "save", save)
-    with pytest.raises(InputError, match="^The SavedModel cannot be written: a/b; No space left on device$"):
+    with pytest.raises(tf.errors.ResourceExhaustedError):
         export_saved_model(model, tmp_path, texts)
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").touch()

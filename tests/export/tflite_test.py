@@ -132,6 +132,7 @@ def test_a_file_that_scores_lower_is_not_kept(model, texts, tmp_path):
         ([3], {}, r"Received: lengths \[3\]. Rows of this model have 4 to 80 pieces."),
         ([0], {}, "Received: lengths"),
         ([], {}, "Received: lengths"),
+        ([16], {"max_drop": float("nan")}, "Received: max_drop=nan. It is a number of points from 0."),
     ],
 )
 def test_what_cannot_be_converted(model, texts, tmp_path, lengths, settings, message):

@@ -14,6 +14,7 @@ import pytest
 
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.serving import options
+from bert_tf.serving.commands import serve
 from bert_tf.verbs import VERBS
 from tests.serving.conftest import free_ports, process, running
 
@@ -72,6 +73,7 @@ def from_flags(**given):
         ({"model_name": "a/b"}, "--model_name='a/b'. A name has neither slash nor colon."),
         ({"batching_parameters_file": "x"}, "no effect without --enable_batching"),
         ({"max_rows": 0}, "--max_rows=0. It must be at least 1."),
+        ({"tensorflow_intra_op_parallelism": -1}, "--tensorflow_intra_op_parallelism=-1. It must be at least 0."),
         ({"port": 8501}, "Give two ports; 0 leaves one out."),
         ({"port": 0, "rest_api_port": 0}, "Give two ports; 0 leaves one out."),
         ({"port": 70000}, "Give two ports; 0 leaves one out."),
@@ -81,6 +83,11 @@ def test_wrong_flags(base_path, given, message):
     with pytest.raises(ConfigError) as caught:
         from_flags(**{"model_base_path": base_path} | given)
     assert message in str(caught.value)
+
+
+def test_there_is_no_config_to_override():
+    with pytest.raises(ConfigError, match="Received: 'a=b'. bert-tf serve takes flags alone."):
+        serve(None, ["a=b"])
 
 
 def test_flags_become_options(base_path, tmp_path):
@@ -98,7 +105,7 @@ def test_flags_become_options(base_path, tmp_path):
 def test_a_port_in_use_is_said(base_path):
     with running(base_path) as client:
         again = running(base_path, ports=(client.rest_port, free_ports()[1]))
-        with pytest.raises(InputError, match="Choose another --rest_api_port or --port"):
+        with pytest.raises(InputError, match="Choose another --host, --rest_api_port or --port"):
             again.__enter__()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_tf.export.attention import attention
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.serving.batcher import BatchingConfig
 from bert_tf.serving.models import ModelConfig
@@ -29,7 +30,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def exported(model, tmp_path_factory):
-    path, _ = export_saved_model(model, tmp_path_factory.mktemp("models") / "real", TEXTS[:2])
+    path, _ = export_saved_model(model, tmp_path_factory.mktemp("models") / "real", TEXTS[:2], attention=True)
     models = (ModelConfig("real", path.parent),)
     with running(None, models, batching=BatchingConfig(8, batch_timeout_micros=2000)) as client:
         yield client
@@ -68,6 +69,15 @@ def test_pairs_pieces_and_examples(model, exported):
     (result,) = exported.post("/v1/models/real:classify", body)[1]["results"]
     assert [label for label, _ in result] == LABELS
     np.testing.assert_allclose([[score for _, score in result]], expected, atol=1e-4)
+
+
+def test_where_the_model_looks(model, exported):
+    body = {"signature_name": "attention", "inputs": TEXTS[:2]}
+    answer = exported.post("/v1/models/real:predict", body)[1]["outputs"]
+    assert answer["pieces"] == [["[CLS]", "a", "good", "cafe", "[SEP]"], ["[CLS]", "bad", "[SEP]", "", ""]]
+    expected = attention(model, [tf.constant(TEXTS[:2])])["attention"]
+    assert expected.shape == (2, 2, 5, 5)
+    np.testing.assert_allclose(answer["attention"], expected, atol=1e-4)
 
 
 def test_the_page_is_told_the_labels(exported):

@@ -4,6 +4,8 @@ import base64
 
 import pytest
 
+from bert_tf.serving import rest
+
 # What the model says to "abc" and "".
 ODD = {"label": "odd", "probabilities": [0.25, 0.75], "version": 1.0}
 EVEN = {"label": "even", "probabilities": [0.75, 0.25], "version": 1.0}
@@ -200,3 +202,10 @@ def test_an_unpacked_body_counts(client):
     assert client.post("/v1/models/parity:predict", small, headers) == (200, {"predictions": [ODD]})
     assert client.post("/v1/models/parity:predict", gzip.compress(b" " * 10**8), headers)[0] == 413
     assert client.post("/v1/models/parity:predict", b"no gzip", headers)[0] == 400
+
+
+def test_an_answer_that_no_client_could_read_is_413(client, monkeypatch):
+    monkeypatch.setattr(rest, "_MOST_VALUES", 12)
+    assert client.predict(instances=["abc"] * 3)[0] == 200  # a label, two probabilities and the version each
+    status, answer = client.predict(instances=["abc"] * 4)
+    assert (status, answer["error"]) == (413, "The answer has 16 values, over 12; ask for fewer rows.")
