@@ -30,5 +30,8 @@ def load(folder, dtype=None):
     checkpoint = checkpoints.read(folder)
     task = checkpoint.task.get("name")
     if task not in TASKS:
-        raise InputError(f"{folder} holds no task model (task: {task!r}). Known tasks: {', '.join(TASKS)}.")
+        raise InputError(
+            f"{folder} holds no task model (task: {task!r}). Known tasks: {', '.join(TASKS)}. "
+            "A pretrained model becomes one with bert-tf finetune."
+        )
     return TASKS[task].from_checkpoint(checkpoint, folder, dtype)

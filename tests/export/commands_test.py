@@ -63,6 +63,12 @@ def test_what_no_command_line_may_say(folder, tmp_path, flags, message):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_encoder_alone_is_no_task(model, tmp_path):
+    model.encoder.save_pretrained(tmp_path / "encoder", model.tokenizer)
+    with pytest.raises(InputError, match="encoder holds no task model .* becomes one with bert-tf finetune."):
+        run(model=tmp_path / "encoder", output=tmp_path / "a")
+
+
 def test_files_that_are_missing(folder, tmp_path):
     with pytest.raises(InputError, match="No such file: .*none.tsv"):
         run(model=folder, output=tmp_path / "a", format="tflite", accuracy_data=tmp_path / "none.tsv")
