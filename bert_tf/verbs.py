@@ -175,6 +175,11 @@ VERBS = {
             Flag(
                 "accuracy_data", None, "tflite: labelled texts that both are scored on; data.KEY=VALUE: how to read it"
             ),
+            Flag(
+                "skip_bad_rows",
+                False,
+                "tflite: whether rows that cannot be used are counted instead of ending the work",
+            ),
             Flag("max_drop", 0.5, "tflite: points of a hundred that the file may score below Keras"),
         ),
         "bert_tf.export.commands:export",

@@ -20,7 +20,7 @@ _TEXTS = [
 ]
 _ONLY_FOR = {
     "saved_model": ("version", "dtype", "attention"),
-    "tflite": ("quantize", "length", "calibration", "accuracy_data", "max_drop"),
+    "tflite": ("quantize", "length", "calibration", "accuracy_data", "skip_bad_rows", "max_drop"),
 }
 _TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05}  # of a number in an answer, against Keras in float32
 
@@ -34,7 +34,8 @@ class ExportConfig:
 
 def export(flags, overrides):
     """Writes the artifact and says how near it is to the Keras model."""
-    config = override(ExportConfig(), overrides)
+    skip = ["data.skip_bad_rows=true"] if flags.skip_bad_rows else []
+    config = override(ExportConfig(), [*overrides, *skip])
     formats = {"saved_model": _saved_model, "tflite": _tflite}
     if flags.format not in formats:
         raise ConfigError(f"Received: --format={flags.format}. Choose saved_model or tflite.")

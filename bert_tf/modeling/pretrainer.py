@@ -69,9 +69,12 @@ class BertPretrainer(Pretrained, keras.Model):
         outputs[features.NEXT_SENTENCE_LOGITS] = ops.cast(next_sentence, "float32")
         return outputs
 
-    def compile(self, optimizer, loss=None, weighted_metrics=None, **kwargs):
-        """As Keras's, with both losses averaged over real predictions and both accuracies as defaults."""
-        outputs = (features.MASKED_LM_LOGITS, features.NEXT_SENTENCE_LOGITS)
+    def compile(self, optimizer, loss=None, weighted_metrics=None, next_sentence=True, **kwargs):
+        """As Keras's, with both losses averaged over real predictions and both accuracies as defaults.
+
+        `next_sentence=False` is for batches that have targets of the masked LM alone, as of the objective "none".
+        """
+        outputs = (features.MASKED_LM_LOGITS, features.NEXT_SENTENCE_LOGITS)[: 1 + next_sentence]
         super().compile(
             optimizer,
             loss=loss or {name: global_mean(SparseCrossEntropy()) for name in outputs},

@@ -9,7 +9,7 @@ from bert_tf.training.optimizers import make_optimizer
 from bert_tf.training.schedules import make_schedule
 
 
-def compile_model(model, training):
+def compile_model(model, training, **more):
     """`model.compile` with the optimizer, schedule and accumulation of a `TrainingConfig` whose steps are settled."""
     schedule = make_schedule(
         training.schedule,
@@ -27,7 +27,7 @@ def compile_model(model, training):
         layer_decay=training.layer_decay,
     )
     model.encoder.remat = training.remat
-    model.compile(optimizer, accumulation_steps=training.accumulation_steps)
+    model.compile(optimizer, accumulation_steps=training.accumulation_steps, **more)
 
 
 class StepTimer(keras.callbacks.Callback):

@@ -17,7 +17,7 @@ from bert_tf.training.compiling import StepTimer, compile_model
 from bert_tf.training.phases import distribute, rows_a_replica
 from bert_tf.training.report import write_card, write_curves
 from bert_tf.training.run import train
-from bert_tf.training.sources import Source, check_lengths, check_vocabulary, vocabulary_of
+from bert_tf.training.sources import Source, check_lengths, check_vocabulary, have_next_sentence, vocabulary_of
 
 _TIMED_STEPS = 12
 
@@ -36,6 +36,7 @@ def pretrain(config):
     sources = [Source(phase, config.training) for phase in config.all_phases]
     vocabulary = vocabulary_of(sources, config.model)
     encoder = _encoder_settings(config.model, vocabulary.vocabulary, sources)
+    next_sentence = have_next_sentence(sources)
     strategy = strategies.make_strategy(config.training.strategy)
     for source in sources:
         rows_a_replica(strategy, source.phase.batch_size, config.training.accumulation_steps)
@@ -48,7 +49,7 @@ def pretrain(config):
                 model = BertPretrainer.from_pretrained(config.model.init, training.precision)
             else:
                 model = BertPretrainer(dtype=training.precision, **encoder)
-            compile_model(model, training)
+            compile_model(model, training, next_sentence=next_sentence)
         return model
 
     training = settled.settle(config, folder, strategy, lambda training: _seconds_a_step(build(training), sources))

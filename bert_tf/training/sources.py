@@ -10,7 +10,7 @@ from bert_tf.data.folder import VOCABULARY
 from bert_tf.data.pipeline import make_dataset
 from bert_tf.data.reader import Records
 from bert_tf.errors import ConfigError
-from bert_tf.features import INPUT_IDS
+from bert_tf.features import INPUT_IDS, NEXT_SENTENCE_LABELS
 from bert_tf.text.vocabulary_file import read_vocabulary
 from bert_tf.training.phases import Phase, distribute, rows_a_replica
 from bert_tf.training.watching import short_name
@@ -40,6 +40,7 @@ class Source:
         data = distribute(strategy, functools.partial(self._dataset, self.heldout, shuffle=False), rows)
         scores = model.evaluate(data, steps=steps, verbose=0, return_dict=True)
         scores = {short_name(name): value for name, value in scores.items()}
+        scores.setdefault("masked_lm_loss", scores["loss"])  # Keras has one name for one loss
         return scores | {"masked_lm_perplexity": math.exp(min(scores["masked_lm_loss"], 700))}
 
     def heldout_batches(self, rows, shards=1):
@@ -86,6 +87,18 @@ def check_vocabulary(records, vocabulary, owner):
             f"{records.folder} was made with another vocabulary ({records.report['vocabulary']['size']:,} pieces) than "
             f"that of {owner} ({len(vocabulary):,} pieces). Make the records again with bert-tf records --vocab."
         )
+
+
+def have_next_sentence(sources):
+    """Whether the records have labels of next sentences; some with and some without raise `ConfigError`."""
+    records = [found for source in sources for found in (source.records, source.heldout) if found]
+    having = [found for found in records if NEXT_SENTENCE_LABELS in found.shapes]
+    if having and len(having) < len(records):
+        other = next(found for found in records if found not in having)
+        raise ConfigError(
+            f"{having[0].files[0]} has labels of next sentences, {other.files[0]} has none. Make both with one objective."
+        )
+    return bool(having)
 
 
 def check_lengths(sources, positions):

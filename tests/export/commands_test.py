@@ -36,6 +36,16 @@ def test_tflite_is_scored_on_a_file(folder, tmp_path, capsys):
     assert "48 pieces: outputs within" in printed
 
 
+def test_rows_that_cannot_be_used(folder, tmp_path):
+    rows, path = tmp_path / "rows.tsv", tmp_path / "docs.tflite"
+    rows.write_text("label\ttext\nx\tgood\nstrange\tbad\n", encoding="utf-8")
+    flags = {"model": folder, "output": path, "format": "tflite", "accuracy_data": rows, "max_drop": 100.0}
+    with pytest.raises(InputError, match="rows.tsv, line 3: has the label 'strange'.*--skip_bad_rows"):
+        run(**flags)
+    run(**flags, skip_bad_rows=True)
+    assert json.loads(path.with_suffix(".json").read_text())["score"]["rows"] == 1
+
+
 def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
     run(model=folder, output=tmp_path, version=3, dtype="bfloat16")
     assert capsys.readouterr().out.startswith(f"{tmp_path}/3: answers within ")

@@ -70,6 +70,20 @@ def test_what_a_run_leaves(config):
     BertPretrainer.from_pretrained(folder / "model")
 
 
+@pytest.mark.parametrize("pack_length", [None, 64])
+def test_records_without_next_sentences(config, records, pack_length):
+    alone = str(records / "single")
+    config = changed(
+        config, data={"records": alone, "heldout": alone, "pack_length": pack_length}, training={"steps": 3}
+    )
+    scores = pretrain(config)
+    assert scores.keys() == {"step", "loss", "accuracy", "masked_lm_loss", "masked_lm_perplexity"}
+    assert scores["masked_lm_loss"] == scores["loss"]
+    assert 4 < scores["loss"] < 8
+    with pytest.raises(ConfigError, match="short.* has labels of next sentences, .*single.* has none"):
+        pretrain(changed(config, data={"heldout": str(records / "short")}))
+
+
 @pytest.mark.parametrize("kind", ["plain", "packed and masked in training", "two phases and accumulated"])
 def test_a_stopped_run_goes_on_exactly(config, records, tmp_path, monkeypatch, kind):
     if "packed" in kind:
