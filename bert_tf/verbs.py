@@ -173,13 +173,9 @@ VERBS = {
             Flag("length", None, "tflite: pieces a row, as 128 or 32,128; without it, the model's max_length"),
             Flag("calibration", None, "tflite, int8_full: files with a text a line to learn ranges from"),
             Flag(
-                "accuracy_data", None, "tflite: labelled texts that both are scored on; data.KEY=VALUE: how to read it"
+                "accuracy_data", None, "tflite: labelled texts that both are scored on; data.KEY=VALUE as of finetune"
             ),
-            Flag(
-                "skip_bad_rows",
-                False,
-                "tflite: whether rows that cannot be used are counted instead of ending the work",
-            ),
+            Flag("skip_bad_rows", False, "tflite: whether rows of these that cannot be used are counted and left out"),
             Flag("max_drop", 0.5, "tflite: points of a hundred that the file may score below Keras"),
         ),
         "bert_tf.export.commands:export",
