@@ -96,7 +96,7 @@ def have_next_sentence(sources):
     if having and len(having) < len(records):
         other = next(found for found in records if found not in having)
         raise ConfigError(
-            f"{having[0].files[0]} has labels of next sentences, {other.files[0]} has none. Make both with one objective."
+            f"{having[0].files[0]} has labels of next sentences, {other.files[0]} has none. Make both alike."
         )
     return bool(having)
 
