@@ -20,7 +20,7 @@ ROWS = 32
 
 def races(options):
     """Batches of an epoch, other ones in each round."""
-    size = {"steps": 3, "sentences": 2000} if options.quick else {"steps": 20, "sentences": 70000}
+    size = {"steps": 3, "sentences": 2000} if options.quick else {"steps": 60, "sentences": 70000}
     dtypes = {"bert_tf": ["float32", "bfloat16"], "transformers": ["bfloat16"]}
     return [
         Race(

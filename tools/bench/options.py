@@ -9,7 +9,7 @@ import sys
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "PERFORMANCE.md"
 # The most telling first, for a run that is stopped.
-PARTS = ("peak", "step", "inference", "finetune", "text", "growth", "curves", "scaling")
+PARTS = ("peak", "step", "inference", "finetune", "text", "growth", "curves", "tricks", "scaling")
 MODULES = {"keras_hub": "keras_hub", "model_garden": "official", "transformers": "torch"}  # that contenders need
 FOLDERS = ("data", "init", "torch", "output", "page")
 
