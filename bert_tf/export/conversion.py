@@ -27,7 +27,7 @@ def signature_name(length, lengths):
     return SERVING_DEFAULT if length == max(lengths) else f"tokens_{length}"
 
 
-def convert(model, to_outputs, lengths, quantize, calibration=()):
+def convert(model, to_outputs, lengths, quantize, calibration=(), alike=()):
     """The flatbuffer, with a signature for each length: int32 [1, length] under `INPUT_NAMES` in, outputs [1, ...].
 
     Goes by way of a SavedModel that tracks the variables: of a plain function the converter loses them unsaid.
@@ -37,13 +37,14 @@ def convert(model, to_outputs, lengths, quantize, calibration=()):
         quantize: "none", "float16", "int8" (int8 weights, activations quantized as they come) or "int8_full" (both
             int8, in ranges learned from `calibration`).
         calibration: for "int8_full": texts, as the model takes them.
+        alike: the ids that stand for those from the vocabulary's size on.
     """
     names = {signature_name(length, lengths): length for length in sorted(lengths, reverse=True)}
     model = _with_soft_mask(model, max(lengths)) if quantize == "int8_full" else model
     module = tf.Module()
     module.parameters = [variable.value for variable in model.variables]
     with tempfile.TemporaryDirectory() as folder, quiet():
-        functions = {name: _function(model, to_outputs, length) for name, length in names.items()}
+        functions = {name: _function(model, to_outputs, length, alike) for name, length in names.items()}
         tf.saved_model.save(module, folder, functions)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(names))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -75,11 +76,13 @@ def _call_block(call, x, mask, training=None):
     return call(x, tf.cast(mask < -1.0, tf.float32) * -20.0, training=training)
 
 
-def _function(model, to_outputs, length):
+def _function(model, to_outputs, length, alike):
+    real = tf.constant([*range(model.tokenizer.vocab_size), *alike])
     spec = [tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUT_NAMES.values()]
 
     @tf.function(input_signature=spec, autograph=False)
-    def serve(*rows):
+    def serve(ids, *others):
+        rows = tf.gather(real, ids), *others
         return to_outputs(model(dict(zip(INPUT_NAMES, rows, strict=True)), training=False))
 
     return serve.get_concrete_function()

@@ -7,6 +7,7 @@ import numpy as np
 
 from bert_tf import features, files
 from bert_tf.errors import ConfigError, InputError
+from bert_tf.export.alike import read_alike
 from bert_tf.export.conversion import QUANTIZE, convert
 from bert_tf.export.heads import head_of
 from bert_tf.export.lite import LiteModel
@@ -39,9 +40,10 @@ def export_tflite(
     _check(model, path, lengths, quantize, calibration and accuracy_data)
     if not max_drop >= 0:
         raise ConfigError(f"Received: max_drop={max_drop}. It is a number of points from 0.")
-    content = convert(model, head_of(model).to_file, lengths, quantize, calibration)
-    labels = getattr(model, "labels", ())
-    content = add_metadata(content, path.stem, f"BERT for {model.TASK}", model.tokenizer.vocabulary, labels)
+    alike = read_alike(model.tokenizer)
+    content = convert(model, head_of(model).to_file, lengths, quantize, calibration, list(alike.values()))
+    vocabulary, labels = [*model.tokenizer.vocabulary, *alike], getattr(model, "labels", ())
+    content = add_metadata(content, path.stem, f"BERT for {model.TASK}", vocabulary, labels)
     with files.atomic_file(path) as temporary, files.atomic_file(path.with_suffix(".json")) as report_file:
         temporary.write_bytes(content)
         lite = LiteModel(temporary)
