@@ -21,7 +21,7 @@ def test_letters_that_stand_for_others():
     assert {alike[piece] for piece in ("é", "É", "ê", "ẽ")} == {VOCABULARY.index("e")}
     assert {alike[piece] for piece in ("##é", "##É")} == {VOCABULARY.index("##e")}
     assert (alike["Σ"], alike["ẞ"]) == (VOCABULARY.index("σ"), VOCABULARY.index("ß"))
-    assert not alike.keys() & {*VOCABULARY, "##Σ", "ñ", "ẞ", "à", "À"}  # ß is no s; à is read as a, which is unknown
+    assert not alike.keys() & {*VOCABULARY, "##Σ", "ñ", "À"}  # À is read as a, which is unknown here
     assert read_alike(Tokenizer(VOCABULARY, TextConfig(lower_case=False))) == {}
 
 
