@@ -5,8 +5,8 @@
 MODEL is the folder of a classifier or embedder, TEXTS a file with a text a line, of TSV the last column without the
 first line. In FOLDER (runs/mediapipe without one) it makes a virtual environment with MediaPipe and exports the model
 in float32 and int8. It exits with 1 where MediaPipe chooses our label on less than 99.5 % of the texts (int8: 98.5 %),
-or where the mean cosine of its embeddings and ours is under 0.999 (int8: 0.99). What counts are the texts in ASCII:
-others MediaPipe cuts into other pieces, because it strips no accents; they are told too.
+or where the mean cosine of its embeddings and ours is under 0.999 (int8: 0.99). Texts in ASCII are told apart:
+others MediaPipe cuts into somewhat other pieces, because it strips no accents.
 """
 
 import json

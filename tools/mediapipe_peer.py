@@ -16,9 +16,9 @@ def main():
     data = json.loads(pathlib.Path(answers).read_text(encoding="utf-8"))
     agreement = {"classification": labels, "embedding": cosines}[task](BaseOptions(model_asset_path=path), data)
     plain = np.array([item.isascii() for item in data["texts"]])
-    print(f"{path}: {agreement.mean():.4f} on all {len(plain)} texts")
-    mean, worst = agreement[plain].mean(), agreement[plain].min()
-    print(f"  {mean:.4f} on the {plain.sum()} in ASCII (at least {float(least)}), worst {worst:.4f}")
+    mean, of_plain = agreement.mean(), agreement[plain]
+    print(f"{path}: {mean:.4f} on all {len(plain)} texts (at least {float(least)}), worst {agreement.min():.4f}")
+    print(f"  {of_plain.mean():.4f} on the {plain.sum()} in ASCII, worst {of_plain.min():.4f}")
     sys.exit(int(mean < float(least)))
 
 
