@@ -166,6 +166,7 @@ def write(options):
 Written by `make results`; every number is from a run's metrics.json. Mean over seeds ± standard deviation, in points of
 a hundred, of the best evaluation on the held-out file. The peer is transformers on torch with the same weights, recipe
 and machine, scored after its last step. Seconds are of training with its evaluations; of the peer, of training alone.
+They compare where nothing else ran meanwhile.
 
 {machine()}
 
@@ -189,7 +190,8 @@ def rows_of(experiment, options):
         seconds = [
             f"{statistics.fmean(r['seconds'] for r in results):,.0f}" if results else "" for results in (ours, theirs)
         ]
-        cells = (experiment.name, metric, spread(mine), spread(other), difference, len(ours), *seconds)
+        seeds = f"{len(ours)} / {len(theirs)}" if theirs else len(ours)
+        cells = (experiment.name, metric, spread(mine), spread(other), difference, seeds, *seconds)
         yield f"| {' | '.join(map(str, cells))} |"
 
 
