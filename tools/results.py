@@ -165,13 +165,12 @@ def write(options):
 
 Written by `make results`; every number is from a run's metrics.json. Mean over seeds ± standard deviation, in points of
 a hundred, of the best evaluation on the held-out file. The peer is transformers on torch with the same weights, recipe
-and machine, scored after its last step. Seconds are of training with its evaluations; of the peer, of training alone.
-They compare where nothing else ran meanwhile.
+and machine, scored after its last step. How fast both are is in PERFORMANCE.md.
 
 {machine()}
 
-| | metric | bert_tf | transformers/torch | difference | seeds | seconds | of the peer |
-|---|---|---|---|---|---|---|---|
+| | metric | bert_tf | transformers/torch | difference | seeds |
+|---|---|---|---|---|---|
 {chr(10).join(rows)}
 """
     files.write_text(DOCUMENT, text)
@@ -187,11 +186,8 @@ def rows_of(experiment, options):
     for metric in experiment.metrics if ours else ():
         mine, other = ([100 * result["scores"][metric] for result in results] for results in (ours, theirs))
         difference = f"{statistics.fmean(mine) - statistics.fmean(other):+.2f}" if other else ""
-        seconds = [
-            f"{statistics.fmean(r['seconds'] for r in results):,.0f}" if results else "" for results in (ours, theirs)
-        ]
         seeds = f"{len(ours)} / {len(theirs)}" if theirs else len(ours)
-        cells = (experiment.name, metric, spread(mine), spread(other), difference, seeds, *seconds)
+        cells = (experiment.name, metric, spread(mine), spread(other), difference, seeds)
         yield f"| {' | '.join(map(str, cells))} |"
 
 
