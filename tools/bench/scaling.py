@@ -1,6 +1,7 @@
 """How a pretraining step would scale over workers: arithmetic on the measured step, not a measurement."""
 
-from bench.figures import config_of, parameters, table
+from bench.figures import best_of, config_of, parameters, table
+from bench.step import by_case
 
 TITLE = "Scaling, predicted"
 SOURCE = "step"
@@ -21,23 +22,16 @@ def step_seconds(seconds, gradient_bytes, workers, gigabits):
 
 
 def describe(store):
-    ours = [found for found in store.of("step") if found.contender == "bert_tf"]
-    cases = sorted({_case(found) for found in ours})
-    return "\n".join(_table(min((found for found in ours if _case(found) == case), key=_seconds)) for case in cases)
+    tables = [_table(case, best_of(measured, "bert_tf", "wall")) for case, measured in by_case(store).items()]
+    return "\n".join(filter(None, tables))
 
 
-def _case(found):
-    return tuple(found.settings[name] for name in ("layers", "hidden", "rows", "length"))
-
-
-def _seconds(found):
-    return found.seconds("wall")
-
-
-def _table(found):
-    layers, hidden, rows, length = _case(found)
+def _table(case, found):
+    if not found:
+        return ""
+    layers, hidden, rows, length = case
     size = 4 * parameters(config_of(found.settings))  # gradients are float32, and those of the tables dense
-    seconds = _seconds(found)
+    seconds = found.seconds("wall")
     head = ["workers", *(f"{gigabits} Gbit/s: pieces a second" for gigabits in GIGABITS)]
     lines = []
     for workers in WORKERS:
