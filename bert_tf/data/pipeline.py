@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.data.batches import numbered_batches
 from bert_tf.data.packing import pack_features
 from bert_tf.data.plans import BucketedRows, PackedRows, Plan, SingleRows
 from bert_tf.data.reader import Records
@@ -96,13 +97,7 @@ def make_dataset(
             features |= {name: features[name][:, :width] for name in (INPUT_IDS, INPUT_MASK, SEGMENT_IDS)}
         return to_training_example(features)
 
-    end = tf.int64.max if repeat is None else repeat * rows.num_batches
-    dataset = tf.data.Dataset.range(start, end).map(fetch, tf.data.AUTOTUNE, deterministic=True)
-    if repeat is None:
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF  # `shard` does it
-    return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+    return numbered_batches(fetch, rows.num_batches, start, repeat)
 
 
 def make_dataset_from_text(inputs, tokenizer, cache, batch_size, config=None, **settings):

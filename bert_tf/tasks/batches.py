@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf import features
+from bert_tf.data.batches import numbered_batches
 from bert_tf.data.plans import SingleRows, SortedRows
 from bert_tf.errors import InputError
 
@@ -38,13 +39,7 @@ def build_batches(rows, build, start=0, repeat=1):
         numbers = tf.numpy_function(lambda number: rows.batch(int(number))[0], [number], tf.int64)
         return build(tf.ensure_shape(numbers, [size]))
 
-    end = tf.int64.max if repeat is None else repeat * rows.num_batches
-    data = tf.data.Dataset.range(start, end).map(fetch, tf.data.AUTOTUNE, deterministic=True)
-    if repeat is None:
-        data = data.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF  # the plan does it
-    return data.with_options(options).prefetch(tf.data.AUTOTUNE)
+    return numbered_batches(fetch, rows.num_batches, start, repeat)
 
 
 def take(values, numbers):

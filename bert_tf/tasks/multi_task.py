@@ -82,7 +82,7 @@ class MultiTask(DistributedSteps, keras.Model):
             lambda batch: tuple({name: part[i] for name, part in batch.items()} for i in range(3))
         )
         steps = self.steps_of(batch_size * shard[1])
-        return batches.prefetch(tf.data.AUTOTUNE) if repeat is None else batches.take(max(0, repeat * steps - start))
+        return batches if repeat is None else batches.take(max(0, repeat * steps - start))
 
     def rows_of(self, batch_size):
         """How many rows of a batch are of each task: at least one, the others by its share."""

@@ -91,7 +91,9 @@ def endless(batches):
     import tensorflow as tf
 
     data = tf.data.Dataset.from_tensor_slices(keras.tree.map_structure(lambda *parts: np.stack(parts), *batches))
-    data = data.repeat()
+    options = tf.data.Options()
+    options.autotune.enabled = False  # or it keeps the end of some `fit`s waiting for seconds
+    data = data.repeat().with_options(options)
     return lambda: data
 
 
