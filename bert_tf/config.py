@@ -41,6 +41,8 @@ class EncoderConfig:
                 f"Received: hidden_size={self.hidden_size}, num_heads={self.num_heads}. "
                 "hidden_size must be a multiple of num_heads."
             )
+        if not self.initializer_range > 0:
+            raise ConfigError(f"Received: initializer_range={self.initializer_range}. It must be above 0.")
         for name in ("hidden_dropout", "attention_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be in [0, 1).")

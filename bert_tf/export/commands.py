@@ -7,7 +7,7 @@ from bert_tf.errors import ConfigError
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import load
-from bert_tf.tasks.files.examples import FileConfig, read_examples
+from bert_tf.tasks.files.examples import FileConfig, files_of, read_examples
 from bert_tf.tasks.files.targets import fit_targets
 from bert_tf.text.corpus import find_files, read_lines
 
@@ -27,7 +27,7 @@ _TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05}  # of a number in an answer, ag
 
 @dataclasses.dataclass(frozen=True)
 class ExportConfig:
-    """What overrides may say: `data` is how --accuracy_data is read."""
+    """What overrides may say: `data` is how --accuracy_data is read, if not as the files the model was trained on."""
 
     data: FileConfig = FileConfig()
 
@@ -35,7 +35,7 @@ class ExportConfig:
 def export(flags, overrides):
     """Writes the artifact and says how near it is to the Keras model."""
     skip = ["data.skip_bad_rows=true"] if flags.skip_bad_rows else []
-    config = override(ExportConfig(), [*overrides, *skip])
+    config = override(ExportConfig(files_of(flags.model)), [*overrides, *skip])
     formats = {"saved_model": _saved_model, "tflite": _tflite}
     if flags.format not in formats:
         raise ConfigError(f"Received: --format={flags.format}. Choose saved_model or tflite.")
@@ -50,6 +50,8 @@ def _check_format(flags):
         strange = [name for name in names if other != flags.format and flags[name].present]
         if strange:
             raise ConfigError(f"Received: --{strange[0]} with --format={flags.format}. It is for {other} alone.")
+    if flags.calibration and flags.quantize != "int8_full":
+        raise ConfigError(f"Received: --calibration with --quantize={flags.quantize}. Only int8_full learns from it.")
 
 
 def _saved_model(flags, reference, _):

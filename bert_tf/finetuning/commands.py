@@ -23,7 +23,7 @@ def finetune(flags, overrides):
         mark = "  <- by which the best was kept" if name == results["metric"] else ""
         spread = f" ± {deviations[name]:.4f}" if name in deviations else ""
         print(f"  {name.replace('_', ' '):<24} {value:.4f}{spread}{mark}")
-    where = f"{config.output}/model" if config.seeds == 1 else f"{config.output}/seed-*/model"
+    where = f"{config.output}/{'' if config.seeds == 1 else 'seed-*/'}model{'/*' if config.tasks else ''}"
     print(f"{where} is the model; curves.png and metrics.json beside it tell how it came about.")
 
 

@@ -31,31 +31,3 @@ def check_rows(train, heldout, model, separator):
             examples.bad.tell()
         parts.append(examples)
     return parts
-
-
-class Batches:
-    """The batches of training rows in seeded order, as `Phase.read` gives them; texts are made tensors once."""
-
-    def __init__(self, model, examples, seed):
-        self.model, self.seed = model, seed
-        self.texts = model.encode_texts(examples.texts, training=True)
-        self.targets = examples.targets
-
-    def steps(self, batch_size):
-        """Batches in an epoch; what does not fill one is left out, other rows in each."""
-        data = self.model.dataset(self.texts, self.targets, batch_size, drop_remainder=True)
-        return int(data.cardinality())
-
-    def read(self, rows, start, shard):
-        """Endless batches of `rows` rows for shard (k, n), from position `start` on."""
-        return self.model.dataset(
-            self.texts,
-            self.targets,
-            rows,
-            shuffle=True,
-            seed=self.seed,
-            start=start,
-            shard=shard,
-            drop_remainder=True,
-            repeat=None,
-        )

@@ -19,15 +19,20 @@ def with_labels(config, train):
     return dataclasses.replace(config, model=dataclasses.replace(config.model, labels=tuple(labels)))
 
 
-def make_model(config, training):
-    """The task model of a `FinetuneConfig`, not compiled, with its lowest layers frozen if the config says so."""
+def make_model(config, training, encoder=None):
+    """The task model of a `FinetuneConfig`, not compiled, with its lowest layers frozen if the config says so.
+
+    With the `encoder` of another task, which it shares then, its head starts fresh.
+    """
     task, init = TASKS[config.task], config.model.init
     settings = config.model.settings(task)
     checkpoint = checkpoints.read(init)
     if checkpoint.vocabulary is None:
         raise InputError(f"{init} has no vocabulary: a task model needs one to read text.")
-    if config.model.fresh:
-        tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.text)
+    tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.text)
+    if encoder:
+        model = task(tokenizer, dtype=training.precision, encoder=encoder, **settings)
+    elif config.model.fresh:
         model = task(tokenizer, dtype=training.precision, **(dataclasses.asdict(checkpoint.encoder) | settings))
     else:
         _check_sizes(settings, checkpoint.encoder, init)

@@ -1,6 +1,7 @@
 """Fine-tuning from a config: rows read and checked, the model trained, the best of it kept and described."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 import shutil
@@ -10,9 +11,7 @@ import time
 import keras
 
 from bert_tf import files
-from bert_tf.finetuning.data import Batches, check_rows, read_rows
-from bert_tf.finetuning.model import make_model, with_labels
-from bert_tf.tasks.files.examples import OF_MODEL
+from bert_tf.finetuning.learners import make_learner
 from bert_tf.training import precision, settled, strategies
 from bert_tf.training.compiling import compile_model
 from bert_tf.training.layers import GradualUnfreezing
@@ -28,8 +27,8 @@ def finetune(config):
     """Trains a task model as a `FinetuneConfig` says, or goes on with such a run; a finished one is left as it is.
 
     Leaves in `config.output`: settings.json, metrics.jsonl, logs/ for TensorBoard, curves.png, metrics.json, and
-    model/, the model where its score on the held-out rows was best. With several seeds each run has these in a
-    subfolder, and metrics.json beside them has the means.
+    model/, the model where its score on the held-out rows was best; of several tasks each has a model in there. With
+    several seeds each run has these in a subfolder, and metrics.json beside them has the means.
 
     Returns:
         What stands in metrics.json. `ConfigError` where the config cannot be, `InputError` where a file cannot.
@@ -66,15 +65,14 @@ def summarize(results):
 
 def _run(config, strategy):
     folder = pathlib.Path(config.output)
-    rows = read_rows(config)
-    config = with_labels(config, rows[0])
+    learner = make_learner(config)
+    config = learner.config
     training = _with_precision(config.training, folder, strategy)
     keras.utils.set_random_seed(training.seed)
     with strategy.scope():
-        model = make_model(config, training)
-    learned, heldout = check_rows(*rows, model, config.data.separator)
-    batches = Batches(model, learned, training.seed)
-    epoch = batches.steps(config.batch_size)
+        model = learner.make_model(training)
+    learner.check()
+    epoch = learner.steps(config.batch_size)
     training = dataclasses.replace(
         training, steps=max(1, int(epoch * config.epochs)), evaluate_every=max(1, epoch // config.evaluations)
     )
@@ -83,28 +81,28 @@ def _run(config, strategy):
         return json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     with strategy.scope():
         compile_model(model, training)
-    phase = Phase(
-        training.steps, config.batch_size, batches.read, lambda model: model.score(heldout.texts, heldout.targets)
-    )
+    read = functools.partial(learner.read, seed=training.seed)
+    phase = Phase(training.steps, config.batch_size, read, learner.score)
     callbacks = [lambda run: Unfreeze(run, epoch)] if config.gradual_unfreezing else []
     started = time.monotonic()
     run = train(model, [phase], training, folder, lambda scores: scores[model.SCORE], callbacks)
     seconds = time.monotonic() - started
     best = _to_best(run, strategy)
+    parts = learner.parts.values()
     results = {
-        "task": config.task,
+        "task": ", ".join(learner.parts),
         "metric": model.SCORE,
         "scores": {name: value for name, value in best.items() if name != "step"},
         "best_step": best["step"],
         "steps": run.step,
-        "rows": len(learned),
-        "heldout_rows": len(heldout),
-        "skipped_rows": learned.bad.count + (heldout.bad.count if heldout.bad is not learned.bad else 0),
+        "rows": sum(len(part.learned) for part in parts),
+        "heldout_rows": sum(len(part.heldout) for part in parts),
+        "skipped_rows": sum(part.skipped for part in parts),
         "seconds": round(seconds, 1),
         "seed": training.seed,
     }
     if strategies.is_chief():
-        _leave(folder, config, training, model, results)
+        _leave(folder, learner, training, results)
     return results
 
 
@@ -123,35 +121,33 @@ def _to_best(run, strategy):
     return run.snapshots.about(step)["scores"]
 
 
-def _leave(folder, config, training, model, results):
+def _leave(folder, learner, training, results):
     """Writes what a finished run is kept for, and removes what it could have been gone on with."""
-    model.save_pretrained(folder / "model", overwrite=True)
-    of_files = dataclasses.asdict(config.data.of_files())
-    files.write_text(folder / "model" / OF_MODEL, json.dumps(of_files, indent=2) + "\n")
-    write_curves(folder, config.task, model.SCORE)
-    write_card(
-        folder / "model",
-        f"BERT for {config.task.replace('_', ' ')}",
-        _facts(config, training, model, results),
-        results["scores"],
-    )
+    write_curves(folder, learner.title, learner.model.SCORE)
+    for path in learner.save(folder / "model"):
+        write_card(path, f"BERT for {learner.title}", _facts(learner, training, results), results["scores"])
     files.write_text(folder / RESULTS, json.dumps(results, indent=2) + "\n")
     shutil.rmtree(folder / "checkpoints")
 
 
-def _facts(config, training, model, results):
+def _facts(learner, training, results):
     """What a reader of the model's card wants to know of how it came about."""
-    encoder = model.config
-    heldout = config.data.heldout or f"{config.data.heldout_share:.0%} of it"
+    config, encoder, parts = learner.config, learner.model.config, learner.parts.values()
     return {
         "encoder": f"{encoder.encoder}, {encoder.num_layers} layers, {encoder.hidden_size} wide",
         "begun from": f"the vocabulary of {config.model.init} alone" if config.model.fresh else config.model.init,
-        "labels": ", ".join(getattr(model, "labels", ())[:20]),
-        "trained on": f"{config.data.train} ({results['rows']:,} rows, {results['skipped_rows']:,} bad ones left out)",
-        "held out": f"{heldout} ({results['heldout_rows']:,} rows)",
+        "labels": "; ".join(filter(None, (", ".join(getattr(part.model, "labels", ())[:20]) for part in parts))),
+        "trained on": "; ".join(
+            f"{part.config.data.train} ({len(part.learned):,} rows, {part.skipped:,} bad ones left out)"
+            for part in parts
+        ),
+        "held out": "; ".join(
+            f"{part.config.data.heldout or f'{part.config.data.heldout_share:.0%} of it'} ({len(part.heldout):,} rows)"
+            for part in parts
+        ),
         "steps": f"{training.steps:,} of {config.batch_size} rows; kept is step {results['best_step']:,}",
         "optimizer": f"{training.optimizer}, {training.learning_rate:g}, {training.schedule}",
-        "pieces a row": model.max_length,
+        "pieces a row": ", ".join(str(part.model.max_length) for part in parts),
         "computed in": training.precision,
         "seed": training.seed,
     }

@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import pathlib
 
-from bert_tf.config import EncoderConfig
+from bert_tf.config import EncoderConfig, load_toml
 from bert_tf.errors import ConfigError
 from bert_tf.tasks import TASKS
 from bert_tf.tasks.files.examples import FileConfig
@@ -100,16 +100,15 @@ class FinetuneConfig:
     freeze_layers: int | None = None  # blocks, from the lowest on, and the embeddings, that stay as they are
     gradual_unfreezing: bool = False  # one block more each epoch, from the top, the embeddings last
     seeds: int = 1  # how many runs, in subfolders seed-0 and so on
+    # Instead of `task`: configs whose task, data and model are learned together on one encoder, named as the files.
+    tasks: tuple[str, ...] = ()
+    temperature: float = 1.0  # of their shares of a batch: 1 goes by their rows; the higher, the more alike
     training: FinetuneTraining = FinetuneTraining()
 
     def check(self):
         """Raises `ConfigError` where the settings cannot be, before any file is read."""
-        if self.task not in TASKS:
-            raise ConfigError(f"Received: task={self.task!r}. Tasks: {', '.join(TASKS)}.")
-        if not self.data.train:
-            raise ConfigError("Nothing to train on: set data.train=FILE.")
-        if bool(self.data.heldout) == bool(self.data.heldout_share):
-            raise ConfigError("Set either data.heldout=FILE or data.heldout_share, to judge the model by.")
+        for part in self.parts().values():
+            part._check_data()
         if not self.model.init:
             raise ConfigError("Nothing to begin from: name a model's folder with --init, of any format.")
         for name in ("epochs", "batch_size", "evaluations", "seeds"):
@@ -119,4 +118,33 @@ class FinetuneConfig:
             raise ConfigError("Set epochs, not training.steps or training.minutes.")
         if self.gradual_unfreezing and self.freeze_layers is not None:
             raise ConfigError("Set either freeze_layers or gradual_unfreezing.")
+        if not self.temperature > 0:
+            raise ConfigError(f"Received: temperature={self.temperature}. temperature must be above 0.")
+
+    def parts(self):
+        """{name: the config of a task learned in this run}; what is not the task's own is this config's."""
+        if not self.tasks:
+            return {self.task: self}
+        if self.data.train:
+            raise ConfigError("Received both tasks and data.train. Each task's config names its own data.")
+        parts = {pathlib.Path(path).stem: self._part(load_toml(FinetuneConfig, path)) for path in self.tasks}
+        if len(parts) < max(2, len(self.tasks)):
+            raise ConfigError(f"Received: tasks={list(self.tasks)}. Name at least two configs, of different names.")
+        return parts
+
+    def _part(self, config):
+        """The config of a task as a part of this run: its task, data and model, begun as this one says."""
+        model = dataclasses.replace(config.model, init=self.model.init, fresh=self.model.fresh)
+        data = dataclasses.replace(config.data, folder=self.data.folder or config.data.folder)
+        data = dataclasses.replace(data, skip_bad_rows=self.data.skip_bad_rows or data.skip_bad_rows)
+        return dataclasses.replace(self, task=config.task, data=data, model=model, tasks=())
+
+    def _check_data(self):
+        """Raises `ConfigError` where a task cannot be, or its data."""
+        if self.task not in TASKS:
+            raise ConfigError(f"Received: task={self.task!r}. Tasks: {', '.join(TASKS)}.")
+        if not self.data.train:
+            raise ConfigError("Nothing to train on: set data.train=FILE.")
+        if bool(self.data.heldout) == bool(self.data.heldout_share):
+            raise ConfigError("Set either data.heldout=FILE or data.heldout_share, to judge the model by.")
         self.model.settings(TASKS[self.task])

@@ -36,9 +36,10 @@ class MultiTask(DistributedSteps, keras.Model):
         weights = np.array([sizes[name] for name in tasks], float) ** (1 / temperature)
         self.shares = dict(zip(tasks, (weights / weights.sum()).tolist(), strict=True))
         self.rows = sum(sizes.values())
-        encoder = next(iter(tasks.values())).encoder
-        if hasattr(encoder, "pooler"):
-            encoder.pooler.trainable = any(task.reads_pooler for task in tasks.values())
+        self.encoder = next(iter(tasks.values())).encoder
+        self.config = self.encoder.config
+        if hasattr(self.encoder, "pooler"):
+            self.encoder.pooler.trainable = any(task.reads_pooler for task in tasks.values())
         self.built = True
 
     def call(self, inputs, training=None):

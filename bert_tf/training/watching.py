@@ -55,13 +55,18 @@ class Watch(keras.callbacks.Callback):
         rows, replicas = self.run.rows(phase), self.run.model.distribute_strategy.num_replicas_in_sync
         real = seen = 0
         for x, *_ in phase.read(rows, start=0, shard=(0, replicas)).take(_SAMPLE):
-            real += int(tf.reduce_sum(x[INPUT_MASK]))
+            parts = [x] if INPUT_IDS in x else list(x.values())  # of several tasks
+            real += sum(int(tf.reduce_sum(part[INPUT_MASK])) for part in parts)
             seen += 1
-        predictions = x[MASKED_LM_POSITIONS].shape[1] if MASKED_LM_POSITIONS in x else 0
         self.tokens = replicas * real / seen
-        *texts, length = x[INPUT_IDS].shape  # a row may have several texts
-        self.flops = step_flops(self.run.model.config, math.prod(texts), length, predictions)
+        self.flops = sum(self._flops(part) for part in parts)
         self.since = None
+
+    def _flops(self, x):
+        """What a step needs for a batch of inputs; a row may have several texts."""
+        *texts, length = x[INPUT_IDS].shape
+        predictions = x[MASKED_LM_POSITIONS].shape[1] if MASKED_LM_POSITIONS in x else 0
+        return step_flops(self.run.model.config, math.prod(texts), length, predictions)
 
     def on_train_batch_end(self, batch, logs=None):
         # The first step is traced; it says nothing of the speed.

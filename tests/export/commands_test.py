@@ -1,6 +1,7 @@
 """The verb, from its flags to the artifact, and what is said of what cannot be done."""
 
 import json
+import shutil
 
 import absl.flags
 import pytest
@@ -26,10 +27,15 @@ def run(*overrides, **flags):
 
 
 def test_tflite_is_scored_on_a_file(folder, tmp_path, capsys):
+    """It is read as the model's own data set, and otherwise as the command line says."""
     rows, path = tmp_path / "rows.tsv", tmp_path / "docs.tflite"
     rows.write_text("label\tsentence\nx\tgood\n1\tbad\n", encoding="utf-8")
-    flags = {"model": folder, "output": path, "format": "tflite", "length": "16,48", "accuracy_data": rows}
-    run("data.columns=['sentence']", **flags, max_drop=100.0)
+    flags = {"output": path, "format": "tflite", "length": "16,48", "accuracy_data": rows, "max_drop": 100.0}
+    trained = shutil.copytree(folder, tmp_path / "trained")
+    (trained / "data.json").write_text('{"columns": ["sentence"], "target": "grade"}')
+    with pytest.raises(InputError, match="grade"):
+        run(model=trained, **flags)
+    run("data.target=label", model=trained, **flags)
     assert json.loads(path.with_suffix(".json").read_text())["score"]["rows"] == 2
     printed = capsys.readouterr().out
     assert "accuracy" in printed
@@ -65,6 +71,7 @@ def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
         ({"format": "tflite", "length": "a"}, "Received: --length=a. Write one number, or several as 32,128."),
         ({"format": "tflite", "length": "900"}, r"Received: lengths \[900\]. Rows of this model have 4 to 80 pieces."),
         ({"format": "tflite", "quantize": "int8_full"}, "--calibration FILE"),
+        ({"format": "tflite", "calibration": "a.txt"}, "Received: --calibration with --quantize=int8. Only int8_full"),
     ],
 )
 def test_what_no_command_line_may_say(folder, tmp_path, flags, message):
