@@ -33,7 +33,7 @@ def test_from_a_file_to_a_judged_model(init, toys, tmp_path, capsys, caplog):
         commands.finetune(flags(**given), ["epochs=1"])
     assert not (tmp_path / "run").exists()
     commands.finetune(flags(**given, skip_bad_rows=True), ["epochs=1"])
-    assert "1 bad rows of" in caplog.text
+    assert "Left out 1 bad row of" in caplog.text
     assert "<- by which the best was kept" in capsys.readouterr().out
     model = str(tmp_path / "run/model")
     # Skips bad rows as the config of the run did.

@@ -1,6 +1,7 @@
 """Fine-tuning on SST-2 as each project runs it: ours sorts by length, transformers pads random rows to the longest."""
 
 import gzip
+import itertools
 import os
 import pathlib
 import random
@@ -55,9 +56,16 @@ def bert_tf(settings, paths, meter):
         paths["init"], dtype=contenders.policy(settings), labels=["negative", "positive"], max_length=128
     )
     model.compile(make_optimizer("adamw", 5e-5))
-    batches = iter(model.dataset(sentences, labels, ROWS, shuffle=True, drop_remainder=True, repeat=None))
+    texts = model.encode_texts(sentences, training=True)
 
-    return checked(batches, contenders.step_of(model), settings)
+    def batches(start):
+        return model.dataset(texts, labels, ROWS, shuffle=True, start=start, drop_remainder=True, repeat=None)
+
+    def run(start, steps):
+        history = model.fit(batches(start), steps_per_epoch=steps, shuffle=False, verbose=0).history
+        return history["loss"][0]
+
+    return checked(next(iter(batches(0))), contenders.step_of(model), run, settings)
 
 
 def transformers(settings, paths, meter):
@@ -93,22 +101,26 @@ def transformers(settings, paths, meter):
         optimizer.zero_grad()
         return loss.item()
 
-    return checked(endless(), step, settings)
+    batches = endless()
+
+    def run(start, steps):
+        del start
+        return float(np.mean([step(next(batches)) for _ in range(steps)]))
+
+    return checked(next(batches), step, run, settings)
 
 
-def checked(batches, step, settings):
-    """The work of the next batches, where the loss of one batch falls that is taken again and again."""
-    first = next(batches)
-    losses = [step(first) for _ in range(4)]
+def checked(batch, step, run, settings):
+    """The work of the next batches, `run(start, steps)`, where the loss of `step(batch)` falls from call to call."""
+    losses = [step(batch) for _ in range(4)]
     require(losses[-1] < losses[0] < 2, f"its loss does not fall: {losses}")
-    steps = settings["steps"]
+    steps, starts = settings["steps"], itertools.count(0, settings["steps"])
 
-    def run():
-        losses = [step(next(batches)) for _ in range(steps)]
-        return {"loss": float(np.mean(losses)), "steps": steps, "units": steps * ROWS}
+    def work():
+        return {"loss": run(next(starts), steps), "steps": steps, "units": steps * ROWS}
 
-    run()  # many widths, each slower the first time
-    return run
+    work()  # many widths, each slower the first time
+    return work
 
 
 CONTENDERS = {"bert_tf": bert_tf, "transformers": transformers}

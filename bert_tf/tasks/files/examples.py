@@ -30,6 +30,7 @@ _ENDS = {
     **dict.fromkeys((".conll", ".bio", ".bioes", ".iob", ".txt"), "conll"),
 }
 OF_MODEL = "data.json"  # in a model's folder: the `FileConfig` of its data set
+_TASK_OF = {"conll": "tagging", "squad": "question_answering"}  # which alone reads such files
 _TARGETS = ("label", "labels", "score", "tags", "answers")  # where nothing else is said, the first that a row has
 _ROW = re.compile(r"^Row (\d+)")
 
@@ -169,6 +170,11 @@ def _rows(path, config, bad):
 def _columns(path, row, config, task, with_target):
     """The names of the columns of texts, and that of the target, None where it is not asked for or not there."""
     format = config.format_of(path)
+    if task.TASK != _TASK_OF.get(format, task.TASK):
+        raise InputError(
+            f"{path} is read as {format}, which is for {_TASK_OF[format]}; the model's task is {task.TASK}. "
+            "Give a file for that task, or set format."
+        )
     if format == "conll":
         columns, target = ("words",), "tags"
     elif format == "squad":

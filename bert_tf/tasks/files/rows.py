@@ -31,7 +31,8 @@ class BadRows:
     def tell(self):
         """Logs how many rows were skipped, and why the first of them."""
         if self.count:
-            logging.warning("%d bad rows of %s are left out; the first: %s", self.count, self.path, self.first)
+            rows = "row" if self.count == 1 else "rows"
+            logging.warning("Left out %d bad %s of %s; the first: %s", self.count, rows, self.path, self.first)
 
 
 def read_lines(path):
