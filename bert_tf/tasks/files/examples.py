@@ -170,7 +170,7 @@ def _rows(path, config, bad):
 def _columns(path, row, config, task, with_target):
     """The names of the columns of texts, and that of the target, None where it is not asked for or not there."""
     format = config.format_of(path)
-    if task.TASK != _TASK_OF.get(format, task.TASK):
+    if _TASK_OF.get(format, task.TASK) != task.TASK:
         raise InputError(
             f"{path} is read as {format}, which is for {_TASK_OF[format]}; the model's task is {task.TASK}. "
             "Give a file for that task, or set format."

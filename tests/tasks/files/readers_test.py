@@ -131,7 +131,7 @@ def test_answers_that_stand_elsewhere_are_refused_left_out_or_found(tmp_path, an
             "line 2: it has no 'label'; it has: text",
         ),
         ("a.conll", "a O\nb\n", TextTagger, "a.conll, line 2: 1 columns where the words before have 2: 'b'"),
-        ("a.conll", "a O\n", TextClassifier, "read as conll, which is for tagging; the model's task is classification."),
+        ("a.conll", "a O\n", TextClassifier, "read as conll, which is for tagging; the model"),
         ("a.json", "[]", QuestionAnswerer, "a.json is not as SQuAD's files are"),
         ("a.json", "{", QuestionAnswerer, "a.json is no JSON"),
         ("a.json", '{"data": [{}]}', QuestionAnswerer, "a.json, article 0: it has no paragraphs"),
