@@ -86,6 +86,15 @@ class FinetuneTraining(TrainingConfig):
     keep_checkpoints: int = 1
 
 
+_NOT_TRAINING = {  # settings of pretraining alone, and what is set instead
+    "steps": "Set epochs.",
+    "minutes": "Set epochs.",
+    "evaluate_every": "Set evaluations, their number in an epoch.",
+    "evaluate_batches": "All held-out rows are scored.",
+    "skip_records": "Set data.skip_bad_rows.",
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class FinetuneConfig:
     """A fine-tuning run, or several that differ by their seed, into the folder `output`."""
@@ -114,8 +123,9 @@ class FinetuneConfig:
         for name in ("epochs", "batch_size", "evaluations", "seeds"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be above 0.")
-        if self.training.steps or self.training.minutes:
-            raise ConfigError("Set epochs, not training.steps or training.minutes.")
+        for name, instead in _NOT_TRAINING.items():
+            if getattr(self.training, name) != getattr(FinetuneTraining, name):
+                raise ConfigError(f"Received: training.{name}={getattr(self.training, name)}. {instead}")
         if self.gradual_unfreezing and self.freeze_layers is not None:
             raise ConfigError("Set either freeze_layers or gradual_unfreezing.")
         if not self.temperature > 0:

@@ -71,8 +71,11 @@ class DistributedSteps:
 
         def _has_plain_steps(self):
             """Whether a step is one call of a graph on one device."""
+            import tensorflow as tf
+
             replicas = self.distribute_strategy.num_replicas_in_sync
-            return replicas == self.steps_per_execution == 1 and not (self.run_eagerly or self.jit_compile)
+            eager = self.run_eagerly or tf.config.functions_run_eagerly()
+            return replicas == self.steps_per_execution == 1 and not (eager or self.jit_compile)
 
         def _accumulated_step(self, x, y, sample_weight):
             """`train_step` part by part, unrolled: a replica cannot update variables inside a loop of the graph."""

@@ -1,0 +1,38 @@
+"""Steps of `fit`, which call their graph themselves, against Keras's own on the same batches."""
+
+import keras
+import numpy as np
+import pytest
+
+from bert_tf.tasks import TextClassifier
+from bert_tf.text.tokenizer import Tokenizer
+from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("on TensorFlow alone", allow_module_level=True)
+
+
+def make_model(**compile):
+    keras.utils.set_random_seed(0)
+    model = TextClassifier(Tokenizer(VOCABULARY), ["neg", "pos"], max_length=12, **SIZES)
+    model.compile(keras.optimizers.Adam(1e-2), **compile)
+    return model
+
+
+def batches(model, rows):
+    return model.dataset(TEXTS, LABELS, rows, shuffle=True, seed=5)
+
+
+def test_fit_takes_the_steps_of_train_on_batch():
+    ours, keras_own, eager = make_model(), make_model(), make_model(run_eagerly=True)
+    for rows in (8, 6):  # another number of rows and other lengths in the second `fit`, and a rest at its end
+        history = ours.fit(batches(ours, rows), epochs=2, shuffle=False, verbose=0).history
+        slowly = eager.fit(batches(eager, rows), epochs=2, shuffle=False, verbose=0).history
+        for name, values in slowly.items():
+            assert history[name] == pytest.approx(values, rel=1e-5)
+        for batch in [*batches(keras_own, rows), *batches(keras_own, rows)]:
+            keras_own.train_on_batch(*batch)
+    assert ours.optimizer.iterations == keras_own.optimizer.iterations == 2 * (4 + 6)
+    for mine, other, slow in zip(ours.weights, keras_own.weights, eager.weights, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-5, err_msg=mine.path)
+        np.testing.assert_allclose(mine, slow, atol=1e-5, err_msg=mine.path)
