@@ -13,8 +13,6 @@ TOKENS = "tokens"
 EXAMPLES = "examples"
 ATTENTION = {SERVING_DEFAULT: "attention", PAIR: "attention_pair"}  # for the texts that these take
 
-BUCKET = 32  # pieces: rows have a multiple of them, so that a server sees few shapes
-
 
 def signatures(model, with_attention=False):
     """{name: concrete function} of a task model, TensorFlow ops only.
@@ -29,27 +27,19 @@ def signatures(model, with_attention=False):
     asked = {SERVING_DEFAULT: [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]}
     if model.OPTIONAL_TEXTS:
         asked[PAIR] = model.TEXTS
-    found = {name: _of_texts(model, texts, answer_text) for name, texts in asked.items()}
+    found = {name: _of_texts(texts, model.answer_text) for name, texts in asked.items()}
     found |= {TOKENS: _of_tokens(model), EXAMPLES: _of_examples(model)}
     if with_attention:
-        found |= {ATTENTION[name]: _of_texts(model, texts, attention) for name, texts in asked.items()}
+        found |= {
+            ATTENTION[name]: _of_texts(texts, lambda *given: attention(model, given)) for name, texts in asked.items()
+        }
     return found
 
 
-def answer_text(model, texts):
-    """The model's `answer_text`, on rows that are padded to a multiple of `BUCKET` pieces."""
-    rows_to_answer = model.rows_to_answer
-    model.rows_to_answer = lambda texts: _pad(model, rows_to_answer(texts))
-    try:
-        return model.answer_text(*texts)
-    finally:
-        del model.rows_to_answer  # the method of the class shows again
-
-
-def _of_texts(model, names, compute):
+def _of_texts(names, compute):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=name) for name in names], autograph=False)
     def serve(*texts):
-        return compute(model, texts)
+        return compute(*texts)
 
     return serve.get_concrete_function()
 
@@ -73,7 +63,7 @@ def _of_examples(model):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")], autograph=False)
     def serve(inputs):
         texts = tf.io.parse_example(inputs, spec)
-        answers = answer_text(model, [texts[name] for name in model.TEXTS])
+        answers = model.answer_text(*(texts[name] for name in model.TEXTS))
         if "probabilities" in answers and model.labels:
             scores = answers["probabilities"]  # [N, C]
             return {"classes": tf.broadcast_to(tf.constant(model.labels), tf.shape(scores)), "scores": scores}
@@ -82,18 +72,3 @@ def _of_examples(model):
         return answers
 
     return serve.get_concrete_function()
-
-
-def _pad(model, inputs):
-    """Rows [N, S] lengthened to the next multiple of `BUCKET` pieces, but not beyond the model's `max_length`."""
-    length = tf.shape(inputs[features.INPUT_IDS])[1]
-    bucket = tf.maximum(tf.minimum(-(-length // BUCKET) * BUCKET, model.max_length), length)
-
-    def pad(name, value):
-        if value.shape.rank != 2:
-            return value
-        more = tf.where(tf.shape(value)[1] == length, bucket - length, 0)  # what has no place for each piece stays
-        filler = model.tokenizer.pad_id if name == features.INPUT_IDS else 0
-        return tf.pad(value, [[0, 0], [0, more]], constant_values=tf.cast(filler, value.dtype))
-
-    return {name: pad(name, value) for name, value in inputs.items()}

@@ -5,13 +5,14 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from bert_tf import features
-from bert_tf.export.signatures import BUCKET, EXAMPLES, SERVING_DEFAULT, TOKENS
+from bert_tf.export.signatures import EXAMPLES, SERVING_DEFAULT, TOKENS
 
+_STEP = 32  # pieces from one request's row to the next one's
 FILE = "assets.extra/tf_serving_warmup_requests"
 
 
 def write_warmup(folder, name, model):
-    """Writes requests to the model called `name` that make each bucket's shape, for the signatures that take text.
+    """Writes requests to the model called `name` with short and long rows, for the signatures that take text.
 
     TFRecord of `tensorflow.serving.PredictionLog`, as the guide "SavedModel Warmup" of TF Serving describes it.
     """
@@ -28,9 +29,9 @@ def write_warmup(folder, name, model):
 
 
 def _requests(model):
-    """(signature, {input: values}) of one row as long as each bucket."""
+    """(signature, {input: values}) of one row, the longer the further."""
     required = [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]
-    for length in range(BUCKET, model.max_length + BUCKET, BUCKET):
+    for length in range(_STEP, model.max_length + _STEP, _STEP):
         text = ". " * (length // len(required) - 3)  # with [CLS] and [SEP] a little under the length
         yield SERVING_DEFAULT, {name: [text] for name in required}
         yield EXAMPLES, {"inputs": [_example(dict.fromkeys(required, text))]}

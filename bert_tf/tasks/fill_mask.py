@@ -24,6 +24,7 @@ class FillMask(PretrainedHeadTask):
     """
 
     TASK = "fill_mask"
+    INPUTS = (*features.ENCODER_INPUTS, features.MASKED_LM_POSITIONS)
     HEAD = "masked_lm"
     head_settings = ("masked_lm_activation", "masked_lm_epsilon")
 

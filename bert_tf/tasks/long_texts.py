@@ -11,7 +11,6 @@ from bert_tf.text.packing import head, pack_pieces
 # N texts, W windows, S positions of a row
 
 CHARACTERS = 2**20  # of texts tokenized at once, about
-_ROWS = 64  # in the model at once while answering
 
 
 class LongTextTask(Task):
@@ -21,8 +20,6 @@ class LongTextTask(Task):
     into windows, each behind at most half a row of the first. Training reads the beginning of a text alone. `stride`
     None, the default, does so in answers too; it is kept in the folder, and may be set on a model at any time.
     """
-
-    LOGITS = tf.float32  # the dtypes of what `call` returns
 
     def __init__(self, tokenizer, max_length, stride=None, **settings):
         super().__init__(tokenizer, max_length, **settings)
@@ -65,11 +62,6 @@ class LongTextTask(Task):
         if windows.WINDOW_TEXTS not in inputs:
             return super().answer_tokens(inputs)
         return self.answer(self.put_together(self.call_rows(inputs), inputs), inputs)
-
-    def call_rows(self, inputs):
-        """What `call` returns for any number of rows, in bounded memory."""
-        inputs = {name: inputs[name] for name in features.ENCODER_INPUTS}
-        return windows.call_in_parts(lambda part: self(part, training=False), inputs, _ROWS, self.LOGITS)
 
     def put_together(self, outputs, inputs):
         """Outputs of W windows to those of N texts."""

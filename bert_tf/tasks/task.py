@@ -6,13 +6,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import checkpoints
+from bert_tf import checkpoints, features
 from bert_tf.data.plans import Plan
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.modeling.bilstm import BiLSTMEncoder
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.pretrained import Pretrained
 from bert_tf.tasks.batches import as_rows, is_text, make_batches, measure, take
+from bert_tf.tasks.parts import call_in_parts
 from bert_tf.text.packing import pack
 from bert_tf.text.tokenizer import Tokenizer
 
@@ -36,6 +37,9 @@ class Task(Pretrained, keras.Model):
     OPTIONAL_TEXTS = ()  # those of them that may be left out, or be ""
     SCORE = None  # the key of `score` that the best model has the highest value of
     LENGTH = 128  # pieces a row where no `max_length` is given; None: all positions
+    INPUTS = features.ENCODER_INPUTS  # of `call`
+    LOGITS = tf.float32  # the dtypes of what `call` returns
+    PER_PIECE = False  # whether that is [N, S, ...]
     reads_pooler = True  # whether the head learns through the pooler of the encoder
 
     def __init__(self, tokenizer, max_length, name=None, dtype=None, trainable=True, encoder="bert", **settings):
@@ -197,7 +201,18 @@ class Task(Pretrained, keras.Model):
 
     def answer_tokens(self, inputs):
         """Decoded answers to rows of pieces, {name: [N, ...]}; TensorFlow ops only."""
-        return self.answer(self(inputs, training=False), inputs)
+        return self.answer(self.call_rows(inputs), inputs)
+
+    def call_rows(self, inputs):
+        """What `call` returns for any number of rows, in bounded memory."""
+        inputs = {name: inputs[name] for name in self.INPUTS}
+        return call_in_parts(
+            lambda part: self(part, training=False),
+            inputs,
+            self.max_length,
+            dtypes=self.LOGITS,
+            per_piece=self.PER_PIECE,
+        )
 
     def predict_text(self, texts, batch_size=32):
         """Decoded answers: a list of dicts, one a text, ready to be written as JSON."""

@@ -19,6 +19,8 @@ class WindowedTask(LongTextTask):
     in `answer` how they are put together. Every window begins `stride` pieces behind the one before it.
     """
 
+    PER_PIECE = True
+
     def __init__(self, tokenizer, max_length, stride, **settings):
         super().__init__(tokenizer, max_length, stride, **settings)
         self.stride = stride or max(1, min(128, self.max_length // 2))

@@ -4,7 +4,6 @@ import dataclasses
 
 import tensorflow as tf
 
-from bert_tf import features
 from bert_tf.errors import ConfigError
 
 # N texts, W windows, S positions of a row
@@ -87,27 +86,3 @@ def number_of_texts(inputs):
 def mean(values, inputs):
     """The mean over the windows of each text: [W, ...] to [N, ...]."""
     return tf.math.segment_mean(values, inputs[WINDOW_TEXTS])
-
-
-def call_in_parts(call, inputs, rows=64, dtypes=tf.float32):
-    """`call(inputs)`, on about `rows` rows at a time at most, so that a text of any length needs bounded memory.
-
-    Args:
-        call: from {name: [W, ...]} to a tensor [W, ...] or a dict of them.
-        inputs: integer tensors with W rows each.
-        dtypes: what `call` returns.
-    """
-    count = tf.shape(inputs[features.INPUT_IDS])[0]
-    parts = tf.maximum(1, -(-count // rows))
-    size = -(-count // parts)
-
-    def split(value):
-        padded = tf.pad(value, [[0, parts * size - count], *([[0, 0]] * (value.shape.rank - 1))])
-        return tf.reshape(padded, tf.concat([[parts, size], tf.shape(value)[1:]], 0))
-
-    outputs = tf.map_fn(
-        call, {name: split(value) for name, value in inputs.items()}, fn_output_signature=dtypes, parallel_iterations=1
-    )
-    return tf.nest.map_structure(
-        lambda value: tf.reshape(value, tf.concat([[parts * size], tf.shape(value)[2:]], 0))[:count], outputs
-    )

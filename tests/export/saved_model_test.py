@@ -49,7 +49,7 @@ def test_vocabulary_and_labels_are_assets(model, exported):
     assert (assets / "labels.txt").read_text(encoding="utf-8") == "x\ny\nz\n"
 
 
-def test_warm_up_requests_run_and_make_every_bucket(model, exported):
+def test_warm_up_requests_run_and_are_short_and_long(model, exported):
     signatures = tf.saved_model.load(str(exported[0])).signatures
     lengths, path = {}, exported[0] / "assets.extra/tf_serving_warmup_requests"
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():

@@ -56,14 +56,3 @@ def test_examples_give_what_classify_reads(model, found):
     assert answers.keys() == {"classes", "scores"}
     assert answers["classes"].numpy().tolist() == [[b"x", b"y", b"z"]] * 2
     np.testing.assert_allclose(answers["scores"], expected["probabilities"], atol=1e-5)
-
-
-@pytest.mark.parametrize(("pieces", "width"), [(1, 32), (30, 32), (31, 64), (69, 72), (200, 72)])
-def test_rows_are_padded_to_a_bucket(model, monkeypatch, pieces, width):
-    def answer(inputs):
-        return {"width": tf.stack([tf.shape(value)[1] for value in inputs.values()])}
-
-    with monkeypatch.context() as patch:
-        patch.setattr(model, "answer_tokens", answer)
-        serve = signatures(model)["serving_default"]
-    assert serve(text=tf.constant(["good " * pieces]))["width"].numpy().tolist() == [width] * 3

@@ -65,22 +65,6 @@ def test_mean_over_the_windows_of_a_text():
     assert windows.number_of_texts({windows.WINDOW_TEXTS: tf.zeros(0, tf.int32)}) == 0
 
 
-@pytest.mark.parametrize("rows", [1, 3, 4, 7, 9])
-def test_parts_give_what_the_whole_gives(rows):
-    inputs = {"input_ids": tf.reshape(tf.range(14), (7, 2)), "window_texts": tf.range(7)}
-    sizes = []
-
-    def call(part):
-        sizes.append(part["input_ids"].shape[0])
-        ids = tf.cast(part["input_ids"], tf.float32)
-        return {"a": ids * 2, "b": tf.reduce_sum(ids, 1)}
-
-    outputs = windows.call_in_parts(call, inputs, rows, {"a": tf.float32, "b": tf.float32})
-    np.testing.assert_array_equal(outputs["a"], np.arange(14.0).reshape(7, 2) * 2)
-    np.testing.assert_array_equal(outputs["b"], np.arange(14.0).reshape(7, 2).sum(1))
-    assert max(sizes) <= rows
-
-
 def test_stride():
     windows.check_stride(None, 8)
     windows.check_stride(7, 8)
