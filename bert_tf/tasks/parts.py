@@ -64,4 +64,4 @@ def _lengths(inputs):
 
 
 def _bucket(length, most):
-    return tf.minimum(BUCKET * tf.maximum(1, -(-length // BUCKET)), most)
+    return tf.minimum(BUCKET * -(-tf.maximum(length, 1) // BUCKET), most)  # of no rows the longest is negative

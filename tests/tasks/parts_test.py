@@ -68,6 +68,8 @@ def test_pieces_behind_a_gap_count():
 def test_no_rows():
     inputs = {name: value[:0] for name, value in INPUTS.items()}
     assert call_in_parts(lambda part: tf.zeros((tf.shape(part["input_ids"])[0], 3)), inputs, 64).shape == (0, 3)
+    pieces = call_in_parts(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, 64, per_piece=True)
+    assert pieces.shape == (0, 60)
 
 
 def test_several_texts_a_row():
