@@ -1,5 +1,6 @@
 """A small encoder's folder, files of toy data, and fine-tuning runs on them."""
 
+import contextlib
 import functools
 import json
 
@@ -10,6 +11,7 @@ from bert_tf.finetuning.run import finetune
 from bert_tf.finetuning.settings import DataConfig, FinetuneConfig, FinetuneTraining, ModelConfig
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.training.callbacks import Guard
 from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
 
 # A run for each kind of task: what `run` is given.
@@ -80,6 +82,27 @@ def run(init, toys, tmp_path_factory):
         return output, finetune(config)
 
     return start
+
+
+@pytest.fixture
+def killed_at_step_5(monkeypatch):
+    """A context in which a run is killed after its fifth step, and has to be."""
+
+    @contextlib.contextmanager
+    def context():
+        with monkeypatch.context() as patched:
+            count = Guard.on_train_batch_end
+
+            def die(guard, batch, logs=None):
+                count(guard, batch, logs)
+                if guard.run.step == 5:
+                    raise RuntimeError("killed")
+
+            patched.setattr(Guard, "on_train_batch_end", die)
+            with pytest.raises(RuntimeError, match="killed"):
+                yield
+
+    return context
 
 
 @pytest.fixture(scope="session")

@@ -51,20 +51,11 @@ def test_a_finished_run_is_left_as_it_is(toy, run, monkeypatch):
         run("classes.tsv", output=folder, epochs=9)
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(run, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_to_the_same_weights(run, tmp_path, killed_at_step_5):
     settings = {"epochs": 2, "training": {"checkpoint_every": 3, "keep_checkpoints": 9}}
     run("classes.tsv", tmp_path / "whole", **settings)
-    with monkeypatch.context() as patched:
-        count = Guard.on_train_batch_end
-
-        def die(guard, batch, logs=None):
-            count(guard, batch, logs)
-            if guard.run.step == 5:
-                raise RuntimeError("killed")
-
-        patched.setattr(Guard, "on_train_batch_end", die)
-        with pytest.raises(RuntimeError, match="killed"):
-            run("classes.tsv", tmp_path / "killed", **settings)
+    with killed_at_step_5():
+        run("classes.tsv", tmp_path / "killed", **settings)
     assert not (tmp_path / "killed/model").exists()
     run("classes.tsv", tmp_path / "killed", **settings)
     whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")

@@ -21,7 +21,10 @@ INPUTS = {
 
 @pytest.mark.parametrize("rows", [1, 2, 4, 9, 20])
 def test_parts_give_what_the_whole_gives(rows):
+    sizes = []
+
     def call(part):
+        sizes.append(len(part["input_ids"]))
         ids = tf.cast(part["input_ids"], tf.float32)
         return {"pieces": ids * 2, "spots": tf.cast(part["masked_lm_positions"], tf.float32)}
 
@@ -30,6 +33,7 @@ def test_parts_give_what_the_whole_gives(rows):
     np.testing.assert_array_equal(pieces, whole["pieces"])
     spots = call_in_parts(lambda part: {"spots": call(part)["spots"]}, INPUTS, 60, rows, {"spots": tf.float32})
     np.testing.assert_array_equal(spots["spots"], whole["spots"])
+    assert max(sizes[1:]) <= rows  # the first is the whole
 
 
 def test_a_part_is_as_long_as_its_longest_row():
