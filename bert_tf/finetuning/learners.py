@@ -9,6 +9,8 @@ from bert_tf.finetuning.model import make_model, with_labels
 from bert_tf.tasks.files.examples import OF_MODEL
 from bert_tf.tasks.multi_task import MultiTask
 
+_ENDLESS = {"shuffle": True, "drop_remainder": True, "repeat": None}  # what a run reads of a dataset
+
 
 def make_learner(config):
     """The learner of a `FinetuneConfig`, whose rows are read and whose model is not yet made."""
@@ -57,8 +59,7 @@ class OneTask:
 
     def read(self, rows, start, shard, seed):
         """Endless batches of `rows` rows for shard (k, n), from position `start` on."""
-        how = {"shuffle": True, "drop_remainder": True, "repeat": None}
-        return self.model.dataset(self.texts, self.learned.targets, rows, seed=seed, start=start, shard=shard, **how)
+        return self.model.dataset(self.texts, self.learned.targets, rows, seed=seed, start=start, shard=shard, **_ENDLESS)
 
     def score(self, model):
         """The model's figures on the rows held out."""
@@ -98,8 +99,7 @@ class SeveralTasks:
         return self.model.steps_of(batch_size)
 
     def read(self, rows, start, shard, seed):
-        how = {"shuffle": True, "drop_remainder": True, "repeat": None}
-        return self.model.dataset(self.data, rows, seed=seed, start=start, shard=shard, **how)
+        return self.model.dataset(self.data, rows, seed=seed, start=start, shard=shard, **_ENDLESS)
 
     def score(self, model):
         return model.score({name: (part.heldout.texts, part.heldout.targets) for name, part in self.parts.items()})
