@@ -6,7 +6,6 @@ from keras import ops
 
 from bert_tf import features
 from bert_tf.errors import ConfigError, InputError
-from bert_tf.modeling.initializers import dense
 from bert_tf.modeling.pooling import POOLINGS, pool
 from bert_tf.tasks.long_texts import LongTextTask
 from bert_tf.tasks.problems import PROBLEMS
@@ -57,7 +56,7 @@ class TextClassifier(LongTextTask):
         if pooling != "cls":
             self.leave_pooler()
         self.dropout = keras.layers.Dropout(self.config.hidden_dropout, dtype=self.dtype_policy)
-        self.classifier = dense(len(labels), self.config.initializer_range, dtype=self.dtype_policy, name="classifier")
+        self.classifier = self.make_head(len(labels), "classifier")
         self.build()
 
     def build(self, input_shape=None):

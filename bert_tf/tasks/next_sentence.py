@@ -4,7 +4,6 @@ import tensorflow as tf
 from keras import ops
 
 from bert_tf import features
-from bert_tf.modeling.initializers import dense
 from bert_tf.tasks.pretrained_head import PretrainedHeadTask
 
 # N pairs
@@ -25,7 +24,7 @@ class NextSentence(PretrainedHeadTask):
 
     def __init__(self, tokenizer, max_length=None, **encoder):
         super().__init__(tokenizer, max_length, **encoder)
-        self.next_sentence = dense(2, self.config.initializer_range, dtype=self.dtype_policy, name="next_sentence")
+        self.next_sentence = self.make_head(2, "next_sentence")
         self.build()
 
     def build(self, input_shape=None):

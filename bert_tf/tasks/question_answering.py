@@ -8,7 +8,6 @@ from keras import ops
 from bert_tf import features
 from bert_tf.errors import ConfigError
 from bert_tf.modeling.distributed import global_mean
-from bert_tf.modeling.initializers import dense
 from bert_tf.tasks import answer_metrics
 from bert_tf.tasks.answer_targets import first_span, read_answers
 from bert_tf.tasks.span_decoding import CONTEXT_ENDS, CONTEXT_STARTS, MAY_BEGIN, best_spans
@@ -73,7 +72,7 @@ class QuestionAnswerer(WindowedTask):
         self.max_question_length, self.max_answer_length = max_question_length, max_answer_length
         self.null_threshold, self.n_best, self.metric = null_threshold, n_best, metric
         self.leave_pooler()
-        self.answer_span = dense(2, self.config.initializer_range, dtype=self.dtype_policy, name="answer_span")
+        self.answer_span = self.make_head(2, "answer_span")
         self.build()
 
     def build(self, input_shape=None):

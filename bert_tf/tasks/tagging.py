@@ -9,7 +9,6 @@ from seqeval import metrics
 from bert_tf import features
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.modeling.distributed import global_mean
-from bert_tf.modeling.initializers import dense
 from bert_tf.tasks import tag_decoding, tags, windows
 from bert_tf.tasks.substrings import substrings
 from bert_tf.tasks.windowed import WindowedTask
@@ -60,9 +59,7 @@ class TextTagger(WindowedTask):
         self._decoder = tag_decoding.Decoder(self.labels, self.scheme)
         self._is_first = tf.constant([not piece.startswith("##") for piece in tokenizer.vocabulary])
         self.dropout = keras.layers.Dropout(self.config.hidden_dropout, dtype=self.dtype_policy)
-        self.classifier = dense(
-            len(self.labels), self.config.initializer_range, dtype=self.dtype_policy, name="classifier"
-        )
+        self.classifier = self.make_head(len(self.labels), "classifier")
         self.build()
 
     def build(self, input_shape=None):

@@ -11,6 +11,7 @@ from bert_tf.data.plans import Plan
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.modeling.bilstm import BiLSTMEncoder
 from bert_tf.modeling.encoder import BertEncoder
+from bert_tf.modeling.initializers import dense
 from bert_tf.modeling.pretrained import Pretrained
 from bert_tf.tasks.batches import as_rows, is_text, make_batches, measure, take
 from bert_tf.tasks.parts import call_in_parts
@@ -81,6 +82,10 @@ class Task(Pretrained, keras.Model):
             weights = {name: value for name, value in weights.items() if name.startswith("encoder/")}
         model.assign(weights)
         return model
+
+    def make_head(self, units, name):
+        """A dense layer for logits, which 16 bits would round: it computes in the dtype of its weights."""
+        return dense(units, self.config.initializer_range, dtype=self.dtype_policy.variable_dtype, name=name)
 
     def leave_pooler(self):
         """For a head that reads the vectors of pieces: what no gradient reaches is not trained."""

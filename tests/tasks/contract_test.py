@@ -67,9 +67,9 @@ CASES = {
 }
 
 
-def make(case):
+def make(case, dtype=None):
     keras.utils.set_random_seed(1)
-    return case.task(Tokenizer(VOCABULARY), **case.settings, max_length=12, **SIZES)
+    return case.task(Tokenizer(VOCABULARY), **case.settings, max_length=12, dtype=dtype, **SIZES)
 
 
 def first_rows(case, count):
@@ -97,6 +97,16 @@ def test_learns(learned):
     scores = model.score(case.texts, case.targets)
     assert scores[model.SCORE] > 0.5
     assert all(isinstance(value, float) for value in scores.values())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_logits_are_not_rounded_to_16_bits(name):
+    case = CASES[name]
+    model = make(case, dtype="mixed_bfloat16")
+    inputs = model.preprocess(model.encode_texts(case.requests), 12)
+    logits = keras.tree.flatten(model({name: inputs[name] for name in model.INPUTS}))[0]
+    assert logits.dtype == tf.float32
+    assert np.any(tf.cast(tf.cast(logits, tf.bfloat16), tf.float32) != logits)
 
 
 def test_folder_gives_the_same_answers(learned, tmp_path):
