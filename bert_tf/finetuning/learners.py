@@ -59,7 +59,8 @@ class OneTask:
 
     def read(self, rows, start, shard, seed):
         """Endless batches of `rows` rows for shard (k, n), from position `start` on."""
-        return self.model.dataset(self.texts, self.learned.targets, rows, seed=seed, start=start, shard=shard, **_ENDLESS)
+        targets = self.learned.targets
+        return self.model.dataset(self.texts, targets, rows, seed=seed, start=start, shard=shard, **_ENDLESS)
 
     def score(self, model):
         """The model's figures on the rows held out."""
