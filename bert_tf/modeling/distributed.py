@@ -25,8 +25,8 @@ class DistributedSteps:
 
     Losses marked by `global_mean` are averaged over the real targets of the global batch. With
     `compile(accumulation_steps=K)` a batch goes through the model in K parts whose gradients are applied at once: that
-    takes the memory of one part. Gradients must be clipped after those of all replicas are added up, as the optimizers
-    of bert_tf.training do; Keras's own clip each replica's.
+    saves memory where a batch's activations take much more than the weights. Gradients are to be clipped after those of
+    all replicas are added up, as the optimizers of bert_tf.training do; Keras's own clip each replica's.
     """
 
     accumulation_steps = 1
