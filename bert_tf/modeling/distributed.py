@@ -24,9 +24,9 @@ class DistributedSteps:
     """Mixed into a `keras.Model`: the same step from the same rows, however replicas and accumulation cut them up.
 
     Losses marked by `global_mean` are averaged over the real targets of the global batch. With
-    `compile(accumulation_steps=K)` a batch goes through the model in K parts whose gradients are applied at once: that
-    saves memory where a batch's activations take much more than the weights. Gradients are to be clipped after those of
-    all replicas are added up, as the optimizers of bert_tf.training do; Keras's own clip each replica's.
+    `compile(accumulation_steps=K)` a batch goes through the model in K parts whose gradients are applied at once: what
+    one part takes is in memory, and the sum of the gradients. They are to be clipped after those of all replicas are
+    added up, as the optimizers of bert_tf.training do; Keras's own clip each replica's.
     """
 
     accumulation_steps = 1
@@ -78,18 +78,20 @@ class DistributedSteps:
             return replicas == self.steps_per_execution == 1 and not (eager or self.jit_compile)
 
         def _accumulated_step(self, x, y, sample_weight):
-            """`train_step` part by part, unrolled: a replica cannot update variables inside a loop of the graph."""
+            """`train_step` part by part: one graph of a part, called for each, as copies of it would take more memory.
+
+            A loop of the graph would do too, if a replica could update variables in it.
+            """
             import tensorflow as tf
 
             parts = self.accumulation_steps
             data = (x, y, sample_weight, self._shares(y, sample_weight, parts))
+            part_of = tf.function(self._gradients, autograph=False, experimental_attributes={"_noinline": True})
             totals = {}
             for part in range(parts):
-                # A part waits for the gradients of the one before it, or all would be in memory together.
+                # A part waits for the sum so far, or TensorFlow would keep all gradients to add them up at once.
                 with tf.control_dependencies(list(totals.values())):
-                    gradients = self._gradients(
-                        *tree.map_structure(lambda rows, part=part: _cut(rows, part, parts), data)
-                    )
+                    gradients = part_of(*tree.map_structure(lambda rows, part=part: _cut(rows, part, parts), data))
                 totals = {i: totals[i] + gradient if totals else gradient for i, gradient in gradients.items()}
             weights = [self.trainable_weights[i] for i in totals]
             self.optimizer.apply([total / parts for total in totals.values()], weights)

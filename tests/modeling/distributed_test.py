@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_tf.tasks import TextClassifier
 from bert_tf.text.tokenizer import Tokenizer
@@ -36,3 +37,15 @@ def test_fit_takes_the_steps_of_train_on_batch():
     for mine, other, slow in zip(ours.weights, keras_own.weights, eager.weights, strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-5, err_msg=mine.path)
         np.testing.assert_allclose(mine, slow, atol=1e-5, err_msg=mine.path)
+
+
+def nodes_of_step(parts):
+    model = make_model(accumulation_steps=parts)
+    batch = next(iter(batches(model, 8)))
+    model.train_on_batch(*batch)  # makes the metrics' variables
+    step = tf.function(model.train_step).get_concrete_function(batch).graph.as_graph_def()
+    return len(step.node) + sum(len(function.node_def) for function in step.library.function)
+
+
+def test_more_parts_of_a_batch_do_not_repeat_the_graph_of_the_model():
+    assert nodes_of_step(8) < 1.5 * nodes_of_step(2)
