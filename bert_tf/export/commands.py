@@ -52,6 +52,9 @@ def _check_format(flags):
             raise ConfigError(f"Received: --{strange[0]} with --format={flags.format}. It is for {other} alone.")
     if flags.calibration and flags.quantize != "int8_full":
         raise ConfigError(f"Received: --calibration with --quantize={flags.quantize}. Only int8_full learns from it.")
+    for name in ("max_drop", "skip_bad_rows"):
+        if flags[name].present and not flags.accuracy_data:
+            raise ConfigError(f"Received: --{name} without --accuracy_data FILE. It is about that file's rows.")
 
 
 def _saved_model(flags, reference, _):

@@ -72,6 +72,7 @@ def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
         ({"format": "tflite", "length": "900"}, r"Received: lengths \[900\]. Rows of this model have 4 to 80 pieces."),
         ({"format": "tflite", "quantize": "int8_full"}, "--calibration FILE"),
         ({"format": "tflite", "calibration": "a.txt"}, "Received: --calibration with --quantize=int8. Only int8_full"),
+        ({"format": "tflite", "max_drop": 1.0}, "Received: --max_drop without --accuracy_data FILE."),
     ],
 )
 def test_what_no_command_line_may_say(folder, tmp_path, flags, message):
