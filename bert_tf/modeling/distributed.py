@@ -171,11 +171,25 @@ def _cut(rows, part, parts):
 
 def _global_sum(value):
     """The sum of a tensor over all replicas in sync; outside of `strategy.run` the tensor itself."""
-    if keras.backend.backend() != "tensorflow":
+    if not (replica := _one_of_several()):
         return value
     import tensorflow as tf
 
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def of_replica(seed):
+    """The seed, uint32 [2], of the replica that this is computed for, from that of all; the first one has this one."""
+    if not (replica := _one_of_several()):
+        return seed
+    return seed + ops.cast(ops.stack([replica.replica_id_in_sync_group, 0]), seed.dtype)
+
+
+def _one_of_several():
+    """TensorFlow's context of a replica under a strategy that has several; None of a single one."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+
     context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return value
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+    return context if context is not None and context.num_replicas_in_sync > 1 else None

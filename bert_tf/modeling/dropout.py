@@ -5,6 +5,7 @@ import contextlib
 import keras
 from keras import ops
 
+from bert_tf.modeling.distributed import of_replica
 from bert_tf.modeling.gradients import wide
 
 
@@ -49,10 +50,13 @@ class Dropout(keras.layers.Dropout):
         return ops.cast(wide(x * self.keep(x)) * self.scale, self.compute_dtype)
 
     def keep(self, x):
-        """A new 1 or 0 for each element of `x`, in the compute dtype; a scalar 1 at rate 0."""
+        """A new 1 or 0 for each element of `x`, in the compute dtype; a scalar 1 at rate 0.
+
+        Each replica under `tf.distribute` draws its own.
+        """
         if not self.rate:
             return ops.ones((), self.compute_dtype)
-        seed = Seed(next(self.seeds)) if self.seeds else self.seed_generator
+        seed = Seed(of_replica(next(self.seeds) if self.seeds else self.seed_generator.next()))
         shape = ops.shape(x)
         size = 1
         for dimension in shape:

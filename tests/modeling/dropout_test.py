@@ -1,11 +1,31 @@
 """Dropout drops what its rate says, keeps the mean, and draws the same from the same seed."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from bert_tf.modeling.dropout import Dropout
+
+TWO_REPLICAS = """
+import numpy as np, tensorflow as tf
+from bert_tf.modeling.dropout import Dropout
+from bert_tf.training.strategies import make_strategy
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = make_strategy("mirrored")
+with strategy.scope():
+    layer = Dropout(0.5, seed=7)
+x = tf.ones((64, 64))
+replicas = tf.function(lambda: strategy.run(lambda: layer(x, training=True)))()
+one, other = strategy.experimental_local_results(replicas)
+alone = Dropout(0.5, seed=7)(x, training=True)
+print(np.mean(one == alone), np.mean(one == other))
+"""
 
 
 @pytest.mark.parametrize(("rate", "true_rate"), [(0.1, 26 / 256), (0.5, 0.5), (0.001, 1 / 256)])
@@ -43,3 +63,12 @@ def test_equal_states_draw_equally():
     resumed = Dropout(0.5, seed=8)
     keras.tree.map_structure(lambda theirs, ours: theirs.assign(ours), resumed.variables, layer.variables)
     np.testing.assert_array_equal(draws(resumed), draws(layer))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.distribute is for TensorFlow alone")
+def test_replicas_draw_each_their_own():
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    found = subprocess.run([sys.executable, "-c", TWO_REPLICAS], env=environment, stdout=subprocess.PIPE, check=True)
+    as_alone, alike = map(float, found.stdout.split())
+    assert as_alone == 1
+    assert alike == pytest.approx(0.5, abs=5 * 0.5 / 64)
