@@ -17,6 +17,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tomllib
 import venv
 
 from bench.options import packaged_encoder
@@ -26,6 +27,7 @@ from bert_tf import files
 ROOT = pathlib.Path(__file__).parent.parent
 PEERS = ROOT / "tools/peers"
 DOCUMENT = ROOT / "docs/RESULTS.md"
+REPORT = "report"
 _FRESH = ("model.fresh=true",)
 _SMALL = ("training.learning_rate=3e-4",)  # for an encoder as small as configs/pretrain_small_chinese.toml makes it
 _BILSTM = (
@@ -48,6 +50,15 @@ class Experiment:
     overrides: tuple[str, ...] = ()
     peer: str | None = None
     chinese: bool = False
+
+    @property
+    def path(self):
+        return ROOT / f"configs/{self.config}.toml"
+
+    @property
+    def scored(self):
+        """Where in a run's folder its scores stand."""
+        return f"{REPORT}/metrics.json" if self.peer else "metrics.json"
 
 
 EXPERIMENTS = (
@@ -77,6 +88,8 @@ def main():
     for experiment in chosen:
         for seed in range(options.seeds):
             run(experiment, seed, options)
+            if experiment.peer:
+                score(experiment, seed, options)
             if python and experiment.peer:
                 run_peer(experiment, seed, options, python)
         write(options)
@@ -135,9 +148,20 @@ def run(experiment, seed, options):
     if (folder / "metrics.json").exists():
         return
     print(f"{experiment.name}, seed {seed}", flush=True)
-    command = [sys.executable, "-m", "bert_tf", "finetune", f"--config={ROOT}/configs/{experiment.config}.toml"]
+    command = [sys.executable, "-m", "bert_tf", "finetune", f"--config={experiment.path}"]
     command += [f"--init={options.chinese if experiment.chinese else options.init}", f"--data={options.data}"]
     command += [f"--output={folder}", f"training.seed={seed}", *experiment.overrides]
+    subprocess.run(command, check=True)
+
+
+def score(experiment, seed, options):
+    """Scores what a run left in float32, as the peers are scored, unless that is done."""
+    folder = folder_of(experiment, seed, options)
+    if (folder / experiment.scored).exists():
+        return
+    heldout = tomllib.loads(experiment.path.read_text(encoding="utf-8"))["data"]["heldout"]
+    command = [sys.executable, "-m", "bert_tf", "evaluate", f"--model={folder}/model"]
+    command += [f"--data={options.data / heldout}", f"--output={folder / REPORT}"]
     subprocess.run(command, check=True)
 
 
@@ -147,7 +171,7 @@ def run_peer(experiment, seed, options, python):
     if path.exists():
         return
     print(f"{experiment.name}, seed {seed}: {experiment.peer}", flush=True)
-    command = [python, PEERS / experiment.peer, f"--config={ROOT}/configs/{experiment.config}.toml"]
+    command = [python, PEERS / experiment.peer, f"--config={experiment.path}"]
     command += [f"--init={options.init}", f"--data={options.data}", f"--seed={seed}", *experiment.overrides]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
@@ -161,7 +185,8 @@ def write(options):
 
 Written by `make results`; every number is from a run's metrics.json. Mean over seeds ± standard deviation, in points of
 a hundred, of the best evaluation on the held-out file. The peer is transformers on torch with the same weights, recipe
-and machine, scored after its last step. How fast both are is in PERFORMANCE.md.
+and machine, scored after its last step. Where there is a peer, the model that scored best is scored once more by
+`bert-tf evaluate`, in float32 as the peer is. How fast both are is in PERFORMANCE.md.
 
 {machine()}
 
@@ -177,7 +202,7 @@ def rows_of(experiment, options):
     folders = sorted((options.output / experiment.name.replace(" ", "-")).glob("seed-*"))
     ours, theirs = (
         [json.loads((folder / name).read_text()) for folder in folders if (folder / name).exists()]
-        for name in ("metrics.json", "peer.json")
+        for name in (experiment.scored, "peer.json")
     )
     for metric in experiment.metrics if ours else ():
         mine, other = ([100 * result["scores"][metric] for result in results] for results in (ours, theirs))
