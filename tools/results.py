@@ -77,7 +77,7 @@ EXPERIMENTS = (
     Experiment("msra_ner", "msra_ner", ("f1",), _SMALL, chinese=True),
     Experiment("msra_ner untrained", "msra_ner", ("f1",), _SMALL + _FRESH, chinese=True),
     Experiment("msra_ner bilstm", "msra_ner", ("f1",), _BILSTM, chinese=True),
-    Experiment("cmrc2018", "cmrc2018", ("f1", "exact_match"), chinese=True),
+    Experiment("cmrc2018", "cmrc2018", ("f1", "exact_match"), (*_SMALL, "model.max_length=256"), chinese=True),
 )
 
 
