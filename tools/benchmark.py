@@ -19,8 +19,7 @@ from bench.options import command, read_options
 
 def main():
     options = read_options(__doc__.split("\n")[0])
-    machine = page.machine()
-    store = runner.Store(options.output / "measurements.jsonl", machine)
+    store = runner.Store(options.output / "measurements.jsonl", page.machine(), command(sys.argv[1:]))
     parts = {name: importlib.import_module(f"bench.{name}") for name in options.parts}
     parts = {name: part for name, part in parts.items() if options.can(name, part)}
 
@@ -31,8 +30,8 @@ def main():
     parts = {name: part for name, part in parts.items() if is_prepared(name, part, start)}
     for name, race in in_order(parts, options):
         runner.run(race, store, start, runner.room())
-        page.write(options.page, {name: parts[name]}, store, machine, command(sys.argv[1:]))
-    page.write(options.page, parts, store, machine, command(sys.argv[1:]))
+        page.write(options.page, {name: parts[name]}, store)
+    page.write(options.page, parts, store)
 
 
 def is_prepared(name, part, start):

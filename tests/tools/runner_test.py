@@ -6,6 +6,10 @@ def case(name, **settings):
     return Case("step", name, settings)
 
 
+def store_at(path, machine="here", command="make bench"):
+    return Store(path, machine, command)
+
+
 class Child:
     """Stands in for a process: notes its turns in `order`."""
 
@@ -26,39 +30,40 @@ class Child:
 def test_contenders_take_turns_and_finished_rounds_are_kept(tmp_path):
     order, path = [], tmp_path / "kept.jsonl"
     race = Race([case("a"), case("b")], 2)
-    run(race, Store(path, "here"), lambda one: Child(one, order), 200)
+    run(race, store_at(path), lambda one: Child(one, order), 200)
     assert order == ["start a", "a", "start b", "b", "a", "end a", "b", "end b"]
 
     order.clear()
-    run(Race(race.cases, 3), Store(path, "here"), lambda one: Child(one, order), 200)
+    run(Race(race.cases, 3), store_at(path), lambda one: Child(one, order), 200)
     assert order == ["start a", "a", "end a", "start b", "b", "end b"]  # the third round alone
 
 
 def test_processes_that_memory_has_no_room_for_are_started_anew(tmp_path):
     order = []
-    run(Race([case("a"), case("b")], 2), Store(tmp_path / "kept", "here"), lambda one: Child(one, order), 199)
+    run(Race([case("a"), case("b")], 2), store_at(tmp_path / "kept"), lambda one: Child(one, order), 199)
     assert order == ["start a", "a", "start b", "b", "end b", "a", "end a", "start b", "b", "end b"]
 
 
 def test_a_contender_that_fails_is_left_out_and_tried_again_the_next_time(tmp_path):
-    order, store = [], Store(tmp_path / "kept", "here")
+    order, store = [], store_at(tmp_path / "kept")
     run(Race([case("a"), case("bad")], 2), store, lambda one: Child(one, order, fails=["bad"]), 200)
     assert order == ["start a", "a", "start bad", "a", "end a"]
     assert store.failures == {"step": ["step bad: it learns nothing"]}
     assert [found.contender for found in store.of("step")] == ["a"]
-    run(Race([case("bad")], 1), Store(store.path, "here"), lambda one: Child(one, order))
+    run(Race([case("bad")], 1), store_at(store.path), lambda one: Child(one, order))
     assert order[-3:] == ["start bad", "bad", "end bad"]
 
 
 def test_only_whole_lines_of_this_machine_count(tmp_path):
     path = tmp_path / "kept"
     for machine in ("here", "there"):
-        Store(path, machine).add(case("a", rows=1), {"wall": 1})
-    Store(path, "here").add(case("a", rows=2), {"wall": 2})
+        store_at(path, machine).add(case("a", rows=1), {"wall": 1})
+    store_at(path, command="make bench again").add(case("a", rows=2), {"wall": 2})
     path.write_text(path.read_text() + '{"machine": "here", "par')
-    store = Store(path, "here")
+    store = store_at(path)
     assert [found.settings for found in store.of("step")] == [{"rows": 1}, {"rows": 2}]
     assert store.rounds(case("a", rows=1)) == 1
+    assert store.commands("step") == ["make bench", "make bench again"]
     assert not store.of("text")
 
 

@@ -11,7 +11,7 @@ from bench.options import PAGE
 from bert_tf import files
 
 
-def write(path, parts, store, machine, command):
+def write(path, parts, store):
     """Replaces the marked parts of the page of which there are measurements; a page that is not there begins as ours.
 
     `parts` are the modules by their names; plots are written beside the page.
@@ -21,7 +21,8 @@ def write(path, parts, store, machine, command):
         source = getattr(part, "SOURCE", name)
         if not store.of(source):
             continue
-        lines = [f"{machine}; {' to '.join(store.dates(source))}; `{command}`", "", part.describe(store)]
+        commands = ", ".join(f"`{command}`" for command in store.commands(source))
+        lines = [f"{store.machine}; {' to '.join(store.dates(source))}; {commands}", "", part.describe(store)]
         if hasattr(part, "plot") and importlib.util.find_spec("matplotlib"):
             picture = path.with_name(f"performance-{name}.png")
             part.plot(store, picture)

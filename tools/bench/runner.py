@@ -65,17 +65,20 @@ class Measured:
 
 
 class Store:
-    """A file of JSON lines, one a round, that is added to and never rewritten; those of other machines are not seen."""
+    """A file of JSON lines, one a round, that is added to and never rewritten; those of other machines are not seen.
 
-    def __init__(self, path, machine):
-        self.path, self.machine, self.failures, self._lines = path, machine, {}, []
+    Each says what command it was measured by.
+    """
+
+    def __init__(self, path, machine, command):
+        self.path, self.machine, self.command, self.failures, self._lines = path, machine, command, {}, []
         for line in path.read_text().splitlines() if path.exists() else ():
             with contextlib.suppress(json.JSONDecodeError):  # a line that was being written when the run was stopped
                 self._lines.append(json.loads(line))
 
     def add(self, case, result):
-        line = {"machine": self.machine, "date": str(datetime.date.today()), **dataclasses.asdict(case)}
-        self._lines.append(line | {"result": result})
+        made = {"machine": self.machine, "date": str(datetime.date.today()), "command": self.command}
+        self._lines.append(made | dataclasses.asdict(case) | {"result": result})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps(self._lines[-1]) + "\n")
@@ -99,6 +102,10 @@ class Store:
         """The first and the last day on which a part was measured, or the one day."""
         days = sorted({line["date"] for line in self._seen(part)})
         return list(dict.fromkeys([days[0], days[-1]]))
+
+    def commands(self, part):
+        """The commands that measured a part, the latest last."""
+        return list(dict.fromkeys(line["command"] for line in self._seen(part)))
 
     def _seen(self, part=None):
         return [line for line in self._lines if line["machine"] == self.machine and part in (None, line["part"])]
