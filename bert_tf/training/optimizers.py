@@ -140,7 +140,7 @@ class AdamW(LayerwiseOptimizer):
 
     def update(self, variable, momentum, velocity, gradient, rate, powers, decay):
         if decay:
-            kernels.subtract(variable, variable * (rate * decay))
+            kernels.assign(variable, variable * (1 - rate * decay))
         betas = (self.beta_1, self.beta_2)
         kernels.adam(variable, momentum, velocity, gradient, rate, powers, betas, self.epsilon)
 
