@@ -10,7 +10,7 @@ from bert_tf.errors import ConfigError
 from bert_tf.modeling.distributed import global_mean
 from bert_tf.tasks import answer_metrics
 from bert_tf.tasks.answer_targets import first_span, read_answers
-from bert_tf.tasks.span_decoding import CONTEXT_ENDS, CONTEXT_STARTS, MAY_BEGIN, best_spans
+from bert_tf.tasks.span_decoding import CONTEXT_ENDS, CONTEXT_STARTS, MAY_BEGIN, NEVER, best_spans
 from bert_tf.tasks.substrings import substrings
 from bert_tf.tasks.windowed import WindowedTask
 from bert_tf.tasks.words import as_python
@@ -24,9 +24,10 @@ class QuestionAnswerer(WindowedTask):
     """Two dense scores a piece: the encoder's inputs to {"start_logits", "end_logits"}, float32 [W, S] each.
 
     Contexts of more pieces than a row holds are cut into windows, each behind the question. Learned from every window
-    is where the answer stands in it, or [CLS] where it does not; of all windows the best answer counts. Settings are
-    those of google-research/bert, run_squad.py. A target is the `answers` of SQuAD's files, a list of {"text",
-    "answer_start"}: the first is learned, all are right in `score`; [] where the context has no answer.
+    is where the answer stands in it, or [CLS] where it does not; of all windows the best answer counts. Training tells
+    apart [CLS] and the context alone: the question and padding, in which no answer is looked for, score -1e9 there.
+    Settings are those of google-research/bert, run_squad.py. A target is the `answers` of SQuAD's files, a list of
+    {"text", "answer_start"}: the first is learned, all are right in `score`; [] where the context has no answer.
 
     Args:
         tokenizer: a `Tokenizer`.
@@ -81,6 +82,10 @@ class QuestionAnswerer(WindowedTask):
     def call(self, inputs, training=None):
         sequence = self.encoder(inputs, training=training)[features.SEQUENCE_OUTPUT]  # [W, S, D]
         scores = ops.cast(self.answer_span(sequence), "float32")  # [W, S, 2]
+        if training:
+            segments = inputs[features.SEGMENT_IDS]
+            rivals = (segments == 1) | (ops.arange(ops.shape(segments)[1]) == 0)
+            scores = ops.where(rivals[..., None], scores, NEVER)
         return {START: scores[..., 0], END: scores[..., 1]}
 
     def compile(self, *args, loss_weights=None, **kwargs):

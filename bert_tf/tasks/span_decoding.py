@@ -11,7 +11,7 @@ MAY_BEGIN = "may_begin"  # 1 where an answer that begins here is asked for in th
 CONTEXT_STARTS = "context_starts"  # the first character of a piece of the context
 CONTEXT_ENDS = "context_ends"  # the character behind its last; 0 where no context stands
 
-_NEVER = -1e9
+NEVER = -1e9  # the score of what is no answer
 
 
 def best_spans(starts, ends, inputs, max_length, n_best, null_threshold):
@@ -29,7 +29,7 @@ def best_spans(starts, ends, inputs, max_length, n_best, null_threshold):
     places = {name: _of_texts(value, inputs, count) for name, value in of_windows.items()}  # [N, windows * K]
     scores, order = tf.math.top_k(places["score"], tf.minimum(n_best, tf.shape(places["score"])[1]))
     found = {name: tf.gather(places[name], order, batch_dims=1) for name in ("start", "end")}  # [N, K]
-    possible = scores > _NEVER / 2
+    possible = scores > NEVER / 2
     # As run_squad.py has it: a context has no answer where none of its windows seems to have one.
     null = tf.math.segment_min(starts[:, 0] + ends[:, 0], inputs[windows.WINDOW_TEXTS])  # [N]
     best = scores[:, 0]
@@ -53,17 +53,17 @@ def best_spans(starts, ends, inputs, max_length, n_best, null_threshold):
 
 
 def _spans_of_windows(starts, ends, inputs, max_length, n_best):
-    """The best spans of each window: {"score", "start", "end"} [W, K]; the score of what is no span is `_NEVER`."""
+    """The best spans of each window: {"score", "start", "end"} [W, K]; the score of what is no span is `NEVER`."""
     width = tf.shape(starts)[1]
-    starts = tf.where(inputs[MAY_BEGIN] > 0, starts, _NEVER)
-    ends = tf.where(inputs[CONTEXT_ENDS] > 0, ends, _NEVER)
-    ends = tf.signal.frame(tf.pad(ends, [[0, 0], [0, max_length - 1]], constant_values=_NEVER), max_length, 1)
+    starts = tf.where(inputs[MAY_BEGIN] > 0, starts, NEVER)
+    ends = tf.where(inputs[CONTEXT_ENDS] > 0, ends, NEVER)
+    ends = tf.signal.frame(tf.pad(ends, [[0, 0], [0, max_length - 1]], constant_values=NEVER), max_length, 1)
     spans = tf.reshape(starts[:, :, tf.newaxis] + ends, [-1, width * max_length])  # [W, S * L]
     scores, chosen = tf.math.top_k(spans, tf.minimum(n_best, width * max_length))
     first = chosen // max_length
     last = tf.minimum(first + chosen % max_length, width - 1)
     return {
-        "score": tf.maximum(scores, _NEVER),
+        "score": tf.maximum(scores, NEVER),
         "start": tf.gather(inputs[CONTEXT_STARTS], first, batch_dims=1),
         "end": tf.gather(inputs[CONTEXT_ENDS], last, batch_dims=1),
     }
@@ -73,4 +73,4 @@ def _of_texts(values, inputs, count):
     """Values of windows [W, K] side by side for each text: [N, most windows * K]."""
     rows = tf.repeat(inputs[windows.WINDOW_TEXTS], tf.shape(values)[1])
     ragged = tf.RaggedTensor.from_value_rowids(tf.reshape(values, [-1]), rows, count, validate=False)
-    return ragged.to_tensor(tf.cast(_NEVER, values.dtype) if values.dtype.is_floating else 0)
+    return ragged.to_tensor(tf.cast(NEVER, values.dtype) if values.dtype.is_floating else 0)

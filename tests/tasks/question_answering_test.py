@@ -86,6 +86,20 @@ def test_no_answer_is_learned_at_cls():
     assert (batch[1][START].numpy().tolist(), batch[1][END].numpy().tolist()) == ([0], [0])
 
 
+def test_training_tells_apart_cls_and_the_context_alone():
+    model = make()
+    inputs, targets = model.to_batch(*model.encode_pairs((["Who ?", "Where is x ?"], CONTEXTS[:2]), ANSWERS[:2]))
+    inputs = {name: tf.pad(value, [[0, 0], [0, 3]]) for name, value in inputs.items()}
+    learned, answered = model(inputs, training=True), model(inputs, training=False)
+    rivals = inputs["segment_ids"].numpy() == 1
+    rivals[:, 0] = True
+    assert not rivals[:, -3:].any()
+    for name in (START, END):
+        np.testing.assert_array_equal(learned[name] == -1e9, ~rivals)
+        np.testing.assert_allclose(learned[name][rivals], answered[name][rivals], rtol=1e-5, atol=1e-6)
+        assert rivals[[0, 1], targets[name]].all()
+
+
 @pytest.mark.parametrize("threshold", [None, 0.0, 1.5])
 def test_decoding_against_all_spans(threshold):
     """Brute force over every window: spans within a window that begin where the window is asked, none too long."""
