@@ -186,8 +186,8 @@ def write(options):
 Written by `make results`; every number is from a run's metrics.json. Mean over seeds ± standard deviation, in points of
 a hundred, of the best evaluation on the held-out file. The peer is transformers on torch with the same weights, recipe
 and machine, scored after its last step. Where there is a peer, the model that scored best is scored once more by
-`bert-tf evaluate`, in float32 as the peer is. Two things differ: bert_tf puts texts of about one length into a batch, and
-looks for the ends of an answer in [CLS] and the context alone while it learns. How fast both are is in PERFORMANCE.md.
+`bert-tf evaluate`, in float32 as the peer is. Two things differ: bert_tf puts texts of about one length into a batch,
+and it learns where an answer stands among [CLS] and the context alone. How fast both are is in PERFORMANCE.md.
 
 {machine()}
 
