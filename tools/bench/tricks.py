@@ -87,7 +87,12 @@ def describe(store):
     found = {measured.contender: measured for measured in store.of("tricks")}
     whole = found.pop("bert_tf")
     rows = [
-        [name, f"{whole.rate(CLOCK) / measured.rate(CLOCK) - 1:+.1%}", f"{measured.spread(CLOCK):.0%}"]
-        for name, measured in sorted(found.items(), key=lambda item: item[1].rate(CLOCK))
+        [
+            name,
+            f"{measured.seconds(CLOCK) / whole.seconds(CLOCK) - 1:+.1%}",
+            f"{measured.spread(CLOCK):.0%}",
+            f"{measured.memory()[0] - whole.memory()[0]:+,.0f} MiB of {whole.memory()[0]:,.0f}",
+        ]
+        for name, measured in sorted(found.items(), key=lambda item: -item[1].seconds(CLOCK))
     ]
-    return table(["without", "a step takes more", "spread"], rows)
+    return table(["without", "a step takes more", "spread", "and holds more"], rows)
