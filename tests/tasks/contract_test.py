@@ -59,7 +59,7 @@ CASES = {
     ),
     "question_answering": Case(
         QuestionAnswerer,
-        {},
+        {"null_threshold": 0.0},
         (["film", "film", "good", "is"] * 8, TEXTS),
         [[{"text": "good", "answer_start": text.index("good")}] if "good" in text else [] for text in TEXTS],
         [[], [{"text": "worse", "answer_start": 3}]],
