@@ -5,8 +5,9 @@ from keras import ops
 
 from bert_tf.modeling.activations import get_activation
 from bert_tf.modeling.dropout import Dropout
-from bert_tf.modeling.gradients import add_and_norm, attend, wide
+from bert_tf.modeling.gradients import attend, attention_probs
 from bert_tf.modeling.initializers import dense
+from bert_tf.modeling.residual_norm import ResidualNorm
 
 # B batch, S sequence, N heads, H head size, D hidden = N * H, F intermediate
 
@@ -35,18 +36,9 @@ class SelfAttention(keras.layers.Layer):
 
     def call(self, x, mask, training=None):
         """`mask` [B, 1, 1 or S, S] is added to the scores: 0 = look, very negative = do not."""
-        scale = (self.hidden_size // self.num_heads) ** -0.5
-        query = self._split_heads(self.query(x) * scale)  # [B, N, S, H]
-        key = self._split_heads(self.key(x))
-        value = self._split_heads(self.value(x))
-        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))  # [B, N, S, S]
-        scores = scores + ops.cast(mask, self.compute_dtype)
-        probs = ops.softmax(scores)  # summed in float32 whatever the dtype
-        if training:
-            value = ops.cast(wide(value) * self.dropout.scale, self.compute_dtype)
-            context = attend(scores, value, self.dropout.keep(scores))
-        else:
-            context = ops.matmul(probs, value)  # [B, N, S, H]
+        heads = [self._split_heads(layer(x)) for layer in (self.query, self.key, self.value)]  # three [B, N, S, H]
+        probs = attention_probs(*heads[:2], mask)
+        context = attend(*heads, mask, *self.dropout.settings()) if training else ops.matmul(probs, heads[2])
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(x))  # [B, S, D]
         return self.output_dense(context), probs
 
@@ -84,7 +76,7 @@ class TransformerBlock(keras.layers.Layer):
         self.output_dense = dense(hidden_size, initializer_range, dtype=policy, name="output")
 
         def norm(name):
-            return keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=policy, name=name)
+            return ResidualNorm(epsilon=layer_norm_epsilon, dtype=policy, name=name)
 
         self.attention_norm = norm("attention_norm")
         self.output_norm = norm("output_norm")
@@ -98,11 +90,11 @@ class TransformerBlock(keras.layers.Layer):
 
     def call(self, x, mask, training=None):
         context, probs = self.attention(x, mask, training=training)
-        x = self._add_and_norm(self.attention_norm, x, context, training)  # [B, S, D]
+        x = self.attention_norm(context, x, dropout=self.dropout, training=training)  # [B, S, D]
         activation = self.training_activation if training else self.activation
         hidden = activation(self.intermediate(x))  # [B, S, F]
         hidden = self.output_dense(hidden)  # [B, S, D]
-        return self._add_and_norm(self.output_norm, x, hidden, training), probs
+        return self.output_norm(hidden, x, dropout=self.dropout, training=training), probs
 
     def call_twice(self, x, mask):
         """What `call` gives in training, [B, S, D] alone; its inside is not kept but computed again for the gradient.
@@ -116,9 +108,3 @@ class TransformerBlock(keras.layers.Layer):
                 return self(x, mask, training=True)[0]
 
         return keras.remat(inside)(x, mask)
-
-    def _add_and_norm(self, norm, residual, x, training):
-        if not training:
-            return norm(residual + x)
-        keep, scale = self.dropout.keep(x), self.dropout.scale
-        return add_and_norm(x, residual, keep, norm.gamma, norm.beta, scale, norm.epsilon)

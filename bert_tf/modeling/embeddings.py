@@ -7,6 +7,7 @@ from bert_tf.errors import InputError
 from bert_tf.modeling.dropout import Dropout
 from bert_tf.modeling.ids import check_ids
 from bert_tf.modeling.initializers import truncated_normal
+from bert_tf.modeling.residual_norm import ResidualNorm
 
 # B batch, S sequence, D hidden, T segment types
 
@@ -41,7 +42,7 @@ class Embeddings(keras.layers.Layer):
         self.token = table(vocab_size, "token")
         self.position = table(max_positions, "position")
         self.segment = table(type_vocab_size, "segment")
-        self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="norm")
+        self.norm = ResidualNorm(epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="norm")
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)
         self.hidden_size = hidden_size
 
@@ -63,5 +64,5 @@ class Embeddings(keras.layers.Layer):
         # A product with one-hot rows, because the gradient of a lookup in so small a table is a slow scatter.
         segments = ops.one_hot(segment_ids, self.type_vocab_size, dtype=self.compute_dtype)  # [B, S, T]
         x = self.token(input_ids) + self.position(position_ids)  # [B, S, D]
-        x = x + ops.matmul(segments, ops.cast(self.segment.embeddings, self.compute_dtype))
-        return self.dropout(self.norm(x), training=training)
+        segments = ops.matmul(segments, ops.cast(self.segment.embeddings, self.compute_dtype))
+        return self.dropout(self.norm(segments, x, training=training), training=training)

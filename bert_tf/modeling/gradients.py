@@ -4,6 +4,9 @@ import math
 
 from keras import backend, ops
 
+from bert_tf.modeling.fusion import column_sums, fused, row_sums
+from bert_tf.modeling.random_bytes import random_bytes
+
 # B batch, S sequence, N heads, H head size, D hidden
 
 
@@ -16,60 +19,136 @@ def wide(x):
 @ops.custom_gradient
 def gelu(x):
     """The exact Gaussian error linear unit, x times the normal distribution's share below x."""
+    return _gelu(x), lambda upstream: _gelu_gradient(x, upstream)
+
+
+@fused
+def _gelu(x):
     z = wide(x)
-    share = 0.5 + 0.5 * ops.erf(z * math.sqrt(0.5))
-
-    def gradient(upstream):
-        density = ops.exp(-0.5 * ops.square(z)) * math.sqrt(0.5 / math.pi)
-        return ops.cast(wide(upstream) * (share + z * density), x.dtype)
-
-    return ops.cast(z * share, x.dtype), gradient
+    return ops.cast(z * _share_below(z), x.dtype)
 
 
-@ops.custom_gradient
-def attend(scores, value, keep):
-    """Softmax of scores [B, N, S, S], times `keep` (1 or 0, of the same shape), times value [B, N, S, H]."""
-    probs = ops.softmax(scores)
-    kept = probs * keep
-    context = ops.matmul(kept, value)  # [B, N, S, H]
-
-    def gradient(upstream):
-        kept_gradient = ops.matmul(upstream, _transposed(value))  # [B, N, S, S]
-        # What the softmax takes off a row, sum(probs * their gradients), is this sum over a head too (Dao et al. 2022,
-        # appendix B.2), and a head is shorter than a row.
-        mean = ops.sum(wide(upstream) * wide(context), -1, keepdims=True)  # [B, N, S, 1]
-        scores_gradient = kept * kept_gradient - probs * ops.cast(mean, probs.dtype)
-        return scores_gradient, ops.matmul(_transposed(kept), upstream), ops.zeros_like(keep)
-
-    return context, gradient
+@fused
+def _gelu_gradient(x, upstream):
+    z = wide(x)
+    density = ops.exp(-0.5 * ops.square(z)) * math.sqrt(0.5 / math.pi)
+    return ops.cast(wide(upstream) * (_share_below(z) + z * density), x.dtype)
 
 
-def add_and_norm(x, residual, keep, gamma, beta, scale, epsilon):
-    """Layer norm of residual + x * keep * scale, all [B, S, D] but gamma and beta [D], which are float32."""
+def _share_below(z):
+    return 0.5 + 0.5 * ops.erf(z * math.sqrt(0.5))
+
+
+def dropout(x, seed, dropped, scale):
+    """`x` * scale, 0 where a byte drawn from `seed` is below `dropped`."""
+    bits = _draw(x, seed)
+
+    def apply(x):
+        return _dropout(x, bits, dropped, scale)
+
+    return ops.custom_gradient(lambda x: (apply(x), apply))(x)
+
+
+def _draw(x, seed):
+    return None if seed is None else random_bytes(x, seed)
+
+
+@fused
+def _dropout(x, bits, dropped, scale):
+    return _scaled(_drop(x, bits, dropped), scale)
+
+
+@fused
+def _drop(x, bits, dropped):
+    return x if bits is None else x * ops.cast(bits >= ops.cast(dropped, "uint8"), x.dtype)
+
+
+@fused
+def _scaled(x, scale):
+    return ops.cast(wide(x) * scale, x.dtype)
+
+
+def attend(query, key, value, mask, seed, dropped, scale):
+    """Softmax of query key' / sqrt(H) + mask, dropped out, times value: the latter three [B, N, S, H], as the result.
+
+    `mask` [B, 1, 1 or S, S] is added to the scores (Vaswani et al. 2017, section 3.2.1).
+    """
+    temperature = query.shape[-1] ** -0.5
 
     @ops.custom_gradient
-    def compute(x, residual, keep, gamma, beta):
-        total = wide(residual) + wide(x * keep) * scale
-        centred = total - ops.mean(total, -1, keepdims=True)
-        inverse = ops.rsqrt(ops.mean(ops.square(centred), -1, keepdims=True) + epsilon)  # [B, S, 1]
-        normed = centred * inverse
+    def compute(query, key, value):
+        probs = attention_probs(query, key, mask)
+        kept = _drop(probs, _draw(probs, seed), dropped)
+        context = ops.matmul(kept, _scaled(value, scale))  # [B, N, S, H]
 
         def gradient(upstream):
-            upstream = wide(upstream)
-            by_gamma, by_normed = upstream * normed, upstream * gamma
-            mean = ops.mean(by_normed, -1, keepdims=True)
-            slope = ops.mean(by_normed * normed, -1, keepdims=True)
-            total_gradient = (by_normed - mean - normed * slope) * inverse
-            residual_gradient = ops.cast(total_gradient, x.dtype)
-            x_gradient = ops.cast(total_gradient * scale, x.dtype) * keep
-            axes = tuple(range(len(x.shape) - 1))
-            sums = [ops.sum(gradient, axes) for gradient in (by_gamma, upstream)]
-            return x_gradient, residual_gradient, ops.zeros_like(keep), *sums
+            # The scores' gradients are to be divided by sqrt(H) too; a head is shorter than a row.
+            kept_gradient = ops.matmul(upstream, _transposed(_scaled(value, scale * temperature)))  # [B, N, S, S]
+            # What the softmax takes off a row, sum(probs * their gradients), is this sum over a head
+            # (Dao et al. 2022, appendix B.2).
+            mean = ops.sum(wide(upstream) * wide(context), -1, keepdims=True) * temperature  # [B, N, S, 1]
+            scores_gradient = _softmax_gradient(probs, kept, kept_gradient, ops.cast(mean, probs.dtype))
+            return (
+                ops.matmul(scores_gradient, key),
+                ops.matmul(_transposed(scores_gradient), query),
+                _scaled(ops.matmul(_transposed(kept), upstream), scale),
+            )
 
-        return ops.cast(normed * gamma + beta, x.dtype), gradient
+        return context, gradient
+
+    return compute(query, key, value)
+
+
+def attention_probs(query, key, mask):
+    """Softmax of query key' / sqrt(H) + mask: twice [B, N, S, H] and [B, 1, 1 or S, S] to [B, N, S, S]."""
+    # In this order TensorFlow makes one step of all that is under the softmax, which sums in float32.
+    scores = ops.matmul(query, _transposed(key)) * query.shape[-1] ** -0.5
+    return ops.softmax(scores + ops.cast(mask, query.dtype))
+
+
+@fused
+def _softmax_gradient(probs, kept, kept_gradient, mean):
+    return kept * kept_gradient - probs * mean
+
+
+def add_and_norm(x, residual, gamma, beta, epsilon, seed, dropped, scale):
+    """Layer norm of residual + dropout(x, seed, dropped, scale): [B, S, D] all but gamma and beta [D] in float32."""
+
+    @ops.custom_gradient
+    def compute(x, residual, gamma, beta):
+        bits = _draw(x, seed)
+        y, normed, inverse = _add_and_norm(x, residual, gamma, beta, epsilon, bits, dropped, scale)
+
+        def gradient(upstream):
+            return _add_and_norm_gradient(upstream, normed, inverse, gamma, bits, dropped, scale)
+
+        return y, gradient
 
     # TensorFlow takes tensors here and no variables, which a copy reads.
-    return compute(x, residual, keep, ops.copy(gamma), ops.copy(beta))
+    return compute(x, residual, ops.copy(gamma), ops.copy(beta))
+
+
+@fused
+def _add_and_norm(x, residual, gamma, beta, epsilon, bits, dropped, scale):
+    total = wide(residual) + wide(_drop(x, bits, dropped)) * scale
+    centred = total - _means(total)
+    inverse = ops.rsqrt(_means(ops.square(centred)) + epsilon)  # [B, S, 1]
+    normed = centred * inverse
+    return ops.cast(normed * gamma + beta, x.dtype), ops.cast(normed, x.dtype), inverse
+
+
+@fused
+def _add_and_norm_gradient(upstream, normed, inverse, gamma, bits, dropped, scale):
+    dtype = upstream.dtype
+    upstream, normed = wide(upstream), wide(normed)
+    by_normed = upstream * gamma
+    total = (by_normed - _means(by_normed) - normed * _means(by_normed * normed)) * inverse
+    sums = [column_sums(gradient) for gradient in (upstream * normed, upstream)]
+    return _drop(ops.cast(total * scale, dtype), bits, dropped), ops.cast(total, dtype), *sums
+
+
+def _means(x):
+    return row_sums(x) / x.shape[-1]  # [..., 1]
 
 
 def _transposed(x):

@@ -1,6 +1,7 @@
 """How BERT's weights start: a normal distribution cut at two standard deviations."""
 
 import keras
+from keras import ops
 
 
 def truncated_normal(stddev):
@@ -10,4 +11,12 @@ def truncated_normal(stddev):
 
 def dense(units, stddev, **kwargs):
     """A dense layer that starts as BERT's do: truncated normal kernel, zero bias."""
-    return keras.layers.Dense(units, kernel_initializer=truncated_normal(stddev), **kwargs)
+    return Dense(units, kernel_initializer=truncated_normal(stddev), **kwargs)
+
+
+class Dense(keras.layers.Dense):
+    """Keras's, of all rows as one matrix: TensorFlow adds the bias within the product then."""
+
+    def call(self, inputs, training=None):
+        rows = super().call(ops.reshape(inputs, (-1, inputs.shape[-1])), training=training)
+        return ops.reshape(rows, (*ops.shape(inputs)[:-1], self.units))

@@ -8,7 +8,7 @@ from bert_tf.modeling.distributed import global_mean
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.heads import MaskedLMHead
 from bert_tf.modeling.initializers import dense
-from bert_tf.modeling.losses import SparseCrossEntropy
+from bert_tf.modeling.losses import SparseCrossEntropy, accuracy
 from bert_tf.modeling.pretrained import Pretrained
 
 # B batch, S sequence, P predictions, D hidden, V vocabulary
@@ -78,10 +78,14 @@ class BertPretrainer(Pretrained, keras.Model):
         super().compile(
             optimizer,
             loss=loss or {name: global_mean(SparseCrossEntropy()) for name in outputs},
-            weighted_metrics=weighted_metrics or {name: ["accuracy"] for name in outputs},
+            weighted_metrics=weighted_metrics or {name: [_accuracy()] for name in outputs},
             **kwargs,
         )
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Keras looks for a target for every output; the encoder's outputs have none.
         return super().compute_metrics(x, y, {name: y_pred[name] for name in y}, sample_weight)
+
+
+def _accuracy():
+    return keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")

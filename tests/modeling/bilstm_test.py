@@ -45,6 +45,7 @@ def test_order_and_both_directions_matter(encoder):
     assert np.abs(call(encoder, swapped)["pooled_output"] - call(encoder, IDS[1:])["pooled_output"]).max() > 1e-6
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tasks read strings in TensorFlow's graphs")
 def test_classifier_learns_and_its_folder_opens(tmp_path):
     """The order alone tells these classes apart."""
     keras.utils.set_random_seed(1)

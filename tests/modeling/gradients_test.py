@@ -7,32 +7,55 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bert_tf.modeling import gradients
+from bert_tf.modeling import fusion, gradients
 from bert_tf.modeling.block import TransformerBlock
 from bert_tf.modeling.losses import SparseCrossEntropy, cross_entropy
+from bert_tf.modeling.random_bytes import random_bytes
 from tests.modeling.backends import loss_and_gradients, value_and_gradients
 
-KEEP = np.random.default_rng(1).integers(0, 2, (2, 3, 4, 4)).astype("float64")
+SEED = np.array([3, 4], "uint32")
+DROPPED, SCALE = 100, 256 / 156
+
+
+def kept(shape):
+    """1 or 0 for each element that a byte drawn from `SEED` keeps or drops."""
+    return ops.convert_to_numpy(random_bytes(ops.zeros(shape), ops.convert_to_tensor(SEED))) >= DROPPED
+
+
+def dropping():
+    return ops.convert_to_tensor(SEED), DROPPED, SCALE
 
 
 def plain_gelu(x):
     return 0.5 * x * (1 + ops.erf(x / np.sqrt(2.0)))
 
 
-def attend(scores, value):
-    return gradients.attend(scores, value, ops.cast(KEEP, scores.dtype))
+def dropout(x):
+    return gradients.dropout(x, *dropping())
 
 
-def plain_attend(scores, value):
-    return ops.matmul(ops.softmax(scores) * KEEP, value)
+def plain_dropout(x):
+    return x * kept(x.shape) * SCALE
+
+
+MASK = np.array([0, 0, -1, -1e4]).reshape(1, 1, 1, 4)
+
+
+def attend(query, key, value):
+    return gradients.attend(query, key, value, ops.convert_to_tensor(MASK), *dropping())
+
+
+def plain_attend(query, key, value):
+    scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) / np.sqrt(5.0) + MASK
+    return ops.matmul(ops.softmax(scores) * kept(scores.shape) * SCALE, value)
 
 
 def add_and_norm(x, residual, gamma, beta):
-    return gradients.add_and_norm(x, residual, ops.cast(KEEP[0], x.dtype), gamma, beta, 1.25, 1e-3)
+    return gradients.add_and_norm(x, residual, gamma, beta, 1e-3, *dropping())
 
 
 def plain_add_and_norm(x, residual, gamma, beta):
-    x = residual + x * KEEP[0] * 1.25
+    x = residual + x * kept(x.shape) * SCALE
     x = x - ops.mean(x, -1, keepdims=True)
     return x / ops.sqrt(ops.mean(x * x, -1, keepdims=True) + 1e-3) * gamma + beta
 
@@ -45,16 +68,19 @@ IDS = [6, 0, 3, 3, 1]
 CASES = [
     (lambda logits: cross_entropy(logits, ops.convert_to_tensor(IDS)), plain_cross_entropy, [(5, 7)]),
     (gradients.gelu, plain_gelu, [(5, 7)]),
-    (attend, plain_attend, [(2, 3, 4, 4), (2, 3, 4, 5)]),
+    (dropout, plain_dropout, [(3, 5, 7)]),
+    (attend, plain_attend, 3 * [(2, 3, 4, 5)]),
     (add_and_norm, plain_add_and_norm, [(3, 4, 4), (3, 4, 4), (4,), (4,)]),
 ]
 
 
 @pytest.mark.parametrize(("ours", "plain", "shapes"), CASES, ids=lambda case: getattr(case, "__name__", ""))
-def test_equal_to_automatic_differentiation(ours, plain, shapes):
+@pytest.mark.parametrize("smallest", [fusion.SMALLEST, 0], ids=["operation by operation", "compiled"])
+def test_equal_to_automatic_differentiation(ours, plain, shapes, smallest, monkeypatch):
+    monkeypatch.setattr(fusion, "SMALLEST", smallest)
     random = np.random.default_rng(0)
     arrays = [2 * random.normal(size=shape) for shape in shapes]
-    weights = random.normal(size={"attend": (2, 3, 4, 5), "<lambda>": (5,)}.get(ours.__name__, shapes[0]))
+    weights = random.normal(size=(5,) if ours.__name__ == "<lambda>" else shapes[0])
     found, expected = (
         value_and_gradients(lambda *xs, f=function: ops.sum(f(*xs) * weights), arrays) for function in (ours, plain)
     )

@@ -18,6 +18,12 @@ def races(options):
     return [Race([Case("tricks", name, settings) for name in WITHOUT], options.rounds)]
 
 
+def _fusion():
+    from bert_tf.modeling import fusion
+
+    fusion.SMALLEST = float("inf")
+
+
 def _gelu():
     from bert_tf.modeling import activations, gradients
 
@@ -26,36 +32,61 @@ def _gelu():
 
 def _attention():
     from bert_tf.modeling import block
+    from bert_tf.modeling.gradients import dropout
 
-    block.attend = lambda scores, value, keep: ops.matmul(ops.softmax(scores) * keep, value)
+    def attend(query, key, value, mask, *dropping):
+        return ops.matmul(dropout(block.attention_probs(query, key, mask), *dropping), value)
+
+    block.attend = attend
 
 
 def _norm():
-    from bert_tf.modeling import block
-    from bert_tf.modeling.gradients import wide
+    from bert_tf.modeling import residual_norm
+    from bert_tf.modeling.gradients import dropout, wide
 
-    def add_and_norm(x, residual, keep, gamma, beta, scale, epsilon):
-        total = wide(residual) + wide(x * keep) * scale
+    def add_and_norm(x, residual, gamma, beta, epsilon, seed, *dropping):
+        total = wide(residual) + wide(x if seed is None else dropout(x, seed, *dropping))
         mean, variance = ops.moments(total, -1, keepdims=True)
         return ops.cast((total - mean) * ops.rsqrt(variance + epsilon) * gamma + beta, x.dtype)
 
-    block.add_and_norm = add_and_norm
+    residual_norm.add_and_norm = add_and_norm
 
 
-def _dropout():
-    from bert_tf.modeling.dropout import Dropout
+def _random_bytes():
+    from bert_tf.modeling import gradients
 
-    def keep(self, x):
-        drawn = keras.random.uniform(ops.shape(x), dtype="float32", seed=self.seed_generator)
-        return ops.cast(drawn >= self.rate, self.compute_dtype)
+    def random_bytes(x, seed):
+        return ops.cast(keras.random.randint(ops.shape(x), 0, 256, seed=Seed(ops.cast(seed, "int32"))), "uint8")
 
-    Dropout.keep = keep
+    gradients.random_bytes = random_bytes
+
+
+class Seed(keras.random.SeedGenerator):
+    """One seed as the generator that Keras's functions ask for."""
+
+    def __init__(self, seed):  # without the variable of its base
+        self.seed = seed
+
+    def next(self, ordered=True):
+        return self.seed
+
+
+def _dense():
+    from bert_tf.modeling import initializers
+
+    initializers.Dense = keras.layers.Dense
 
 
 def _loss():
     from bert_tf.modeling import pretrainer
 
     pretrainer.SparseCrossEntropy = lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def _accuracy():
+    from bert_tf.modeling import losses, pretrainer
+
+    pretrainer.accuracy = losses.accuracy = keras.metrics.sparse_categorical_accuracy
 
 
 def _optimizer():
@@ -66,11 +97,14 @@ def _optimizer():
 
 WITHOUT = {
     "bert_tf": lambda: None,
+    "loops compiled into one pass": _fusion,
     "gelu: its gradient written out": _gelu,
-    "attention: softmax, dropout and value in one gradient": _attention,
+    "attention: its gradient written out": _attention,
     "dropout, residual and norm in one gradient": _norm,
-    "dropout from 8 bits an element": _dropout,
+    "random bytes by hashing": _random_bytes,
+    "biases added within the products": _dense,
     "cross-entropy in fewer passes": _loss,
+    "accuracy in one pass": _accuracy,
     "the optimizer's update in one pass": _optimizer,
 }
 
