@@ -84,10 +84,7 @@ def attend(query, key, value, mask, seed, dropped, scale):
         def gradient(upstream):
             # The scores' gradients are to be divided by sqrt(H) too; a head is shorter than a row.
             kept_gradient = ops.matmul(upstream, _transposed(_scaled(value, scale * temperature)))  # [B, N, S, S]
-            # What the softmax takes off a row, sum(probs * their gradients), is this sum over a head
-            # (Dao et al. 2022, appendix B.2).
-            mean = ops.sum(wide(upstream) * wide(context), -1, keepdims=True) * temperature  # [B, N, S, 1]
-            scores_gradient = _softmax_gradient(probs, kept, kept_gradient, ops.cast(mean, probs.dtype))
+            scores_gradient = _scores_gradient(probs, kept, kept_gradient, upstream, context, temperature)
             return (
                 ops.matmul(scores_gradient, key),
                 ops.matmul(_transposed(scores_gradient), query),
@@ -107,8 +104,11 @@ def attention_probs(query, key, mask):
 
 
 @fused
-def _softmax_gradient(probs, kept, kept_gradient, mean):
-    return kept * kept_gradient - probs * mean
+def _scores_gradient(probs, kept, kept_gradient, upstream, context, temperature):
+    # What the softmax takes off a row, sum(probs * their gradients), is this sum over a head too (Dao et al. 2022,
+    # appendix B.2).
+    mean = ops.sum(wide(upstream) * wide(context), -1, keepdims=True) * temperature  # [B, N, S, 1]
+    return kept * kept_gradient - probs * ops.cast(mean, probs.dtype)
 
 
 def add_and_norm(x, residual, gamma, beta, epsilon, seed, dropped, scale):
