@@ -46,9 +46,10 @@ def _gradient(logits, log_sums, ids, upstream):
 
 
 def accuracy(y_true, y_pred):
-    """1.0 where the greatest of logits [..., V] is at the id [...], else 0.0.
+    """1.0 where the first of the greatest of logits [..., V] is at the id [...] or [..., 1], else 0.0.
 
     Keras's makes five passes over the logits more, to tell -0.0 from 0.0.
     """
-    _, best = ops.top_k(y_pred, 1)  # [..., 1]
-    return ops.cast(ops.equal(ops.squeeze(best, -1), ops.cast(y_true, best.dtype)), "float32")
+    best = ops.squeeze(ops.top_k(y_pred, 1)[1], -1)  # [...]
+    ids = ops.reshape(ops.cast(y_true, best.dtype), ops.shape(best))
+    return ops.cast(ops.equal(best, ids), "float32")

@@ -9,7 +9,7 @@ from keras import ops
 
 from bert_tf.modeling import fusion, gradients
 from bert_tf.modeling.block import TransformerBlock
-from bert_tf.modeling.losses import SparseCrossEntropy, cross_entropy
+from bert_tf.modeling.losses import SparseCrossEntropy, accuracy, cross_entropy
 from bert_tf.modeling.random_bytes import random_bytes
 from tests.modeling.backends import loss_and_gradients, value_and_gradients
 
@@ -110,3 +110,14 @@ def test_cross_entropy_of_logits_far_apart_and_of_many_dimensions():
     logits = np.array([[[200.0, 0, -200], [0, 0, 0]]], "float32")
     loss = SparseCrossEntropy(reduction=None)(np.array([[2, 1]]), logits)
     np.testing.assert_allclose(ops.convert_to_numpy(loss), [[400, np.log(3)]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("axes", [(), (1,)], ids=["ids", "ids of one column"])
+@pytest.mark.parametrize("shape", [(40,), (8, 5)])
+def test_accuracy_is_that_of_keras(shape, axes):
+    random = np.random.default_rng(0)
+    logits = random.integers(0, 3, (*shape, 4)).astype("float32")  # whose greatest are often several
+    ids = random.integers(0, 4, (*shape, *axes))
+    expected = keras.metrics.sparse_categorical_accuracy(ids.reshape(shape), logits)
+    assert 0.1 < np.mean(expected) < 0.5
+    np.testing.assert_array_equal(accuracy(ids, logits), expected)
