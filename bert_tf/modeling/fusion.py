@@ -12,9 +12,9 @@ SMALLEST = 2**17  # elements: fewer are through before a compiled loop has begun
 def fused(function):
     """`function` of tensors and Python numbers, compiled by XLA where it pays.
 
-    That is on CPUs under TensorFlow, which makes a pass over memory for each operation; for known shapes, because each
-    is compiled anew; and for large ones. JAX compiles whole steps itself. It is not to be differentiated: gradients
-    are written with it.
+    That is under TensorFlow, which makes a pass over memory for each operation; for known shapes, because each is
+    compiled anew; and for large ones. JAX compiles whole steps itself. It is not to be differentiated: gradients are
+    written with it.
     """
     if keras.backend.backend() != "tensorflow":
         return function
@@ -25,7 +25,7 @@ def fused(function):
     @functools.wraps(function)
     def call(*args):
         shapes = [arg.shape for arg in args if tf.is_tensor(arg)]
-        known = _on_cpu() and all(shape.is_fully_defined() for shape in shapes)
+        known = all(shape.is_fully_defined() for shape in shapes)
         if not known or max(map(math.prod, shapes)) < SMALLEST:
             return function(*args)
         # Or whoever is differentiating would be given all that is computed inside.
