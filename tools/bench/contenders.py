@@ -30,8 +30,8 @@ def bert_tf(settings, batches, meter):
     return model.count_params(), fit(model, endless(list(map(rename, batches))))
 
 
-def make_bert_tf(settings, meter, **losses):
-    """The `BertPretrainer`, compiled with its own losses and metrics unless `losses` names others."""
+def make_bert_tf(settings, meter, next_sentence=True):
+    """The `BertPretrainer`, compiled with its own losses and metrics."""
     import keras
 
     from bert_tf.modeling.pretrainer import BertPretrainer
@@ -45,7 +45,7 @@ def make_bert_tf(settings, meter, **losses):
         make_optimizer("adamw", settings.get("learning_rate", 1e-4)),
         accumulation_steps=settings.get("accumulation", 1),
         jit_compile=keras.backend.backend() == "jax",
-        **losses,
+        next_sentence=next_sentence,
     )
     return model
 

@@ -95,8 +95,7 @@ def packed(settings, paths, meter):
 
     data = make_dataset(records_of(settings["corpus"], paths), settings["rows"], pack_length=LENGTH)
     real = np.mean([x["input_mask"].numpy().sum() for x, _, _ in data.take(BATCHES)])
-    losses = {} if CORPORA[settings["corpus"]] == "next_sentence" else _of_masked_lm()
-    model = contenders.make_bert_tf(settings, meter, **losses)
+    model = contenders.make_bert_tf(settings, meter, next_sentence=CORPORA[settings["corpus"]] == "next_sentence")
     step, batches = contenders.step_of(model), iter(data)
     again = contenders.cycle([next(batches)], step)
 
@@ -104,15 +103,6 @@ def packed(settings, paths, meter):
         return float(np.mean([step(next(batches)) for _ in range(steps)]))
 
     return checked(model.count_params(), again, settings, float(real), go_on)
-
-
-def _of_masked_lm():
-    """What `BertPretrainer.compile` takes where there are no next sentences."""
-    from bert_tf.modeling.distributed import global_mean
-    from bert_tf.modeling.losses import SparseCrossEntropy
-
-    output = "masked_lm_logits"
-    return {"loss": {output: global_mean(SparseCrossEntropy())}, "weighted_metrics": {output: ["accuracy"]}}
 
 
 def padded(name, settings, paths, meter):
