@@ -1,6 +1,6 @@
 """What Keras's `fit` on TensorFlow lacks under tf.distribute: means over the global batch, and several workers.
 
-The one place in this folder that knows TensorFlow; on other backends Keras's own steps run.
+With fusion.py the one place in this folder that knows TensorFlow; on other backends Keras's own steps run.
 """
 
 import weakref

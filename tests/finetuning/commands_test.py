@@ -105,6 +105,7 @@ def test_predict_gives_characters_of_contexts(toy, toys, predict, monkeypatch):
     assert context[answer["start"] : answer["end"]] == answer["answer"] == "bad"
     answers = predict(folder / "model", input=str(toys / "questions.json"))
     assert len(answers) == 16
+    assert answers[0].pop("null_difference") == pytest.approx(answer.pop("null_difference"), rel=1e-5)
     for found, expected in zip(answers[0]["candidates"], answer["candidates"], strict=True):
         assert found.pop("score") == pytest.approx(expected.pop("score"), rel=1e-5)
     assert answers[0] == answer

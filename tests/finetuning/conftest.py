@@ -17,7 +17,7 @@ from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
 # A run for each kind of task: what `run` is given.
 TOYS = {
     "classes": {"file": "classes.tsv", "epochs": 8},
-    "labels": {"file": "labels.tsv", "epochs": 12, "model": {"problem_type": "multi_label_classification"}},
+    "labels": {"file": "labels.tsv", "epochs": 24, "model": {"problem_type": "multi_label_classification"}},
     "scores": {
         "file": "scores.tsv",
         "epochs": 12,

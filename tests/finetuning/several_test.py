@@ -43,7 +43,7 @@ def several(tmp_path, toys, init):
 
 
 def test_tasks_are_learned_together_and_open_alone(several, tmp_path):
-    results = finetune(several("epochs=8", "temperature=2"))
+    results = finetune(several("epochs=16", "temperature=2"))
     assert results["metric"] == "mean"
     assert results["scores"]["mood/accuracy"] == 1.0
     assert results["scores"]["names/f1"] >= 0.9
