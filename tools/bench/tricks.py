@@ -84,9 +84,9 @@ def _loss():
 
 
 def _accuracy():
-    from bert_tf.modeling import losses, pretrainer
+    from bert_tf.modeling import pretrainer
 
-    pretrainer.accuracy = losses.accuracy = keras.metrics.sparse_categorical_accuracy
+    pretrainer.accuracy = keras.metrics.sparse_categorical_accuracy
 
 
 def _optimizer():
