@@ -72,8 +72,8 @@ def _with_soft_mask(model, length):
     return copy
 
 
-def _call_block(call, x, mask, training=None):
-    return call(x, tf.cast(mask < -1.0, tf.float32) * -20.0, training=training)
+def _call_block(call, x, mask, **kwargs):
+    return call(x, tf.cast(mask < -1.0, tf.float32) * -20.0, **kwargs)
 
 
 def _function(model, to_outputs, length, alike):

@@ -18,8 +18,9 @@ class BiLSTMEncoder(Pretrained, keras.Model):
     """Embedding, `num_layers` bidirectional LSTMs, self-attention, and the mean over all real pieces.
 
     Called as `BertEncoder` with int [B, S] `input_ids` and `input_mask`, and returns the same outputs:
-    {"sequence_output": [B, S, D], "pooled_output": [B, D]}. Padding leads no state on and is not attended to. Of the
-    fields of `EncoderConfig` it uses vocab_size, hidden_size, num_layers, num_heads and the dropouts.
+    {"sequence_output": [B, S, D], "pooled_output": [B, D]}, with `cls_only` too, which saves nothing here. Padding
+    leads no state on and is not attended to. Of the fields of `EncoderConfig` it uses vocab_size, hidden_size,
+    num_layers, num_heads and the dropouts.
     """
 
     def __init__(self, name="encoder", dtype=None, trainable=True, **settings):
@@ -49,7 +50,7 @@ class BiLSTMEncoder(Pretrained, keras.Model):
             lstm.build((None, None, self.config.hidden_size))
         self.attention.build()
 
-    def call(self, inputs, training=None):
+    def call(self, inputs, training=None, cls_only=False):
         ids, mask = inputs[features.INPUT_IDS], inputs[features.INPUT_MASK]
         check_ids("input_ids", ids, self.config.vocab_size)
         x = self.dropout(self.token(ids), training=training)  # [B, S, D]

@@ -9,11 +9,15 @@ from bert_tf.modeling.gradients import attend, attention_probs
 from bert_tf.modeling.initializers import dense
 from bert_tf.modeling.residual_norm import ResidualNorm
 
-# B batch, S sequence, N heads, H head size, D hidden = N * H, F intermediate
+# B batch, S sequence, Q queries, N heads, H head size, D hidden = N * H, F intermediate
 
 
 class SelfAttention(keras.layers.Layer):
-    """Multi-head self-attention (Vaswani et al. 2017, section 3.2): [B, S, D] to ([B, S, D], [B, N, S, S])."""
+    """Multi-head self-attention (Vaswani et al. 2017, section 3.2): [B, S, D] to ([B, S, D], [B, N, S, S]).
+
+    With `queries` [B, Q, D], the positions of x that are to look, the others are only looked at: ([B, Q, D],
+    [B, N, Q, S]).
+    """
 
     def __init__(self, num_heads, hidden_size, dropout, initializer_range, **kwargs):
         super().__init__(**kwargs)
@@ -34,12 +38,14 @@ class SelfAttention(keras.layers.Layer):
         for layer in (self.query, self.key, self.value, self.output_dense):
             layer.build((None, None, self.hidden_size))
 
-    def call(self, x, mask, training=None):
-        """`mask` [B, 1, 1 or S, S] is added to the scores: 0 = look, very negative = do not."""
-        heads = [self._split_heads(layer(x)) for layer in (self.query, self.key, self.value)]  # three [B, N, S, H]
-        probs = attention_probs(*heads[:2], mask)
-        context = attend(*heads, mask, *self.dropout.settings()) if training else ops.matmul(probs, heads[2])
-        context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(x))  # [B, S, D]
+    def call(self, x, mask, training=None, queries=None):
+        """`mask` [B, 1, 1 or Q, S] is added to the scores: 0 = look, very negative = do not."""
+        queries = x if queries is None else queries
+        query = self._split_heads(self.query(queries))  # [B, N, Q, H]
+        key, value = self._split_heads(self.key(x)), self._split_heads(self.value(x))  # [B, N, S, H]
+        probs = attention_probs(query, key, mask)
+        context = attend(query, key, value, mask, *self.dropout.settings()) if training else ops.matmul(probs, value)
+        context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(queries))  # [B, Q, D]
         return self.output_dense(context), probs
 
     def _split_heads(self, x):
@@ -49,7 +55,10 @@ class SelfAttention(keras.layers.Layer):
 
 
 class TransformerBlock(keras.layers.Layer):
-    """Post-layer-norm block: ([B, S, D], mask) to ([B, S, D], attention probabilities [B, N, S, S])."""
+    """Post-layer-norm block: ([B, S, D], mask) to ([B, S, D], attention probabilities [B, N, S, S]).
+
+    With `queries` [B, Q, D], positions of x whose output alone is wanted: ([B, Q, D], [B, N, Q, S]).
+    """
 
     def __init__(
         self,
@@ -88,23 +97,24 @@ class TransformerBlock(keras.layers.Layer):
             layer.build(hidden)
         self.output_dense.build((None, None, self.intermediate_size))
 
-    def call(self, x, mask, training=None):
-        context, probs = self.attention(x, mask, training=training)
-        x = self.attention_norm(context, x, dropout=self.dropout, training=training)  # [B, S, D]
+    def call(self, x, mask, training=None, queries=None):
+        context, probs = self.attention(x, mask, training=training, queries=queries)
+        residual = x if queries is None else queries
+        x = self.attention_norm(context, residual, dropout=self.dropout, training=training)  # [B, Q, D]
         activation = self.training_activation if training else self.activation
-        hidden = activation(self.intermediate(x))  # [B, S, F]
-        hidden = self.output_dense(hidden)  # [B, S, D]
+        hidden = activation(self.intermediate(x))  # [B, Q, F]
+        hidden = self.output_dense(hidden)  # [B, Q, D]
         return self.output_norm(hidden, x, dropout=self.dropout, training=training), probs
 
-    def call_twice(self, x, mask):
-        """What `call` gives in training, [B, S, D] alone; its inside is not kept but computed again for the gradient.
+    def call_twice(self, x, mask, queries=None):
+        """What `call` gives in training, [B, Q, D] alone; its inside is not kept but computed again for the gradient.
 
         The random bits are settled before, or the second time they would be others.
         """
         of_attention, of_block = self.attention.dropout.draw(1), self.dropout.draw(2)
 
-        def inside(x, mask):
+        def inside(x, mask, queries=None):
             with self.attention.dropout.drawn(of_attention), self.dropout.drawn(of_block):
-                return self(x, mask, training=True)[0]
+                return self(x, mask, training=True, queries=queries)[0]
 
-        return keras.remat(inside)(x, mask)
+        return keras.remat(inside)(x, mask, *(() if queries is None else (queries,)))

@@ -7,7 +7,7 @@ from keras import backend, ops
 from bert_tf.modeling.fusion import column_sums, fused, row_sums
 from bert_tf.modeling.random_bytes import random_bytes
 
-# B batch, S sequence, N heads, H head size, D hidden
+# B batch, S sequence, Q queries, N heads, H head size, D hidden
 
 
 def wide(x):
@@ -69,35 +69,36 @@ def _scaled(x, scale):
 
 
 def attend(query, key, value, mask, seed, dropped, scale):
-    """Softmax of query key' / sqrt(H) + mask, dropped out, times value: the latter three [B, N, S, H], as the result.
+    """Softmax of query key' / sqrt(H) + mask, dropped out, times value: [B, N, Q, H] from that and twice [B, N, S, H].
 
-    `mask` [B, 1, 1 or S, S] is added to the scores (Vaswani et al. 2017, section 3.2.1).
+    `mask` [B, 1, 1 or Q, S] is added to the scores (Vaswani et al. 2017, section 3.2.1).
     """
     temperature = query.shape[-1] ** -0.5
 
     @ops.custom_gradient
-    def compute(query, key, value):
+    def compute(query, key, value, mask):
         probs = attention_probs(query, key, mask)
         kept = _drop(probs, _draw(probs, seed), dropped)
-        context = ops.matmul(kept, _scaled(value, scale))  # [B, N, S, H]
+        context = ops.matmul(kept, _scaled(value, scale))  # [B, N, Q, H]
 
         def gradient(upstream):
             # The scores' gradients are to be divided by sqrt(H) too; a head is shorter than a row.
-            kept_gradient = ops.matmul(upstream, _transposed(_scaled(value, scale * temperature)))  # [B, N, S, S]
+            kept_gradient = ops.matmul(upstream, _transposed(_scaled(value, scale * temperature)))  # [B, N, Q, S]
             scores_gradient = _scores_gradient(probs, kept, kept_gradient, upstream, context, temperature)
             return (
                 ops.matmul(scores_gradient, key),
                 ops.matmul(_transposed(scores_gradient), query),
                 _scaled(ops.matmul(_transposed(kept), upstream), scale),
+                ops.zeros_like(mask),
             )
 
         return context, gradient
 
-    return compute(query, key, value)
+    return compute(query, key, value, mask)
 
 
 def attention_probs(query, key, mask):
-    """Softmax of query key' / sqrt(H) + mask: twice [B, N, S, H] and [B, 1, 1 or S, S] to [B, N, S, S]."""
+    """Softmax of query key' / sqrt(H) + mask: [B, N, Q, H], [B, N, S, H] and [B, 1, 1 or Q, S] to [B, N, Q, S]."""
     # In this order TensorFlow makes one step of all that is under the softmax, which sums in float32.
     scores = ops.matmul(query, _transposed(key)) * query.shape[-1] ** -0.5
     return ops.softmax(scores + ops.cast(mask, query.dtype))
@@ -107,7 +108,7 @@ def attention_probs(query, key, mask):
 def _scores_gradient(probs, kept, kept_gradient, upstream, context, temperature):
     # What the softmax takes off a row, sum(probs * their gradients), is this sum over a head too (Dao et al. 2022,
     # appendix B.2).
-    mean = ops.sum(wide(upstream) * wide(context), -1, keepdims=True) * temperature  # [B, N, S, 1]
+    mean = ops.sum(wide(upstream) * wide(context), -1, keepdims=True) * temperature  # [B, N, Q, 1]
     return kept * kept_gradient - probs * ops.cast(mean, probs.dtype)
 
 

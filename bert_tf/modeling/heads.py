@@ -5,13 +5,12 @@ from keras import ops
 
 from bert_tf.modeling.activations import get_activation
 from bert_tf.modeling.initializers import dense
-from bert_tf.modeling.pooling import gather_positions
 
-# B batch, S sequence, P predictions, D hidden, V vocabulary
+# B batch, P predictions, D hidden, V vocabulary
 
 
 class MaskedLMHead(keras.layers.Layer):
-    """Scores every piece of the vocabulary at the given positions: [B, S, D], [B, P] to float32 logits [B, P, V].
+    """Scores every piece of the vocabulary: [B, P, D] to float32 logits [B, P, V].
 
     A transform, its norm, then the token embedding as output matrix (tied) and a bias of its own
     (google-research/bert, run_pretraining.py, get_masked_lm_output).
@@ -30,8 +29,7 @@ class MaskedLMHead(keras.layers.Layer):
         self.norm.build((None, None, self.hidden_size))
         self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")
 
-    def call(self, sequence, positions, token_table):
-        x = gather_positions(sequence, positions)  # [B, P, D]
+    def call(self, x, token_table):
         x = self.norm(self.activation(self.transform(x)))
         logits = ops.matmul(x, ops.transpose(ops.cast(token_table, self.compute_dtype)))  # [B, P, V]
         return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")

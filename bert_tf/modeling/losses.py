@@ -50,6 +50,11 @@ def accuracy(y_true, y_pred):
 
     Keras's makes five passes over the logits more, to tell -0.0 from 0.0.
     """
-    best = ops.squeeze(ops.top_k(y_pred, 1)[1], -1)  # [...]
-    ids = ops.reshape(ops.cast(y_true, best.dtype), ops.shape(best))
-    return ops.cast(ops.equal(best, ids), "float32")
+    ids = ops.reshape(ops.cast(y_true, "int32"), (*ops.shape(y_pred)[:-1], 1))
+    return ops.cast(_is_greatest(y_pred, ops.take_along_axis(y_pred, ids, -1), ids), "float32")
+
+
+@fused
+def _is_greatest(logits, own, ids):
+    later = ops.arange(logits.shape[-1], dtype="int32") >= ids  # [..., V]
+    return ops.all(ops.logical_or(logits < own, ops.logical_and(logits == own, later)), -1)

@@ -9,6 +9,7 @@ from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.heads import MaskedLMHead
 from bert_tf.modeling.initializers import dense
 from bert_tf.modeling.losses import SparseCrossEntropy, accuracy
+from bert_tf.modeling.pooling import gather_positions
 from bert_tf.modeling.pretrained import Pretrained
 
 # B batch, S sequence, P predictions, D hidden, V vocabulary
@@ -17,10 +18,10 @@ from bert_tf.modeling.pretrained import Pretrained
 class BertPretrainer(Pretrained, keras.Model):
     """Masked LM and next sentence prediction (Devlin et al. 2019, section 3.1).
 
-    Takes the encoder's inputs and `masked_lm_positions` [B, P]; returns the encoder's outputs,
-    "masked_lm_logits" [B, P, V] and "next_sentence_logits" [B, 2] (0 = really next), logits in float32. With
-    `cls_positions` [B, E] the latter are [B, E, 2]. The masked LM head's activation and epsilon are the encoder's
-    unless given: some projects' heads have others.
+    Takes the encoder's inputs and `masked_lm_positions` [B, P]; returns the encoder's outputs (in training
+    "sequence_output" is of these positions alone), "masked_lm_logits" [B, P, V] and "next_sentence_logits" [B, 2]
+    (0 = really next), logits in float32. With `cls_positions` [B, E] the latter are [B, E, 2]. The masked LM head's
+    activation and epsilon are the encoder's unless given: some projects' heads have others.
     """
 
     head_settings = ("masked_lm_activation", "masked_lm_epsilon")
@@ -59,12 +60,14 @@ class BertPretrainer(Pretrained, keras.Model):
         return super().get_config() | {name: getattr(self, name) for name in self.head_settings}
 
     def call(self, inputs, training=None, all_outputs=False):
-        outputs = self.encoder(inputs, training=training, all_outputs=all_outputs)
-        outputs[features.MASKED_LM_LOGITS] = self.masked_lm(
-            outputs[features.SEQUENCE_OUTPUT],
-            inputs[features.MASKED_LM_POSITIONS],
-            self.encoder.embeddings.token.embeddings,
+        positions = inputs[features.MASKED_LM_POSITIONS]
+        in_part = training and not all_outputs
+        outputs = self.encoder(
+            inputs, training=training, all_outputs=all_outputs, positions=positions if in_part else None
         )
+        sequence = outputs[features.SEQUENCE_OUTPUT]
+        x = sequence if in_part else gather_positions(sequence, positions)  # [B, P, D]
+        outputs[features.MASKED_LM_LOGITS] = self.masked_lm(x, self.encoder.embeddings.token.embeddings)
         next_sentence = self.next_sentence(outputs[features.POOLED_OUTPUT])
         outputs[features.NEXT_SENTENCE_LOGITS] = ops.cast(next_sentence, "float32")
         return outputs

@@ -53,7 +53,8 @@ class TextClassifier(LongTextTask):
         self.labels, self.problem_type, self.pooling = labels, problem_type, pooling
         self.problem = PROBLEMS[problem_type](labels)
         self.SCORE = self.problem.SCORE
-        if pooling != "cls":
+        self.cls_only = pooling == "cls"
+        if not self.cls_only:
             self.leave_pooler()
         self.dropout = keras.layers.Dropout(self.config.hidden_dropout, dtype=self.dtype_policy)
         self.classifier = self.make_head(len(labels), "classifier")
@@ -63,9 +64,9 @@ class TextClassifier(LongTextTask):
         self.classifier.build((None, self.config.hidden_size))
 
     def call(self, inputs, training=None):
-        outputs = self.encoder(inputs, training=training)
+        outputs = self.encoder(inputs, training=training, cls_only=self.cls_only)
         pooled = outputs[features.POOLED_OUTPUT]  # [N, D]
-        if self.pooling != "cls":
+        if not self.cls_only:
             pooled = pool(outputs[features.SEQUENCE_OUTPUT], inputs[features.INPUT_MASK], self.pooling)
         return ops.cast(self.classifier(self.dropout(pooled, training=training)), "float32")
 

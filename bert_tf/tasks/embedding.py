@@ -66,6 +66,7 @@ class TextEmbedder(LongTextTask):
             raise ConfigError(f"Received: max_score={max_score}. It must be above 0.")
         self.pooling, self.normalize, self.objective, self.max_score = pooling, normalize, objective, max_score
         self.SCORE = OBJECTIVES[objective][2]
+        self.cls_only = pooling == "cls"
         self.leave_pooler()
         self.build()
 
@@ -75,8 +76,8 @@ class TextEmbedder(LongTextTask):
     def call(self, inputs, training=None):
         mask = inputs[features.INPUT_MASK]
         rows = {name: ops.reshape(inputs[name], (-1, ops.shape(mask)[-1])) for name in features.ENCODER_INPUTS}
-        sequence = self.encoder(rows, training=training)[features.SEQUENCE_OUTPUT]  # [N or N * T, S, D]
-        vectors = pool(sequence, rows[features.INPUT_MASK], self.pooling)
+        outputs = self.encoder(rows, training=training, cls_only=self.cls_only)
+        vectors = pool(outputs[features.SEQUENCE_OUTPUT], rows[features.INPUT_MASK], self.pooling)
         vectors = normalize(vectors) if self.normalize else vectors
         return ops.reshape(vectors, (*ops.shape(mask)[:-1], self.config.hidden_size))
 

@@ -54,8 +54,8 @@ class FillMask(PretrainedHeadTask):
         self.masked_lm.build()
 
     def call(self, inputs, training=None):
-        sequence = self.encoder(inputs, training=training)[features.SEQUENCE_OUTPUT]
-        return self.masked_lm(sequence, inputs[features.MASKED_LM_POSITIONS], self.encoder.embeddings.token.embeddings)
+        outputs = self.encoder(inputs, training=training, positions=inputs[features.MASKED_LM_POSITIONS])
+        return self.masked_lm(outputs[features.SEQUENCE_OUTPUT], self.encoder.embeddings.token.embeddings)
 
     def preprocess(self, texts, length=None):
         """Texts to inputs with the places of their masks: `masked_lm_positions` int32 [N, M], 0 beyond the last."""

@@ -21,6 +21,7 @@ class NextSentence(PretrainedHeadTask):
     TASK = "next_sentence"
     TEXTS = ("text", "text_pair")
     HEAD = "next_sentence"
+    cls_only = True
 
     def __init__(self, tokenizer, max_length=None, **encoder):
         super().__init__(tokenizer, max_length, **encoder)
@@ -31,7 +32,7 @@ class NextSentence(PretrainedHeadTask):
         self.next_sentence.build((None, self.config.hidden_size))
 
     def call(self, inputs, training=None):
-        pooled = self.encoder(inputs, training=training)[features.POOLED_OUTPUT]
+        pooled = self.encoder(inputs, training=training, cls_only=self.cls_only)[features.POOLED_OUTPUT]
         return ops.cast(self.next_sentence(pooled), "float32")
 
     def answer(self, outputs, inputs):

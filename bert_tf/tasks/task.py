@@ -42,6 +42,7 @@ class Task(Pretrained, keras.Model):
     LOGITS = tf.float32  # the dtypes of what `call` returns
     PER_PIECE = False  # whether that is [N, S, ...]
     reads_pooler = True  # whether the head learns through the pooler of the encoder
+    cls_only = False  # whether the head reads no vector but that of [CLS], pooled or not
 
     def __init__(self, tokenizer, max_length, name=None, dtype=None, trainable=True, encoder="bert", **settings):
         super().__init__(name=name or self.TASK, dtype=dtype, trainable=trainable)

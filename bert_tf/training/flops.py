@@ -1,15 +1,19 @@
 """Arithmetic of a training step, to tell how well a machine is used."""
 
 
-def step_flops(config, rows, length, predictions):
+def step_flops(config, rows, length, predictions=0, queries=None):
     """Floating-point operations of the matrix products in one step, forward and backward (three times forward).
 
     Args:
         config: the `EncoderConfig`.
         rows, length: shape of the batch, padding included, for it is computed.
         predictions: positions a row at which the masked LM scores the vocabulary.
+        queries: positions a row that the last block is asked for; None: all.
     """
-    hidden, tokens = config.hidden_size, rows * length
-    block = 4 * hidden * hidden + 2 * hidden * config.intermediate_size + 2 * length * hidden  # a token
+    hidden = config.hidden_size
+    looked_at = 2 * hidden * hidden  # a position: its key and value
+    looking = 2 * hidden * hidden + 2 * length * hidden + 2 * hidden * config.intermediate_size  # a position: the rest
     head = hidden * hidden + hidden * config.vocab_size  # a prediction
-    return 6 * (config.num_layers * tokens * block + rows * predictions * head)
+    last = length if queries is None else min(queries, length)
+    row = config.num_layers * length * looked_at + ((config.num_layers - 1) * length + last) * looking
+    return 6 * rows * (row + predictions * head)

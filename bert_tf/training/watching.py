@@ -10,7 +10,7 @@ import tensorflow as tf
 from absl import logging
 
 from bert_tf import progress
-from bert_tf.features import INPUT_IDS, INPUT_MASK, MASKED_LM_POSITIONS
+from bert_tf.features import CLS_POSITIONS, INPUT_IDS, INPUT_MASK, MASKED_LM_POSITIONS
 from bert_tf.training.flops import step_flops
 from bert_tf.training.plots import HELDOUT
 from bert_tf.training.precision import matmul_speed
@@ -55,18 +55,12 @@ class Watch(keras.callbacks.Callback):
         rows, replicas = self.run.rows(phase), self.run.model.distribute_strategy.num_replicas_in_sync
         real = seen = 0
         for x, *_ in phase.read(rows, start=0, shard=(0, replicas)).take(_SAMPLE):
-            parts = [x] if INPUT_IDS in x else list(x.values())  # of several tasks
-            real += sum(int(tf.reduce_sum(part[INPUT_MASK])) for part in parts)
+            parts = [(self.run.model, x)] if INPUT_IDS in x else [(self.run.model.tasks[name], x[name]) for name in x]
+            real += sum(int(tf.reduce_sum(part[INPUT_MASK])) for _, part in parts)
             seen += 1
         self.tokens = replicas * real / seen
-        self.flops = sum(self._flops(part) for part in parts)
+        self.flops = sum(_flops(*part) for part in parts)
         self.since = None
-
-    def _flops(self, x):
-        """What a step needs for a batch of inputs; a row may have several texts."""
-        *texts, length = x[INPUT_IDS].shape
-        predictions = x[MASKED_LM_POSITIONS].shape[1] if MASKED_LM_POSITIONS in x else 0
-        return step_flops(self.run.model.config, math.prod(texts), length, predictions)
 
     def on_train_batch_end(self, batch, logs=None):
         # The first step is traced; it says nothing of the speed.
@@ -116,6 +110,16 @@ def read_metrics(path):
         with contextlib.suppress(ValueError):
             lines.append(json.loads(line))
     return lines
+
+
+def _flops(model, x):
+    """What a step needs for a batch of inputs; a row may have several texts."""
+    *texts, length = x[INPUT_IDS].shape
+    predictions = x[MASKED_LM_POSITIONS].shape[1] if MASKED_LM_POSITIONS in x else 0
+    in_part = predictions or getattr(model, "cls_only", False)
+    examples = x[CLS_POSITIONS].shape[1] if CLS_POSITIONS in x else 1
+    queries = predictions + examples if in_part else None
+    return step_flops(model.config, math.prod(texts), length, predictions, queries)
 
 
 def _rounded(value):

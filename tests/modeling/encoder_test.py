@@ -134,6 +134,40 @@ def test_a_packed_row_trains_as_its_examples_do_alone():
         assert_close(packed_gradients[name], gradient, 1e-5 * max(1, np.abs(gradient).max()))
 
 
+@pytest.mark.parametrize("inputs", [ALONE, PACKED], ids=["alone", "packed"])
+def test_the_last_block_computes_what_is_asked_for(encoder, inputs):
+    whole = to_numpy(encoder(inputs))
+    positions = np.array([[4, 1, 1]] * len(inputs["input_ids"]))
+    part = to_numpy(encoder(inputs, positions=positions))
+    assert_close(part["sequence_output"], whole["sequence_output"][:, [4, 1, 1]], 1e-6)
+    assert_close(part["pooled_output"], whole["pooled_output"], 1e-6)
+    first = to_numpy(encoder(inputs, cls_only=True))
+    assert_close(first["sequence_output"], whole["sequence_output"][:, inputs.get("cls_positions", [[0]])[0]], 1e-6)
+    assert_close(first["pooled_output"], whole["pooled_output"], 1e-6)
+
+
+@pytest.mark.parametrize("inputs", [ALONE, PACKED], ids=["alone", "packed"])
+@pytest.mark.parametrize("remat", [False, True], ids=["kept", "remat"])
+def test_a_step_of_what_is_asked_for_is_a_step_of_all(inputs, remat):
+    keras.utils.set_random_seed(4)
+    model = BertPretrainer(**SIZES | {"hidden_dropout": 0.0, "attention_dropout": 0.0})
+    model.encoder.remat = remat
+    inputs = inputs | {"masked_lm_positions": np.array([[1, 3, 3]] * len(inputs["input_ids"]))}
+
+    def loss(training):
+        outputs = model(inputs, training=training)
+        length = outputs["sequence_output"].shape[1]
+        assert length == (3 if training else inputs["input_ids"].shape[1])
+        logits = outputs["masked_lm_logits"], 3 * outputs["next_sentence_logits"]
+        return sum(ops.sum(ops.logsumexp(each, -1)) for each in logits)
+
+    value, gradients = loss_and_gradients(model, lambda: loss(training=True))
+    whole_value, whole_gradients = loss_and_gradients(model, lambda: loss(training=False))
+    assert value == pytest.approx(whole_value, abs=1e-5)
+    for name, gradient in whole_gradients.items():
+        assert_close(gradients[name], gradient, 1e-5 * max(1, np.abs(gradient).max()))
+
+
 def test_dropout_is_on_in_training_only():
     encoder = BertEncoder(**SIZES | {"hidden_dropout": 0.5})
     inputs = batch([1, 2, 3])

@@ -113,9 +113,9 @@ def test_masked_lm_head_is_tied_to_the_embedding():
     head.build()
     head.transform.kernel.assign(np.eye(2))
     head.bias.assign([0, 0, 10])
-    sequence = np.array([[[0, 0], [4, 2], [1, 7]]], "float32")
+    x = np.array([[[1, 7], [4, 2]]], "float32")
     table = np.array([[1, 0], [0, 1], [2, 3]], "float32")
-    logits = head(sequence, np.array([[2, 1]]), table)  # norms: [-1, 1] and [1, -1]
+    logits = head(x, table)  # norms: [-1, 1] and [1, -1]
     assert_close(logits, [[[-1, 1, 11], [1, -1, 9]]])
 
 

@@ -49,7 +49,10 @@ def test_folder_gives_the_same_model(trained, tmp_path):
     loaded = bert_tf.load(tmp_path / "model")
     assert loaded.labels == ["neg", "pos"]
     assert loaded.max_length == 12
-    np.testing.assert_array_equal(loaded.predict(TEXTS, verbose=0), trained.predict(TEXTS, verbose=0))
+    for mine, theirs in zip(loaded.weights, trained.weights, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+    # Where in memory a weight lies changes the order of the sums over so few rows.
+    np.testing.assert_allclose(loaded.predict(TEXTS, verbose=0), trained.predict(TEXTS, verbose=0), rtol=0, atol=1e-6)
 
 
 def test_new_labels_start_a_new_head_on_the_same_encoder(trained, tmp_path):

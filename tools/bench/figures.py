@@ -36,7 +36,7 @@ def config_of(settings):
 
 def flops(settings):
     """What a pretraining step's matrix products need."""
-    return step_flops(config_of(settings), settings["rows"], settings["length"], PREDICTIONS)
+    return step_flops(config_of(settings), settings["rows"], settings["length"], PREDICTIONS, PREDICTIONS + 1)
 
 
 def parameters(config):
