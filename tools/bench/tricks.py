@@ -77,6 +77,19 @@ def _dense():
     initializers.Dense = keras.layers.Dense
 
 
+def _last_block():
+    from bert_tf.modeling.encoder import BertEncoder
+    from bert_tf.modeling.pooling import gather_positions
+
+    call = BertEncoder.call
+
+    def whole(self, inputs, training=None, all_outputs=False, positions=None):
+        outputs = call(self, inputs, training, all_outputs)
+        return outputs | {"sequence_output": gather_positions(outputs["sequence_output"], positions)}
+
+    BertEncoder.call = whole
+
+
 def _loss():
     from bert_tf.modeling import pretrainer
 
@@ -102,6 +115,7 @@ WITHOUT = {
     "attention: its gradient written out": _attention,
     "dropout, residual and norm in one gradient": _norm,
     "random bytes by hashing": _random_bytes,
+    "the last block at masked positions and [CLS] alone": _last_block,
     "biases added within the products": _dense,
     "cross-entropy in fewer passes": _loss,
     "accuracy in one pass": _accuracy,
