@@ -93,13 +93,11 @@ class BertEncoder(Pretrained, keras.Model):
                 x, probs = block(x, mask, training=training, queries=queries)
             hidden_states.append(x)
             attention_probs.append(probs)
-        if cls_only:
-            first = x  # [B, E, D]
-        elif positions is not None:
+        if positions is not None:
             x, first = x[:, : ops.shape(positions)[1]], x[:, ops.shape(positions)[1] :]
         else:
-            first = _beginnings(x, inputs)
-        pooled = self.pooler(first)
+            first = x if cls_only else _beginnings(x, inputs)
+        pooled = self.pooler(first)  # [B, E, D]
         pooled = pooled if features.CLS_POSITIONS in inputs else pooled[:, 0]
         outputs = {features.SEQUENCE_OUTPUT: x, features.POOLED_OUTPUT: pooled}
         if all_outputs:

@@ -4,6 +4,8 @@ from bench import curves, growth, options, page, scaling
 from bench.figures import against, comparison, config_of, flops, parameters
 from bench.runner import Measured
 
+from bert_tf.training.flops import step_flops
+
 
 def measured(name, seconds, dtype="float32"):
     turn = {"wall": seconds, "cpu": seconds, "steps": 1, "units": 100, "peak": 3, "before": 1}
@@ -28,6 +30,7 @@ def test_size_and_work_of_a_step():
     others = (5 * 128 + asked) * (10 * 384**2 + 2 * 128 * 384)
     head = 20 * (384**2 + 384 * 30522)
     assert flops(settings) == 3 * 2 * 32 * (keys_and_values + others + head)
+    assert step_flops(config_of(settings), 32, 128, 20) == pytest.approx(321e9, rel=0.01)  # all of the last block
     assert config_of(settings | {"length": 2048}).max_positions == 2048
 
 
