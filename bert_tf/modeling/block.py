@@ -4,9 +4,9 @@ import keras
 from keras import ops
 
 from bert_tf.modeling.activations import get_activation
+from bert_tf.modeling.dense import dense
 from bert_tf.modeling.dropout import Dropout
 from bert_tf.modeling.gradients import attend, attention_probs
-from bert_tf.modeling.initializers import dense
 from bert_tf.modeling.residual_norm import ResidualNorm
 
 # B batch, S sequence, Q queries, N heads, H head size, D hidden = N * H, F intermediate
@@ -44,7 +44,7 @@ class SelfAttention(keras.layers.Layer):
         query = self._split_heads(self.query(queries))  # [B, N, Q, H]
         key, value = self._split_heads(self.key(x)), self._split_heads(self.value(x))  # [B, N, S, H]
         probs = attention_probs(query, key, mask)
-        context = attend(query, key, value, mask, *self.dropout.settings()) if training else ops.matmul(probs, value)
+        context = attend(query, key, value, mask, *self.dropout.dropping()) if training else ops.matmul(probs, value)
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(queries))  # [B, Q, D]
         return self.output_dense(context), probs
 

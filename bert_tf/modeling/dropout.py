@@ -22,12 +22,12 @@ class Dropout(keras.layers.Dropout):
         self.scale = 256 / (256 - self.dropped) if self.dropped < 256 else 0.0
 
     def draw(self, times):
-        """Seeds for the next `times` calls of `settings`, to be given to `drawn`."""
+        """Seeds for the next `times` calls of `dropping`, to be given to `drawn`."""
         return [self.seed_generator.next() for _ in range(times)] if self.rate else []
 
     @contextlib.contextmanager
     def drawn(self, seeds):
-        """Inside, `settings` takes these seeds one after the other: the same bytes are drawn each time."""
+        """Inside, `dropping` takes these seeds one after the other: the same bytes are drawn each time."""
         self.seeds = iter(seeds)
         try:
             yield
@@ -35,9 +35,9 @@ class Dropout(keras.layers.Dropout):
             self.seeds = None
 
     def call(self, x, training=None):
-        return dropout(x, *self.settings()) if training and self.rate else x
+        return dropout(x, *self.dropping()) if training and self.rate else x
 
-    def settings(self):
+    def dropping(self):
         """What the functions of gradients.py drop by: (a new seed, uint32 [2], `dropped`, `scale`); no seed at rate 0.
 
         Each replica under `tf.distribute` draws its own.

@@ -8,8 +8,8 @@ from keras import ops
 from bert_tf import features
 from bert_tf.config import EncoderConfig
 from bert_tf.modeling.block import TransformerBlock
+from bert_tf.modeling.dense import dense
 from bert_tf.modeling.embeddings import Embeddings
-from bert_tf.modeling.initializers import dense
 from bert_tf.modeling.pooling import gather_positions
 from bert_tf.modeling.pretrained import Pretrained
 

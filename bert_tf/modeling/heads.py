@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from bert_tf.modeling.activations import get_activation
-from bert_tf.modeling.initializers import dense
+from bert_tf.modeling.dense import dense
 
 # B batch, P predictions, D hidden, V vocabulary
 

@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from bert_tf import features
+from bert_tf.modeling.dense import dense
 from bert_tf.modeling.distributed import global_mean
 from bert_tf.modeling.encoder import BertEncoder
 from bert_tf.modeling.heads import MaskedLMHead
-from bert_tf.modeling.initializers import dense
 from bert_tf.modeling.losses import SparseCrossEntropy, accuracy
 from bert_tf.modeling.pooling import gather_positions
 from bert_tf.modeling.pretrained import Pretrained

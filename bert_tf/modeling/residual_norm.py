@@ -11,5 +11,5 @@ class ResidualNorm(keras.layers.LayerNormalization):
     def call(self, x, residual, dropout=None, training=None):
         if not training:
             return super().call(residual + x)
-        settings = dropout.settings() if dropout else (None, 0, 1.0)
-        return add_and_norm(x, residual, self.gamma, self.beta, self.epsilon, *settings)
+        dropping = dropout.dropping() if dropout else (None, 0, 1.0)
+        return add_and_norm(x, residual, self.gamma, self.beta, self.epsilon, *dropping)

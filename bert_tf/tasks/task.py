@@ -10,8 +10,8 @@ from bert_tf import checkpoints, features
 from bert_tf.data.plans import Plan
 from bert_tf.errors import ConfigError, InputError
 from bert_tf.modeling.bilstm import BiLSTMEncoder
+from bert_tf.modeling.dense import dense
 from bert_tf.modeling.encoder import BertEncoder
-from bert_tf.modeling.initializers import dense
 from bert_tf.modeling.pretrained import Pretrained
 from bert_tf.tasks.batches import as_rows, is_text, make_batches, measure, take
 from bert_tf.tasks.parts import call_in_parts
