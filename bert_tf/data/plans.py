@@ -96,18 +96,23 @@ class SortedRows:
         self.num_batches = plan.batches(len(lengths))
         _check_batches(self.num_batches, len(lengths), plan)
         self._pool = min(_POOL, -(-self.num_batches // 4))  # batches; of a small set, too, several pools
+        pools = -(-self.num_batches // self._pool)
+        self._dealt = functools.lru_cache(2 * pools)(self._dealt)  # an epoch, and the next that is fetched ahead
 
     def batch(self, number):
         epoch, place = divmod(number, self.num_batches)
-        seed = [self.plan.seed, epoch]
-        pool, place = divmod(int(permute([place], self.num_batches, [*seed, 1])[0]), self._pool)
+        pool, place = divmod(int(permute([place], self.num_batches, [self.plan.seed, epoch, 1])[0]), self._pool)
+        first = (place * self.plan.workers + self.plan.worker) * self.plan.batch_size
+        rows = self._dealt(epoch, pool)[first : first + self.plan.batch_size]
+        return rows, np.ones(len(rows), np.int32), int(self.lengths[rows].max())
+
+    def _dealt(self, epoch, pool):
+        """The examples of a pool, the longest first."""
         size = self.plan.batch_size * self.plan.workers
         end = min((pool + 1) * self._pool, self.num_batches) * size
-        dealt = permute(np.arange(pool * self._pool * size, min(end, len(self.lengths))), len(self.lengths), seed)
-        dealt = dealt[np.argsort(-self.lengths[dealt], kind="stable")]
-        first = place * size + self.plan.worker * self.plan.batch_size
-        rows = dealt[first : first + self.plan.batch_size]
-        return rows, np.ones(len(rows), np.int32), int(self.lengths[rows].max())
+        places = np.arange(pool * self._pool * size, min(end, len(self.lengths)))
+        dealt = permute(places, len(self.lengths), [self.plan.seed, epoch])
+        return dealt[np.argsort(-self.lengths[dealt], kind="stable")]
 
 
 class PackedRows:

@@ -8,18 +8,41 @@ if TENSORFLOW := keras.backend.backend() == "tensorflow":
 
 
 def sum_over_replicas(gradients):
-    """Dense gradients, summed over the replicas of the `tf.distribute` strategy that this runs under."""
+    """Gradients, summed over the replicas of the `tf.distribute` strategy that this runs under.
+
+    Those of looked-up rows are slices of a table. On one replica they stay so, each row's in one slice; the sum over
+    several is dense.
+    """
     if not TENSORFLOW:
         return gradients
-    # Looked-up rows come as slices that may name a row twice: their squares would be of the parts, not of the sum.
-    gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
     replica = tf.distribute.get_replica_context()
     if replica.num_replicas_in_sync == 1:
-        return gradients
-    return replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        return [_sum_of_rows(gradient) if _is_slices(gradient) else gradient for gradient in gradients]
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, [tf.convert_to_tensor(gradient) for gradient in gradients])
+
+
+def _is_slices(gradient):
+    return TENSORFLOW and isinstance(gradient, tf.IndexedSlices)
+
+
+def _sum_of_rows(slices):
+    """Slices that may name a row twice as ones whose first of a row has its sum, and the others zeros."""
+    numbers = tf.range(tf.size(slices.indices))
+    first = tf.gather(tf.math.unsorted_segment_min(numbers, slices.indices, slices.dense_shape[0]), slices.indices)
+    sums = tf.math.unsorted_segment_sum(slices.values, first, tf.size(numbers))
+    return tf.IndexedSlices(sums, slices.indices, slices.dense_shape)
+
+
+def scaled(gradient, factor):
+    """A gradient of `sum_over_replicas` times a number, in float32."""
+    if _is_slices(gradient):
+        return tf.IndexedSlices(scaled(gradient.values, factor), gradient.indices, gradient.dense_shape)
+    return ops.cast(gradient, "float32") * factor
 
 
 def sum_of_squares(x):
+    """Of all elements of a tensor, or of a gradient of `sum_over_replicas`, in float32."""
+    x = ops.cast(x.values if _is_slices(x) else x, "float32")
     return 2 * tf.nn.l2_loss(x) if TENSORFLOW else ops.sum(ops.square(x))
 
 
@@ -43,7 +66,7 @@ def adam(variable, momentum, velocity, gradient, rate, powers, betas, epsilon):
             beta1=b1,
             beta2=b2,
             epsilon=epsilon,
-            grad=gradient,
+            grad=tf.convert_to_tensor(gradient),
         )
         return
     momentum.assign(momentum + (gradient - momentum) * (1 - b1))

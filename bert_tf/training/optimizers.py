@@ -118,14 +118,13 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
 
     def _clipped(self, gradients, free):
         """Gradients, 0 where not `free`, divided so that the norm of all together is `global_clipnorm` at most."""
-        gradients = [ops.cast(gradient, "float32") for gradient in gradients]
         squares = [is_free * kernels.sum_of_squares(g) for g, is_free in zip(gradients, free, strict=True)]
         norm = ops.sqrt(ops.sum(ops.stack(squares)))
         kernels.assign(self.gradient_norm, norm)
         if self.global_clipnorm:
             scale = self.global_clipnorm / ops.maximum(norm, self.global_clipnorm)
             free = [is_free * scale for is_free in free]
-        return [gradient * factor for gradient, factor in zip(gradients, free, strict=True)]
+        return [kernels.scaled(gradient, factor) for gradient, factor in zip(gradients, free, strict=True)]
 
     def get_config(self):
         config = super().get_config()
