@@ -3,8 +3,8 @@
 import importlib
 
 _PUBLIC = {
-    "Tokenizer": "bert_tf.text.tokenizer",
-    "BertEncoder": "bert_tf.modeling.encoder",
+    "Tokenizer": "bert_tf.text.tokenizers.wordpiece",
+    "BertEncoder": "bert_tf.modeling.families.bert",
     "BertPretrainer": "bert_tf.modeling.pretrainer",
     "load": "bert_tf.tasks",
 }

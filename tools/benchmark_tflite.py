@@ -12,8 +12,8 @@ import time
 import numpy as np
 import onnxruntime
 
-from bert_tf import features
-from bert_tf.export.lite import LiteModel
+from bert_tf.core import features
+from bert_tf.export.litert_model import LiteModel
 
 RUNS = 60
 

@@ -15,13 +15,14 @@ import keras
 import numpy as np
 from absl import app, flags
 
-from bert_tf import checkpoints, features
-from bert_tf.config import load_toml, override
+from bert_tf import weights as checkpoints
+from bert_tf.core import features
+from bert_tf.core.config import load_toml, override
 from bert_tf.modeling.pretrainer import BertPretrainer
-from bert_tf.training.compiling import compile_model
-from bert_tf.training.schedules import make_schedule
-from bert_tf.training.settings import PretrainConfig
-from bert_tf.training.sources import Source, vocabulary_of
+from bert_tf.training.compile_model import compile_model
+from bert_tf.training.config import PretrainConfig
+from bert_tf.training.optimizers.schedules import make_schedule
+from bert_tf.training.recipes.pretraining_data import Source, vocabulary_of
 
 CONFIG = flags.DEFINE_string("config", None, "a pretraining config that sets steps and precision", required=True)
 OUTPUT = flags.DEFINE_string("output", None, "a new folder", required=True)

@@ -19,12 +19,12 @@ import venv
 import numpy as np
 from parity_peers import compare
 
-from bert_tf import checkpoints
-from bert_tf.checkpoints import Checkpoint, schema
-from bert_tf.config import EncoderConfig, TextConfig
-from bert_tf.modeling.pooling import normalize, pool
+from bert_tf import weights as checkpoints
+from bert_tf.core.config import EncoderConfig, TextConfig
+from bert_tf.modeling.layers.pooling import normalize, pool
 from bert_tf.modeling.pretrainer import BertPretrainer
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.weights import Checkpoint, schema
 
 PACKAGES = ["torch==2.13.0", "transformers", "sentence-transformers"]
 PEERS = pathlib.Path(__file__).with_name("parity_peers.py")

@@ -22,7 +22,7 @@ import venv
 
 from bench.options import packaged_encoder
 
-from bert_tf import files
+from bert_tf.core import files
 
 ROOT = pathlib.Path(__file__).parent.parent
 PEERS = ROOT / "tools/peers"

@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from bert_tf import features
-from bert_tf.errors import ConfigError
-from bert_tf.text.packing import pack
+from bert_tf.core import features
+from bert_tf.core.errors import ConfigError
+from bert_tf.text.input_packing import pack
 
 # N texts, S pieces, L layers, H heads
 

@@ -6,12 +6,12 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import files
-from bert_tf.errors import ConfigError, InputError
-from bert_tf.export.card import write_card
+from bert_tf.core import files
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.export.model_card import write_card
 from bert_tf.export.signatures import SERVING_DEFAULT, signatures
 from bert_tf.export.warmup import write_warmup
-from bert_tf.text import vocabulary_file
+from bert_tf.text.tokenizers import vocabulary
 
 _LARGEST = 2**63 - 1  # version that TF Serving reads
 
@@ -68,7 +68,7 @@ def _save(model, functions, folder):
 def _asset(folder, name, lines):
     """A file that travels with the SavedModel wherever its folder is moved."""
     path = pathlib.Path(folder) / name
-    vocabulary_file.write_vocabulary(path, lines)
+    vocabulary.write_vocabulary(path, lines)
     return tf.saved_model.Asset(str(path))
 
 

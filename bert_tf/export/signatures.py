@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from bert_tf import features
+from bert_tf.core import features
 from bert_tf.export.attention import attention
 
 # N texts, S pieces, C classes

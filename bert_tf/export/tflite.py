@@ -5,14 +5,14 @@ import pathlib
 
 import numpy as np
 
-from bert_tf import features, files
-from bert_tf.errors import ConfigError, InputError
-from bert_tf.export.alike import read_alike
-from bert_tf.export.conversion import QUANTIZE, convert
-from bert_tf.export.heads import head_of
-from bert_tf.export.lite import LiteModel
-from bert_tf.export.lite_task import at_length, on_device
-from bert_tf.export.metadata import add_metadata
+from bert_tf.core import features, files
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.export.accent_aliases import read_alike
+from bert_tf.export.litert_model import LiteModel
+from bert_tf.export.litert_task import at_length, on_device
+from bert_tf.export.tflite_conversion import QUANTIZE, convert
+from bert_tf.export.tflite_metadata import add_metadata
+from bert_tf.export.tflite_outputs import head_of
 
 # How far a file's outputs may be from Keras's, as a share of their own size. More means that it is broken, not coarse.
 _MOST_ERROR = {"none": 1e-3, "float16": 1e-2, "int8": 0.3, "int8_full": 0.5}

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from bert_tf import features
+from bert_tf.core import features
 from bert_tf.export.signatures import EXAMPLES, SERVING_DEFAULT, TOKENS
 
 _STEP = 32  # pieces from one request's row to the next one's

@@ -5,9 +5,9 @@ import dataclasses
 from absl import logging
 from keras import ops
 
-from bert_tf import checkpoints
-from bert_tf.errors import InputError
-from bert_tf.modeling.distributed import DistributedSteps
+from bert_tf import weights as checkpoints
+from bert_tf.core.errors import InputError
+from bert_tf.modeling.train_step import DistributedSteps
 
 
 class Pretrained(DistributedSteps):

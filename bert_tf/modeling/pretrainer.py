@@ -3,14 +3,14 @@
 import keras
 from keras import ops
 
-from bert_tf import features
-from bert_tf.modeling.dense import dense
-from bert_tf.modeling.distributed import global_mean
-from bert_tf.modeling.encoder import BertEncoder
-from bert_tf.modeling.heads import MaskedLMHead
-from bert_tf.modeling.losses import SparseCrossEntropy, accuracy
-from bert_tf.modeling.pooling import gather_positions
+from bert_tf.core import features
+from bert_tf.modeling.families.bert import BertEncoder
+from bert_tf.modeling.layers.dense import dense
+from bert_tf.modeling.layers.heads import MaskedLMHead
+from bert_tf.modeling.layers.pooling import gather_positions
+from bert_tf.modeling.ops.cross_entropy import SparseCrossEntropy, accuracy
 from bert_tf.modeling.pretrained import Pretrained
+from bert_tf.modeling.train_step import global_mean
 
 # B batch, S sequence, P predictions, D hidden, V vocabulary
 

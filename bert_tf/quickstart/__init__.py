@@ -16,7 +16,7 @@ def quickstart(output, corpus=None, seed=0, config=None):
     from rich.markup import escape
 
     from bert_tf.quickstart import corpus as text_stages
-    from bert_tf.quickstart import learning, serving
+    from bert_tf.quickstart import serving, stages
     from bert_tf.quickstart.report import write_report
     from bert_tf.quickstart.run import Run
     from bert_tf.quickstart.settings import QuickstartConfig
@@ -34,12 +34,12 @@ def quickstart(output, corpus=None, seed=0, config=None):
     stage("corpus", f"reads {source}", lambda: text_stages.collect(run, corpus, seed))
     stage("vocabulary", "learns word pieces", lambda: text_stages.learn_vocabulary(run, config))
     stage("records", "hides words and pairs sentences", lambda: text_stages.write_all_records(run, config, seed))
-    stage("pretrain", "learns to find hidden words and next sentences", lambda: learning.pretrain(run, config, seed))
-    for filled in stage("fill masks", "guesses a hidden word", lambda: learning.fill_masks(run, corpus)):
+    stage("pretrain", "learns to find hidden words and next sentences", lambda: stages.pretrain(run, config, seed))
+    for filled in stage("fill masks", "guesses a hidden word", lambda: stages.fill_masks(run, corpus)):
         best = ", ".join(f"{piece} {probability:.0%}" for piece, probability in filled["best"])
         run.say(escape(f"  {filled['text']}  {best}"))
     tuned = stage(
-        "fine-tune", "learns to tell where a paragraph is from", lambda: learning.finetune(run, config, corpus, seed)
+        "fine-tune", "learns to tell where a paragraph is from", lambda: stages.finetune(run, config, corpus, seed)
     )
     if "skipped" in tuned:
         run.say(f"  skipped: {tuned['skipped']}")

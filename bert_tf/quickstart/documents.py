@@ -3,7 +3,7 @@
 import dataclasses
 import random
 
-from bert_tf.errors import InputError
+from bert_tf.core.errors import InputError
 from bert_tf.text.corpus import find_files, read_lines
 from bert_tf.text.sentences import split_sentences
 

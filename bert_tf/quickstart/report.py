@@ -8,10 +8,10 @@ import sys
 from rich import box
 from rich.table import Table
 
-from bert_tf import files
+from bert_tf.core import files
 from bert_tf.quickstart.run import METRICS
+from bert_tf.training.callbacks.metrics_logger import short_name
 from bert_tf.training.plots import HELDOUT, plot_curves
-from bert_tf.training.watching import short_name
 
 CURVES = "curves.png"
 

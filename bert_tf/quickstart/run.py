@@ -7,8 +7,8 @@ import time
 
 from rich.console import Console
 
-from bert_tf import files
-from bert_tf.errors import ConfigError
+from bert_tf.core import files
+from bert_tf.core.errors import ConfigError
 
 SETTINGS, STAGES, METRICS = "settings.json", "stages", "metrics.json"
 

@@ -3,11 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.export.lite import LiteModel
-from bert_tf.export.lite_task import on_device
+from bert_tf.export.litert_model import LiteModel
+from bert_tf.export.litert_task import on_device
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.tflite import export_tflite
-from bert_tf.quickstart.learning import read_heldout
+from bert_tf.quickstart.stages import read_heldout
 from bert_tf.tasks import load
 
 BATCH = 64

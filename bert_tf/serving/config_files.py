@@ -5,7 +5,7 @@ import pathlib
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from bert_tf.errors import ConfigError
+from bert_tf.core.errors import ConfigError
 from bert_tf.serving import config_protos
 from bert_tf.serving.batcher import BatchingConfig
 from bert_tf.serving.models import ModelConfig

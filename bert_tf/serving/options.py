@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from bert_tf.errors import ConfigError
+from bert_tf.core.errors import ConfigError
 from bert_tf.serving import config_files
 from bert_tf.serving.batcher import BatchingConfig
 from bert_tf.serving.limits import Limits

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the ops of the tokenizer)
 from tensorflow.core.protobuf import saved_model_pb2
 
-from bert_tf.errors import InputError
+from bert_tf.core.errors import InputError
 from bert_tf.serving.status import invalid
 
 

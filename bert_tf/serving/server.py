@@ -8,7 +8,7 @@ from aiohttp import web
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from bert_tf.errors import InputError
+from bert_tf.core.errors import InputError
 from bert_tf.serving.batcher import Batcher
 from bert_tf.serving.grpc_api import ModelService, PredictionService
 from bert_tf.serving.inference import Inference

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from bert_tf.errors import InputError
+from bert_tf.core.errors import InputError
 
 
 def find_versions(base_path):

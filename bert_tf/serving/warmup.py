@@ -3,7 +3,7 @@
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from bert_tf.errors import InputError
+from bert_tf.core.errors import InputError
 from bert_tf.serving import examples
 from bert_tf.serving.status import RequestError
 from bert_tf.serving.tensors import from_protos

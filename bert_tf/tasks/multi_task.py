@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.errors import ConfigError
-from bert_tf.modeling.distributed import DistributedSteps
+from bert_tf.core.errors import ConfigError
+from bert_tf.modeling.train_step import DistributedSteps
 
 
 class MultiTask(DistributedSteps, keras.Model):

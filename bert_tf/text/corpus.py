@@ -10,7 +10,7 @@ import operator
 import pathlib
 import zlib
 
-from bert_tf.errors import InputError
+from bert_tf.core.errors import InputError
 from bert_tf.text.sentences import split_sentences
 
 CHUNK_BYTES = 1 << 20  # what is read at once, and the longest line given out in one piece

@@ -5,8 +5,15 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.errors import ConfigError
-from bert_tf.features import INPUT_IDS, MASK, MASKED_LM_IDS, MASKED_LM_POSITIONS, MASKED_LM_WEIGHTS, SPECIAL_TOKENS
+from bert_tf.core.errors import ConfigError
+from bert_tf.core.features import (
+    INPUT_IDS,
+    MASK,
+    MASKED_LM_IDS,
+    MASKED_LM_POSITIONS,
+    MASKED_LM_WEIGHTS,
+    SPECIAL_TOKENS,
+)
 
 # Legend: B batch, S sequence, U units (of a row; at most S), P predictions.
 

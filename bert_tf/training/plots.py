@@ -2,7 +2,7 @@
 
 import pathlib
 
-from bert_tf import files
+from bert_tf.core import files
 
 HELDOUT = "heldout_"  # begins the name of a metric that is not of the training data
 

@@ -5,8 +5,8 @@ import gzip
 import numpy as np
 import pytest
 
-from bert_tf.features import SPECIAL_TOKENS
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.core.features import SPECIAL_TOKENS
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
 
 WORDS = [f"w{n}" for n in range(400)]
 

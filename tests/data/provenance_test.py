@@ -6,13 +6,13 @@ import itertools
 import numpy as np
 import pytest
 
-from bert_tf.data.instances import Block
-from bert_tf.data.pages import deal_pages, group_files, read_pages, tokenize_page
-from bert_tf.data.records import RecordsConfig
-from bert_tf.data.shards import make_examples
-from bert_tf.features import INPUT_IDS, INPUT_MASK, IS_RANDOM, NEXT_SENTENCE_LABELS, SEGMENT_IDS
+from bert_tf.core.features import INPUT_IDS, INPUT_MASK, IS_RANDOM, NEXT_SENTENCE_LABELS, SEGMENT_IDS
+from bert_tf.data.pretraining.corpus_chunks import deal_pages, group_files, read_pages, tokenize_page
+from bert_tf.data.pretraining.instances import Block
+from bert_tf.data.pretraining.make_records import RecordsConfig
+from bert_tf.data.pretraining.record_writer import make_examples
 from bert_tf.text.corpus import find_files
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
 
 PAIRS = 50_000  # at least so many of each corpus are looked at
 CORPORA = {

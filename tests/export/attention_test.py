@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.errors import ConfigError
+from bert_tf.core.errors import ConfigError
 from bert_tf.export.attention import MOST_PIECES, attention
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.signatures import signatures
 from bert_tf.tasks import QuestionAnswerer, TextClassifier
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.export.conftest import ENCODER, VOCABULARY
 
 TEXTS = ["A goodly Café", "bad", ""]

@@ -3,8 +3,8 @@
 import keras
 import pytest
 
-from bert_tf.tasks.classification import TextClassifier
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.tasks.classification.task import TextClassifier
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "café", "cafe", "good", "bad", "##ly", "我"]
 ENCODER = {

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from bert_tf.errors import InputError
+from bert_tf.core.errors import InputError
 from bert_tf.export.saved_model import export_saved_model
 
 ASK = """

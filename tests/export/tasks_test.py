@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.config import TextConfig
-from bert_tf.errors import ConfigError
-from bert_tf.export.lite import LiteModel
-from bert_tf.export.lite_task import at_length, on_device
+from bert_tf.core.config import TextConfig
+from bert_tf.core.errors import ConfigError
+from bert_tf.export.litert_model import LiteModel
+from bert_tf.export.litert_task import at_length, on_device
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import FillMask, NextSentence, QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.export.conftest import ENCODER, VOCABULARY
 
 TEXTS = ["A good [MASK] Café", "bad cafe , good [MASK] [MASK]", "我 goodly bad " * 20]

@@ -11,13 +11,13 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from bert_tf.errors import ConfigError, InputError
+from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.export import tflite
-from bert_tf.export.lite import LiteModel
-from bert_tf.export.lite_task import on_device
+from bert_tf.export.litert_model import LiteModel
+from bert_tf.export.litert_task import on_device
 from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import TextClassifier
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.export.conftest import ENCODER, VOCABULARY
 
 

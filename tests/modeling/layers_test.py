@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bert_tf.errors import ConfigError
-from bert_tf.modeling.activations import get_activation
-from bert_tf.modeling.block import SelfAttention, TransformerBlock
-from bert_tf.modeling.embeddings import Embeddings
-from bert_tf.modeling.heads import MaskedLMHead
-from bert_tf.modeling.pooling import gather_positions, normalize, pool
+from bert_tf.core.errors import ConfigError
+from bert_tf.modeling.layers.activations import get_activation
+from bert_tf.modeling.layers.embeddings import Embeddings
+from bert_tf.modeling.layers.heads import MaskedLMHead
+from bert_tf.modeling.layers.pooling import gather_positions, normalize, pool
+from bert_tf.modeling.layers.transformer_block import SelfAttention, TransformerBlock
 
 
 def assert_close(actual, expected, tolerance=1e-6):

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import pytest
 
-from bert_tf import checkpoints
-from bert_tf.config import TextConfig
-from bert_tf.errors import InputError
-from bert_tf.modeling.encoder import BertEncoder
+from bert_tf import weights as checkpoints
+from bert_tf.core.config import TextConfig
+from bert_tf.core.errors import InputError
+from bert_tf.modeling.families.bert import BertEncoder
 from bert_tf.modeling.pretrained import Pretrained
 from bert_tf.modeling.pretrainer import BertPretrainer
 

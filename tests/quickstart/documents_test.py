@@ -2,7 +2,7 @@
 
 import pytest
 
-from bert_tf.errors import InputError
+from bert_tf.core.errors import InputError
 from bert_tf.quickstart.documentation import prose, read_documentation
 from bert_tf.quickstart.documents import (
     Document,

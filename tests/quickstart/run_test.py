@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from bert_tf.errors import ConfigError
+from bert_tf.core.errors import ConfigError
 from bert_tf.quickstart.run import Run
 
 

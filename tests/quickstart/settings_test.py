@@ -2,7 +2,7 @@
 
 import pathlib
 
-from bert_tf.config import load_toml
+from bert_tf.core.config import load_toml
 from bert_tf.quickstart.settings import QuickstartConfig
 
 CONFIG = pathlib.Path(__file__).parent.parent.parent / "configs/quickstart.toml"

@@ -7,7 +7,7 @@ import yaml
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from bert_tf.errors import ConfigError
+from bert_tf.core.errors import ConfigError
 from bert_tf.serving import config_files, config_protos
 from bert_tf.serving.batcher import BatchingConfig
 from bert_tf.serving.models import ModelConfig

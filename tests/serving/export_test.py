@@ -12,7 +12,7 @@ from bert_tf.export.saved_model import export_saved_model
 from bert_tf.serving.batcher import BatchingConfig
 from bert_tf.serving.models import ModelConfig
 from bert_tf.tasks import TextClassifier
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.serving.conftest import running
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "café", "cafe", "good", "bad", "##ly", "我", ".", "a"]

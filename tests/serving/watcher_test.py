@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bert_tf.errors import InputError
+from bert_tf.core.errors import InputError
 from bert_tf.serving.models import ModelConfig
 from bert_tf.serving.version_folders import check_base_path, find_versions
 from tests.serving.conftest import running, write_model

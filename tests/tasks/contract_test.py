@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 import bert_tf
-from bert_tf.errors import InputError
+from bert_tf.core.errors import InputError
 from bert_tf.tasks import TASKS, QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
 
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import bert_tf
-from bert_tf.errors import ConfigError
+from bert_tf.core.errors import ConfigError
 from bert_tf.tasks import QuestionAnswerer, TextClassifier, TextEmbedder
 from bert_tf.tasks.multi_task import MultiTask
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
 
 DATA = {

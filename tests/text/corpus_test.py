@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from bert_tf.errors import InputError
+from bert_tf.core.errors import InputError
 from bert_tf.text import corpus
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import features
-from bert_tf.errors import ConfigError
+from bert_tf.core import features
+from bert_tf.core.errors import ConfigError
 from bert_tf.text.masking import UNITS, Masker, MaskingConfig
 
 PIECES = [*features.SPECIAL_TOKENS, "[unused0]", *(f"w{n}" for n in range(900)), *(f"##c{n}" for n in range(300))]

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from bert_tf.data.records import RecordsConfig, write_records
-from bert_tf.training.settings import ModelConfig, PhaseConfig, PretrainConfig, TrainingConfig
+from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
+from bert_tf.training.config import ModelConfig, PhaseConfig, PretrainConfig, TrainingConfig
 from tests.data.conftest import corpus, tokenizer  # noqa: F401 (fixtures)
 
 TINY = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "max_positions": 64}

@@ -30,7 +30,7 @@ def races(options):
 
 def bert_tf(settings, paths, meter):
     """Packed rows of WikiText-2; the seed is that of the weights and of dropout, the batches are the same."""
-    from bert_tf.data.pipeline import make_dataset
+    from bert_tf.data.pipeline.pretraining_dataset import make_dataset
 
     steps = settings["steps"]
     data = make_dataset(records_of("wikitext2", paths), settings["rows"], pack_length=LENGTH)

@@ -2,7 +2,7 @@
 
 import shutil
 
-from bert_tf.config import EncoderConfig
+from bert_tf.core.config import EncoderConfig
 from bert_tf.training.flops import step_flops
 
 VOCABULARY, PREDICTIONS = 30522, 20

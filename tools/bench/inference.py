@@ -48,7 +48,7 @@ def prepare(settings, paths):
     """
     import keras
 
-    from bert_tf import checkpoints
+    from bert_tf import weights
     from bert_tf.export.saved_model import export_saved_model
     from bert_tf.export.tflite import export_tflite
     from bert_tf.tasks import TextClassifier
@@ -70,9 +70,7 @@ def prepare(settings, paths):
     if not (folder / "int8.tflite").exists():
         export_tflite(model, folder / "int8.tflite", LITE, sentences[:8])
     if not (folder / "keras_hub").exists():
-        checkpoints.write(
-            model.to_checkpoint(model.tokenizer, model.task_settings()), folder / "keras_hub", "keras_hub"
-        )
+        weights.write(model.to_checkpoint(model.tokenizer, model.task_settings()), folder / "keras_hub", "keras_hub")
     answers = [list(answer["probabilities"].values()) for answer in model.predict_text(sentences)]
     (folder / "answers.json").write_text(json.dumps(answers))
 
@@ -118,9 +116,9 @@ def litert(settings, paths, meter):
     """The .tflite, one sentence after the other as on a phone, each in the shortest row that it fits."""
     import tensorflow as tf
 
-    from bert_tf.export.lite import LiteModel
-    from bert_tf.text.packing import pack
-    from bert_tf.text.tokenizer import Tokenizer
+    from bert_tf.export.litert_model import LiteModel
+    from bert_tf.text.input_packing import pack
+    from bert_tf.text.tokenizers.wordpiece import Tokenizer
 
     meter.begin()
     lite = LiteModel(_folder(paths) / "int8.tflite", os.cpu_count())

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 from bench.options import PAGE
-from bert_tf import files
+from bert_tf.core import files
 
 
 def write(path, parts, store):

@@ -33,7 +33,7 @@ def prepare(settings, paths):
 
     WikiText-2 becomes pairs of segments; a sentence of SST-2, which has no next one, stands alone.
     """
-    from bert_tf.data.records import RecordsConfig, write_records
+    from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
 
     for corpus, objective in CORPORA.items():
         folder = records_of(corpus, paths)
@@ -68,8 +68,8 @@ def _text_of(corpus, paths):
 
 def _write_padded(folder):
     """The first batches of an epoch, one example a row, and the mean length of all examples."""
-    from bert_tf.data.pipeline import make_dataset
-    from bert_tf.data.reader import Records
+    from bert_tf.data.pipeline.pretraining_dataset import make_dataset
+    from bert_tf.data.pipeline.record_reader import Records
 
     records = Records(folder)
     found = {}
@@ -91,7 +91,7 @@ def _write_padded(folder):
 
 def packed(settings, paths, meter):
     """bert_tf as it pretrains: from the records, several examples a row."""
-    from bert_tf.data.pipeline import make_dataset
+    from bert_tf.data.pipeline.pretraining_dataset import make_dataset
 
     data = make_dataset(records_of(settings["corpus"], paths), settings["rows"], pack_length=LENGTH)
     real = np.mean([x["input_mask"].numpy().sum() for x, _, _ in data.take(BATCHES)])

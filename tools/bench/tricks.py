@@ -19,30 +19,31 @@ def races(options):
 
 
 def _fusion():
-    from bert_tf.modeling import fusion
+    from bert_tf.modeling.ops import xla
 
-    fusion.SMALLEST = float("inf")
+    xla.SMALLEST = float("inf")
 
 
 def _gelu():
-    from bert_tf.modeling import activations, gradients
+    from bert_tf.modeling.layers import activations
+    from bert_tf.modeling.ops import fused_ops
 
-    gradients.gelu = activations.gelu
+    fused_ops.gelu = activations.gelu
 
 
 def _attention():
-    from bert_tf.modeling import block
-    from bert_tf.modeling.gradients import dropout
+    from bert_tf.modeling.layers import transformer_block
+    from bert_tf.modeling.ops.fused_ops import dropout
 
     def attend(query, key, value, mask, *dropping):
-        return ops.matmul(dropout(block.attention_probs(query, key, mask), *dropping), value)
+        return ops.matmul(dropout(transformer_block.attention_probs(query, key, mask), *dropping), value)
 
-    block.attend = attend
+    transformer_block.attend = attend
 
 
 def _norm():
-    from bert_tf.modeling import residual_norm
-    from bert_tf.modeling.gradients import dropout, wide
+    from bert_tf.modeling.layers import residual_norm
+    from bert_tf.modeling.ops.fused_ops import dropout, wide
 
     def add_and_norm(x, residual, gamma, beta, epsilon, seed, *dropping):
         total = wide(residual) + wide(x if seed is None else dropout(x, seed, *dropping))
@@ -53,12 +54,12 @@ def _norm():
 
 
 def _random_bytes():
-    from bert_tf.modeling import gradients
+    from bert_tf.modeling.ops import fused_ops
 
     def random_bytes(x, seed):
         return ops.cast(keras.random.randint(ops.shape(x), 0, 256, seed=Seed(ops.cast(seed, "int32"))), "uint8")
 
-    gradients.random_bytes = random_bytes
+    fused_ops.random_bytes = random_bytes
 
 
 class Seed(keras.random.SeedGenerator):
@@ -72,14 +73,14 @@ class Seed(keras.random.SeedGenerator):
 
 
 def _dense():
-    from bert_tf.modeling import dense
+    from bert_tf.modeling.layers import dense
 
     dense.Dense = keras.layers.Dense
 
 
 def _last_block():
-    from bert_tf.modeling.encoder import BertEncoder
-    from bert_tf.modeling.pooling import gather_positions
+    from bert_tf.modeling.families.bert import BertEncoder
+    from bert_tf.modeling.layers.pooling import gather_positions
 
     call = BertEncoder.call
 
@@ -98,9 +99,9 @@ def _losses():
 
 
 def _optimizer():
-    from bert_tf.training import optimizers
+    from bert_tf.training.optimizers import adamw_lamb
 
-    optimizers.make_optimizer = lambda name, rate: keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0)
+    adamw_lamb.make_optimizer = lambda name, rate: keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0)
 
 
 WITHOUT = {

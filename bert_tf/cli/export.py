@@ -1,0 +1,107 @@
+"""The verb `export`."""
+
+import dataclasses
+
+from bert_tf.core.config import override
+from bert_tf.core.errors import ConfigError
+from bert_tf.data.readers.examples import FileConfig, files_of, read_examples
+from bert_tf.export.saved_model import export_saved_model
+from bert_tf.export.tflite import export_tflite
+from bert_tf.tasks import load
+from bert_tf.tasks.base.targets import fit_targets
+from bert_tf.text.corpus import find_files, read_lines
+
+# Any text will do to see whether an artifact computes what Keras computes.
+_TEXTS = [
+    "",
+    "The quick brown [MASK] jumps over the lazy dog.",
+    "It was the best of times, it was the worst of times.",
+    "我",
+]
+_ONLY_FOR = {
+    "saved_model": ("version", "dtype", "attention"),
+    "tflite": ("quantize", "length", "calibration", "accuracy_data", "skip_bad_rows", "max_drop"),
+}
+_TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05}  # of a number in an answer, against Keras in float32
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportConfig:
+    """What overrides may say: `data` is how --accuracy_data is read, if not as the files the model was trained on."""
+
+    data: FileConfig = FileConfig()
+
+
+def export(flags, overrides):
+    """Writes the artifact and says how near it is to the Keras model."""
+    skip = ["data.skip_bad_rows=true"] if flags.skip_bad_rows else []
+    config = override(ExportConfig(files_of(flags.model)), [*overrides, *skip])
+    formats = {"saved_model": _saved_model, "tflite": _tflite}
+    if flags.format not in formats:
+        raise ConfigError(f"Received: --format={flags.format}. Choose saved_model or tflite.")
+    _check_format(flags)
+    if flags.dtype not in _TOLERANCE:
+        raise ConfigError(f"Received: --dtype={flags.dtype}. Choose {' or '.join(_TOLERANCE)}.")
+    formats[flags.format](flags, load(flags.model), config.data)
+
+
+def _check_format(flags):
+    for other, names in _ONLY_FOR.items():
+        strange = [name for name in names if other != flags.format and flags[name].present]
+        if strange:
+            raise ConfigError(f"Received: --{strange[0]} with --format={flags.format}. It is for {other} alone.")
+    if flags.calibration and flags.quantize != "int8_full":
+        raise ConfigError(f"Received: --calibration with --quantize={flags.quantize}. Only int8_full learns from it.")
+    for name in ("max_drop", "skip_bad_rows"):
+        if flags[name].present and not flags.accuracy_data:
+            raise ConfigError(f"Received: --{name} without --accuracy_data FILE. It is about that file's rows.")
+
+
+def _saved_model(flags, reference, _):
+    model = reference if flags.dtype == "float32" else load(flags.model, flags.dtype)
+    texts = _check_texts(model, _TEXTS)
+    path, difference = export_saved_model(
+        model, flags.output, texts, flags.version, reference, _TOLERANCE[flags.dtype], flags.attention
+    )
+    print(f"{path}: answers within {difference:.0e} of Keras's")
+
+
+def _tflite(flags, model, data):
+    report = export_tflite(
+        model,
+        flags.output,
+        _lengths(flags.length) if flags.length else [model.max_length],
+        _check_texts(model, _TEXTS),
+        flags.quantize,
+        _check_texts(model, _lines(flags.calibration)) if flags.calibration else None,
+        _labelled(flags.accuracy_data, data, model) if flags.accuracy_data else None,
+        flags.max_drop,
+    )
+    print(f"{flags.output}: {report['mib']:.1f} MiB, {report['quantize']}")
+    for length, milliseconds in report["latency_ms"].items():
+        speed = ", ".join(f"{time:.1f} ms on {threads}" for threads, time in milliseconds.items())
+        print(f"  {length} pieces: outputs within {report['error'][length]:.1%} of Keras's; {speed} threads")
+    if "score" in report:
+        print("  {metric} {tflite:.4f}, Keras's {keras:.4f}, on {rows} rows".format(**report["score"]))
+
+
+def _check_texts(model, texts):
+    """The texts for each of those that the model must be given."""
+    return tuple(texts for name in model.TEXTS if name not in model.OPTIONAL_TEXTS)
+
+
+def _labelled(path, config, model):
+    """(texts, targets) of a file, as the model's `score` takes them."""
+    examples = fit_targets(read_examples(path, config, model), model, config.separator).checked(model)
+    return examples.texts, examples.targets
+
+
+def _lines(patterns):
+    return [line for path in find_files(patterns) for line in read_lines(path) if line.strip()]
+
+
+def _lengths(text):
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"Received: --length={text}. Write one number, or several as 32,128.") from None

@@ -1,0 +1,53 @@
+"""The verbs `records` and `inspect`: from flags and overrides to one library call, with a progress bar."""
+
+from bert_tf.core.config import override
+from bert_tf.core.progress import stages
+from bert_tf.data.pretraining.inspect_records import show
+from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
+
+# Flags that set the field of RecordsConfig of their name; all its other fields are reached by key=value.
+SETTINGS = ("objective", "masking", "max_length", "max_predictions", "dupe_factor", "seed", "schema", "shards", "field")
+SETTINGS += ("gzip", "strict", "num_processes")
+
+
+def records(flags, overrides):
+    """Writes records and prints what they hold."""
+    given = {name: flags[name].value for name in SETTINGS if flags[name].present}
+    given = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in given.items()]
+    config = override(RecordsConfig(), [*given, *overrides])
+    tokenizer = Tokenizer.from_file(flags.vocab, lower_case=flags.lower_case)
+    if flags.runner == "processes":
+        with stages() as progress:
+            report = write_records(flags.input, tokenizer, flags.output, config, progress)
+    else:
+        from bert_tf.data.pretraining.beam import write_records_with_beam
+
+        report = write_records_with_beam(
+            flags.input, tokenizer, flags.output, config, flags.runner, flags.beam_options or ""
+        )
+    print(summary(report, flags.output))
+
+
+def inspect(flags, overrides):
+    """Prints examples."""
+    show(flags.input, flags.count, flags.seed, flags.vocab and Tokenizer.from_file(flags.vocab))
+
+
+def summary(report, output):
+    """What the records hold, in a few lines."""
+    counts, rates = report["counts"], report["rates"]
+    lines = [
+        f"{counts.get('examples', 0):,} examples in {len(report['shards'])} shards in {output}",
+        f"from {counts['documents']:,} documents, {counts['sentences']:,} sentences, {counts['pieces']:,} pieces; "
+        + ", ".join(f"{name.replace('_', ' ')} {share:.2%}" for name, share in rates.items()),
+    ]
+    notes = {
+        "invalid_utf8_lines": "lines with bytes that are not UTF-8, which were replaced",
+        "nul_bytes": "NUL bytes, which were left out",
+        "long_lines": "lines of over a MiB, which were taken in pieces",
+    }
+    if report["settings"]["objective"] != "none":
+        notes["documents_of_one_sentence"] = "documents of one sentence, which have no next one and gave no pairs"
+    lines += [f"{note}: {counts[name]:,}" for name, note in notes.items() if counts.get(name)]
+    return "\n".join(lines)

@@ -1,0 +1,20 @@
+"""The verb `serve`."""
+
+import asyncio
+
+from bert_tf.core.errors import ConfigError
+
+
+def serve(flags, overrides):
+    """Serves until it is told to stop."""
+    if overrides:
+        raise ConfigError(f"Received: {overrides[0]!r}. bert-tf serve takes flags alone.")
+    try:
+        from bert_tf.serving import options, server
+    except ImportError as error:
+        raise ConfigError(f"bert-tf serve needs {error.name}: pip install 'bert_tf[serve]'") from error
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(flags.tensorflow_intra_op_parallelism)
+    tf.config.threading.set_inter_op_parallelism_threads(flags.tensorflow_inter_op_parallelism)
+    asyncio.run(server.serve(options.from_flags(flags)))

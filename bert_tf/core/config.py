@@ -1,0 +1,138 @@
+"""Settings as frozen dataclasses: strict to load, `key=value` to override, saved with every run."""
+
+import dataclasses
+import difflib
+import pathlib
+import tomllib
+import types
+import typing
+
+from bert_tf.core.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes and numerics of a BERT encoder (Devlin et al. 2019, section 3; defaults are BERT base's)."""
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_layers: int = 12
+    num_heads: int = 12
+    intermediate_size: int = 3072
+    max_positions: int = 512
+    type_vocab_size: int = 2
+    activation: str = "gelu"  # the exact one; Google's code computes "gelu_tanh"
+    layer_norm_epsilon: float = 1e-12
+    hidden_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    initializer_range: float = 0.02
+    encoder: str = "bert"  # or "bilstm", the baseline in modeling/bilstm.py
+
+    def __post_init__(self):
+        if self.encoder not in ("bert", "bilstm"):
+            raise ConfigError(f"Received: encoder={self.encoder!r}. Choose bert or bilstm.")
+        for name in ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_positions"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be at least 1.")
+        if self.encoder == "bilstm" and self.hidden_size % 2:
+            raise ConfigError(f"Received: hidden_size={self.hidden_size}. Two directions share it: it must be even.")
+        if self.hidden_size % self.num_heads:
+            raise ConfigError(
+                f"Received: hidden_size={self.hidden_size}, num_heads={self.num_heads}. "
+                "hidden_size must be a multiple of num_heads."
+            )
+        if not self.initializer_range > 0:
+            raise ConfigError(f"Received: initializer_range={self.initializer_range}. It must be above 0.")
+        for name in ("hidden_dropout", "attention_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be in [0, 1).")
+
+
+@dataclasses.dataclass(frozen=True)
+class TextConfig:
+    """How text becomes pieces; belongs to the vocabulary and travels with the model."""
+
+    lower_case: bool = True
+    strip_accents: bool | None = None  # None: as lower_case
+    split_cjk: bool = True
+    max_word_chars: int = 200  # longer words become [UNK]; Hugging Face's limit is 100
+    special_tokens: bool = False  # True: a "[MASK]" in a text stays one piece
+
+
+def from_dict(cls, data, where=""):
+    """Builds the dataclass `cls` from nested dicts; unknown keys and wrong types raise `ConfigError`."""
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for key, value in data.items():
+        if key not in hints:
+            raise ConfigError(f"Unknown key {where + key!r}. {_nearest(key, hints)}")
+        values[key] = _convert(hints[key], value, where + key)
+    return cls(**values)
+
+
+def override(config, assignments):
+    """Returns `config` with `"section.key=value"` strings applied; values are read as TOML, else as text."""
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(f"Received: {assignment!r}. Overrides are written key=value.")
+        config = _replace(config, key.strip().split("."), _parse(text.strip()), key.strip())
+    return config
+
+
+def load_toml(cls, path):
+    """Reads the TOML file at `path` into the dataclass `cls`."""
+    path = pathlib.Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"No such config: {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    return from_dict(cls, data)
+
+
+def _replace(config, keys, value, full_key):
+    hints = typing.get_type_hints(type(config))
+    key = keys[0]
+    if key not in hints:
+        raise ConfigError(f"Unknown key {full_key!r}. {_nearest(key, hints)}")
+    if len(keys) > 1:
+        inner = getattr(config, key)
+        if not dataclasses.is_dataclass(inner):
+            raise ConfigError(f"Unknown key {full_key!r}: {key!r} has no parts.")
+        value = _replace(inner, keys[1:], value, full_key)
+    else:
+        value = _convert(hints[key], value, full_key)
+    return dataclasses.replace(config, **{key: value})
+
+
+def _convert(hint, value, where):
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and type(None) in options:
+        return None
+    hint = next(option for option in options if option is not type(None))
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return from_dict(hint, value, where + ".")
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if typing.get_origin(hint) is tuple and isinstance(value, list | tuple):
+        return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
+    if not isinstance(value, hint if isinstance(hint, type) else object) or (hint is int and isinstance(value, bool)):
+        wanted = getattr(hint, "__name__", str(hint))
+        raise ConfigError(f"Received: {where}={value!r}. {where} must be of type {wanted}.")
+    return value
+
+
+def _parse(text):
+    if text == "none":
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _nearest(key, known):
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(known)}."

@@ -1,0 +1,91 @@
+"""Shows pretraining examples as people read them."""
+
+import rich.console
+import rich.text
+
+from bert_tf.core.errors import ConfigError
+from bert_tf.core.features import (
+    INPUT_IDS,
+    INPUT_MASK,
+    IS_RANDOM,
+    MASK,
+    MASKED_LM_IDS,
+    MASKED_LM_POSITIONS,
+    MASKED_LM_WEIGHTS,
+    NEXT_SENTENCE_LABELS,
+    SEGMENT_IDS,
+)
+from bert_tf.data.pipeline.batch_samplers import Plan, SingleRows
+from bert_tf.data.pipeline.record_reader import Records
+
+_SECOND, _HIDDEN, _RANDOM, _KEPT, _TARGET = "cyan", "bold red", "bold yellow", "bold magenta", "green"
+
+
+def show(path, count=3, seed=None, tokenizer=None, console=None):
+    """Prints examples of the records at `path`.
+
+    Args:
+        path: what `Records` takes.
+        count: how many examples.
+        seed: which ones; None: the first.
+        tokenizer: for records without a vocabulary of their own.
+        console: a `rich.console.Console`.
+    """
+    console = console or rich.console.Console(highlight=False)
+    records = Records(path)
+    vocabulary = (tokenizer or records.tokenizer()).vocabulary
+    _show_summary(records, console)
+    order = SingleRows(Plan(1, seed or 0, seed is not None), len(records), 0)
+    for place in range(min(count, len(records))):
+        number = int(order.batch(place)[0][0])
+        features = {name: value[0].numpy() for name, value in records.parse(records.read([number])).items()}
+        if (largest := features[INPUT_IDS].max()) >= len(vocabulary):
+            raise ConfigError(f"Example {number} has the id {largest}; the vocabulary ends at {len(vocabulary) - 1}.")
+        console.print(*describe(features, vocabulary, number), sep="\n")
+
+
+def describe(features, vocabulary, number):
+    """A heading and the text of one example, as `rich.text.Text`.
+
+    Args:
+        features: `{name: array}` of one example, without the batch axis.
+        vocabulary: pieces by id.
+        number: printed in the heading.
+    """
+    pieces = int(features[INPUT_MASK].sum())
+    width = len(features[INPUT_MASK])
+    heading = rich.text.Text(f"\nexample {number:,}: {pieces} of {width} pieces ({pieces / width:.0%} full)", "bold")
+    if NEXT_SENTENCE_LABELS in features:
+        random = features[NEXT_SENTENCE_LABELS][0] == IS_RANDOM
+        heading.append(", second segment: " + ("random or swapped" if random else "really next"))
+    targets = {}
+    if MASKED_LM_WEIGHTS in features:
+        real = features[MASKED_LM_WEIGHTS] > 0
+        targets = dict(zip(features[MASKED_LM_POSITIONS][real], features[MASKED_LM_IDS][real], strict=True))
+        heading.append(f", {len(targets)} predictions")
+    text = rich.text.Text()
+    for place in range(pieces):
+        style = _SECOND if SEGMENT_IDS in features and features[SEGMENT_IDS][place] else ""
+        piece = vocabulary[features[INPUT_IDS][place]]
+        if place in targets:
+            target = vocabulary[targets[place]]
+            text.append(f"{piece}→", _HIDDEN if piece == MASK else _KEPT if piece == target else _RANDOM)
+            text.append(target, _TARGET)
+        else:
+            text.append(piece, style)
+        text.append(" ")
+    return heading, text
+
+
+def _show_summary(records, console):
+    shown = [f"{len(records):,} examples in {len(records.files)} file(s)"]
+    rates = records.report.get("rates", {})
+    shown += [f"{name.replace('_', ' ')} {share:.2%}" for name, share in rates.items()]
+    console.print(", ".join(shown))
+    console.print(
+        rich.text.Text.assemble(
+            ("piece", ""), " first segment  ", ("piece", _SECOND), " second segment  ",
+            (f"{MASK}→", _HIDDEN), ("target", _TARGET), " hidden  ", ("other→", _RANDOM), ("target", _TARGET),
+            " replaced at random  ", ("target→", _KEPT), ("target", _TARGET), " left as it is, to be predicted",
+        )
+    )  # fmt: skip

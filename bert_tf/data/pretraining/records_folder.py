@@ -1,0 +1,120 @@
+"""The folder that records are written to: says what they are made of, remembers finished work, keeps other files."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+
+from bert_tf.core.errors import InputError
+from bert_tf.core.files import write_text
+
+REPORT = "records.json"
+VOCABULARY = "vocab.txt"
+_WORK = ".work"
+_PLAN = "plan.json"
+
+
+class RecordsFolder:
+    """One output folder and the plan (settings, text, vocabulary) that it is filled by."""
+
+    def __init__(self, path, files, tokenizer, config):
+        self.path, self.tokenizer = path, tokenizer
+        self.work, self.pages = path / _WORK, path / _WORK / "pages"
+        settings = dataclasses.asdict(config)
+        del settings["num_processes"]  # does not change a byte
+        vocabulary = "\n".join(tokenizer.vocabulary).encode()
+        self.plan = {
+            "settings": settings,
+            "text": dataclasses.asdict(tokenizer.config),
+            "vocabulary": {"size": tokenizer.vocab_size, "sha256": hashlib.sha256(vocabulary).hexdigest()},
+            "inputs": [[str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns] for file in files],
+        }
+
+    def is_finished(self):
+        """Whether the folder holds just these records; raises `InputError` if it holds anything else."""
+        if self.path.is_file():
+            raise InputError(f"{self.path} is a file. Records are written to a folder.")
+        plan = _read(self.work / _PLAN)
+        names = {file.name for file in self.path.glob("[!.]*")}
+        if not names:
+            if plan != self.plan:  # a run that failed before there was anything to lose
+                shutil.rmtree(self.work, ignore_errors=True)
+            return False
+        if REPORT in names:
+            report = self.report()
+            self._refuse_others(report, "other records")
+            if lost := sorted(report["shards"].keys() - names):
+                raise InputError(f"{self.path} has lost {lost[0]}. Remove the folder to make its records again.")
+            return True
+        if not plan:
+            raise InputError(f"{self.path} holds other files. Nothing was written. Choose a new or empty folder.")
+        self._refuse_others(plan, "other unfinished records")
+        return False
+
+    def _refuse_others(self, found, what):
+        if differing := [name for part in self.plan for name in _differences(part, found, self.plan)]:
+            raise InputError(
+                f"{self.path} holds {what}, which differ in {', '.join(differing)}. Nothing was written. "
+                "Choose another output folder, or remove this one."
+            )
+
+    def open(self):
+        """Makes the folder, or clears what a killed run left half-written."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        for file in self.path.glob(".records-*.tmp"):
+            file.unlink()
+        write_text(self.work / _PLAN, json.dumps(self.plan, ensure_ascii=False))
+
+    def page(self, number):
+        return self.pages / f"{number // 1000:05d}-{number % 1000:03d}.npz"
+
+    def recalls(self, name):
+        return (self.work / f"{name}.json").exists()
+
+    def remember(self, name, make=None):
+        """The JSON value kept under `name`; made and kept when it is not there."""
+        file = self.work / f"{name}.json"
+        if not file.exists():
+            write_text(file, json.dumps(make()))
+        return _read(file)
+
+    def report(self):
+        return _read(self.path / REPORT)
+
+    def close(self, counts, units):
+        """Writes the report of finished records and drops what was needed to make them; returns the report."""
+        for unit in units:
+            for name, number in unit.items():
+                counts[name] = counts.get(name, 0) + number
+        shards = {file.name: file.stat().st_size for file in sorted(self.path.glob("records-*.tfrecord*"))}
+        report = {"counts": counts, "rates": _rates(counts, self.plan["settings"]), "shards": shards} | self.plan
+        self.tokenizer.save(self.path / VOCABULARY)
+        write_text(self.path / REPORT, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        shutil.rmtree(self.work)
+        return report
+
+
+def _read(file):
+    """The JSON value in a file, {} where there is none."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def _differences(part, found, plan):
+    """Names of the settings, or of the whole part, in which two plans differ."""
+    if part == "settings":
+        old, new = found.get(part, {}), plan[part]
+        return [f"{name} ({old.get(name)} there, {new[name]} now)" for name in new if old.get(name) != new[name]]
+    said = {"text": "how text is read", "inputs": "the input files"}.get(part, part)
+    return [] if found.get(part) == plan[part] else [said]
+
+
+def _rates(counts, settings):
+    """Shares that tell at a glance whether the records are what was wanted."""
+    examples = counts.get("examples", 0)
+    shares = {
+        "filled": (counts.get("tokens", 0), examples * settings["max_length"]),
+        "unknown_pieces": (counts["unknown_pieces"], counts["pieces"]),
+        "random_or_swapped": (counts.get("random_or_swapped"), examples),
+        "masked": (counts.get("masked_tokens"), counts.get("tokens", 0)),
+    }
+    return {name: round(part / whole, 6) for name, (part, whole) in shares.items() if part is not None and whole}

@@ -1,0 +1,53 @@
+"""What all readers of data sets share: lines of files, and what becomes of rows that cannot be used."""
+
+import gzip
+import pathlib
+import zlib
+
+from absl import logging
+
+from bert_tf.core.errors import InputError
+
+
+class BadRows:
+    """Called with the place of a bad row and what is wrong: raises `InputError`, or counts it if rows may be skipped.
+
+    Attributes:
+        count: rows skipped.
+        first: what was wrong with the first of them, "" for none.
+    """
+
+    def __init__(self, path, skip=False):
+        self.path, self.skip = path, skip
+        self.count, self.first = 0, ""
+
+    def __call__(self, place, reason):
+        message = f"{self.path}, {place}: {reason}"
+        if not self.skip:
+            raise InputError(f"{message} (--skip_bad_rows counts such rows and goes on)")
+        self.count += 1
+        self.first = self.first or message
+
+    def tell(self):
+        """Logs how many rows were skipped, and why the first of them."""
+        if self.count:
+            rows = "row" if self.count == 1 else "rows"
+            logging.warning("Left out %d bad %s of %s; the first: %s", self.count, rows, self.path, self.first)
+
+
+def read_lines(path):
+    """Streams the lines of a UTF-8 file, plain or `.gz`, with their ends; `InputError` where it cannot be read."""
+    path = pathlib.Path(path)
+    number = 0
+    try:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8-sig", newline="\n") as file:
+            for line in file:
+                number += 1
+                yield line
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 after line {number}: {error.reason}.") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} is no whole .gz file: {error} (after line {number}).") from None
+    except (FileNotFoundError, IsADirectoryError):
+        raise InputError(f"No such file: {path} (looked for from {pathlib.Path.cwd()}).") from None

@@ -1,0 +1,199 @@
+"""Texts and what is right for them, from a file of any of the formats, as the tasks take them."""
+
+import dataclasses
+import json
+import pathlib
+import re
+
+from bert_tf.core.config import from_dict
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.data.readers.bad_rows import BadRows
+from bert_tf.data.readers.conll import read_conll
+from bert_tf.data.readers.squad import read_squad
+from bert_tf.data.readers.tables import read_csv, read_jsonl, read_tsv
+from bert_tf.data.readers.tfds import PREFIX, read_tfds
+
+READERS = {
+    "tsv": read_tsv,
+    "csv": read_csv,
+    "jsonl": read_jsonl,
+    "conll": read_conll,
+    "squad": read_squad,
+    "tfds": read_tfds,
+}
+_ENDS = {
+    ".tsv": "tsv",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "squad",
+    **dict.fromkeys((".conll", ".bio", ".bioes", ".iob", ".txt"), "conll"),
+}
+OF_MODEL = "data.json"  # in a model's folder: the `FileConfig` of its data set
+_TASK_OF = {"conll": "tagging", "squad": "question_answering"}  # which alone reads such files
+_TARGETS = ("label", "labels", "score", "tags", "answers")  # where nothing else is said, the first that a row has
+_ROW = re.compile(r"^Row (\d+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class FileConfig:
+    """How the rows of a file are read."""
+
+    format: str = "auto"  # by the end of the file's name, .gz aside
+    columns: tuple[str, ...] = ()  # of the texts, in order; none: as the task calls them. CoNLL: the first
+    target: str | None = None  # of what is right; none: label, labels, score, tags or answers. CoNLL: the last
+    separator: str = ","  # of several labels in one cell
+    find_answers: bool = False  # whether answers that stand elsewhere in the context are taken from there
+    skip_bad_rows: bool = False  # whether they are counted instead of ending the work
+
+    def __post_init__(self):
+        if self.format not in ("auto", *READERS):
+            raise ConfigError(f"Received: format={self.format!r}. Formats: auto, {', '.join(READERS)}.")
+
+    def format_of(self, path):
+        """The format of a file, as set or by its name."""
+        if str(path).startswith(PREFIX):
+            return "tfds"
+        if self.format != "auto":
+            return self.format
+        end = pathlib.Path(str(path).removesuffix(".gz")).suffix
+        if end not in _ENDS:
+            raise ConfigError(f"{path}: no format is known by this name. Set format to one of {', '.join(READERS)}.")
+        return _ENDS[end]
+
+
+def files_of(folder):
+    """How files of the data set that the model in `folder` was trained on are read; by default as their rows say."""
+    path = pathlib.Path(folder) / OF_MODEL
+    if not path.exists():
+        return FileConfig()
+    try:
+        return from_dict(FileConfig, json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be used: {error}") from None
+
+
+@dataclasses.dataclass
+class Examples:
+    """N rows of a file: `texts`, a tuple of columns, `targets` (None: there are none) and the `places` of the rows."""
+
+    path: str
+    texts: tuple
+    targets: list | None
+    places: list
+    bad: BadRows
+
+    def __len__(self):
+        return len(self.places)
+
+    def take(self, numbers):
+        """The rows of these numbers."""
+
+        def chosen(column):
+            return [column[number] for number in numbers]
+
+        targets = None if self.targets is None else chosen(self.targets)
+        return dataclasses.replace(
+            self, texts=tuple(map(chosen, self.texts)), targets=targets, places=chosen(self.places)
+        )
+
+    def with_targets(self, targets):
+        return dataclasses.replace(self, targets=targets)
+
+    def checked(self, task):
+        """The rows that `task` can learn from; others raise `InputError` with file and place, or are left out."""
+        reason = self._refused(task)
+        if reason is None:
+            return self
+        good = []
+        for number, place in enumerate(self.places):
+            reason = self.take([number])._refused(task)
+            if reason is None:
+                good.append(number)
+            else:
+                self.bad(place, _ROW.sub("", reason).lstrip(",: "))
+        if not good:
+            raise InputError(f"{self.path} has no good row; the first: {self.bad.first}")
+        return self.take(good)
+
+    def _refused(self, task):
+        """Why the task refuses a row, None if it refuses none."""
+        try:
+            task.encode_pairs(self.texts, self.targets)
+        except InputError as error:
+            if _ROW.match(str(error)):
+                return str(error)
+            raise InputError(f"{self.path}: {error}") from None
+        return None
+
+
+def read_examples(path, config, task):
+    """The rows of a file as `Examples`, unchecked but for their form; arguments as for `stream_rows`."""
+    bad = BadRows(path, config.skip_bad_rows)
+    rows = list(stream_rows(path, config, task, bad))
+    if not rows:
+        raise InputError(f"{path} has no good row; the first: {bad.first}" if bad.count else f"{path} has no rows.")
+    places, texts, targets = zip(*rows, strict=True)
+    columns = tuple(list(column) for column in zip(*texts, strict=True))
+    return Examples(str(path), columns, None if targets[0] is None else list(targets), list(places), bad)
+
+
+def stream_rows(path, config, task, bad, with_target=True):
+    """Streams the rows of a file: (place, texts in order, what is right).
+
+    Args:
+        path: a file, or "tfds:NAME:SPLIT".
+        config: `FileConfig`.
+        task: the model or its class, whose `TEXTS` are the columns where the config names none.
+        bad: `BadRows` for the path.
+        with_target: whether rows without what is right are bad; it is None for all where no column has it.
+    """
+    columns = None
+    for place, row in _rows(path, config, bad):
+        if columns is None:
+            columns, target = _columns(path, row, config, task, with_target)
+        if missing := [name for name in (*columns, target) if name is not None and row.get(name) is None]:
+            bad(place, f"it has no {missing[0]!r}; it has: {', '.join(row)}")
+        else:
+            yield place, tuple(row[name] for name in columns), row.get(target)
+
+
+def _rows(path, config, bad):
+    format = config.format_of(path)
+    if format == "squad":
+        return read_squad(path, bad, config.find_answers)
+    if format == "conll":
+        return read_conll(path, bad, *(config.columns[:1] or ("0",)), config.target or "-1")
+    return READERS[format](path, bad)
+
+
+def _columns(path, row, config, task, with_target):
+    """The names of the columns of texts, and that of the target, None where it is not asked for or not there."""
+    format = config.format_of(path)
+    if _TASK_OF.get(format, task.TASK) != task.TASK:
+        raise InputError(
+            f"{path} is read as {format}, which is for {_TASK_OF[format]}; the model's task is {task.TASK}. "
+            "Give a file for that task, or set format."
+        )
+    if format == "conll":
+        columns, target = ("words",), "tags"
+    elif format == "squad":
+        columns, target = ("question", "context"), "answers"
+    else:
+        columns = config.columns or _usual_columns(row, task)
+        target = config.target or next((name for name in _TARGETS if name in row), None)
+    target = target if with_target else None
+    for name in (*columns, target):
+        if name is not None and name not in row:
+            raise InputError(
+                f"{path} has no column {name!r}; it has: {', '.join(row)}. Name them with columns and target."
+            )
+    return columns, target
+
+
+def _usual_columns(row, task):
+    if "words" in row and task.TASK == "tagging":
+        return ("words",)
+    if task.TASK == "embedding":  # learns from several texts a row
+        return tuple(name for name in ("text", "text_pair", "negative") if name in row) or task.TEXTS
+    return tuple(name for name in task.TEXTS if name in row or name not in task.OPTIONAL_TEXTS)

@@ -1,0 +1,28 @@
+"""Ids outside their table: an error on every backend, where a lookup or a one-hot row would go on with NaN or zeros."""
+
+import functools
+
+import keras
+
+from bert_tf.core.errors import InputError
+
+
+def check_ids(name, ids, limit):
+    """Raises `InputError` where `ids` are not all in [0, limit), if their values can be seen.
+
+    In a compiled step they cannot. On JAX, whose lookup gives NaN, the check is then called back from the device;
+    TensorFlow's lookup raises by itself on CPUs, but under XLA and on GPUs it takes another row. What a tokenizer
+    gives is always in the table, because vocabulary and table are compared whenever a model is opened or saved.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.debug.callback(functools.partial(_check, name, limit=limit), ids)
+    elif hasattr(ids, "numpy"):
+        _check(name, ids.numpy(), limit)
+
+
+def _check(name, ids, limit):
+    if ids.size and (ids.min() < 0 or ids.max() >= limit):
+        worst = ids.min() if ids.min() < 0 else ids.max()
+        raise InputError(f"Received: {name} with {worst}. They must be in 0 to {limit - 1}.")

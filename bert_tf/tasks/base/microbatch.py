@@ -1,0 +1,67 @@
+"""A model asked about many rows: some at a time, those of about one length together; TensorFlow ops only."""
+
+import tensorflow as tf
+
+from bert_tf.core import features
+
+# N rows, S positions of a row
+
+ROWS = 32  # at once
+BUCKET = 8  # pieces: rows are as long as a multiple of them, so that a server sees few shapes
+
+
+def call_in_parts(call, inputs, longest, rows=ROWS, dtypes=tf.float32, per_piece=False):
+    """`call(inputs)`, on about `rows` rows at a time at most: that bounds the memory, and little of it is padding.
+
+    Args:
+        call: from {name: [n, ...]} to a tensor [n, ...] or a dict of them.
+        inputs: integer tensors [N, ...]; the encoder's, [N, ..., S], are cut to the longest row of a part.
+        longest: pieces that the model's rows have at most.
+        dtypes: what `call` returns.
+        per_piece: whether that is [n, S, ...]; 0 stands beyond a part's rows.
+    """
+    count, length = (tf.shape(inputs[features.INPUT_IDS])[axis] for axis in (0, -1))
+    width = _bucket(length, tf.maximum(length, longest))
+    order = tf.argsort(_lengths(inputs), stable=True)
+    parts = tf.maximum(1, -(-count // rows))
+    size = -(-count // parts)
+
+    def split(name, value):
+        more = [[0, parts * size - count], *([[0, 0]] * (value.shape.rank - 1))]
+        if name in features.ENCODER_INPUTS:
+            more[-1] = [0, width - length]
+        value = tf.pad(tf.gather(value, order), more)
+        return tf.reshape(value, tf.concat([[parts, size], tf.shape(value)[1:]], 0))
+
+    def call_part(part):
+        own = _bucket(tf.reduce_max(_lengths(part)), width)
+        outputs = call(
+            {name: value[..., :own] if name in features.ENCODER_INPUTS else value for name, value in part.items()}
+        )
+        if not per_piece:
+            return outputs
+        return tf.nest.map_structure(
+            lambda value: tf.pad(value, [[0, 0], [0, width - own], *([[0, 0]] * (value.shape.rank - 2))]), outputs
+        )
+
+    split = {name: split(name, value) for name, value in inputs.items()}
+    outputs = tf.map_fn(call_part, split, fn_output_signature=dtypes, parallel_iterations=1)
+    places = tf.math.invert_permutation(order)
+
+    def join(value):
+        value = tf.reshape(value, tf.concat([[parts * size], tf.shape(value)[2:]], 0))
+        value = tf.gather(value[:count], places)
+        return value[:, :length] if per_piece else value
+
+    return tf.nest.map_structure(join, outputs)
+
+
+def _lengths(inputs):
+    """Positions up to the last piece in each of the rows, or in the longest of a row's texts, int32 [N]."""
+    mask = inputs[features.INPUT_MASK]
+    ends = mask * tf.range(1, tf.shape(mask)[-1] + 1, dtype=mask.dtype)
+    return tf.reduce_max(tf.reshape(ends, [tf.shape(mask)[0], -1]), 1)
+
+
+def _bucket(length, most):
+    return tf.minimum(BUCKET * -(-tf.maximum(length, 1) // BUCKET), most)  # of no rows the longest is negative

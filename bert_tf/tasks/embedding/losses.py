@@ -1,0 +1,57 @@
+"""What embeddings are trained by: scores of pairs, pairs among other pairs, or triplets (Reimers and Gurevych 2019)."""
+
+import keras
+from keras import ops
+
+from bert_tf.modeling.layers.pooling import normalize
+
+# N rows, T texts a row (2 of a pair, 3 with a text that does not belong), D dimensions
+
+
+class SimilarityLoss(keras.losses.Loss):
+    """The squared difference of a pair's cosine similarity and its score [N] (section 3, regression objective)."""
+
+    def call(self, y_true, y_pred):
+        first, second = normalize(y_pred[:, 0]), normalize(y_pred[:, 1])  # [N, D]
+        return ops.square(ops.sum(first * second, -1) - ops.reshape(ops.cast(y_true, "float32"), (-1,)))
+
+
+class InBatchLoss(keras.losses.Loss):
+    """Cross-entropy of finding each row's second text by its first among all texts but the firsts of the batch.
+
+    (Henderson et al. 2017, section 4.4.) The more rows a batch has, the harder. The third texts of triplets are among
+    those to choose from. `y_true` [N] numbers the second texts: where one comes twice, its other place is no mistake.
+    Similarities are cosines times `scale`.
+    """
+
+    def __init__(self, scale=20.0, name="in_batch_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.scale = scale
+
+    def call(self, y_true, y_pred):
+        vectors = normalize(y_pred)  # [N, T, D]
+        texts = ops.concatenate([vectors[:, i] for i in range(1, vectors.shape[1])])  # [N * (T - 1), D]
+        logits = self.scale * ops.matmul(vectors[:, 0], ops.transpose(texts))  # [N, N * (T - 1)]
+        numbers = ops.reshape(y_true, (-1,))
+        count = ops.shape(numbers)[0]
+        twice = ops.cast(ops.equal(numbers[:, None], numbers[None]), "float32") - ops.eye(count)  # [N, N]
+        blank = ops.zeros((count, ops.shape(texts)[0] - count))
+        logits = logits - 1e9 * ops.concatenate([twice, blank], 1)
+        return keras.losses.sparse_categorical_crossentropy(ops.arange(count), logits, from_logits=True)
+
+
+class TripletLoss(keras.losses.Loss):
+    """How far the third text is short of being `margin` further away than the second (section 3, triplet objective)."""
+
+    def __init__(self, margin=1.0, name="triplet_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.margin = margin
+
+    def call(self, y_true, y_pred):
+        near, far = (_distance(y_pred[:, 0], y_pred[:, i]) for i in (1, 2))
+        return ops.relu(near - far + self.margin)
+
+
+def _distance(first, second):
+    """Euclidean, [N]; never quite 0, where its gradient is not defined."""
+    return ops.sqrt(ops.maximum(ops.sum(ops.square(first - second), -1), 1e-12))

@@ -1,0 +1,41 @@
+"""Tells whether one text follows another, with a pretrained model (Devlin et al. 2019, section 3.1)."""
+
+import tensorflow as tf
+from keras import ops
+
+from bert_tf.core import features
+from bert_tf.tasks.base.pretrained_head_task import PretrainedHeadTask
+
+# N pairs
+
+
+class NextSentence(PretrainedHeadTask):
+    """The next sentence head of a pretrained model: pairs of texts to float32 logits [N, 2], 0 = really next.
+
+    Args:
+        tokenizer: a `Tokenizer`.
+        max_length: pieces a row at most; None: all positions of the encoder.
+        encoder: the fields of `EncoderConfig`.
+    """
+
+    TASK = "next_sentence"
+    TEXTS = ("text", "text_pair")
+    HEAD = "next_sentence"
+    cls_only = True
+
+    def __init__(self, tokenizer, max_length=None, **encoder):
+        super().__init__(tokenizer, max_length, **encoder)
+        self.next_sentence = self.make_head(2, "next_sentence")
+        self.build()
+
+    def build(self, input_shape=None):
+        self.next_sentence.build((None, self.config.hidden_size))
+
+    def call(self, inputs, training=None):
+        pooled = self.encoder(inputs, training=training, cls_only=self.cls_only)[features.POOLED_OUTPUT]
+        return ops.cast(self.next_sentence(pooled), "float32")
+
+    def answer(self, outputs, inputs):
+        """{"probability": float32 [N]}: that the second text follows the first."""
+        del inputs
+        return {"probability": tf.nn.softmax(outputs)[:, features.IS_NEXT]}

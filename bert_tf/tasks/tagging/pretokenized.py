@@ -1,0 +1,58 @@
+"""Sentences given as lists of words: checked, and cut into pieces of which the first of each word is known."""
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.core.errors import InputError
+
+
+def is_words(texts):
+    """Whether `texts` are lists of words, and not strings."""
+    if isinstance(texts, tf.RaggedTensor):
+        return True
+    return isinstance(texts, list | tuple) and any(isinstance(sentence, list | tuple) for sentence in texts[:1])
+
+
+def as_words(sentences, allow_empty=True):
+    """Lists of words as strings, ragged [N, (words)]; what is no word, or no sentence, raises with its row."""
+    if isinstance(sentences, tf.RaggedTensor):
+        return sentences
+    for row, sentence in enumerate(sentences):
+        if not isinstance(sentence, list | tuple):
+            raise InputError(f"Row {row}: {sentence!r} is no list of words.")
+        if strange := [word for word in sentence if not isinstance(word, str | bytes)]:
+            raise InputError(f"Row {row}: the word {strange[0]!r} is no string.")
+        if not sentence and not allow_empty:
+            raise InputError(f"Row {row} has no words.")
+    words = np.array([word for sentence in sentences for word in sentence], dtype=object)
+    return tf.RaggedTensor.from_row_lengths(tf.constant(words, tf.string), [len(sentence) for sentence in sentences])
+
+
+def cut_words(tokenizer, words):
+    """Pieces of words [N, (words)], and the number of the word in its sentence for each, ragged [N, (pieces)] both.
+
+    A word that gives no piece, of control characters alone, stands as [UNK]: every word has a piece.
+    """
+    pieces = tokenizer(words.values)  # [all words, (pieces)]
+    lacking = tf.cast(pieces.row_lengths() == 0, tf.int64)
+    unknown = tf.fill([tf.reduce_sum(lacking)], tokenizer.unk_id)
+    pieces = tf.concat([pieces, tf.RaggedTensor.from_row_lengths(unknown, lacking)], 1)
+    numbers = tf.ragged.range(tf.cast(words.row_lengths(), tf.int32)).values
+    numbers = pieces.with_values(tf.gather(numbers, pieces.value_rowids()))
+    return tuple(words.with_values(values).merge_dims(1, 2) for values in (pieces, numbers))
+
+
+def begins_of_words(numbers):
+    """Whether a word begins at each piece, bool [pieces], given the numbers of words as `cut_words` gives them."""
+    texts, words = numbers.value_rowids(), numbers.values
+    changes = (texts[1:] != texts[:-1]) | (words[1:] != words[:-1])
+    return tf.concat([tf.ones_like(words[:1], tf.bool), changes], 0)
+
+
+def as_python(texts):
+    """Texts or lists of words, tensors too, as Python strings; invalid bytes as the tokenizer reads them."""
+    if tf.is_tensor(texts):
+        texts = texts.to_list() if isinstance(texts, tf.RaggedTensor) else texts.numpy().tolist()
+    if isinstance(texts, str | bytes):
+        return texts if isinstance(texts, str) else texts.decode("utf-8", "replace")
+    return [as_python(text) for text in texts]

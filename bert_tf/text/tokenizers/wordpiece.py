@@ -1,0 +1,188 @@
+"""The tokenizer: text to ids exactly as google-research/bert computes them, as TensorFlow ops."""
+
+import concurrent.futures
+import functools
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from bert_tf.core import features
+from bert_tf.core.config import TextConfig
+from bert_tf.text.tokenizers import vocabulary as vocabulary_file
+from bert_tf.text.tokenizers.detokenize import readable
+from bert_tf.text.tokenizers.fast_wordpiece import Rewriter
+from bert_tf.text.tokenizers.normalizer import Normalizer
+
+_MOST_BYTES = 4  # of a character
+_STRETCH = 4096  # texts that one thread takes at a time
+
+
+class Tokenizer(tf.Module):
+    """Turns texts into the ids of word pieces; one object for eager code, `tf.data`, `tf.function` and SavedModels.
+
+    Gives the ids of google-research/bert, tokenization.py, `FullTokenizer`, as Python 3.11 (Unicode 14.0) runs it.
+
+    Args:
+        vocabulary: the pieces; their places are the ids. `InputError` where it is not one (vocabulary.py).
+        config: a `TextConfig`.
+    """
+
+    def __init__(self, vocabulary, config=None):
+        super().__init__()
+        vocabulary = list(vocabulary)
+        vocabulary_file.check_vocabulary(vocabulary)
+        self.config = config or TextConfig()
+        self._pieces = np.array(vocabulary)
+        self._normalizer = Normalizer(self.config)
+        self._rewriter = Rewriter(self.config, vocabulary)
+
+    @classmethod
+    def from_file(cls, path, **settings):
+        """Opens a vocabulary file (one piece a line); `settings` are the fields of `TextConfig`."""
+        return cls(vocabulary_file.read_vocabulary(path), TextConfig(**settings))
+
+    def save(self, path):
+        """Writes the vocabulary to `path`, one piece a line; the settings are for the caller to keep."""
+        vocabulary_file.write_vocabulary(path, self.vocabulary)
+
+    def __call__(self, texts):
+        """Ids of texts.
+
+        Args:
+            texts: strings [N], or one string; UTF-8, where invalid bytes are dropped.
+
+        Returns:
+            int32 ragged tensor [N, (pieces)], for one string a tensor [pieces]; no `[CLS]` or `[SEP]` is added.
+        """
+        texts = _as_strings(texts)
+        if texts.shape.rank == 0:
+            return self(texts[tf.newaxis]).values
+        with tf.device("CPU"):  # string ops have no other kernels; the integer ops between them should not travel
+            if tf.executing_eagerly() and len(texts) > _STRETCH:
+                with concurrent.futures.ThreadPoolExecutor() as threads:
+                    return tf.concat(list(threads.map(self, _stretches(texts))), 0)
+            return self._tokenize(self._rewriter.protect(texts))
+
+    def with_offsets(self, texts):
+        """Ids of texts and where each piece stands.
+
+        Args:
+            texts: strings [N], or one string, as for `__call__`.
+
+        Returns:
+            (ids, starts, ends), int32 ragged tensors [N, (pieces)]. Starts and ends count characters (code points;
+            a run of invalid bytes counts as its replacement characters) of the text as given: `text[start:end]`.
+            An accent that is written apart and stripped belongs to the letter before it.
+        """
+        texts = _as_strings(texts)
+        if texts.shape.rank == 0:
+            return tuple(x.values for x in self.with_offsets(texts[tf.newaxis]))
+        with tf.device("CPU"):
+            words, starts, ends = self._normalizer.words_with_source(self._normalizer.protect(texts))
+            ids, first_bytes, end_bytes = self._of_words.tokenize_with_offsets(words.strings.values)
+            first, last = _piece_characters(words, first_bytes, end_bytes)
+            ids = _joined(words.strings, ids)
+            return ids, ids.with_values(tf.gather(starts, first)), ids.with_values(tf.gather(ends, last))
+
+    def decode(self, ids):
+        """Readable text of ids: one text of a list of ids, a list of texts of a list of lists or a (ragged) tensor."""
+        if isinstance(ids, tf.RaggedTensor | tf.Tensor):
+            ids = ids.to_list() if isinstance(ids, tf.RaggedTensor) else ids.numpy()
+        if len(ids) and np.ndim(ids[0]):
+            return [self.decode(row) for row in ids]
+        return readable(self._pieces[np.asarray(ids, int)])
+
+    @property
+    def vocabulary(self):
+        return self._pieces.tolist()
+
+    @property
+    def vocab_size(self):
+        return len(self._pieces)
+
+    def _id_of(self, piece):
+        found = np.flatnonzero(self._pieces == piece)
+        return int(found[0]) if len(found) else None
+
+    # None where the vocabulary has no such piece.
+    pad_id = property(lambda self: self._id_of(features.PAD))
+    unk_id = property(lambda self: self._id_of(features.UNK))
+    cls_id = property(lambda self: self._id_of(features.CLS))
+    sep_id = property(lambda self: self._id_of(features.SEP))
+    mask_id = property(lambda self: self._id_of(features.MASK))
+
+    def _tokenize(self, texts):
+        ids, starts, ends = _wordpiece(self._models[0]).tokenize_with_offsets(self._rewriter(texts))
+        # The op counts the bytes of a word, the reference its characters; what is too long for the op stays whole.
+        unsettled = tf.reduce_max(ends.values - starts.values) > self.config.max_word_chars
+        if self._rewriter.marks_sigma:
+            unsettled |= tf.reduce_max(ids.values) == self.vocab_size
+        return tf.cond(unsettled, lambda: self._settle(texts), lambda: ids)
+
+    def _settle(self, texts):
+        """Ids of texts in which sigmas may be final, or words be longer in bytes than in characters."""
+        if self._rewriter.marks_sigma:
+            texts = self._rewriter.without_capital_sigma(texts)
+        model, longer = self._models
+        model = tf.tensor_scatter_nd_update(model, *longer)
+        return _wordpiece(model).tokenize(self._rewriter.without_long_words(self._rewriter(texts)))
+
+    @functools.cached_property  # either of these two takes long to make
+    def _models(self):
+        """The model for rewritten texts, and (places, bytes) that allow a word as many bytes as its characters have."""
+        pieces, most = self._rewriter.pieces(self.vocabulary), self.config.max_word_chars
+        model, longer = (_wordpiece_model(pieces, max_bytes) for max_bytes in (most, _MOST_BYTES * most))
+        places = np.flatnonzero(model != longer)
+        with tf.init_scope():  # constants of the process, whichever graph asks for them first
+            return tf.constant(model), (tf.constant(places[:, np.newaxis]), tf.constant(longer[places]))
+
+    @functools.cached_property
+    def _of_words(self):
+        # Of words whose characters were counted already.
+        model = _wordpiece_model(self.vocabulary, _MOST_BYTES * self.config.max_word_chars, no_pretokenization=True)
+        with tf.init_scope():
+            return _wordpiece(tf.constant(model))
+
+
+def _wordpiece(model):
+    return tf_text.FastWordpieceTokenizer(model_buffer=model, token_out_type=tf.int32)
+
+
+def _wordpiece_model(vocabulary, max_bytes, no_pretokenization=False):
+    model = tf_text.build_fast_wordpiece_model(vocabulary, max_bytes, "##", features.UNK, no_pretokenization, False)
+    return np.frombuffer(model, np.uint8)
+
+
+def _stretches(texts):
+    return [texts[i : i + _STRETCH] for i in range(0, len(texts), _STRETCH)]
+
+
+def _as_strings(texts):
+    texts = tf.convert_to_tensor(texts, tf.string)
+    if texts.shape.rank is not None and texts.shape.rank > 1:
+        raise ValueError(f"Received: texts of shape {texts.shape}. Texts are one string or a list of strings.")
+    return texts
+
+
+def _joined(words, pieces):
+    """Pieces of texts, from `words` of texts [N, (words)] and pieces of all words [W, (pieces)]."""
+    # The methods of ragged tensors that do the same add a hundred checking ops, whose cost a `tf.data` iterator that
+    # starts has to bear.
+    splits = tf.gather(pieces.row_splits, words.row_splits)
+    return tf.RaggedTensor.from_row_splits(pieces.values, splits, validate=False)
+
+
+def _piece_characters(words, first_bytes, end_bytes):
+    """First and last character, as places in `words.codes`, of pieces given by their bytes inside their words."""
+    codes = words.codes
+    sizes = 1 + tf.add_n([tf.cast(codes >= limit, tf.int32) for limit in (0x80, 0x800, 0x10000)])  # of UTF-8
+    before = tf.concat([[0], tf.cumsum(sizes)], 0)  # [C + 1] bytes
+    of_byte = tf.repeat(tf.range(tf.size(codes)), sizes)
+    word_bytes = tf.gather(before, words.splits)  # [W + 1]
+    word = first_bytes.value_rowids()  # [pieces]
+    begin = tf.gather(word_bytes, word)
+    # A word given as a whole (unknown, too long, special) was spelled otherwise: its end is taken from the word.
+    is_last = tf.concat([word[1:] != word[:-1], tf.ones_like(word[:1], tf.bool)], 0)
+    end = tf.where(is_last, tf.gather(word_bytes, word + 1), begin + tf.cast(end_bytes.values, tf.int32))
+    return tf.gather(of_byte, begin + tf.cast(first_bytes.values, tf.int32)), tf.gather(of_byte, end - 1)

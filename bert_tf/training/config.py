@@ -1,0 +1,123 @@
+"""Settings of a training run."""
+
+import dataclasses
+
+from bert_tf.core.errors import ConfigError
+from bert_tf.training.distribution.strategies import STRATEGIES
+from bert_tf.training.optimizers.adamw_lamb import OPTIMIZERS
+from bert_tf.training.optimizers.schedules import SHAPES
+from bert_tf.training.precision import POLICIES
+
+_CHOICES = {
+    "optimizer": tuple(OPTIMIZERS),
+    "schedule": SHAPES,
+    "strategy": STRATEGIES,
+    "precision": ("auto", *POLICIES),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained, pretraining and fine-tuning alike (Devlin et al. 2019, A.2 and A.3)."""
+
+    steps: int | None = None  # updates of the weights; either these
+    minutes: float | None = None  # or a time, turned into steps by the speed of the first
+    accumulation_steps: int = 1  # parts that a batch is cut into, to need less memory
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-4
+    schedule: str = "linear"
+    warmup: float = 0.1  # share of the steps
+    cooldown: float = 0.0  # share of the steps in which a constant rate goes down
+    weight_decay: float = 0.01
+    clip_norm: float | None = 1.0
+    bias_correction: bool = True  # False: as Google's code
+    layer_decay: float | None = None
+    seed: int = 0
+    precision: str = "auto"  # mixed_bfloat16 where that is found to be faster, else float32
+    remat: bool = False  # blocks are computed twice, and take less memory
+    strategy: str = "auto"
+    log_every: int = 50  # steps
+    evaluate_every: int = 500
+    evaluate_batches: int = 50  # the most of the held-out data
+    early_stopping: int | None = None  # evaluations without a better one, after which a run ends
+    checkpoint_every: int = 500
+    keep_checkpoints: int = 3  # the newest, and the best beside them
+    blow_up: float = 2.0  # the loss may rise to so many times its lowest, and 1
+    skip_records: int = 100  # damaged ones, before the run stops
+
+    def __post_init__(self):
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ConfigError(f"Received: {name}={getattr(self, name)!r}. {name} is one of {', '.join(known)}.")
+        for name in ("log_every", "evaluate_every", "evaluate_batches", "checkpoint_every", "keep_checkpoints"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be at least 1.")
+        optional = ("steps", "minutes", "clip_norm", "early_stopping")
+        for name in ("accumulation_steps", "learning_rate", "blow_up", *optional):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
+                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be above 0.")
+        if self.warmup < 0 or self.cooldown < 0 or self.warmup + self.cooldown > 1:
+            raise ConfigError(
+                f"Received: warmup={self.warmup}, cooldown={self.cooldown}. They are shares of the steps."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseConfig:
+    """A part of a pretraining run: its records and the rows of a batch, of all workers together."""
+
+    records: str = ""  # folder, files or glob
+    batch_size: int = 32
+    share: float = 1.0  # of the steps
+    pack_length: int | None = None  # several examples are packed into rows of this length
+    buckets: tuple[int, ...] = ()  # or rows are cut to one of these lengths
+    heldout: str | None = None  # records to evaluate on
+
+    def __post_init__(self):
+        if self.batch_size < 1:
+            raise ConfigError(f"Received: batch_size={self.batch_size}. It must be at least 1.")
+        if not 0 < self.share <= 1:
+            raise ConfigError(f"Received: share={self.share}. It is a part of the steps, in (0, 1].")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The model to pretrain: one of a folder, or a new one of these sizes, with the vocabulary of the records."""
+
+    init: str | None = None  # a model's folder
+    vocabulary: str | None = None  # for records that another program wrote
+    lower_case: bool = True  # how that vocabulary is read
+    hidden_size: int = 256
+    num_layers: int = 4
+    num_heads: int = 4
+    intermediate_size: int | None = None  # None: 4 * hidden_size
+    max_positions: int = 512
+    activation: str = "gelu"
+    hidden_dropout: float = 0.1
+    attention_dropout: float = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainConfig:
+    """A pretraining run: `data`, or `phases` one after the other, into the folder `output`."""
+
+    output: str = "runs/pretrain"
+    model: ModelConfig = ModelConfig()
+    data: PhaseConfig = PhaseConfig()
+    phases: tuple[PhaseConfig, ...] = ()
+    training: TrainingConfig = TrainingConfig()
+
+    def check(self):
+        """Raises `ConfigError` unless there is something to train on and an end to it."""
+        for phase in self.all_phases:
+            if not phase.records:
+                raise ConfigError("No records to train on: set data.records=FOLDER, as bert-tf records wrote it.")
+        if abs(sum(phase.share for phase in self.all_phases) - 1) > 1e-6:
+            shares = ", ".join(str(phase.share) for phase in self.all_phases)
+            raise ConfigError(f"Received: phases with the shares {shares}. They must add up to 1.")
+        if (self.training.steps is None) == (self.training.minutes is None):
+            raise ConfigError("Set either training.steps or training.minutes.")
+
+    @property
+    def all_phases(self):
+        return self.phases or (self.data,)

@@ -1,0 +1,64 @@
+"""Several workers on one machine, to try a run of many machines out."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from bert_tf.core.errors import ConfigError
+
+
+def run_workers(count, arguments):
+    """Runs the command line `bert-tf` with `arguments` in `count` processes, each with its TF_CONFIG, and exits.
+
+    A worker that is killed is started again; the chief, whose output is shown, must end well for the run to. The exit
+    code is that of the first worker that fails, 0 if none does.
+    """
+    if count < 1 or "TF_CONFIG" in os.environ:
+        raise ConfigError(f"Received: --workers={count}. It starts that many workers here, and goes without TF_CONFIG.")
+    sys.exit(_run(count, arguments))
+
+
+def _run(count, arguments):
+    ports = free_ports(count)
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+
+    def start(index):
+        config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+        environment = os.environ | {"TF_CONFIG": json.dumps(config)}
+        quiet = subprocess.DEVNULL if index else None
+        return subprocess.Popen([sys.executable, "-m", "bert_tf", *arguments], env=environment, stdout=quiet)
+
+    processes = [start(index) for index in range(count)]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: _pass_on(processes, number))
+    while any(process.poll() is None for process in processes):
+        for index, process in enumerate(processes):
+            if process.poll() == -signal.SIGKILL:
+                print(f"Worker {index} was killed; it is started again.", file=sys.stderr)
+                processes[index] = start(index)
+            elif process.poll():
+                _pass_on(processes, signal.SIGTERM)
+                return process.wait()
+        time.sleep(0.2)
+    return 0
+
+
+def _pass_on(processes, number):
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(number)
+
+
+def free_ports(count):
+    """Ports of this machine that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for opened in sockets:
+        opened.bind(("127.0.0.1", 0))
+    ports = [opened.getsockname()[1] for opened in sockets]
+    for opened in sockets:
+        opened.close()
+    return ports

@@ -1,0 +1,59 @@
+"""Learning rates over the steps of a run: up from 0, then down in one of three shapes."""
+
+import math
+
+import keras
+from keras import ops
+
+from bert_tf.core.errors import ConfigError
+
+SHAPES = ("linear", "cosine", "constant")
+
+
+def make_schedule(name, peak, steps, warmup_steps, cooldown_steps=0, end=0.0):
+    """The `Schedule` of these settings; impossible ones raise `ConfigError`."""
+    if name not in SHAPES:
+        raise ConfigError(f"Received: schedule={name!r}. Schedules: {', '.join(SHAPES)}.")
+    if steps < 1 or min(warmup_steps, cooldown_steps) < 0 or warmup_steps + cooldown_steps > steps:
+        raise ConfigError(
+            f"Received: steps={steps}, warmup_steps={warmup_steps}, cooldown_steps={cooldown_steps}. "
+            "Warm-up and cool-down are parts of the steps."
+        )
+    if cooldown_steps and name != "constant":
+        raise ConfigError(
+            f"Received: schedule={name!r}, cooldown_steps={cooldown_steps}. Only a constant rate has a cool-down: "
+            "the others go down all the way."
+        )
+    return Schedule(name, float(peak), steps, warmup_steps, cooldown_steps, float(end))
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """The rate of a step, a float32 scalar; steps count from 0 and the rate of step `steps` would be `end`.
+
+    Step s of the warm-up has peak * (s + 1) / warmup_steps. Then "linear" goes straight down (Devlin et al. 2019,
+    A.2), "cosine" along half a wave (Loshchilov and Hutter 2017), and "constant" stays until its last
+    `cooldown_steps`, which go straight down (Zhai et al. 2022, section 3.5); without cool-down it stays to the end.
+    """
+
+    def __init__(self, name, peak, steps, warmup_steps, cooldown_steps=0, end=0.0):
+        self.name, self.peak, self.end = name, peak, end
+        self.steps, self.warmup_steps, self.cooldown_steps = steps, warmup_steps, cooldown_steps
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        up = self.peak * (step + 1) / max(self.warmup_steps, 1)
+        down = self.end + (self.peak - self.end) * self._height(self.steps - step)
+        return ops.where(step < self.warmup_steps, up, down)
+
+    def _height(self, left):
+        """From 1 to 0 by the number of steps that are `left`."""
+        if self.name == "constant" and not self.cooldown_steps:
+            return ops.ones_like(left)
+        falling = self.cooldown_steps or self.steps - self.warmup_steps
+        height = ops.clip(left / max(falling, 1), 0.0, 1.0)
+        return (1 - ops.cos(math.pi * height)) / 2 if self.name == "cosine" else height
+
+    def get_config(self):
+        names = ("name", "peak", "steps", "warmup_steps", "cooldown_steps", "end")
+        return {name: getattr(self, name) for name in names}

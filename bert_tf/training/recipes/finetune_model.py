@@ -1,0 +1,51 @@
+"""The model that a fine-tuning run begins with."""
+
+import dataclasses
+
+from bert_tf import weights
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.tasks import TASKS
+from bert_tf.tasks.base.targets import labels_of
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.training.optimizers.layerwise import freeze
+
+
+def with_labels(config, train):
+    """The `FinetuneConfig` with the labels of the training rows, where it names none and the task has some."""
+    task = TASKS[config.task]
+    if config.model.labels or config.task not in ("classification", "tagging") or train.targets is None:
+        return config
+    labels = labels_of(train, config.model.settings(task), config.data.separator)
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, labels=tuple(labels)))
+
+
+def make_model(config, training, encoder=None):
+    """The task model of a `FinetuneConfig`, not compiled, with its lowest layers frozen if the config says so.
+
+    With the `encoder` of another task, which it shares then, its head starts fresh.
+    """
+    task, init = TASKS[config.task], config.model.init
+    settings = config.model.settings(task)
+    checkpoint = weights.read(init)
+    if checkpoint.vocabulary is None:
+        raise InputError(f"{init} has no vocabulary: a task model needs one to read text.")
+    tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.text)
+    if encoder:
+        model = task(tokenizer, dtype=training.precision, encoder=encoder, **settings)
+    elif config.model.fresh:
+        model = task(tokenizer, dtype=training.precision, **(dataclasses.asdict(checkpoint.encoder) | settings))
+    else:
+        _check_sizes(settings, checkpoint.encoder, init)
+        model = task.from_checkpoint(checkpoint, init, training.precision, **settings)
+    if config.freeze_layers is not None:
+        freeze(model, config.freeze_layers)
+    return model
+
+
+def _check_sizes(settings, encoder, init):
+    for name in ("encoder", "hidden_size", "num_layers", "num_heads"):
+        if settings.get(name, getattr(encoder, name)) != getattr(encoder, name):
+            raise ConfigError(
+                f"Received: model.{name}={settings[name]}; the encoder in {init} has {getattr(encoder, name)}. "
+                "Set model.fresh=true to train one of other sizes from nothing."
+            )

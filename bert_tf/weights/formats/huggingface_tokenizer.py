@@ -1,0 +1,87 @@
+"""The tokenizer's files in a Hugging Face folder: vocab.txt, tokenizer.json, tokenizer_config.json."""
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from bert_tf.core import features
+from bert_tf.core.config import TextConfig
+from bert_tf.core.errors import InputError
+from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.weights.encoder_fields import load_json, member, parse, save_json
+
+VOCABULARY, FAST, CONFIG = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
+NO_LIMIT = 10**6  # they write 10**30 where there is no limit
+# Our settings by their names in tokenizer_config.json and in the normalizer of tokenizer.json.
+CONFIG_FIELDS = {
+    "lower_case": "do_lower_case",
+    "strip_accents": "strip_accents",
+    "split_cjk": "tokenize_chinese_chars",
+}
+FAST_FIELDS = {"lower_case": "lowercase", "strip_accents": "strip_accents", "split_cjk": "handle_chinese_chars"}
+
+
+def read(folder):
+    """The `TextConfig` and the pieces; the pieces are None where there are no tokenizer's files.
+
+    Where both files speak of one setting, tokenizer_config.json has the last word, as it has in transformers.
+    """
+    fast = load_json(folder / FAST) if (folder / FAST).exists() else {}
+    settings = load_json(folder / CONFIG) if (folder / CONFIG).exists() else {}
+    normalizer, model = (member(fast, key, {}, folder / FAST) for key in ("normalizer", "model"))
+    values = {"max_word_chars": model.get("max_input_chars_per_word", 100)}
+    values |= {ours: normalizer[theirs] for ours, theirs in FAST_FIELDS.items() if theirs in normalizer}
+    values |= {ours: settings[theirs] for ours, theirs in CONFIG_FIELDS.items() if theirs in settings}
+    text = parse(TextConfig, values, folder / CONFIG)
+    if (folder / VOCABULARY).exists():
+        return text, read_vocabulary(folder / VOCABULARY)
+    return text, _pieces(fast, model, folder / FAST) if fast else None
+
+
+def max_length(folder):
+    """The length that rows are cut to, None where the files do not say or say a number beyond any row."""
+    settings = load_json(folder / CONFIG) if (folder / CONFIG).exists() else {}
+    length = settings.get("model_max_length")
+    return length if isinstance(length, int) and 0 < length < NO_LIMIT else None
+
+
+def write(folder, checkpoint):
+    """Writes all three files for `checkpoint`, whose tokens both kinds of tokenizer of transformers then agree on."""
+    if not checkpoint.vocabulary:
+        return
+    text = checkpoint.text
+    write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
+    _fast_tokenizer(checkpoint.vocabulary, text).save(str(folder / FAST))
+    settings = {theirs: getattr(text, ours) for ours, theirs in CONFIG_FIELDS.items()}
+    tokens = {f"{name.strip('[]').lower()}_token": name for name in features.SPECIAL_TOKENS}
+    length = checkpoint.task.get("max_length", checkpoint.encoder.max_positions)
+    save_json(folder / CONFIG, {"tokenizer_class": "BertTokenizer", "model_max_length": length} | settings | tokens)
+
+
+def _pieces(fast, model, path):
+    if model.get("type", "WordPiece") != "WordPiece":
+        raise InputError(f"{path} holds a {model['type']} vocabulary. BERT's are of type WordPiece.")
+    added = (token for token in member(fast, "added_tokens", [], path) if isinstance(token, dict))
+    ids = member(model, "vocab", {}, path) | {str(token.get("content")): token.get("id") for token in added}
+    if set(ids.values()) != set(range(len(ids))):
+        raise InputError(f"{path}: the ids of its {len(ids)} pieces are not 0 to {len(ids) - 1}.")
+    return sorted(ids, key=ids.get)
+
+
+def _fast_tokenizer(vocabulary, text):
+    ids = {piece: i for i, piece in enumerate(vocabulary)}
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token=features.UNK, max_input_chars_per_word=text.max_word_chars))
+    tokenizer.normalizer = normalizers.BertNormalizer(
+        clean_text=True,
+        handle_chinese_chars=text.split_cjk,
+        strip_accents=text.strip_accents,
+        lowercase=text.lower_case,
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.add_special_tokens([token for token in features.SPECIAL_TOKENS if token in ids])
+    if features.CLS in ids and features.SEP in ids:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]",
+            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+            special_tokens=[(token, ids[token]) for token in (features.CLS, features.SEP)],
+        )
+    return tokenizer

@@ -1,0 +1,60 @@
+"""What sentence-transformers adds to a Hugging Face folder: how the vectors of pieces become one vector of a text."""
+
+from bert_tf.core.errors import InputError
+from bert_tf.weights.encoder_fields import load_json, member, save_json
+
+MODULES, TRANSFORMER, POOLING, NORMALIZE = "modules.json", "sentence_bert_config.json", "1_Pooling", "2_Normalize"
+# Our poolings by their names: one setting in new files, a flag each in old ones.
+POOLINGS = {"cls": "cls", "mean": "mean", "max": "max"}
+FLAGS = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean", "pooling_mode_max_tokens": "max"}
+
+
+def read(folder):
+    """The task "embedding" with pooling, normalisation and length; {} for a folder that is no sentence encoder."""
+    if not (folder / MODULES).exists():
+        return {}
+    path = folder / MODULES
+    modules = {member(module, "type", "", path).rsplit(".", 1)[-1]: module for module in load_json(path, list)}
+    if strange := modules.keys() - {"Transformer", "Pooling", "Normalize"}:
+        raise InputError(f"{path} has a module that cannot be carried over: {', '.join(sorted(strange))}.")
+    task = {"name": "embedding", "pooling": "mean", "normalize": "Normalize" in modules}
+    if "Pooling" in modules:
+        task["pooling"] = _pooling(folder / member(modules["Pooling"], "path", POOLING, path) / "config.json")
+    settings = load_json(folder / TRANSFORMER) if (folder / TRANSFORMER).exists() else {}
+    if length := member(settings, "max_seq_length", 0, folder / TRANSFORMER):
+        task["max_length"] = length
+    return task
+
+
+def write(folder, checkpoint):
+    """Writes the modules of a checkpoint whose task is "embedding", and nothing for any other."""
+    task = checkpoint.task
+    if task.get("name") != "embedding":
+        return
+    modules = [("", "Transformer"), (POOLING, "Pooling"), (NORMALIZE, "Normalize")][: 3 if task["normalize"] else 2]
+    save_json(
+        folder / MODULES,
+        [
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for i, (path, kind) in enumerate(modules)
+        ],
+    )
+    length = task.get("max_length", checkpoint.encoder.max_positions)
+    save_json(folder / TRANSFORMER, {"max_seq_length": length, "do_lower_case": False})
+    for path, _ in modules[1:]:
+        (folder / path).mkdir()
+    flags = {flag: pooling == task["pooling"] for flag, pooling in FLAGS.items()}
+    width = {"word_embedding_dimension": checkpoint.encoder.hidden_size}
+    save_json(folder / POOLING / "config.json", width | flags)
+
+
+def _pooling(path):
+    settings = load_json(path)
+    modes = settings.get(
+        "pooling_mode", [key for key, value in settings.items() if key[:13] == "pooling_mode_" and value]
+    )
+    modes = modes if isinstance(modes, list) else [str(modes)]
+    known = FLAGS | POOLINGS
+    if len(modes) != 1 or modes[0] not in known:
+        raise InputError(f"{path} pools by {' and '.join(map(str, modes)) or 'nothing'}. Known: {', '.join(POOLINGS)}.")
+    return known[modes[0]]

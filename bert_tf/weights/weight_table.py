@@ -1,0 +1,121 @@
+"""Tables of weight names: one list of rows serves reading and writing, and every name is accounted for."""
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+
+import numpy as np
+
+from bert_tf.core.errors import InputError
+from bert_tf.weights.schema import part_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Transform:
+    """An invertible change of an array's layout between their file and ours."""
+
+    to_ours: Callable
+    to_theirs: Callable
+
+
+SAME = Transform(lambda x: x, lambda x: x)
+TRANSPOSED = Transform(np.transpose, np.transpose)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One weight: our name, their name, and how the layouts differ; "{i}" in both names stands for the block."""
+
+    ours: str
+    theirs: str
+    transform: Transform = SAME
+
+
+def linear(ours, theirs, kernel="kernel", bias="bias", transform=SAME):
+    """The two rows of a dense layer."""
+    return [Row(f"{ours}/kernel", f"{theirs}{kernel}", transform), Row(f"{ours}/bias", f"{theirs}{bias}")]
+
+
+def norm(ours, theirs, gamma="gamma", beta="beta"):
+    """The two rows of a layer norm."""
+    return [Row(f"{ours}/gamma", f"{theirs}{gamma}"), Row(f"{ours}/beta", f"{theirs}{beta}")]
+
+
+def projections(ours, theirs, num_heads, kernel="kernel", bias="bias"):
+    """The eight rows of an attention whose kernels and biases they keep by head; "{name}" in `theirs` is replaced."""
+
+    def merge(first):  # the N and H axes, of which the first is number `first`, become one
+        return lambda x: x.reshape(x.shape[:first] + (_merged(x.shape, first, num_heads),) + x.shape[first + 2 :])
+
+    def split(first):
+        return lambda x: x.reshape(x.shape[:first] + (num_heads, -1) + x.shape[first + 1 :])
+
+    into, out_of = Transform(merge(1), split(1)), Transform(merge(0), split(0))  # [D, N, H] and [N, H, D]
+    rows = []
+    for name in ("query", "key", "value"):
+        rows.append(Row(f"{ours}/{name}/kernel", theirs.replace("{name}", name) + kernel, into))
+        rows.append(Row(f"{ours}/{name}/bias", theirs.replace("{name}", name) + bias, out_of))
+    rows.append(Row(f"{ours}/output/kernel", theirs.replace("{name}", "output") + kernel, out_of))
+    rows.append(Row(f"{ours}/output/bias", theirs.replace("{name}", "output") + bias))
+    return rows
+
+
+def expand(rows, num_layers):
+    """The table with the rows of a block repeated for every block."""
+    expanded = [row for row in rows if "{i}" not in row.ours]
+    for i in range(num_layers):
+        expanded += [
+            dataclasses.replace(row, ours=row.ours.replace("{i}", str(i)), theirs=row.theirs.replace("{i}", str(i)))
+            for row in rows
+            if "{i}" in row.ours
+        ]
+    return expanded
+
+
+def read_rows(rows, tensors, ignored=(), required=("encoder",)):
+    """Our weights, float32, from their `tensors`.
+
+    Raises `InputError` for a name that no row and no pattern of `ignored` explains, and for a missing one: the parts
+    in `required` must be there, and every part (encoder, pooler, each head) must be whole or absent.
+    """
+    by_name = {row.theirs: row for row in rows}
+    strange = [name for name in tensors if name not in by_name and not any(part in name for part in ignored)]
+    if strange:
+        raise InputError(f"{len(strange)} unknown weights: {_listed(strange, by_name, 'known')}")
+    present = {part_of(row.ours) for row in rows if row.theirs in tensors} | set(required)
+    missing = [row.theirs for row in rows if part_of(row.ours) in present and row.theirs not in tensors]
+    if missing:
+        raise InputError(f"{len(missing)} weights are missing: {_listed(missing, tensors, 'present')}")
+    return {row.ours: _ours(row, tensors[row.theirs]) for row in rows if row.theirs in tensors}
+
+
+def write_rows(rows, weights):
+    """Their tensors from our `weights`, and a line for each part of ours that no row holds."""
+    by_name = {row.ours: row for row in rows}
+    tensors = {
+        by_name[name].theirs: np.ascontiguousarray(by_name[name].transform.to_theirs(array))
+        for name, array in weights.items()
+        if name in by_name
+    }
+    parts = sorted({part_of(name) for name in weights if name not in by_name})
+    return tensors, [f"{part} has no place in the format and was left out." for part in parts]
+
+
+def _ours(row, tensor):
+    try:
+        return np.ascontiguousarray(row.transform.to_ours(tensor), "float32")
+    except (ValueError, IndexError):
+        raise InputError(f"{row.theirs} has shape {tensor.shape}, which does not fit the settings.") from None
+
+
+def _merged(shape, first, num_heads):
+    if shape[first] != num_heads:
+        raise ValueError(f"{shape[first]} heads in the file, {num_heads} in the settings")
+    return shape[first] * shape[first + 1]
+
+
+def _listed(names, known, what):
+    close = difflib.get_close_matches(names[0], known, n=1)
+    hint = f" The nearest {what} name is {close[0]}." if close else ""
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(names[:8]) + more + "." + hint

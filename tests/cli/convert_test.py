@@ -1,0 +1,46 @@
+"""`bert-tf convert`: what it prints, and its exit codes."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bert_tf import weights
+from tests.weights.samples import make
+
+
+@pytest.fixture
+def folder(tmp_path):
+    weights.write(make("pretrainer"), tmp_path / "model", "huggingface")
+    return tmp_path / "model"
+
+
+def convert(*flags):
+    command = [sys.executable, "-m", "bert_tf", "convert", *map(str, flags)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_convert(folder, tmp_path):
+    result = convert("--input", folder, "--output", tmp_path / "new", "--format", "keras_hub")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[0].endswith("new: keras_hub, 46 weights (encoder, masked_lm, next_sentence).")
+    assert "next_sentence has no place in the format and was left out." in result.stdout
+    assert weights.read(tmp_path / "new").encoder == weights.read(folder).encoder
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (["--format", "onnx"], 2, "Unknown format 'onnx'"),
+        (["--input", "nowhere"], 1, "No such model folder: nowhere"),
+        ([], 1, "exists"),
+        (["size=3"], 2, "size=3"),
+    ],
+)
+def test_failures_are_one_line(folder, flags, code, message):
+    result = convert("--input", folder, "--output", folder, *flags)
+    assert result.returncode == code
+    lines = [line for line in result.stderr.splitlines() if line.startswith("bert-tf:")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert "Traceback" not in result.stderr

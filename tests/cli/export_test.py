@@ -1,0 +1,95 @@
+"""The verb, from its flags to the artifact, and what is said of what cannot be done."""
+
+import json
+import shutil
+
+import absl.flags
+import pytest
+
+from bert_tf.cli.export import export
+from bert_tf.cli.flags import VERBS
+from bert_tf.core.errors import ConfigError, InputError
+
+
+@pytest.fixture(scope="module")
+def folder(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    model.save_pretrained(folder)
+    return folder
+
+
+def run(*overrides, **flags):
+    values = absl.flags.FlagValues()
+    for flag in VERBS["export"].flags:
+        flag.define(values)
+    values(["bert-tf", *(f"--{name}={value}" for name, value in flags.items())])
+    export(values, overrides)
+
+
+def test_tflite_is_scored_on_a_file(folder, tmp_path, capsys):
+    """It is read as the model's own data set, and otherwise as the command line says."""
+    rows, path = tmp_path / "rows.tsv", tmp_path / "docs.tflite"
+    rows.write_text("label\tsentence\nx\tgood\n1\tbad\n", encoding="utf-8")
+    flags = {"output": path, "format": "tflite", "length": "16,48", "accuracy_data": rows, "max_drop": 100.0}
+    trained = shutil.copytree(folder, tmp_path / "trained")
+    (trained / "data.json").write_text('{"columns": ["sentence"], "target": "grade"}')
+    with pytest.raises(InputError, match="grade"):
+        run(model=trained, **flags)
+    run("data.target=label", model=trained, **flags)
+    assert json.loads(path.with_suffix(".json").read_text())["score"]["rows"] == 2
+    printed = capsys.readouterr().out
+    assert "accuracy" in printed
+    assert "48 pieces: outputs within" in printed
+
+
+def test_rows_that_cannot_be_used(folder, tmp_path):
+    rows, path = tmp_path / "rows.tsv", tmp_path / "docs.tflite"
+    rows.write_text("label\ttext\nx\tgood\nstrange\tbad\n", encoding="utf-8")
+    flags = {"model": folder, "output": path, "format": "tflite", "accuracy_data": rows, "max_drop": 100.0}
+    with pytest.raises(InputError, match="rows.tsv, line 3: has the label 'strange'.*--skip_bad_rows"):
+        run(**flags)
+    run(**flags, skip_bad_rows=True)
+    assert json.loads(path.with_suffix(".json").read_text())["score"]["rows"] == 1
+
+
+def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
+    run(model=folder, output=tmp_path, version=3, dtype="bfloat16")
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/3: answers within ")
+    with pytest.raises(InputError, match="3 exists. Leave --version out for the next one, or remove it."):
+        run(model=folder, output=tmp_path, version=3)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"format": "onnx"}, "Received: --format=onnx. Choose saved_model or tflite."),
+        ({"dtype": "int8"}, "Received: --dtype=int8. Choose float32 or bfloat16."),
+        ({"version": -1}, "Received: --version=-1. Versions are numbers from 1 to 92"),
+        ({"version": 2**63}, "Received: --version=92.*; 0 is the next."),
+        ({"quantize": "int8"}, "Received: --quantize with --format=saved_model. It is for tflite alone."),
+        ({"format": "tflite", "attention": True}, "Received: --attention with --format=tflite. It is for saved_model"),
+        ({"format": "tflite", "length": "a"}, "Received: --length=a. Write one number, or several as 32,128."),
+        ({"format": "tflite", "length": "900"}, r"Received: lengths \[900\]. Rows of this model have 4 to 80 pieces."),
+        ({"format": "tflite", "quantize": "int8_full"}, "--calibration FILE"),
+        ({"format": "tflite", "calibration": "a.txt"}, "Received: --calibration with --quantize=int8. Only int8_full"),
+        ({"format": "tflite", "max_drop": 1.0}, "Received: --max_drop without --accuracy_data FILE."),
+    ],
+)
+def test_what_no_command_line_may_say(folder, tmp_path, flags, message):
+    with pytest.raises(ConfigError, match=message):
+        run(model=folder, output=tmp_path / "a", **flags)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_encoder_alone_is_no_task(model, tmp_path):
+    model.encoder.save_pretrained(tmp_path / "encoder", model.tokenizer)
+    with pytest.raises(InputError, match="encoder holds no task model .* becomes one with bert-tf finetune."):
+        run(model=tmp_path / "encoder", output=tmp_path / "a")
+
+
+def test_files_that_are_missing(folder, tmp_path):
+    with pytest.raises(InputError, match="No such file: .*none.tsv"):
+        run(model=folder, output=tmp_path / "a", format="tflite", accuracy_data=tmp_path / "none.tsv")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no model that bert_tf knows"):
+        run(model=tmp_path / "empty", output=tmp_path / "a")

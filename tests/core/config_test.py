@@ -1,0 +1,72 @@
+"""Strict loading, overrides and their messages."""
+
+import dataclasses
+import json
+
+import pytest
+
+from bert_tf.core.config import EncoderConfig, TextConfig, from_dict, load_toml, override
+from bert_tf.core.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    steps: int = 10
+    rate: float = 0.1
+    names: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    training: Inner = Inner()
+    title: str | None = None
+    fast: bool = False
+
+
+def test_overrides_reach_inner_values_with_their_types():
+    config = override(
+        Outer(), ["training.steps=3", "training.rate=1", "title=a b", "fast=true", 'training.names=["x"]']
+    )
+    assert config == Outer(Inner(3, 1.0, ("x",)), "a b", True)
+    assert override(config, ["title=none"]).title is None
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("training.step=3", "Unknown key 'training.step'. Did you mean 'steps'?"),
+        ("training.steps=many", "Received: training.steps='many'. training.steps must be of type int."),
+        ("training.steps=true", "must be of type int"),
+        ("title.x=1", "'title' has no parts"),
+        ("training", "Overrides are written key=value"),
+    ],
+)
+def test_wrong_overrides_say_what_to_do(assignment, message):
+    with pytest.raises(ConfigError, match=message.replace(".", r"\.").replace("?", r"\?")):
+        override(Outer(), [assignment])
+
+
+def test_toml_round_trip(tmp_path):
+    (tmp_path / "a.toml").write_text('title = "t"\n[training]\nsteps = 5\n')
+    config = load_toml(Outer, tmp_path / "a.toml")
+    assert config == Outer(Inner(steps=5), "t")
+    assert from_dict(Outer, json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+def test_wrong_files(tmp_path):
+    with pytest.raises(ConfigError, match="No such config"):
+        load_toml(Outer, tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("title = \n")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load_toml(Outer, tmp_path / "bad.toml")
+    (tmp_path / "key.toml").write_text("[training]\nstep = 1\n")
+    with pytest.raises(ConfigError, match="Unknown key 'training.step'"):
+        load_toml(Outer, tmp_path / "key.toml")
+
+
+def test_impossible_sizes():
+    with pytest.raises(ConfigError, match="hidden_size=100, num_heads=12. hidden_size must be a multiple of num_heads"):
+        EncoderConfig(hidden_size=100)
+    with pytest.raises(ConfigError, match="hidden_dropout=1.5"):
+        EncoderConfig(hidden_dropout=1.5)
+    assert TextConfig().max_word_chars == 200

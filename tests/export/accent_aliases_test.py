@@ -1,0 +1,43 @@
+"""Letters that phones do not read as the model does."""
+
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from bert_tf.core.config import TextConfig
+from bert_tf.export.accent_aliases import read_alike
+from bert_tf.export.litert_model import LiteModel
+from bert_tf.export.tflite import export_tflite
+from bert_tf.tasks import TextClassifier
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from tests.export.conftest import ENCODER
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "caf", "e", "##e", "σ", "ß", "à"]
+
+
+def test_letters_that_stand_for_others():
+    alike = read_alike(Tokenizer(VOCABULARY))
+    assert {alike[piece] for piece in ("é", "É", "ê", "ẽ")} == {VOCABULARY.index("e")}
+    assert {alike[piece] for piece in ("##é", "##É")} == {VOCABULARY.index("##e")}
+    assert (alike["Σ"], alike["ẞ"]) == (VOCABULARY.index("σ"), VOCABULARY.index("ß"))
+    assert not alike.keys() & {*VOCABULARY, "##Σ", "ñ", "À"}  # À is read as a, which is unknown here
+    assert read_alike(Tokenizer(VOCABULARY, TextConfig(lower_case=False))) == {}
+
+
+@pytest.mark.parametrize("quantize", ["none", "int8"])
+def test_a_file_takes_them_for_those(tmp_path, quantize):
+    sizes = ENCODER | {"vocab_size": len(VOCABULARY), "initializer_range": 0.1}
+    keras.utils.set_random_seed(1)
+    model = TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], **sizes)
+    path = tmp_path / "m.tflite"
+    export_tflite(model, path, [8], ["cafe", "σ"], quantize)
+    pieces = zipfile.ZipFile(path).read("vocab.txt").decode().splitlines()
+    assert pieces[: len(VOCABULARY)] == VOCABULARY
+    texts = [["[CLS]", "caf", last, "[SEP]", "[PAD]", "[PAD]", "[PAD]", "[PAD]"] for last in ("##é", "##e", "σ")]
+    ids = np.array([[pieces.index(piece) for piece in text] for text in texts])
+    rows = {"input_ids": ids, "input_mask": (ids > 0).astype(int), "segment_ids": np.zeros_like(ids)}
+    strange, plain, other = LiteModel(path)(rows)["probabilities"]
+    np.testing.assert_array_equal(strange, plain)
+    assert abs(plain - other).max() > 1e-3

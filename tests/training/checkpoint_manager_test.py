@@ -1,0 +1,84 @@
+"""Snapshots are whole or not there; a damaged one is set aside; the newest and the best stay."""
+
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+from safetensors import SafetensorError
+
+from bert_tf.core.errors import InputError
+from bert_tf.training.checkpoint_manager import Snapshots
+
+
+@pytest.fixture
+def variables():
+    return {"model/0": keras.Variable([1.0, 2.0]), "optimizer/0": keras.Variable(3, dtype="int64")}
+
+
+def test_what_is_saved_comes_back(tmp_path, variables):
+    snapshots = Snapshots(tmp_path)
+    snapshots.save(7, variables, {"scores": {"loss": 1.5}})
+    variables["model/0"].assign([9.0, 9.0])  # the copy was taken before
+    snapshots.wait()
+    assert snapshots.newest() == 7
+    assert snapshots.about(7)["scores"] == {"loss": 1.5}
+    snapshots.restore(7, variables)
+    np.testing.assert_array_equal(variables["model/0"].numpy(), [1, 2])
+    assert variables["optimizer/0"].numpy() == 3
+
+
+def test_the_newest_and_the_best_stay(tmp_path, variables):
+    snapshots = Snapshots(tmp_path, keep=2)
+    for step, score in enumerate([0.1, 0.9, 0.3, None, 0.5, None], 1):
+        snapshots.save(step, variables, {"score": score})
+    snapshots.wait()
+    assert snapshots.steps() == [2, 5, 6]
+    assert snapshots.best() == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "about", "empty"])
+def test_a_damaged_one_is_set_aside(tmp_path, variables, damage, caplog):
+    snapshots = Snapshots(tmp_path)
+    for step in (1, 2):
+        snapshots.save(step, variables, {})
+    snapshots.wait()
+    folder = tmp_path / "step-00000002"
+    state = folder / "state.safetensors"
+    content = bytearray(state.read_bytes())
+    content[-1] ^= 1
+    {
+        "cut": lambda: state.write_bytes(state.read_bytes()[:-4]),
+        "flipped": lambda: state.write_bytes(content),
+        "about": lambda: (folder / "about.json").write_text("{"),
+        "empty": state.unlink,
+    }[damage]()
+    assert snapshots.newest() == 1
+    assert (tmp_path / "damaged-step-00000002").exists()
+    assert "set aside" in caplog.text
+
+
+def test_what_a_kill_left_half_written_is_cleared(tmp_path):
+    (tmp_path / ".step-00000003.123.tmp").mkdir()
+    assert Snapshots(tmp_path).newest() == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_workers_that_do_not_write_change_nothing(tmp_path, variables):
+    (tmp_path / ".step-00000003.123.tmp").mkdir()
+    snapshots = Snapshots(tmp_path, writes=False)
+    snapshots.save(1, variables, {})
+    snapshots.wait()
+    assert [path.name for path in tmp_path.iterdir()] == [".step-00000003.123.tmp"]
+
+
+def test_a_failure_to_write_is_told(tmp_path, variables, monkeypatch):
+    def full(*arguments):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("bert_tf.training.checkpoint_manager.safetensors.save_file", full)
+    snapshots = Snapshots(tmp_path)
+    snapshots.save(1, variables, {})
+    with pytest.raises(InputError, match="step 1 cannot be written: .*No space left"):
+        snapshots.wait()
+    assert not list(pathlib.Path(tmp_path).glob("*"))

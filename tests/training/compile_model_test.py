@@ -1,0 +1,19 @@
+"""Every setting of the optimizer reaches it."""
+
+from bert_tf.modeling.pretrainer import BertPretrainer
+from bert_tf.training.compile_model import compile_model
+from bert_tf.training.config import TrainingConfig
+
+OTHERS = {"weight_decay": 0.3, "bias_correction": False, "layer_decay": 0.9}
+
+
+def test_settings_reach_the_optimizer():
+    model = BertPretrainer(
+        vocab_size=11, hidden_size=8, num_layers=1, num_heads=2, intermediate_size=8, max_positions=4
+    )
+    training = TrainingConfig(steps=10, optimizer="lamb", clip_norm=2.0, accumulation_steps=2, remat=True, **OTHERS)
+    compile_model(model, training)
+    found = model.optimizer.get_config()
+    assert {name: found[name] for name in OTHERS} == OTHERS
+    assert (found["name"], found["global_clipnorm"]) == ("lamb", 2.0)
+    assert (model.accumulation_steps, model.encoder.remat) == (2, True)

@@ -1,0 +1,111 @@
+"""A small encoder's folder, files of toy data, and fine-tuning runs on them."""
+
+import contextlib
+import functools
+import json
+
+import keras
+import pytest
+
+from bert_tf.modeling.families.bert import BertEncoder
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.training.callbacks.run_callbacks import Guard
+from bert_tf.training.recipes.finetune import finetune
+from bert_tf.training.recipes.finetune_config import DataConfig, FinetuneConfig, FinetuneTraining, ModelConfig
+from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
+
+# A run for each kind of task: what `run` is given.
+TOYS = {
+    "classes": {"file": "classes.tsv", "epochs": 8},
+    "labels": {"file": "labels.tsv", "epochs": 24, "model": {"problem_type": "multi_label_classification"}},
+    "scores": {
+        "file": "scores.tsv",
+        "epochs": 12,
+        "data": {"columns": ("a", "b"), "target": "score"},
+        "model": {"problem_type": "regression", "pooling": "mean"},
+    },
+    "tags": {"file": "tags.bio", "epochs": 12, "task": "tagging", "model": {"scheme": "BIOES"}},
+    "questions": {
+        "file": "questions.json",
+        "epochs": 12,
+        "task": "question_answering",
+        "model": {"max_length": 12},
+    },
+    "pairs": {"file": "pairs.tsv", "epochs": 12, "task": "embedding", "model": {"objective": "contrastive"}},
+}
+TRAINING = {"learning_rate": 0.01, "precision": "float32", "strategy": "one"}
+QUESTION = {"question": "is the film", "context": "the film is bad", "answers": [{"text": "bad", "answer_start": 12}]}
+
+
+@pytest.fixture(scope="session")
+def init(tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("init") / "encoder"
+    BertEncoder(**SIZES | {"hidden_dropout": 0.1}).save_pretrained(folder, Tokenizer(VOCABULARY))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory):
+    """Files of toy problems, one for each kind of task."""
+    folder = tmp_path_factory.mktemp("toys")
+    rows = list(zip(TEXTS, LABELS, strict=True))
+
+    def write(name, lines):
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    write("classes.tsv", ["label\ttext", *(f"{label}\t{text}" for text, label in rows)])
+    write("labels.tsv", ["labels\ttext", *(f"{label},{'film' * ('film' in text)}\t{text}" for text, label in rows)])
+    write("scores.tsv", ["score\ta\tb", *(f"{5 * (text == 'good')}\tgood\t{text}" for text, _ in rows)])
+    write("pairs.tsv", ["text\ttext_pair", *(f"{text}\t{text}" for text, _ in rows)])
+    tag = {"good": "B-UP", "bad": "B-DOWN"}
+    write("tags.bio", [line for text, _ in rows for line in [*(f"{w}\t{tag.get(w, 'O')}" for w in text.split()), ""]])
+    question = {"id": "q", "question": QUESTION["question"], "answers": QUESTION["answers"]}
+    paragraphs = [{"context": QUESTION["context"], "qas": [question | {"id": f"q{i}"}]} for i in range(16)]
+    write("questions.json", [json.dumps({"data": [{"paragraphs": paragraphs}]})])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(init, toys, tmp_path_factory):
+    """Fine-tunes on a toy file: settings of `FinetuneConfig` and its parts to the run's folder and what it returns."""
+
+    def start(file, output=None, data=(), model=(), training=(), **settings):
+        output = output or tmp_path_factory.mktemp("run") / "run"
+        config = FinetuneConfig(
+            output=str(output),
+            data=DataConfig(folder=str(toys), train=file, heldout=file, **dict(data)),
+            model=ModelConfig(init=str(init), **dict(model)),
+            training=FinetuneTraining(**TRAINING | dict(training)),
+            **{"batch_size": 8, "epochs": 4} | settings,
+        )
+        return output, finetune(config)
+
+    return start
+
+
+@pytest.fixture
+def killed_at_step_5(monkeypatch):
+    """A context in which a run is killed after its fifth step, and has to be."""
+
+    @contextlib.contextmanager
+    def context():
+        with monkeypatch.context() as patched:
+            count = Guard.on_train_batch_end
+
+            def die(guard, batch, logs=None):
+                count(guard, batch, logs)
+                if guard.run.step == 5:
+                    raise RuntimeError("killed")
+
+            patched.setattr(Guard, "on_train_batch_end", die)
+            with pytest.raises(RuntimeError, match="killed"):
+                yield
+
+    return context
+
+
+@pytest.fixture(scope="session")
+def toy(run):
+    """(run folder, results) of one of `TOYS`, trained once for all tests."""
+    return functools.cache(lambda name: run(**TOYS[name]))

@@ -1,0 +1,180 @@
+"""Fine-tuning from files: every kind of task, what a run leaves, resuming, stopping, freezing, seeds."""
+
+import json
+
+import numpy as np
+import pytest
+
+import bert_tf
+from bert_tf import weights as checkpoints
+from bert_tf.core.config import load_toml, override
+from bert_tf.core.errors import ConfigError
+from bert_tf.training.callbacks.metrics_logger import read_metrics
+from bert_tf.training.callbacks.run_callbacks import Guard
+from bert_tf.training.recipes.finetune import Unfreeze, summarize
+from bert_tf.training.recipes.finetune_config import FinetuneConfig
+from bert_tf.training.recipes.finetune_data import read_rows
+
+
+def weights(folder):
+    return checkpoints.read(folder / "model").weights
+
+
+def test_a_run_leaves_the_best_model_and_how_it_came_about(toy):
+    folder, results = toy("classes")
+    assert results["scores"]["accuracy"] == 1.0
+    assert sorted(path.name for path in folder.iterdir() if path.name != "logs") == [
+        "curves.png",
+        "metrics.json",
+        "metrics.jsonl",
+        "model",
+        "settings.json",
+    ]
+    heldout = [
+        line["heldout_accuracy"] for line in read_metrics(folder / "metrics.jsonl") if "heldout_accuracy" in line
+    ]
+    assert len(heldout) == 8
+    assert results["best_step"] == 4 * (1 + heldout.index(1.0))  # the first of the best
+    model = bert_tf.load(folder / "model")
+    assert model.labels == ["neg", "pos"]
+    assert [answer["label"] for answer in model.predict_text(["good", "the film is bad"])] == ["pos", "neg"]
+    card = (folder / "model/README.md").read_text()
+    assert "classes.tsv (32 rows, 0 bad ones left out)" in card
+    assert "| accuracy | 1 |" in card
+
+
+def test_a_finished_run_is_left_as_it_is(toy, run, monkeypatch):
+    folder, results = toy("classes")
+    monkeypatch.setattr(Guard, "on_train_batch_end", None)  # would be called
+    assert run("classes.tsv", output=folder, epochs=8)[1] == results
+    with pytest.raises(ConfigError, match="a run with other settings: epochs"):
+        run("classes.tsv", output=folder, epochs=9)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(run, tmp_path, killed_at_step_5):
+    settings = {"epochs": 2, "training": {"checkpoint_every": 3, "keep_checkpoints": 9}}
+    run("classes.tsv", tmp_path / "whole", **settings)
+    with killed_at_step_5():
+        run("classes.tsv", tmp_path / "killed", **settings)
+    assert not (tmp_path / "killed/model").exists()
+    run("classes.tsv", tmp_path / "killed", **settings)
+    whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert whole.keys() == killed.keys()
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, killed[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "least"),
+    [
+        ("labels", "micro_f1", 0.9),
+        ("scores", "spearman", 0.7),
+        ("tags", "f1", 0.9),
+        ("questions", "f1", 1.0),
+        ("pairs", "mrr", 0.9),
+    ],
+)
+def test_every_kind_of_task_learns_its_toy(name, metric, least, toy):
+    folder, results = toy(name)
+    assert results["metric"] == metric
+    assert results["scores"][metric] >= least
+    assert results["task"] == bert_tf.load(folder / "model").TASK
+
+
+def test_a_baseline_takes_the_vocabulary_alone(run):
+    model = {"encoder": "bilstm", "fresh": True, "num_layers": 1, "num_heads": 2, "hidden_size": 32}
+    folder, _ = run("classes.tsv", model=model, epochs=1)
+    assert bert_tf.load(folder / "model").encoder.lstms[0].forward_layer.units == 16
+    with pytest.raises(ConfigError, match=r"model.hidden_size=32; the encoder in .* has 16. Set model.fresh=true"):
+        run("classes.tsv", model={"hidden_size": 32})
+
+
+def test_frozen_layers_stay_as_they_are(run, init):
+    before = checkpoints.read(init).weights
+    folder, _ = run("classes.tsv", freeze_layers=1, epochs=1)
+    after = weights(folder)
+    changed = {name for name, value in before.items() if not np.array_equal(value, after[name])}
+    assert changed == {"encoder/pooler/kernel", "encoder/pooler/bias"}
+
+
+def test_layers_are_set_free_one_epoch_after_the_other(run, monkeypatch):
+    free = []
+    begin = Unfreeze.on_train_batch_begin
+
+    def look(callback, batch, logs=None):
+        begin(callback, batch, logs)
+        free.append((callback.model.optimizer.layer_rates.numpy() > 0).tolist())
+
+    monkeypatch.setattr(Unfreeze, "on_train_batch_begin", look)
+    run("classes.tsv", gradual_unfreezing=True, epochs=3)
+    head, block, everything = [False, False, True], [False, True, True], [True] * 3
+    assert free == [head] * 4 + [block] * 4 + [everything] * 4
+
+
+def test_a_run_that_gets_no_better_stops_early(run):
+    training = {"learning_rate": 1e-12, "early_stopping": 2}
+    folder, results = run("classes.tsv", epochs=9, training=training)
+    assert (results["steps"], results["best_step"]) == (12, 4)
+    assert (folder / "model").exists()
+
+
+def test_several_seeds_give_a_mean_and_a_deviation(run):
+    folder, results = run("classes.tsv", epochs=1, seeds=2, training={"seed": 3})
+    runs = [json.loads((folder / f"seed-{seed}/metrics.json").read_text()) for seed in (3, 4)]
+    assert results == summarize(runs) == json.loads((folder / "metrics.json").read_text())
+    a, b = (result["scores"]["accuracy"] for result in runs)
+    assert results["seeds"] == [3, 4]
+    assert results["scores"]["accuracy"] == pytest.approx((a + b) / 2)
+    assert results["deviations"]["accuracy"] == pytest.approx(abs(a - b) / 2**0.5)
+
+
+def test_held_out_rows_may_be_a_share(toys):
+    config = override(
+        FinetuneConfig(), [f"data.folder={str(toys)!r}", "data.train=classes.tsv", "data.heldout_share=0.25"]
+    )
+    train, heldout = read_rows(config)
+    assert (len(train), len(heldout)) == (24, 8)
+    assert set(train.places).isdisjoint(heldout.places)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["task=clasification"], "Received: task='clasification'. Tasks: classification"),
+        (["data.train=''"], "set data.train=FILE"),
+        (["data.heldout=none"], "Set either data.heldout=FILE or data.heldout_share"),
+        (["model.init=none"], "name a model's folder with --init"),
+        (["epochs=0"], "epochs must be above 0"),
+        (["training.minutes=3"], "Received: training.minutes=3.0. Set epochs"),
+        (["training.evaluate_batches=3"], "All held-out rows are scored"),
+        (["model.scheme=IOB1"], "model.scheme='IOB1'. classification has no such setting"),
+        (["gradual_unfreezing=true", "freeze_layers=1"], "Set either freeze_layers or gradual_unfreezing"),
+    ],
+)
+def test_impossible_settings_are_refused_before_anything_is_read(settings, message):
+    config = FinetuneConfig()
+    config = override(config, ["data.train=a.tsv", "data.heldout=b.tsv", "model.init=nowhere", *settings])
+    with pytest.raises(ConfigError, match=message):
+        config.check()
+
+
+def test_all_configs_can_be_read(request):
+    configs = request.config.rootpath / "configs"
+    for name in (
+        "sst2",
+        "mrpc",
+        "stsb",
+        "conll2003",
+        "squad",
+        "ag_news",
+        "chnsenticorp",
+        "msra_ner",
+        "cmrc2018",
+        "brown_pos",
+    ):
+        config = override(load_toml(FinetuneConfig, configs / f"{name}.toml"), ["model.init=x"])
+        config.check()
+        head = (configs / f"{name}.toml").read_text().splitlines()[0]
+        assert (
+            head == f"# bert-tf finetune --config configs/{name}.toml --init FOLDER --data FOLDER --output runs/{name}"
+        )

@@ -1,0 +1,217 @@
+"""Every format brings back what was written, bit for bit, and says in a line what it has no place for."""
+
+import dataclasses
+import itertools
+import json
+
+import ml_dtypes
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from bert_tf import weights
+from bert_tf.core.config import TextConfig
+from bert_tf.weights import FORMATS, schema
+from bert_tf.weights.io import tf_checkpoint
+from tests.weights.samples import TASKS, VOCABULARY, make
+
+# Heads that a format has no place for.
+WITHOUT = {
+    ("keras_hub", "pretrainer"): {"next_sentence"},
+    ("keras_hub", "tagging"): {"classifier"},
+    ("keras_hub", "question_answering"): {"answer_span"},
+    ("model_garden", "classification"): {"classifier"},
+    ("model_garden", "tagging"): {"classifier"},
+    ("model_garden", "question_answering"): {"answer_span"},
+}
+
+
+def assert_same(actual, expected, without=frozenset()):
+    kept = {name: array for name, array in expected.weights.items() if schema.part_of(name) not in without}
+    assert actual.weights.keys() == kept.keys()
+    for name, array in kept.items():
+        np.testing.assert_array_equal(actual.weights[name], array, err_msg=name)
+    assert dataclasses.replace(actual, weights={}) == dataclasses.replace(expected, weights={})
+
+
+@pytest.mark.parametrize(("format", "kind"), list(itertools.product(FORMATS, TASKS)))
+def test_round_trip(tmp_path, format, kind):
+    checkpoint = make(kind, activation="gelu_tanh")
+    without = WITHOUT.get((format, kind), set())
+    notes = weights.write(checkpoint, tmp_path / "model", format)
+    assert {note.split()[0] for note in notes if "left out" in note} == without
+    assert_same(weights.read(tmp_path / "model"), checkpoint, without)
+    assert weights.read_task(tmp_path / "model") == TASKS[kind]
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(FORMATS, 2)))
+def test_round_trip_through_two_formats(tmp_path, first, second):
+    checkpoint = make("encoder", activation="gelu", layer_norm_epsilon=1e-6, attention_dropout=0.2)
+    weights.write(checkpoint, tmp_path / "one", first)
+    weights.write(weights.read(tmp_path / "one"), tmp_path / "two", second)
+    assert_same(weights.read(tmp_path / "two"), checkpoint)
+
+
+@pytest.mark.parametrize("lower_case", [True, False])
+@pytest.mark.parametrize("format", FORMATS)
+def test_casing_and_word_length_come_along(tmp_path, format, lower_case):
+    text = TextConfig(lower_case=lower_case, strip_accents=not lower_case, split_cjk=False, max_word_chars=50)
+    weights.write(make("encoder", text=text), tmp_path / "model", format)
+    assert weights.read(tmp_path / "model").text == text
+
+
+@pytest.mark.parametrize("format", ["google", "model_garden", "keras_hub"])
+def test_another_function_under_the_same_name_is_said(tmp_path, format):
+    notes = weights.write(make("encoder", activation="gelu", layer_norm_epsilon=1e-5), tmp_path / "model", format)
+    assert any("gelu_tanh" in note for note in notes)
+    assert any("1e-05" in note for note in notes)
+    assert weights.write(make("encoder", activation="gelu_tanh"), tmp_path / "same", format) == []
+
+
+@pytest.mark.parametrize(
+    ("format", "config", "key", "ours", "theirs"),
+    [
+        ("huggingface", "config.json", "hidden_act", "gelu", "gelu"),
+        ("huggingface", "config.json", "hidden_act", "gelu_tanh", "gelu_new"),
+        ("huggingface", "config.json", "hidden_act", "silu", "silu"),
+        ("google", "bert_config.json", "hidden_act", "gelu_tanh", "gelu"),
+        ("google", "bert_config.json", "hidden_act", "linear", None),
+        ("google", "bert_config.json", "hidden_act", "relu", "relu"),
+        ("model_garden", "config.json", "hidden_activation", "gelu_tanh", "gelu"),
+    ],
+)
+def test_activations_have_their_projects_names(tmp_path, format, config, key, ours, theirs):
+    weights.write(make("encoder", activation=ours), tmp_path / "model", format)
+    assert json.loads((tmp_path / "model" / config).read_text())[key] == theirs
+    assert weights.read(tmp_path / "model").encoder.activation == ours
+
+
+def test_google_names_and_shapes(tmp_path, golden):
+    reference = tf_checkpoint.read_names(str(golden / "google_tf1" / "bert_model.ckpt"))
+    weights.write(weights.read(golden / "google_tf1"), tmp_path / "model", "google")
+    written = tf_checkpoint.read_names(str(tmp_path / "model" / "bert_model.ckpt"))
+    assert written.keys() == reference.keys()
+    for name, array in reference.items():
+        np.testing.assert_array_equal(written[name], array, err_msg=name)
+
+
+def test_huggingface_names_and_shapes(tmp_path, golden):
+    for folder in sorted(golden.glob("hf_*")):
+        reference = load_file(folder / "model.safetensors")
+        weights.write(weights.read(folder), tmp_path / folder.name, "huggingface")
+        written = load_file(tmp_path / folder.name / "model.safetensors")
+        assert written.keys() == reference.keys()
+        assert all(np.array_equal(written[name], array) for name, array in reference.items())
+        settings = json.loads((tmp_path / folder.name / "config.json").read_text())
+        assert settings["architectures"] == json.loads((folder / "config.json").read_text())["architectures"]
+
+
+def hugging_face_folder(tmp_path, kind="pretrainer"):
+    checkpoint = make(kind)
+    weights.write(checkpoint, tmp_path / "model", "huggingface")
+    return tmp_path / "model", checkpoint
+
+
+@pytest.mark.parametrize(
+    ("suffix", "rename"),
+    [
+        ("today's names", lambda name: name),
+        ("without prefix", lambda name: name.removeprefix("bert.")),
+        ("old norms", lambda name: name.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta")),
+    ],
+)
+def test_huggingface_names_of_all_times(tmp_path, suffix, rename):
+    folder, checkpoint = hugging_face_folder(tmp_path)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["bert.embeddings.position_ids"] = np.arange(6)[np.newaxis]
+    tensors["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"]
+    tensors["cls.predictions.decoder.bias"] = tensors["cls.predictions.bias"]
+    save_file({rename(name): tensor for name, tensor in tensors.items()}, folder / "model.safetensors")
+    assert_same(weights.read(folder), checkpoint)
+
+
+def test_huggingface_shards(tmp_path):
+    folder, checkpoint = hugging_face_folder(tmp_path)
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = list(tensors)
+    places = {name: f"model-{1 + (i % 3):05}-of-00003.safetensors" for i, name in enumerate(names)}
+    for shard in set(places.values()):
+        save_file({name: tensors[name] for name in names if places[name] == shard}, folder / shard)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    assert_same(weights.read(folder), checkpoint)
+
+
+@pytest.mark.parametrize(("type_name", "half"), [("F16", np.float16), ("BF16", ml_dtypes.bfloat16)])
+def test_huggingface_half_precision(tmp_path, type_name, half):
+    folder, checkpoint = hugging_face_folder(tmp_path)
+    header, data = {}, b""
+    for name, tensor in load_file(folder / "model.safetensors").items():
+        end = len(data) + 2 * tensor.size
+        header[name] = {"dtype": type_name, "shape": tensor.shape, "data_offsets": [len(data), end]}
+        data += tensor.astype(half).tobytes()
+    header = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + data)
+    rounded = {name: array.astype(half).astype("float32") for name, array in checkpoint.weights.items()}
+    assert_same(weights.read(folder), dataclasses.replace(checkpoint, weights=rounded))
+
+
+def test_huggingface_vocabulary_in_tokenizer_json_alone(tmp_path):
+    folder, checkpoint = hugging_face_folder(tmp_path)
+    (folder / "vocab.txt").unlink()
+    assert weights.read(folder).vocabulary == VOCABULARY
+    (folder / "tokenizer_config.json").unlink()
+    assert weights.read(folder).text == checkpoint.text
+
+
+@pytest.mark.parametrize(
+    ("pooling", "settings"),
+    [
+        ("cls", {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}),
+        ("max", {"pooling_mode_max_tokens": True}),
+        ("mean", {"pooling_mode": "mean", "embedding_dimension": 8}),
+        ("cls", {"pooling_mode": ["cls"]}),
+    ],
+)
+def test_sentence_transformers_pooling_in_old_and_new_files(tmp_path, pooling, settings):
+    folder, _ = hugging_face_folder(tmp_path, "embedding")
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(settings))
+    assert weights.read_task(folder) == TASKS["embedding"] | {"pooling": pooling}
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_sentence_transformers_normalisation(tmp_path, normalize):
+    task = TASKS["embedding"] | {"normalize": normalize}
+    weights.write(dataclasses.replace(make("embedding"), task=task), tmp_path / "model", "huggingface")
+    assert weights.read(tmp_path / "model").task == task
+
+
+@pytest.mark.parametrize("kind", ["classification", "question_answering"])
+def test_google_reads_what_its_fine_tuning_scripts_save(tmp_path, kind):
+    checkpoint = make(kind, activation="gelu_tanh")
+    weights.write(checkpoint, tmp_path / "model", "google")
+    prefix = tmp_path / "model" / "bert_model.ckpt"
+    tensors = tf_checkpoint.read_names(str(prefix))
+    head = {"classification": "output_weights", "question_answering": "cls/squad/output_weights"}[kind]
+    assert tensors[head].shape == ({"classification": 3, "question_answering": 2}[kind], 8)
+    with_optimizer = tensors | {f"{head}/adam_m": tensors[head], f"{head}/adam_v": tensors[head]}
+    tf_checkpoint.write_names(prefix, with_optimizer | {"bert/pooler/dense/kernel/adam_m": tensors[head]})
+    assert_same(weights.read(tmp_path / "model"), checkpoint)
+
+
+@pytest.mark.parametrize(("piece", "lower_case"), [("##N", False), ("##n", True)])
+def test_google_casing_is_read_from_the_pieces(tmp_path, piece, lower_case):
+    vocabulary = [*VOCABULARY[:5], piece, "ß", "北", "1", "2", "3"]
+    weights.write(make("encoder", vocabulary), tmp_path / "model", "google")
+    config = tmp_path / "model" / "bert_config.json"
+    settings = json.loads(config.read_text())
+    del settings["bert_tf"]
+    config.write_text(json.dumps(settings))
+    assert weights.read(tmp_path / "model").text == TextConfig(lower_case=lower_case)
+
+
+def test_model_garden_keeps_a_pooler_of_the_head_that_differs(tmp_path, golden):
+    checkpoint = weights.read(golden / "model_garden")
+    assert "next_sentence_pooler/kernel" in checkpoint.weights
+    assert weights.write(checkpoint, tmp_path / "model", "model_garden") == []
+    assert_same(weights.read(tmp_path / "model"), checkpoint)

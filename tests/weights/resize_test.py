@@ -1,0 +1,76 @@
+"""Rows of embeddings follow their pieces and positions."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bert_tf import weights as checkpoints
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.weights.resize import (
+    BIAS,
+    POSITIONS,
+    TOKENS,
+    add_tokens,
+    change_vocabulary,
+    extend_positions,
+    resize_vocabulary,
+)
+from tests.weights.samples import VOCABULARY, make
+
+
+@pytest.fixture
+def checkpoint():
+    weights = {
+        POSITIONS: np.array([[1, 2], [3, 4], [5, 6]], "float32"),
+        TOKENS: np.array([[0, 0], [1, 2], [2, 4], [5, 6]], "float32"),
+        BIAS: np.array([4, 0, 0, 0], "float32"),
+    }
+    made = make("encoder", ["[UNK]", "a", "b", "c"], vocab_size=4, max_positions=3)
+    return dataclasses.replace(made, weights=weights)
+
+
+def test_new_positions_repeat_the_old(checkpoint):
+    longer = extend_positions(checkpoint, 5)
+    np.testing.assert_array_equal(longer.weights[POSITIONS], [[1, 2], [3, 4], [5, 6], [1, 2], [3, 4]])
+    assert longer.encoder.max_positions == 5
+    np.testing.assert_array_equal(extend_positions(checkpoint, 1).weights[POSITIONS], [[1, 2]])
+    assert checkpoint.weights[POSITIONS].shape == (3, 2)
+    with pytest.raises(ConfigError):
+        extend_positions(checkpoint, 0)
+
+
+def test_new_tokens_get_the_mean(checkpoint):
+    larger = add_tokens(checkpoint, ["d", "a", "d"])
+    assert larger.vocabulary == ["[UNK]", "a", "b", "c", "d"]
+    assert larger.encoder.vocab_size == 5
+    np.testing.assert_array_equal(larger.weights[TOKENS], [[0, 0], [1, 2], [2, 4], [5, 6], [2, 3]])
+    np.testing.assert_array_equal(larger.weights[BIAS], [4, 0, 0, 0, 1])
+
+
+def test_pieces_keep_their_rows_in_another_order(checkpoint):
+    changed = change_vocabulary(checkpoint, ["c", "new", "[UNK]"])
+    np.testing.assert_array_equal(changed.weights[TOKENS], [[5, 6], [2, 3], [0, 0]])
+    np.testing.assert_array_equal(changed.weights[BIAS], [0, 1, 4])
+    with pytest.raises(InputError, match="twice"):
+        change_vocabulary(checkpoint, ["a", "a"])
+
+
+def test_sizes(checkpoint):
+    taken = dataclasses.replace(checkpoint, vocabulary=["[UNK]", "[unused1]", "b", "c"])
+    assert resize_vocabulary(taken, 6).vocabulary == ["[UNK]", "[unused1]", "b", "c", "[unused0]", "[unused2]"]
+    assert resize_vocabulary(checkpoint, 2).vocabulary == ["[UNK]", "a"]
+    assert resize_vocabulary(checkpoint, 2).weights[TOKENS].shape == (2, 2)
+
+
+def test_without_a_vocabulary_rows_cannot_be_told_apart(checkpoint):
+    with pytest.raises(InputError, match="no vocabulary"):
+        add_tokens(dataclasses.replace(checkpoint, vocabulary=None), ["d"])
+
+
+def test_a_changed_checkpoint_is_whole(tmp_path):
+    changed = add_tokens(extend_positions(make("pretrainer"), 9), ["neu"])
+    checkpoints.write(changed, tmp_path / "model", "huggingface")
+    opened = checkpoints.read(tmp_path / "model")
+    assert opened.vocabulary == [*VOCABULARY, "neu"]
+    assert (opened.encoder.vocab_size, opened.encoder.max_positions) == (12, 9)

@@ -1,0 +1,55 @@
+"""Small checkpoints of every kind, filled with numbers that are nowhere alike."""
+
+import numpy as np
+
+from bert_tf.core.config import EncoderConfig, TextConfig
+from bert_tf.weights import Checkpoint, schema
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Größe", "##n", "北", "a", "b", "c"]
+SIZES = {
+    "vocab_size": 11,
+    "hidden_size": 8,
+    "num_layers": 2,
+    "num_heads": 2,
+    "intermediate_size": 12,
+    "max_positions": 6,
+}
+HEADS = {
+    "encoder": [],
+    "pretrainer": ["masked_lm", "next_sentence"],
+    "classification": ["classifier"],
+    "tagging": ["classifier"],
+    "question_answering": ["answer_span"],
+    "embedding": [],
+}
+TASKS = {
+    "encoder": {},
+    "pretrainer": {},
+    "classification": {"name": "classification", "labels": ["schlecht", "gut", "weder noch"], "max_length": 5},
+    "tagging": {"name": "tagging", "labels": ["O", "B-PER", "I-PER"], "max_length": 6},
+    "question_answering": {"name": "question_answering", "max_length": 6},
+    "embedding": {"name": "embedding", "pooling": "max", "normalize": True, "max_length": 6},
+}
+
+
+def make(kind, vocabulary=VOCABULARY, text=None, **settings):
+    """A checkpoint of one of `TASKS` with an encoder of two blocks; `settings` change its `EncoderConfig`."""
+    sizes = {
+        "vocab_size": 11,
+        "hidden_size": 8,
+        "num_layers": 2,
+        "num_heads": 2,
+        "intermediate_size": 12,
+        "max_positions": 6,
+    }
+    encoder = EncoderConfig(**sizes | settings)
+    random = np.random.default_rng(0)
+    shapes = schema.encoder_shapes(encoder)
+    shapes |= {
+        name: shape for name, shape in schema.head_shapes(encoder).items() if schema.part_of(name) in HEADS[kind]
+    }
+    weights = {
+        name: random.normal(0, 0.1, [size or 3 for size in shape]).astype("float32") for name, shape in shapes.items()
+    }
+    text = text or TextConfig(lower_case=False, max_word_chars=100)
+    return Checkpoint(encoder, weights, text, vocabulary, dict(TASKS[kind]))
