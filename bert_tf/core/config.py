@@ -26,7 +26,7 @@ class EncoderConfig:
     hidden_dropout: float = 0.1
     attention_dropout: float = 0.1
     initializer_range: float = 0.02
-    encoder: str = "bert"  # or "bilstm", the baseline in modeling/bilstm.py
+    encoder: str = "bert"  # or "bilstm", the baseline in modeling/families/bilstm.py
 
     def __post_init__(self):
         if self.encoder not in ("bert", "bilstm"):

@@ -15,7 +15,7 @@ def bert_tf(*arguments):
 
 
 def test_overview_lists_every_verb_and_needs_no_tensorflow():
-    code = "import sys; sys.argv = ['bert-tf', '--help']; from bert_tf.cli import main; main()"
+    code = "import sys; sys.argv = ['bert-tf', '--help']; from bert_tf.cli.main import main; main()"
     check = f"import atexit, sys; atexit.register(lambda: print('tensorflow' in sys.modules)); {code}"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
     assert done.returncode == 0

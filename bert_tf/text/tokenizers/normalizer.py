@@ -25,7 +25,7 @@ class Words:
 class Normalizer(tf.Module):
     """Splits texts into the words that google-research/bert's BasicTokenizer finds in them.
 
-    Works on code points with tables of our own (characters.py), because the case mapping and character classes of
+    Works on code points with tables of our own (unicode_tables.py), because the case mapping and character classes of
     TensorFlow's ops follow other Unicode versions and the locale of the process.
     """
 

@@ -24,7 +24,7 @@ class Tokenizer(tf.Module):
     Gives the ids of google-research/bert, tokenization.py, `FullTokenizer`, as Python 3.11 (Unicode 14.0) runs it.
 
     Args:
-        vocabulary: the pieces; their places are the ids. `InputError` where it is not one (vocabulary.py).
+        vocabulary: the pieces; their places are the ids. `InputError` where it is not one (`read_vocabulary`).
         config: a `TextConfig`.
     """
 
