@@ -18,8 +18,8 @@ import tempfile
 OURS = """
 import json, resource, sys, time
 began = time.process_time()
-from bert_tf.data.records import RecordsConfig, write_records
-from bert_tf.text.tokenizer import Tokenizer
+from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
 imported = time.process_time()
 text, vocabulary, output, passes, length = sys.argv[1:]
 config = RecordsConfig(dupe_factor=int(passes), max_length=int(length), split_sentences=False, num_processes=1)

@@ -54,7 +54,7 @@ def check(checkpoint, folder):
     if checkpoint.vocabulary is not None and len(checkpoint.vocabulary) != rows:
         raise InputError(
             f"{folder}: the vocabulary has {len(checkpoint.vocabulary)} pieces and the embedding {rows} rows. "
-            "They must agree: bert_tf.checkpoints.resize gives an embedding the rows of another vocabulary."
+            "They must agree: bert_tf.weights.resize gives an embedding the rows of another vocabulary."
         )
 
 

@@ -61,7 +61,7 @@ def test_a_full_disk_is_said_without_names_of_operators():
 import sys
 import tensorflow as tf
 from bert_tf import cli
-from bert_tf.tasks import commands
+from bert_tf.cli import predict as commands
 
 def predict(flags, overrides):
     message = "{{function_node __wrapped__SaveV2}} a/b.tmp; No space left on device [Op:SaveV2]"

@@ -105,7 +105,7 @@ class TextClassifier(LongTextTask):
         return {i: numbered.get(i, 1.0) for i in range(len(self.labels))}
 
     def answer(self, outputs, inputs):
-        """Decoded answers in the graph: the class or labels and all probabilities, or the score (see problem_types.py)."""
+        """Decoded answers in the graph: the class or labels and all probabilities, or the score."""
         del inputs
         return self.problem.answer(outputs)
 
