@@ -1,0 +1,44 @@
+"""What a task declares about itself: all that the rest of the package needs to know of it."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from bert_tf.core.registry import resolve
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskSpec:
+    """A task, as one entry of the registry; importing it imports neither TensorFlow nor Keras.
+
+    Places are written "module:name" and imported when they are first asked for.
+
+    Attributes:
+        name: in configs and in a model folder's config.json.
+        summary: one line for people.
+        model: place of its `Task` class.
+        settings: dataclass of the settings that `[model]` of a fine-tuning config may have for it, named as the
+            arguments of the model; None, the default of each, leaves it to the model.
+        head: name of the part of the weights that only this task's models have; "" for none.
+        architectures: {format: the class that its models are in that project's files, without the family's name}.
+        file_formats: formats of data files that only this task reads.
+        targets: place of its `Targets` class, which turns what data files hold into what the model is given; "" for a
+            task that is not trained.
+        analyze: place of a function of (model, examples) to an `EvaluationResult`; "" for a task that is not scored.
+        tflite_outputs: place of a function of a model to its `TFLiteOutputs`; "" where a phone cannot run it.
+    """
+
+    name: str
+    summary: str
+    model: str
+    settings: type
+    head: str = ""
+    architectures: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    file_formats: tuple[str, ...] = ()
+    targets: str = ""
+    analyze: str = ""
+    tflite_outputs: str = ""
+
+    def load(self, attribute: str) -> Any:
+        """The object at the place that `attribute` names: `spec.load("model")` is the class of its models."""
+        return resolve(getattr(self, attribute))
