@@ -15,7 +15,6 @@ import keras
 import numpy as np
 from absl import app, flags
 
-from bert_tf import weights as checkpoints
 from bert_tf.core import features
 from bert_tf.core.config import load_toml, override
 from bert_tf.modeling.pretrainer import BertPretrainer
@@ -23,6 +22,7 @@ from bert_tf.training.compile_model import compile_model
 from bert_tf.training.config import PretrainConfig
 from bert_tf.training.optimizers.schedules import make_schedule
 from bert_tf.training.recipes.pretraining_data import Source, vocabulary_of
+from bert_tf.weights import write_model
 
 CONFIG = flags.DEFINE_string("config", None, "a pretraining config that sets steps and precision", required=True)
 OUTPUT = flags.DEFINE_string("output", None, "a new folder", required=True)
@@ -88,7 +88,7 @@ def both(settings, dropout, vocabulary, training, folder):
         **sizes,
     )
     compile_model(ours, training)
-    checkpoints.write(ours.to_checkpoint(vocabulary), folder, "keras_hub")
+    write_model(ours.to_checkpoint(vocabulary), folder, "keras_hub")
     theirs = keras_hub_model(ours, folder, training)
     return (ours, lambda *batch: batch), (theirs, as_keras_hub)
 

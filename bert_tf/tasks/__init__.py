@@ -1,6 +1,5 @@
 """The tasks that BERT is fine-tuned for: each a head with its targets, loss, metrics and decoding of answers."""
 
-from bert_tf import weights
 from bert_tf.core.errors import InputError
 from bert_tf.tasks.classification.task import TextClassifier
 from bert_tf.tasks.embedding.task import TextEmbedder
@@ -8,6 +7,7 @@ from bert_tf.tasks.fill_mask.task import FillMask
 from bert_tf.tasks.next_sentence.task import NextSentence
 from bert_tf.tasks.question_answering.task import QuestionAnswerer
 from bert_tf.tasks.tagging.task import TextTagger
+from bert_tf.weights import read_model
 
 __all__ = [
     "TASKS",
@@ -27,7 +27,7 @@ TASKS = {
 
 def load(folder, dtype=None):
     """The task model in `folder`, as its config.json names it; a folder without a task raises `InputError`."""
-    checkpoint = weights.read(folder)
+    checkpoint = read_model(folder)
     task = checkpoint.task.get("name")
     if task not in TASKS:
         raise InputError(

@@ -9,7 +9,7 @@ from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.formats import google, huggingface, keras_hub, model_folder, model_garden
 from bert_tf.weights.io import safetensors
 
-__all__ = ["FORMATS", "Checkpoint", "read", "read_task", "write"]
+__all__ = ["FORMATS", "Checkpoint", "read_model", "read_task", "write_model"]
 
 # Each has `holds`, `read`, `read_task` and `write`; a folder is read by the first that it holds for.
 FORMATS = {
@@ -21,7 +21,7 @@ FORMATS = {
 }
 
 
-def read(folder):
+def read_model(folder):
     """The `Checkpoint` in `folder`, whose format is told by its files.
 
     `InputError` says what is wrong: an unknown format, a missing or broken file, names or shapes that do not fit.
@@ -38,7 +38,7 @@ def read_task(folder):
     return FORMATS[_format_of(folder)].read_task(folder)
 
 
-def write(checkpoint, folder, format="bert_tf", overwrite=False):
+def write_model(checkpoint, folder, format="bert_tf", overwrite=False):
     """Writes `checkpoint` to `folder` in one of `FORMATS`, whole or not at all.
 
     Returns a line for each thing that the format does not carry. A folder that exists raises `InputError` unless

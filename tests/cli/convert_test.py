@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from bert_tf import weights
+from bert_tf.weights import read_model, write_model
 from tests.weights.samples import make
 
 
 @pytest.fixture
 def folder(tmp_path):
-    weights.write(make("pretrainer"), tmp_path / "model", "huggingface")
+    write_model(make("pretrainer"), tmp_path / "model", "huggingface")
     return tmp_path / "model"
 
 
@@ -25,7 +25,7 @@ def test_convert(folder, tmp_path):
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[0].endswith("new: keras_hub, 46 weights (encoder, masked_lm, next_sentence).")
     assert "next_sentence has no place in the format and was left out." in result.stdout
-    assert weights.read(tmp_path / "new").encoder == weights.read(folder).encoder
+    assert read_model(tmp_path / "new").encoder == read_model(folder).encoder
 
 
 @pytest.mark.parametrize(

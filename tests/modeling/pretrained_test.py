@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import pytest
 
-from bert_tf import weights as checkpoints
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
 from bert_tf.modeling.families.bert import BertEncoder
 from bert_tf.modeling.pretrained import Pretrained
 from bert_tf.modeling.pretrainer import BertPretrainer
+from bert_tf.weights import read_model, read_task, write_model
 
 SIZES = {
     "vocab_size": 7,
@@ -70,7 +70,7 @@ def test_keras_and_the_folder_write_the_same_weights_file(tmp_path, model_class)
     other.load_weights(tmp_path / "model" / "model.weights.h5")
     model.save_weights(tmp_path / "keras.weights.h5")
     (tmp_path / "keras.weights.h5").replace(tmp_path / "model" / "model.weights.h5")
-    third.assign(checkpoints.read(tmp_path / "model").weights)
+    third.assign(read_model(tmp_path / "model").weights)
     assert_same_weights(other.to_weights(), model.to_weights())
     assert_same_weights(third.to_weights(), model.to_weights())
 
@@ -79,10 +79,10 @@ def test_vocabulary_casing_and_task_are_saved_again(tmp_path):
     task = {"name": "classification", "labels": ["schlecht", "gut"]}
     BertEncoder(**SIZES).save_pretrained(tmp_path / "one", tokenizer(max_word_chars=100), task)
     BertEncoder.from_pretrained(tmp_path / "one").save_pretrained(tmp_path / "two")
-    checkpoint = checkpoints.read(tmp_path / "two")
+    checkpoint = read_model(tmp_path / "two")
     assert checkpoint.vocabulary == VOCABULARY
     assert checkpoint.text == TextConfig(max_word_chars=100)
-    assert checkpoint.task == checkpoints.read_task(tmp_path / "two") == task
+    assert checkpoint.task == read_task(tmp_path / "two") == task
 
 
 def test_settings_of_the_head_come_back(tmp_path):
@@ -117,7 +117,7 @@ def test_a_head_without_a_row_in_the_table_is_not_lost_in_silence(tmp_path):
     model.save_pretrained(tmp_path / "model")
     strange = dataclasses.replace(model.to_checkpoint(), weights=model.to_weights() | {"new_head/kernel": np.ones(2)})
     with pytest.raises(ValueError, match="native.HEADS has no rows for new_head"):
-        checkpoints.write(strange, tmp_path / "model", overwrite=True)
+        write_model(strange, tmp_path / "model", overwrite=True)
     BertEncoder.from_pretrained(tmp_path / "model")
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from bert_tf import weights
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.weights import FORMATS
+from bert_tf.weights import FORMATS, read_model, write_model
 from bert_tf.weights.io import tf_checkpoint
 from tests.weights.samples import VOCABULARY, make
 
@@ -19,13 +18,13 @@ CONFIGS = dict.fromkeys(FORMATS, "config.json") | {"google": "bert_config.json"}
 
 @pytest.fixture
 def folder(tmp_path):
-    weights.write(make("pretrainer"), tmp_path / "model", "huggingface")
+    write_model(make("pretrainer"), tmp_path / "model", "huggingface")
     return tmp_path / "model"
 
 
 def refusal(folder):
     with pytest.raises(InputError) as caught:
-        weights.read(folder)
+        read_model(folder)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -123,7 +122,7 @@ def test_wrong_shapes(folder):
 
 @pytest.mark.parametrize("format", ["model_garden", "keras_hub"])
 def test_wrong_number_of_heads(tmp_path, format):
-    weights.write(make("encoder", activation="gelu_tanh"), tmp_path / "model", format)
+    write_model(make("encoder", activation="gelu_tanh"), tmp_path / "model", format)
     path = tmp_path / "model" / "config.json"
     if format == "keras_hub":
         edit(path, config=json.loads(path.read_text())["config"] | {"num_heads": 4})
@@ -161,7 +160,7 @@ def test_integer_weights(folder):
 @pytest.mark.parametrize("change", [lambda pieces: pieces[:-1], lambda pieces: [*pieces, "new"]])
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_vocabulary_of_another_size(tmp_path, format, change):
-    weights.write(make("encoder", activation="gelu_tanh"), tmp_path / "model", format)
+    write_model(make("encoder", activation="gelu_tanh"), tmp_path / "model", format)
     path = next(path for path in (tmp_path / "model").rglob("vocab*.txt"))
     pieces = change(VOCABULARY)
     path.write_text("".join(piece + "\n" for piece in pieces), encoding="utf-8")
@@ -170,14 +169,14 @@ def test_a_vocabulary_of_another_size(tmp_path, format, change):
 
 def test_a_vocabulary_of_another_size_is_not_written(tmp_path):
     with pytest.raises(InputError, match="10 pieces"):
-        weights.write(make("encoder", VOCABULARY[:-1]), tmp_path / "model")
+        write_model(make("encoder", VOCABULARY[:-1]), tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\ufffe"])
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_broken_config(tmp_path, format, text):
-    weights.write(make("encoder", activation="gelu_tanh"), tmp_path / "model", format)
+    write_model(make("encoder", activation="gelu_tanh"), tmp_path / "model", format)
     (tmp_path / "model" / CONFIGS[format]).write_text(text, encoding="utf-16" if text == "\ufffe" else "utf-8")
     assert CONFIGS[format] in refusal(tmp_path / "model")
 
@@ -190,50 +189,50 @@ def weight_files(folder):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_files_cut_short(tmp_path, format):
-    weights.write(make("encoder", activation="gelu_tanh"), tmp_path / "model", format)
+    write_model(make("encoder", activation="gelu_tanh"), tmp_path / "model", format)
     for path in weight_files(tmp_path / "model"):
         whole = path.read_bytes()
         for length in (0, 10, len(whole) // 2, len(whole) - 1):
             path.write_bytes(whole[:length])
             assert str(path).partition(".data")[0].removesuffix(".index") in refusal(tmp_path / "model")
         path.write_bytes(whole)
-    weights.read(tmp_path / "model")
+    read_model(tmp_path / "model")
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_files_full_of_noise(tmp_path, format):
-    weights.write(make("encoder", activation="gelu_tanh"), tmp_path / "model", format)
+    write_model(make("encoder", activation="gelu_tanh"), tmp_path / "model", format)
     for path in weight_files(tmp_path / "model"):
         path.write_bytes(np.random.default_rng(0).bytes(5000))
     assert "cannot be read" in refusal(tmp_path / "model")
 
 
 def test_a_checkpoint_without_its_data(tmp_path):
-    weights.write(make("encoder"), tmp_path / "model", "google")
+    write_model(make("encoder"), tmp_path / "model", "google")
     (tmp_path / "model" / "bert_model.ckpt.data-00000-of-00001").unlink()
     assert "are the files whole?" in refusal(tmp_path / "model")
 
 
 def test_a_checkpoint_without_its_config(tmp_path):
-    weights.write(make("encoder"), tmp_path / "model", "model_garden")
+    write_model(make("encoder"), tmp_path / "model", "model_garden")
     (tmp_path / "model" / "config.json").unlink()
     assert "no config.json or bert_config.json" in refusal(tmp_path / "model")
 
 
 def test_several_checkpoints_and_nothing_that_names_the_latest(tmp_path):
-    weights.write(make("encoder"), tmp_path / "model", "google")
+    write_model(make("encoder"), tmp_path / "model", "google")
     tf_checkpoint.write_names(tmp_path / "model" / "model.ckpt-7", {"x": np.zeros(1, "float32")})
     assert "2 checkpoints" in refusal(tmp_path / "model")
 
 
 def test_a_preset_of_another_model(tmp_path):
-    weights.write(make("encoder"), tmp_path / "model", "keras_hub")
+    write_model(make("encoder"), tmp_path / "model", "keras_hub")
     edit(tmp_path / "model" / "config.json", class_name="RobertaBackbone")
     assert "preset of RobertaBackbone" in refusal(tmp_path / "model")
 
 
 def test_a_dataset_missing_in_an_hdf5_file(tmp_path):
-    weights.write(make("encoder"), tmp_path / "model")
+    write_model(make("encoder"), tmp_path / "model")
     with h5py.File(tmp_path / "model" / "model.weights.h5", "a") as file:
         del file["blocks/transformer_block_1/output_norm/vars/1"]
     assert "encoder/blocks/transformer_block_1/output_norm/vars/1" in refusal(tmp_path / "model")
@@ -254,19 +253,19 @@ def test_sentence_transformers_modules_that_cannot_be_carried_over(folder, modul
 
 @pytest.mark.parametrize("settings", [{"pooling_mode": ["mean", "max"]}, {"pooling_mode": "lasttoken"}])
 def test_a_pooling_that_cannot_be_carried_over(tmp_path, settings):
-    weights.write(make("embedding"), tmp_path / "model", "huggingface")
+    write_model(make("embedding"), tmp_path / "model", "huggingface")
     (tmp_path / "model" / "1_Pooling" / "config.json").write_text(json.dumps(settings))
     assert "pools by" in refusal(tmp_path / "model")
 
 
 def test_an_unknown_format(tmp_path):
     with pytest.raises(ConfigError, match="Unknown format 'onnx'"):
-        weights.write(make("encoder"), tmp_path / "model", "onnx")
+        write_model(make("encoder"), tmp_path / "model", "onnx")
 
 
 def test_an_activation_that_keras_hub_does_not_have(tmp_path):
     with pytest.raises(InputError, match="gelu only"):
-        weights.write(make("encoder", activation="relu"), tmp_path / "model", "keras_hub")
+        write_model(make("encoder", activation="relu"), tmp_path / "model", "keras_hub")
     assert not list(tmp_path.iterdir())
 
 
@@ -275,13 +274,13 @@ def test_nothing_but_a_model_is_ever_overwritten(tmp_path):
     precious.parent.mkdir()
     precious.write_text("all of it")
     with pytest.raises(InputError, match="exists"):
-        weights.write(make("encoder"), precious.parent)
+        write_model(make("encoder"), precious.parent)
     with pytest.raises(InputError, match="no model"):
-        weights.write(make("encoder"), precious.parent, overwrite=True)
+        write_model(make("encoder"), precious.parent, overwrite=True)
     assert precious.read_text() == "all of it"
-    weights.write(make("encoder"), tmp_path / "model")
-    weights.write(make("tagging"), tmp_path / "model", "google", overwrite=True)
-    assert weights.read(tmp_path / "model").task["name"] == "tagging"
+    write_model(make("encoder"), tmp_path / "model")
+    write_model(make("tagging"), tmp_path / "model", "google", overwrite=True)
+    assert read_model(tmp_path / "model").task["name"] == "tagging"
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
@@ -290,7 +289,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pathlib.Path, "write_text", full)
     with pytest.raises(OSError, match="No space left"):
-        weights.write(make("encoder"), tmp_path / "model")
+        write_model(make("encoder"), tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
 
@@ -299,13 +298,13 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     ("format", "kind"), [*((name, "classification") for name in FORMATS), ("huggingface", "embedding")]
 )
 def test_any_value_of_any_setting_is_taken_or_refused(tmp_path, format, kind, value):
-    weights.write(make(kind, activation="gelu_tanh"), tmp_path / "model", format)
+    write_model(make(kind, activation="gelu_tanh"), tmp_path / "model", format)
     for path in sorted((tmp_path / "model").rglob("*.json")):
         whole = path.read_text(encoding="utf-8")
         for changed in with_one_value_changed(json.loads(whole), value):
             path.write_text(json.dumps(changed))
             try:
-                weights.read(tmp_path / "model")
+                read_model(tmp_path / "model")
             except InputError as error:
                 assert "\n" not in str(error)
         path.write_text(whole, encoding="utf-8")

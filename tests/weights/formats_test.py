@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from bert_tf import weights
 from bert_tf.core.config import TextConfig
-from bert_tf.weights import FORMATS, schema
+from bert_tf.weights import FORMATS, read_model, read_task, schema, write_model
 from bert_tf.weights.io import tf_checkpoint
 from tests.weights.samples import TASKS, VOCABULARY, make
 
@@ -38,34 +37,34 @@ def assert_same(actual, expected, without=frozenset()):
 def test_round_trip(tmp_path, format, kind):
     checkpoint = make(kind, activation="gelu_tanh")
     without = WITHOUT.get((format, kind), set())
-    notes = weights.write(checkpoint, tmp_path / "model", format)
+    notes = write_model(checkpoint, tmp_path / "model", format)
     assert {note.split()[0] for note in notes if "left out" in note} == without
-    assert_same(weights.read(tmp_path / "model"), checkpoint, without)
-    assert weights.read_task(tmp_path / "model") == TASKS[kind]
+    assert_same(read_model(tmp_path / "model"), checkpoint, without)
+    assert read_task(tmp_path / "model") == TASKS[kind]
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.permutations(FORMATS, 2)))
 def test_round_trip_through_two_formats(tmp_path, first, second):
     checkpoint = make("encoder", activation="gelu", layer_norm_epsilon=1e-6, attention_dropout=0.2)
-    weights.write(checkpoint, tmp_path / "one", first)
-    weights.write(weights.read(tmp_path / "one"), tmp_path / "two", second)
-    assert_same(weights.read(tmp_path / "two"), checkpoint)
+    write_model(checkpoint, tmp_path / "one", first)
+    write_model(read_model(tmp_path / "one"), tmp_path / "two", second)
+    assert_same(read_model(tmp_path / "two"), checkpoint)
 
 
 @pytest.mark.parametrize("lower_case", [True, False])
 @pytest.mark.parametrize("format", FORMATS)
 def test_casing_and_word_length_come_along(tmp_path, format, lower_case):
     text = TextConfig(lower_case=lower_case, strip_accents=not lower_case, split_cjk=False, max_word_chars=50)
-    weights.write(make("encoder", text=text), tmp_path / "model", format)
-    assert weights.read(tmp_path / "model").text == text
+    write_model(make("encoder", text=text), tmp_path / "model", format)
+    assert read_model(tmp_path / "model").text == text
 
 
 @pytest.mark.parametrize("format", ["google", "model_garden", "keras_hub"])
 def test_another_function_under_the_same_name_is_said(tmp_path, format):
-    notes = weights.write(make("encoder", activation="gelu", layer_norm_epsilon=1e-5), tmp_path / "model", format)
+    notes = write_model(make("encoder", activation="gelu", layer_norm_epsilon=1e-5), tmp_path / "model", format)
     assert any("gelu_tanh" in note for note in notes)
     assert any("1e-05" in note for note in notes)
-    assert weights.write(make("encoder", activation="gelu_tanh"), tmp_path / "same", format) == []
+    assert write_model(make("encoder", activation="gelu_tanh"), tmp_path / "same", format) == []
 
 
 @pytest.mark.parametrize(
@@ -81,14 +80,14 @@ def test_another_function_under_the_same_name_is_said(tmp_path, format):
     ],
 )
 def test_activations_have_their_projects_names(tmp_path, format, config, key, ours, theirs):
-    weights.write(make("encoder", activation=ours), tmp_path / "model", format)
+    write_model(make("encoder", activation=ours), tmp_path / "model", format)
     assert json.loads((tmp_path / "model" / config).read_text())[key] == theirs
-    assert weights.read(tmp_path / "model").encoder.activation == ours
+    assert read_model(tmp_path / "model").encoder.activation == ours
 
 
 def test_google_names_and_shapes(tmp_path, golden):
     reference = tf_checkpoint.read_names(str(golden / "google_tf1" / "bert_model.ckpt"))
-    weights.write(weights.read(golden / "google_tf1"), tmp_path / "model", "google")
+    write_model(read_model(golden / "google_tf1"), tmp_path / "model", "google")
     written = tf_checkpoint.read_names(str(tmp_path / "model" / "bert_model.ckpt"))
     assert written.keys() == reference.keys()
     for name, array in reference.items():
@@ -98,7 +97,7 @@ def test_google_names_and_shapes(tmp_path, golden):
 def test_huggingface_names_and_shapes(tmp_path, golden):
     for folder in sorted(golden.glob("hf_*")):
         reference = load_file(folder / "model.safetensors")
-        weights.write(weights.read(folder), tmp_path / folder.name, "huggingface")
+        write_model(read_model(folder), tmp_path / folder.name, "huggingface")
         written = load_file(tmp_path / folder.name / "model.safetensors")
         assert written.keys() == reference.keys()
         assert all(np.array_equal(written[name], array) for name, array in reference.items())
@@ -108,7 +107,7 @@ def test_huggingface_names_and_shapes(tmp_path, golden):
 
 def hugging_face_folder(tmp_path, kind="pretrainer"):
     checkpoint = make(kind)
-    weights.write(checkpoint, tmp_path / "model", "huggingface")
+    write_model(checkpoint, tmp_path / "model", "huggingface")
     return tmp_path / "model", checkpoint
 
 
@@ -127,7 +126,7 @@ def test_huggingface_names_of_all_times(tmp_path, suffix, rename):
     tensors["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"]
     tensors["cls.predictions.decoder.bias"] = tensors["cls.predictions.bias"]
     save_file({rename(name): tensor for name, tensor in tensors.items()}, folder / "model.safetensors")
-    assert_same(weights.read(folder), checkpoint)
+    assert_same(read_model(folder), checkpoint)
 
 
 def test_huggingface_shards(tmp_path):
@@ -139,7 +138,7 @@ def test_huggingface_shards(tmp_path):
     for shard in set(places.values()):
         save_file({name: tensors[name] for name in names if places[name] == shard}, folder / shard)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
-    assert_same(weights.read(folder), checkpoint)
+    assert_same(read_model(folder), checkpoint)
 
 
 @pytest.mark.parametrize(("type_name", "half"), [("F16", np.float16), ("BF16", ml_dtypes.bfloat16)])
@@ -153,15 +152,15 @@ def test_huggingface_half_precision(tmp_path, type_name, half):
     header = json.dumps(header).encode()
     (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + data)
     rounded = {name: array.astype(half).astype("float32") for name, array in checkpoint.weights.items()}
-    assert_same(weights.read(folder), dataclasses.replace(checkpoint, weights=rounded))
+    assert_same(read_model(folder), dataclasses.replace(checkpoint, weights=rounded))
 
 
 def test_huggingface_vocabulary_in_tokenizer_json_alone(tmp_path):
     folder, checkpoint = hugging_face_folder(tmp_path)
     (folder / "vocab.txt").unlink()
-    assert weights.read(folder).vocabulary == VOCABULARY
+    assert read_model(folder).vocabulary == VOCABULARY
     (folder / "tokenizer_config.json").unlink()
-    assert weights.read(folder).text == checkpoint.text
+    assert read_model(folder).text == checkpoint.text
 
 
 @pytest.mark.parametrize(
@@ -176,42 +175,42 @@ def test_huggingface_vocabulary_in_tokenizer_json_alone(tmp_path):
 def test_sentence_transformers_pooling_in_old_and_new_files(tmp_path, pooling, settings):
     folder, _ = hugging_face_folder(tmp_path, "embedding")
     (folder / "1_Pooling" / "config.json").write_text(json.dumps(settings))
-    assert weights.read_task(folder) == TASKS["embedding"] | {"pooling": pooling}
+    assert read_task(folder) == TASKS["embedding"] | {"pooling": pooling}
 
 
 @pytest.mark.parametrize("normalize", [True, False])
 def test_sentence_transformers_normalisation(tmp_path, normalize):
     task = TASKS["embedding"] | {"normalize": normalize}
-    weights.write(dataclasses.replace(make("embedding"), task=task), tmp_path / "model", "huggingface")
-    assert weights.read(tmp_path / "model").task == task
+    write_model(dataclasses.replace(make("embedding"), task=task), tmp_path / "model", "huggingface")
+    assert read_model(tmp_path / "model").task == task
 
 
 @pytest.mark.parametrize("kind", ["classification", "question_answering"])
 def test_google_reads_what_its_fine_tuning_scripts_save(tmp_path, kind):
     checkpoint = make(kind, activation="gelu_tanh")
-    weights.write(checkpoint, tmp_path / "model", "google")
+    write_model(checkpoint, tmp_path / "model", "google")
     prefix = tmp_path / "model" / "bert_model.ckpt"
     tensors = tf_checkpoint.read_names(str(prefix))
     head = {"classification": "output_weights", "question_answering": "cls/squad/output_weights"}[kind]
     assert tensors[head].shape == ({"classification": 3, "question_answering": 2}[kind], 8)
     with_optimizer = tensors | {f"{head}/adam_m": tensors[head], f"{head}/adam_v": tensors[head]}
     tf_checkpoint.write_names(prefix, with_optimizer | {"bert/pooler/dense/kernel/adam_m": tensors[head]})
-    assert_same(weights.read(tmp_path / "model"), checkpoint)
+    assert_same(read_model(tmp_path / "model"), checkpoint)
 
 
 @pytest.mark.parametrize(("piece", "lower_case"), [("##N", False), ("##n", True)])
 def test_google_casing_is_read_from_the_pieces(tmp_path, piece, lower_case):
     vocabulary = [*VOCABULARY[:5], piece, "ß", "北", "1", "2", "3"]
-    weights.write(make("encoder", vocabulary), tmp_path / "model", "google")
+    write_model(make("encoder", vocabulary), tmp_path / "model", "google")
     config = tmp_path / "model" / "bert_config.json"
     settings = json.loads(config.read_text())
     del settings["bert_tf"]
     config.write_text(json.dumps(settings))
-    assert weights.read(tmp_path / "model").text == TextConfig(lower_case=lower_case)
+    assert read_model(tmp_path / "model").text == TextConfig(lower_case=lower_case)
 
 
 def test_model_garden_keeps_a_pooler_of_the_head_that_differs(tmp_path, golden):
-    checkpoint = weights.read(golden / "model_garden")
+    checkpoint = read_model(golden / "model_garden")
     assert "next_sentence_pooler/kernel" in checkpoint.weights
-    assert weights.write(checkpoint, tmp_path / "model", "model_garden") == []
-    assert_same(weights.read(tmp_path / "model"), checkpoint)
+    assert write_model(checkpoint, tmp_path / "model", "model_garden") == []
+    assert_same(read_model(tmp_path / "model"), checkpoint)

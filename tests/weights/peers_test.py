@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from bert_tf import weights as checkpoints
 from bert_tf.modeling.families.bert import BertEncoder
 from bert_tf.modeling.pretrainer import BertPretrainer
+from bert_tf.weights import read_model, write_model
 from tests.weights.samples import VOCABULARY, make
 
 IDS = np.array([[2, 8, 9, 3, 10, 3], [2, 6, 3, 0, 0, 0]], "int32")
@@ -69,7 +69,7 @@ def tanh_gelu(x):
 def test_model_garden_restores_every_object(garden, tmp_path, ours, theirs):
     import tensorflow as tf
 
-    checkpoints.write(make("pretrainer", activation=ours), tmp_path / "model", "model_garden")
+    write_model(make("pretrainer", activation=ours), tmp_path / "model", "model_garden")
     model, head = garden_pretrainer(garden, theirs, theirs)
     items = model.checkpoint_items | {"next_sentence.out_proj": head.out_proj}
     prefix = tf.train.latest_checkpoint(tmp_path / "model")
@@ -85,7 +85,7 @@ def test_model_garden_restores_every_object(garden, tmp_path, ours, theirs):
 def test_model_garden_encoder_alone(garden, tmp_path):
     import tensorflow as tf
 
-    checkpoints.write(make("encoder", activation="gelu_tanh"), tmp_path / "model", "model_garden")
+    write_model(make("encoder", activation="gelu_tanh"), tmp_path / "model", "model_garden")
     model, _ = garden_pretrainer(garden, None, None)
     status = tf.train.Checkpoint(encoder=model.encoder_network).read(tf.train.latest_checkpoint(tmp_path / "model"))
     status.assert_existing_objects_matched()
@@ -96,14 +96,14 @@ def test_model_garden_encoder_alone(garden, tmp_path):
 def test_model_garden_encoder_of_a_model_without_a_pooler(garden, tmp_path):
     import tensorflow as tf
 
-    notes = checkpoints.write(without_pooler("tagging"), tmp_path / "model", "model_garden")
+    notes = write_model(without_pooler("tagging"), tmp_path / "model", "model_garden")
     assert any("no pooler" in note for note in notes)
     model, _ = garden_pretrainer(garden, None, None)
     status = tf.train.Checkpoint(encoder=model.encoder_network).read(tf.train.latest_checkpoint(tmp_path / "model"))
     status.assert_existing_objects_matched()
     expected = our_outputs(BertEncoder, tmp_path / "model")["sequence_output"]
     assert_close(model.encoder_network(GARDEN_INPUTS)["sequence_output"], expected)
-    assert not any("pooler" in name for name in checkpoints.read(tmp_path / "model").weights)
+    assert not any("pooler" in name for name in read_model(tmp_path / "model").weights)
 
 
 def test_model_gardens_trainer_saves_the_whole_model(garden, tmp_path):
@@ -133,7 +133,7 @@ HUB_INPUTS = {"token_ids": IDS, "padding_mask": MASK, "segment_ids": SEGMENTS}
 
 
 def test_keras_hub_backbone(keras_hub, tmp_path):
-    checkpoints.write(make("encoder", activation="gelu_tanh"), tmp_path / "model", "keras_hub")
+    write_model(make("encoder", activation="gelu_tanh"), tmp_path / "model", "keras_hub")
     outputs = keras_hub.models.BertBackbone.from_preset(str(tmp_path / "model"))(HUB_INPUTS)
     expected = our_outputs(BertEncoder, tmp_path / "model")
     assert_close(outputs["sequence_output"], expected["sequence_output"])
@@ -147,16 +147,16 @@ def without_pooler(kind):
 
 
 def test_keras_hub_backbone_of_a_model_without_a_pooler(keras_hub, tmp_path):
-    notes = checkpoints.write(without_pooler("tagging"), tmp_path / "model", "keras_hub")
+    notes = write_model(without_pooler("tagging"), tmp_path / "model", "keras_hub")
     assert any("no pooler" in note for note in notes)
     outputs = keras_hub.models.BertBackbone.from_preset(str(tmp_path / "model"))(HUB_INPUTS)
     assert_close(outputs["sequence_output"], our_outputs(BertEncoder, tmp_path / "model")["sequence_output"])
-    assert not any("pooler" in name for name in checkpoints.read(tmp_path / "model").weights)
+    assert not any("pooler" in name for name in read_model(tmp_path / "model").weights)
 
 
 def test_keras_hub_classifier(keras_hub, tmp_path):
     checkpoint = make("classification", activation="gelu_tanh")
-    checkpoints.write(checkpoint, tmp_path / "model", "keras_hub")
+    write_model(checkpoint, tmp_path / "model", "keras_hub")
     model = keras_hub.models.TextClassifier.from_preset(str(tmp_path / "model"))
     assert isinstance(model, keras_hub.models.BertTextClassifier)
     pooled = our_outputs(BertEncoder, tmp_path / "model")["pooled_output"]
@@ -169,7 +169,7 @@ def test_keras_hub_classifier(keras_hub, tmp_path):
 def test_keras_hub_masked_lm(keras_hub, tmp_path):
     task = {"masked_lm_activation": "gelu", "masked_lm_epsilon": 1e-5}  # as their head computes
     checkpoint = dataclasses.replace(make("pretrainer", activation="gelu_tanh"), task=task)
-    checkpoints.write(checkpoint, tmp_path / "model", "keras_hub")
+    write_model(checkpoint, tmp_path / "model", "keras_hub")
     model = keras_hub.models.MaskedLM.from_preset(str(tmp_path / "model"), load_weights=True)
     logits = model(HUB_INPUTS | {"mask_positions": POSITIONS})
     assert_close(logits, our_outputs(BertPretrainer, tmp_path / "model")["masked_lm_logits"])
@@ -182,7 +182,7 @@ def test_keras_hub_presets_of_tasks_are_read(keras_hub, tmp_path, kind):
     settings = {"num_classes": 3} if kind == "BertTextClassifier" else {}
     model = getattr(keras_hub.models, kind)(backbone=backbone, **settings)
     model.save_to_preset(str(tmp_path / "model"))
-    checkpoint = checkpoints.read(tmp_path / "model")
+    checkpoint = read_model(tmp_path / "model")
     outputs = our_outputs(BertPretrainer, tmp_path / "model")
     if kind == "BertTextClassifier":
         kernel, bias = checkpoint.weights["classifier/kernel"], checkpoint.weights["classifier/bias"]

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bert_tf import weights as checkpoints
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.weights import read_model, write_model
 from bert_tf.weights.resize import (
     BIAS,
     POSITIONS,
@@ -70,7 +70,7 @@ def test_without_a_vocabulary_rows_cannot_be_told_apart(checkpoint):
 
 def test_a_changed_checkpoint_is_whole(tmp_path):
     changed = add_tokens(extend_positions(make("pretrainer"), 9), ["neu"])
-    checkpoints.write(changed, tmp_path / "model", "huggingface")
-    opened = checkpoints.read(tmp_path / "model")
+    write_model(changed, tmp_path / "model", "huggingface")
+    opened = read_model(tmp_path / "model")
     assert opened.vocabulary == [*VOCABULARY, "neu"]
     assert (opened.encoder.vocab_size, opened.encoder.max_positions) == (12, 9)

@@ -48,10 +48,10 @@ def prepare(settings, paths):
     """
     import keras
 
-    from bert_tf import weights
     from bert_tf.export.saved_model import export_saved_model
     from bert_tf.export.tflite import export_tflite
     from bert_tf.tasks import TextClassifier
+    from bert_tf.weights import write_model
 
     folder = _folder(paths)
     if (folder / "answers.json").exists():
@@ -70,7 +70,7 @@ def prepare(settings, paths):
     if not (folder / "int8.tflite").exists():
         export_tflite(model, folder / "int8.tflite", LITE, sentences[:8])
     if not (folder / "keras_hub").exists():
-        weights.write(model.to_checkpoint(model.tokenizer, model.task_settings()), folder / "keras_hub", "keras_hub")
+        write_model(model.to_checkpoint(model.tokenizer, model.task_settings()), folder / "keras_hub", "keras_hub")
     answers = [list(answer["probabilities"].values()) for answer in model.predict_text(sentences)]
     (folder / "answers.json").write_text(json.dumps(answers))
 

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import weights as checkpoints
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.pipeline.batch_samplers import Plan
@@ -18,6 +17,7 @@ from bert_tf.tasks.base.batching import as_rows, is_text, make_batches, measure,
 from bert_tf.tasks.base.microbatch import call_in_parts
 from bert_tf.text.input_packing import pack
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.weights import read_model
 
 ENCODERS = {"bert": BertEncoder, "bilstm": BiLSTMEncoder}
 
@@ -69,7 +69,7 @@ class Task(Pretrained, keras.Model):
 
         An encoder's folder of any format will do; a head that the folder lacks, or has for other labels, starts fresh.
         """
-        return cls.from_checkpoint(checkpoints.read(folder), folder, dtype, **settings)
+        return cls.from_checkpoint(read_model(folder), folder, dtype, **settings)
 
     @classmethod
     def from_checkpoint(cls, checkpoint, source, dtype=None, **settings):

@@ -2,12 +2,12 @@
 
 import dataclasses
 
-from bert_tf import weights
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.tasks import TASKS
 from bert_tf.tasks.base.targets import labels_of
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from bert_tf.training.optimizers.layerwise import freeze
+from bert_tf.weights import read_model
 
 
 def with_labels(config, train):
@@ -26,7 +26,7 @@ def make_model(config, training, encoder=None):
     """
     task, init = TASKS[config.task], config.model.init
     settings = config.model.settings(task)
-    checkpoint = weights.read(init)
+    checkpoint = read_model(init)
     if checkpoint.vocabulary is None:
         raise InputError(f"{init} has no vocabulary: a task model needs one to read text.")
     tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.text)

@@ -7,7 +7,6 @@ import pathlib
 
 import keras
 
-from bert_tf import weights
 from bert_tf.core.config import EncoderConfig
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.layers.activations import get_activation
@@ -25,6 +24,7 @@ from bert_tf.training.recipes.pretraining_data import (
     vocabulary_of,
 )
 from bert_tf.training.trainer import train
+from bert_tf.weights import read_model
 
 _TIMED_STEPS = 12
 
@@ -74,7 +74,7 @@ def pretrain(config):
 def _encoder_settings(model, pieces, sources):
     """Arguments of the encoder: those of the config and of the vocabulary, or those that `model.init` has."""
     if model.init:
-        checkpoint = weights.read(model.init)
+        checkpoint = read_model(model.init)
         encoder = dataclasses.asdict(checkpoint.encoder)
         for source in sources:
             check_vocabulary(source.records, checkpoint.vocabulary or pieces, model.init)

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import bert_tf
-from bert_tf import weights
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.families.bilstm import BiLSTMEncoder
 from bert_tf.tasks import TextClassifier
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.weights import write_model
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a", "the", "is", "not"]
 SIZES = {"encoder": "bilstm", "vocab_size": 12, "hidden_size": 16, "num_layers": 2, "num_heads": 2}
@@ -62,7 +62,7 @@ def test_classifier_learns_and_its_folder_opens(tmp_path):
     loaded.load_weights(tmp_path / "model/model.weights.h5")  # Keras's own way
     assert loaded.predict_text(texts) == model.predict_text(texts)
     with pytest.raises(InputError, match="huggingface is for BERT; the encoder here is bilstm"):
-        weights.write(loaded.to_checkpoint(loaded.tokenizer), tmp_path / "hf", format="huggingface")
+        write_model(loaded.to_checkpoint(loaded.tokenizer), tmp_path / "hf", format="huggingface")
 
 
 def test_settings():

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bert_tf import weights as checkpoints
 from bert_tf.core.features import INPUT_IDS, INPUT_MASK, MASKED_LM_POSITIONS, SEGMENT_IDS
 from bert_tf.modeling.families.bert import BertEncoder
 from bert_tf.modeling.layers.pooling import normalize, pool
 from bert_tf.modeling.pretrainer import BertPretrainer
+from bert_tf.weights import read_model
 from tests.modeling.backends import loss_and_gradients
 
 # Their names of the encoder's inputs, in our order.
@@ -92,7 +92,7 @@ def test_huggingface_losses_and_gradients(golden):
 )
 def test_huggingface_heads(golden, folder, head, source, outputs):
     expected = np.load(golden / folder / "expected.npz")
-    weights = checkpoints.read(golden / folder).weights
+    weights = read_model(golden / folder).weights
     vectors = BertEncoder.from_pretrained(golden / folder)(encoder_inputs(expected, HUGGINGFACE))[source]
     logits = ops.convert_to_numpy(vectors) @ weights[f"{head}/kernel"] + weights[f"{head}/bias"]
     for actual, name in zip(np.split(logits, len(outputs), -1), outputs, strict=True):

@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 import bert_tf
-from bert_tf import weights
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.families.bert import BertEncoder
 from bert_tf.tasks.classification.task import TextClassifier
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.weights import read_model, write_model
 from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
 
 
@@ -82,7 +82,7 @@ def test_a_folder_of_another_task_gives_its_encoder(trained, tmp_path):
 def test_a_head_of_another_kind_starts_fresh(trained, tmp_path):
     """A tagger's head has the shape of a classifier's; labels alone do not make it one."""
     trained.save_pretrained(tmp_path / "model")
-    checkpoint = weights.read(tmp_path / "model")
+    checkpoint = read_model(tmp_path / "model")
     tagger = dataclasses.replace(checkpoint, task=checkpoint.task | {"name": "tagging"})
     model = TextClassifier.from_checkpoint(tagger, "there", labels=["neg", "pos"])
     assert np.abs(model.classifier.kernel.numpy() - trained.classifier.kernel.numpy()).max() > 0
@@ -97,7 +97,7 @@ def test_folders_of_other_problems_open_also_from_hugging_face(problem_type, tmp
     expected = model.predict_text(TEXTS[:4])
     assert set(expected[0]) == ({"score"} if problem_type == "regression" else {"labels", "probabilities"})
     model.save_pretrained(tmp_path / "ours")
-    weights.write(weights.read(tmp_path / "ours"), tmp_path / "theirs", format="huggingface")
+    write_model(read_model(tmp_path / "ours"), tmp_path / "theirs", format="huggingface")
     for folder in ("ours", "theirs"):
         loaded = bert_tf.load(tmp_path / folder)
         assert (loaded.problem_type, loaded.labels) == (problem_type, labels)
@@ -187,7 +187,7 @@ def test_pooling_reads_real_pieces_and_leaves_the_pooler_alone(pooling, tmp_path
     assert not [variable for variable in model.trainable_variables if "pooler" in variable.path]
     model.save_pretrained(tmp_path / "model")
     assert bert_tf.load(tmp_path / "model").pooling == pooling
-    notes = weights.write(weights.read(tmp_path / "model"), tmp_path / "theirs", format="huggingface")
+    notes = write_model(read_model(tmp_path / "model"), tmp_path / "theirs", format="huggingface")
     assert any(f"this model by the {pooling}" in note for note in notes)
 
 

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 
 import bert_tf
-from bert_tf import weights
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.tasks.question_answering.task import END, START, QuestionAnswerer
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.weights import read_model
 
 WORDS = ["who", "where", "anna", "bo", "paris", "rome", "is", "in", "and", ".", "lives", "##s", "x"]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
@@ -196,7 +196,7 @@ def test_rows_of_pieces_alone(trained):
 
 
 def test_golden_logits(golden):
-    checkpoint = weights.read(golden / "hf_question_answering")
+    checkpoint = read_model(golden / "hf_question_answering")
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *map(str, range(checkpoint.encoder.vocab_size - 4))]
     model = QuestionAnswerer.from_checkpoint(dataclasses.replace(checkpoint, vocabulary=pieces), "golden")
     expected = np.load(golden / "hf_question_answering" / "expected.npz")

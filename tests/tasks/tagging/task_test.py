@@ -10,11 +10,11 @@ import tensorflow as tf
 from seqeval.metrics import f1_score
 
 import bert_tf
-from bert_tf import weights
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.tasks.tagging import decoding, schemes
 from bert_tf.tasks.tagging.task import TextTagger
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.weights import read_model
 
 WORDS = ["anna", "maria", "bo", "paris", "rome", "visits", "sees", ".", "and"]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##x", "u", "s", "我", "'"]
@@ -198,7 +198,7 @@ def test_graph_gives_what_python_gives(trained):
 
 
 def test_golden_logits(golden):
-    checkpoint = weights.read(golden / "hf_token_classification")
+    checkpoint = read_model(golden / "hf_token_classification")
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *map(str, range(checkpoint.encoder.vocab_size - 4))]
     model = TextTagger.from_checkpoint(dataclasses.replace(checkpoint, vocabulary=pieces), "golden")
     assert (model.labels, model.scheme) == ([f"LABEL_{i}" for i in range(5)], None)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import bert_tf
-from bert_tf import weights as checkpoints
 from bert_tf.core.config import load_toml, override
 from bert_tf.core.errors import ConfigError
 from bert_tf.training.callbacks.metrics_logger import read_metrics
@@ -14,10 +13,11 @@ from bert_tf.training.callbacks.run_callbacks import Guard
 from bert_tf.training.recipes.finetune import Unfreeze, summarize
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
 from bert_tf.training.recipes.finetune_data import read_rows
+from bert_tf.weights import read_model
 
 
 def weights(folder):
-    return checkpoints.read(folder / "model").weights
+    return read_model(folder / "model").weights
 
 
 def test_a_run_leaves_the_best_model_and_how_it_came_about(toy):
@@ -90,7 +90,7 @@ def test_a_baseline_takes_the_vocabulary_alone(run):
 
 
 def test_frozen_layers_stay_as_they_are(run, init):
-    before = checkpoints.read(init).weights
+    before = read_model(init).weights
     folder, _ = run("classes.tsv", freeze_layers=1, epochs=1)
     after = weights(folder)
     changed = {name for name, value in before.items() if not np.array_equal(value, after[name])}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import bert_tf
-from bert_tf import weights as checkpoints
 from bert_tf.core.config import load_toml, override
 from bert_tf.core.errors import ConfigError
 from bert_tf.training.recipes.finetune import finetune
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
+from bert_tf.weights import read_model
 
 MOOD = """
 [data]
@@ -53,7 +53,7 @@ def test_tasks_are_learned_together_and_open_alone(several, tmp_path):
     mood, names = (bert_tf.load(tmp_path / "run/model" / name) for name in ("mood", "names"))
     assert mood.predict_text(["good"])[0]["label"] == "pos"
     assert names.predict_text(["a good film"])[0]["entities"][0]["type"] == "UP"
-    one, other = (checkpoints.read(tmp_path / "run/model" / name).weights for name in ("mood", "names"))
+    one, other = (read_model(tmp_path / "run/model" / name).weights for name in ("mood", "names"))
     shared = [name for name in one if name.startswith("encoder/") and "pooler" not in name]
     assert len(shared) > 10
     for name in shared:
@@ -70,7 +70,7 @@ def test_a_killed_run_of_several_tasks_goes_on_to_the_same_weights(several, tmp_
         finetune(killed)
     finetune(killed)
     for name in ("mood", "names"):
-        weights = [checkpoints.read(tmp_path / run / "model" / name).weights for run in ("run", "killed")]
+        weights = [read_model(tmp_path / run / "model" / name).weights for run in ("run", "killed")]
         for key, value in weights[0].items():
             np.testing.assert_array_equal(value, weights[1][key], err_msg=key)
 
