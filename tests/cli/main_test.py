@@ -60,8 +60,7 @@ def test_a_full_disk_is_said_without_names_of_operators():
     code = """
 import sys
 import tensorflow as tf
-from bert_tf import cli
-from bert_tf.cli import predict as commands
+from bert_tf.cli import main, predict as commands
 
 def predict(flags, overrides):
     message = "{{function_node __wrapped__SaveV2}} a/b.tmp; No space left on device [Op:SaveV2]"
@@ -69,7 +68,7 @@ def predict(flags, overrides):
 
 commands.predict = predict
 sys.argv = ["bert-tf", "predict", "--model=x"]
-cli.main()
+main.main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1

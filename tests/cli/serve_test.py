@@ -52,7 +52,7 @@ def test_without_the_extra_it_says_what_to_install():
 import sys
 sys.modules["aiohttp"] = None
 sys.argv = ["bert-tf", "serve", "--model_base_path=x"]
-from bert_tf.cli import main
+from bert_tf.cli.main import main
 main()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
