@@ -15,7 +15,7 @@ from bert_tf.tasks.classification.task import TextClassifier
 from bert_tf.tasks.fill_mask.task import FillMask
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from bert_tf.training.callbacks.progress_bar import ProgressBar
-from bert_tf.training.optimizers.adamw_lamb import make_optimizer
+from bert_tf.training.optimizers.make_optimizer import make_optimizer
 from bert_tf.training.optimizers.schedules import make_schedule
 
 EPOCHS = 10  # points of the curve

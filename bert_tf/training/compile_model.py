@@ -5,7 +5,8 @@ import time
 
 import keras
 
-from bert_tf.training.optimizers.adamw_lamb import make_optimizer
+from bert_tf.training.optimizers.layerwise import stages_of
+from bert_tf.training.optimizers.make_optimizer import make_optimizer
 from bert_tf.training.optimizers.schedules import make_schedule
 
 
@@ -23,8 +24,9 @@ def compile_model(model, training, **more):
         schedule,
         weight_decay=training.weight_decay,
         clip_norm=training.clip_norm,
-        bias_correction=training.bias_correction,
         layer_decay=training.layer_decay,
+        stages=stages_of(model),
+        **({} if training.bias_correction else {"bias_correction": False}),
     )
     model.encoder.remat = training.remat
     model.compile(optimizer, accumulation_steps=training.accumulation_steps, **more)

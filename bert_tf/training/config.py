@@ -3,14 +3,19 @@
 import dataclasses
 
 from bert_tf.core.errors import ConfigError
-from bert_tf.training.distribution.strategies import STRATEGIES
-from bert_tf.training.optimizers.adamw_lamb import OPTIMIZERS
-from bert_tf.training.optimizers.schedules import SHAPES
-from bert_tf.training.precision import POLICIES
+
+# This package's, then those of Keras.
+OPTIMIZERS = (
+    *("adamw", "lamb"),
+    *("adadelta", "adafactor", "adagrad", "adam", "adamax", "lion", "muon", "rmsprop", "sgd"),
+)
+SCHEDULES = ("linear", "cosine", "constant")
+STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _CHOICES = {
-    "optimizer": tuple(OPTIMIZERS),
-    "schedule": SHAPES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
     "strategy": STRATEGIES,
     "precision": ("auto", *POLICIES),
 }
@@ -56,6 +61,12 @@ class TrainingConfig:
         for name in ("accumulation_steps", "learning_rate", "blow_up", *optional):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be above 0.")
+        if not self.bias_correction and self.optimizer not in ("adamw", "lamb"):
+            raise ConfigError(
+                f"Received: bias_correction=false, optimizer={self.optimizer!r}. Only adamw and lamb can do without."
+            )
+        if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
+            raise ConfigError(f"Received: layer_decay={self.layer_decay}. layer_decay must be in (0, 1].")
         if self.warmup < 0 or self.cooldown < 0 or self.warmup + self.cooldown > 1:
             raise ConfigError(
                 f"Received: warmup={self.warmup}, cooldown={self.cooldown}. They are shares of the steps."

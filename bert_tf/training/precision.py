@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from bert_tf.training.distribution.strategies import agree
 
-POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 _WORTH = 1.3  # how much faster bfloat16 must be: a step is not of matrix products alone
 
 

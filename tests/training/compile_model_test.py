@@ -13,7 +13,7 @@ def test_settings_reach_the_optimizer():
     )
     training = TrainingConfig(steps=10, optimizer="lamb", clip_norm=2.0, accumulation_steps=2, remat=True, **OTHERS)
     compile_model(model, training)
-    found = model.optimizer.get_config()
-    assert {name: found[name] for name in OTHERS} == OTHERS
-    assert (found["name"], found["global_clipnorm"]) == ("lamb", 2.0)
+    wrapper, inner = model.optimizer.get_config(), model.optimizer.inner.get_config()
+    assert (inner["name"], inner["weight_decay"], inner["bias_correction"]) == ("lamb", 0.3, False)
+    assert (wrapper["clip_norm"], wrapper["layer_decay"], wrapper["weight_decay"]) == (2.0, 0.9, None)
     assert (model.accumulation_steps, model.encoder.remat) == (2, True)

@@ -35,7 +35,7 @@ def make_bert_tf(settings, meter, next_sentence=True):
     import keras
 
     from bert_tf.modeling.pretrainer import BertPretrainer
-    from bert_tf.training.optimizers.adamw_lamb import make_optimizer
+    from bert_tf.training.optimizers.make_optimizer import make_optimizer
 
     meter.begin()
     keras.utils.set_random_seed(settings.get("seed", 0))

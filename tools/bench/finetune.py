@@ -46,7 +46,7 @@ def bert_tf(settings, paths, meter):
     import keras
 
     from bert_tf.tasks import TextClassifier
-    from bert_tf.training.optimizers.adamw_lamb import make_optimizer
+    from bert_tf.training.optimizers.make_optimizer import make_optimizer
 
     sentences, labels = read(paths, settings["sentences"])
     meter.begin()

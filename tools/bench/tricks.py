@@ -99,9 +99,12 @@ def _losses():
 
 
 def _optimizer():
-    from bert_tf.training.optimizers import adamw_lamb
+    from bert_tf.training.optimizers import make_optimizer
 
-    adamw_lamb.make_optimizer = lambda name, rate: keras.optimizers.AdamW(rate, weight_decay=0.01, global_clipnorm=1.0)
+    def adamw(name, learning_rate):
+        return keras.optimizers.AdamW(learning_rate, weight_decay=0.01, global_clipnorm=1.0)
+
+    make_optimizer.make_optimizer = adamw
 
 
 WITHOUT = {

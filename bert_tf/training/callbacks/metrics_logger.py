@@ -13,6 +13,7 @@ from bert_tf.core import progress
 from bert_tf.core.features import CLS_POSITIONS, INPUT_IDS, INPUT_MASK, MASKED_LM_POSITIONS
 from bert_tf.training.distribution.strategies import worker
 from bert_tf.training.flops import step_flops
+from bert_tf.training.optimizers.layerwise import layerwise_of
 from bert_tf.training.plots import HELDOUT
 from bert_tf.training.precision import matmul_speed
 
@@ -74,10 +75,11 @@ class Watch(keras.callbacks.Callback):
         if not run.averaged:
             return
         speed = (run.step - step) / (time.monotonic() - start + 1e-9)
-        optimizer = getattr(run.model.optimizer, "inner_optimizer", run.model.optimizer)
+        optimizer = run.model.optimizer
+        layerwise = layerwise_of(optimizer)
         figures = {short_name(name): float(value) for name, value in logs.items()} | {
             "learning_rate": float(optimizer.learning_rate),
-            "gradient_norm": float(optimizer.gradient_norm.numpy()),
+            **({"gradient_norm": float(layerwise.gradient_norm.numpy())} if layerwise else {}),
             "tokens_per_second": speed * self.tokens,
             "matmul_peak": speed * self.flops / self.peak,
         }

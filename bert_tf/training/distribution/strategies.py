@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError
 
-STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
-
 
 def check_cluster():
     """What TF_CONFIG says, {} where it is not set; one that names nobody raises `ConfigError`."""

@@ -1,47 +1,202 @@
-"""Layers of an encoder trained at rates of their own, frozen, or set free one after the other."""
+"""Layers of an encoder trained at rates of their own, frozen, or unfrozen one after the other."""
 
-import re
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from bert_tf.core.errors import ConfigError
+from bert_tf.training.optimizers import update_ops
+
+# Settings of a wrapped optimizer that `LayerwiseOptimizer.apply` would bypass.
+_OWN_SETTINGS = (
+    *("weight_decay", "clipnorm", "clipvalue", "global_clipnorm"),
+    *("use_ema", "loss_scale_factor", "gradient_accumulation_steps"),
+)
 
 
-def depths(variables):
-    """How high each variable stands: 0 for embeddings, i + 1 for block i, and one more than all blocks for the rest.
+@keras.saving.register_keras_serializable("bert_tf")
+class LayerwiseOptimizer(keras.optimizers.Optimizer):
+    """Wraps any Keras optimizer: global-norm clipping, layer-wise learning rates, freezing and decoupled decay.
 
-    Returns the list of depths and the greatest possible one, that of the pooler and the heads.
+    A step sums the gradients over all replicas, clips them by their global norm, decays the weights (not biases, gammas
+    and betas) by learning rate * `weight_decay`, and calls `inner.update_step` for each variable with the learning
+    rate of its layer. Learning rate and step count are those of `inner`.
+
+    Args:
+        inner: a `keras.optimizers.Optimizer` without clipping, weight decay, averaging or accumulation of its own.
+        weight_decay: share of the weights that a step at learning rate 1 removes; None: none.
+        clip_norm: the largest norm of all gradients together; None: any.
+        layer_decay: factor of the learning rate from a layer to the one below, in (0, 1]; None: 1.
+        stages: paths of the encoder's layers from bottom to top (see `stages_of`). Variables outside of them, the
+            pooler and the heads, are above the topmost.
+
+    Attributes:
+        gradient_norm: float32 scalar variable, the global norm of the last step before clipping.
+        layer_rates: float32 variable [stages + 1], the factor of the learning rate of each stage; 0: frozen.
     """
-    blocks = [re.search(r"(?:^|/)block_(\d+)/", variable.path) for variable in variables]
-    head = max((int(block[1]) for block in blocks if block), default=-1) + 2
 
-    def depth(variable, block):
-        if block:
-            return int(block[1]) + 1
-        return 0 if re.search(r"(?:^|/)embeddings/", variable.path) else head
+    def __init__(
+        self,
+        inner: keras.optimizers.Optimizer,
+        weight_decay: float | None = None,
+        clip_norm: float | None = None,
+        layer_decay: float | None = None,
+        stages: Sequence[str] = (),
+        name: str | None = None,
+    ):
+        super().__init__(learning_rate=0.0, name=name or inner.name)
+        for setting in _OWN_SETTINGS:
+            if getattr(inner, setting, None):
+                raise ConfigError(
+                    f"Received: an inner optimizer with {setting}={getattr(inner, setting)}. Build it without; "
+                    "LayerwiseOptimizer takes weight_decay and clip_norm."
+                )
+        if type(inner)._backend_update_step is not keras.optimizers.Optimizer._backend_update_step:
+            raise ConfigError(
+                f"Received: an inner optimizer of class {type(inner).__name__}. Its steps are more than `update_step`; "
+                "take another one, or compile the model with it alone."
+            )
+        if layer_decay is not None and not 0 < layer_decay <= 1:
+            raise ConfigError(f"Received: layer_decay={layer_decay}. layer_decay must be in (0, 1].")
+        if layer_decay is not None and not stages:
+            raise ConfigError(f"Received: layer_decay={layer_decay} without stages. Set stages=stages_of(model).")
+        self.inner = inner
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.layer_decay = layer_decay
+        self.stages = list(stages)
 
-    return [depth(*pair) for pair in zip(variables, blocks, strict=True)], head
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        if self.built:
+            return
+        self.inner.build(variables)
+        super().build(variables)
+        self.depths, self.top = depths(variables, self.stages)
+        # A variable, because layers are unfrozen during training and a checkpoint has to record which.
+        self.layer_rates = self.add_variable(
+            (self.top + 1,), lambda shape, dtype: ops.cast(self._scales(), dtype), "float32", name="layer_rates"
+        )
+        self.gradient_norm = self.add_variable((), dtype="float32", name="gradient_norm")
+
+    @property
+    def variables(self) -> list:
+        """The inner optimizer's variables, then `layer_rates` and `gradient_norm`."""
+        own = [self.layer_rates, self.gradient_norm] if self.built else []
+        return [*self.inner.variables, *own]
+
+    @property
+    def learning_rate(self) -> Any:
+        return self.inner.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: Any) -> None:
+        self.inner.learning_rate = learning_rate
+
+    @property
+    def iterations(self) -> Any:
+        return self.inner.iterations
+
+    def unfreeze(self, blocks: int) -> None:
+        """Trains the top `blocks` blocks and all above them from now on; one more than all: the embeddings too."""
+        if not self.stages:
+            raise ConfigError("This optimizer does not know the layers of the model. Set stages=stages_of(model).")
+        self.layer_rates.assign(self._scales() * (np.arange(self.top + 1) >= self.top - blocks))
+
+    def _scales(self) -> np.ndarray:
+        return scales_by_depth(self.top, self.layer_decay or 1.0)
+
+    def apply(self, grads: Sequence, trainable_variables: Sequence | None = None) -> None:
+        """One step; variables whose gradient is None stay as they are."""
+        if trainable_variables is not None:
+            self.build(list(trainable_variables))
+            self._check_variables_are_known(trainable_variables)
+        pairs = zip(grads, trainable_variables or self._trainable_variables, strict=True)
+        grads, variables = zip(*[(grad, variable) for grad, variable in pairs if grad is not None], strict=True)
+        layer_rates = ops.unstack(ops.convert_to_tensor(self.layer_rates), self.top + 1)
+        scales = [layer_rates[self.depths[self._get_variable_index(variable)]] for variable in variables]
+        is_free = [ops.cast(scale > 0, "float32") for scale in scales]
+        grads = self._clip(update_ops.sum_over_replicas(grads), is_free)
+        learning_rate = ops.cast(self.learning_rate, "float32")
+        rates = [learning_rate * scale for scale in scales]
+        for variable, rate in zip(variables, rates, strict=True):
+            if self.weight_decay and update_ops.is_decayed(variable):
+                update_ops.assign(variable, variable * (1 - rate * self.weight_decay))
+        update_ops.update_all(self.inner, grads, variables, rates)
+        self.iterations.assign_add(1)
+
+    def _clip(self, gradients: Sequence, is_free: Sequence) -> list:
+        """Gradients, 0 where not `is_free`, scaled so that their global norm is `clip_norm` at most."""
+        squares = [free * update_ops.sum_of_squares(g) for g, free in zip(gradients, is_free, strict=True)]
+        norm = ops.sqrt(ops.sum(ops.stack(squares)))
+        update_ops.assign(self.gradient_norm, norm)
+        if self.clip_norm:
+            scale = self.clip_norm / ops.maximum(norm, self.clip_norm)
+            is_free = [free * scale for free in is_free]
+        return [update_ops.scaled(gradient, factor) for gradient, factor in zip(gradients, is_free, strict=True)]
+
+    def finalize_variable_values(self, var_list: Sequence) -> None:
+        self.inner.finalize_variable_values(var_list)
+
+    def get_config(self) -> dict:
+        own = ("name", "weight_decay", "clip_norm", "layer_decay", "stages")
+        config = {name: getattr(self, name) for name in own}
+        return config | {"stages": list(self.stages), "inner": keras.saving.serialize_keras_object(self.inner)}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "LayerwiseOptimizer":
+        config = dict(config)
+        inner = keras.saving.deserialize_keras_object(config.pop("inner"), custom_objects=custom_objects)
+        return cls(inner, **config)
 
 
-def scales_by_depth(head, decay):
-    """What multiplies learning rates, float32 [head + 1]: 1 for the head, and `decay` once more for each layer below.
+def layerwise_of(optimizer: keras.optimizers.Optimizer) -> LayerwiseOptimizer | None:
+    """The `LayerwiseOptimizer` that a model is compiled with, also inside a LossScaleOptimizer; None: another one."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return optimizer if isinstance(optimizer, LayerwiseOptimizer) else None
+
+
+def stages_of(model: keras.Model) -> list[str]:
+    """Paths of the layers of a model's encoder from bottom to top: embeddings, then one per block."""
+    encoder = getattr(model, "encoder", model)
+    stages = getattr(encoder, "stages", None) or [encoder.embeddings, *encoder.blocks]
+    return [stage.path for stage in stages]
+
+
+def depths(variables: Sequence[keras.Variable], stages: Sequence[str]) -> tuple[list[int], int]:
+    """The depth of each variable, the index of its stage, and the depth of those that are above all stages.
+
+    Stages without any variable to train above the topmost that has one do not count.
+    """
+    found: list[int | None] = []
+    for variable in variables:
+        of_variable = [depth for depth, stage in enumerate(stages) if variable.path.startswith(f"{stage}/")]
+        found.append(of_variable[0] if of_variable else None)
+    top = max((depth for depth in found if depth is not None), default=0) + 1
+    return [top if depth is None else depth for depth in found], top
+
+
+def scales_by_depth(top: int, decay: float) -> np.ndarray:
+    """Factors of the learning rate, float32 [top + 1]: 1 at depth `top`, times `decay` for each depth below.
 
     Howard and Ruder 2018, section 3.2; google-research/electra, model/optimization.py, takes two powers in the first
     step down.
     """
-    return np.power(decay, np.arange(head, -1, -1), dtype="float32")
+    return np.power(decay, np.arange(top, -1, -1), dtype="float32")
 
 
-def layer_scales(model, decay):
-    """The same by the paths of the model's trainable variables: {path: scale}."""
-    heights, head = depths(model.trainable_variables)
-    scales = scales_by_depth(head, decay).tolist()
-    return {v.path: scales[height] for v, height in zip(model.trainable_variables, heights, strict=True)}
+def layer_scales(model: keras.Model, decay: float) -> dict[str, float]:
+    """The factor of the learning rate of each trainable variable of a model: {path: factor}."""
+    variables = model.trainable_variables
+    heights, top = depths(variables, stages_of(model))
+    scales = scales_by_depth(top, decay).tolist()
+    return {variable.path: scales[height] for variable, height in zip(variables, heights, strict=True)}
 
 
-def freeze(model, layers, embeddings=True):
-    """Keeps the first `layers` blocks of the model's encoder, and its embeddings, as they are.
+def freeze(model: keras.Model, layers: int, embeddings: bool = True) -> None:
+    """Freezes the first `layers` blocks of the model's encoder, and its embeddings.
 
     Call it before `compile`: an optimizer knows only the variables that it was built with.
     """
@@ -54,19 +209,23 @@ def freeze(model, layers, embeddings=True):
 
 
 class GradualUnfreezing(keras.callbacks.Callback):
-    """Trains what is above the encoder's blocks first, then one block more a stage, and the embeddings last.
+    """Trains only the layers above the encoder's blocks first, then one block more per period, the embeddings last.
 
-    Howard and Ruder 2018, section 3.3; a stage is `epochs` long. The model is compiled with an optimizer of
-    `make_optimizer`, which keeps what is free among its variables: nothing is traced again.
+    Howard and Ruder 2018, section 3.3. The model is compiled with a `LayerwiseOptimizer`, which keeps what is frozen
+    in a variable: nothing is traced again.
+
+    Args:
+        epochs: length of a period.
     """
 
-    def __init__(self, epochs=1):
+    def __init__(self, epochs: int = 1):
         super().__init__()
         self.epochs = epochs
 
-    def on_epoch_begin(self, epoch, logs=None):
-        optimizer = self.model.optimizer
-        if not optimizer.built:
-            optimizer.build(self.model.trainable_variables)
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
-        optimizer.free_layers(epoch // self.epochs)
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        optimizer = layerwise_of(self.model.optimizer)
+        if optimizer is None:
+            raise ConfigError("GradualUnfreezing needs a LayerwiseOptimizer. Compile the model with make_optimizer.")
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        optimizer.unfreeze(epoch // self.epochs)

@@ -6,14 +6,13 @@ import keras
 from keras import ops
 
 from bert_tf.core.errors import ConfigError
-
-SHAPES = ("linear", "cosine", "constant")
+from bert_tf.training.config import SCHEDULES
 
 
 def make_schedule(name, peak, steps, warmup_steps, cooldown_steps=0, end=0.0):
     """The `Schedule` of these settings; impossible ones raise `ConfigError`."""
-    if name not in SHAPES:
-        raise ConfigError(f"Received: schedule={name!r}. Schedules: {', '.join(SHAPES)}.")
+    if name not in SCHEDULES:
+        raise ConfigError(f"Received: schedule={name!r}. Schedules: {', '.join(SCHEDULES)}.")
     if steps < 1 or min(warmup_steps, cooldown_steps) < 0 or warmup_steps + cooldown_steps > steps:
         raise ConfigError(
             f"Received: steps={steps}, warmup_steps={warmup_steps}, cooldown_steps={cooldown_steps}. "

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.training.optimizers import make_optimizer
+from bert_tf.training.optimizers.make_optimizer import make_optimizer
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -40,7 +40,7 @@ def train(strategy, name):
     return [strategy.experimental_local_results(variable.value) for variable in variables + optimizer.variables]
 
 
-for name in ("adamw", "lamb"):
+for name in ("adamw", "lamb", "sgd", "adafactor"):
     one = train(tf.distribute.MirroredStrategy(["/cpu:0"]), name)
     two = train(tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"]), name)
     for (whole,), halves in zip(one, two, strict=True):

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from bert_tf.core.errors import ConfigError
-from bert_tf.training.optimizers.adamw_lamb import make_optimizer
+from bert_tf.training.config import OPTIMIZERS
+from bert_tf.training.optimizers.layerwise import LayerwiseOptimizer
+from bert_tf.training.optimizers.make_optimizer import make_optimizer
 from bert_tf.training.optimizers.schedules import make_schedule
 
 B1, B2, EPSILON = 0.9, 0.999, 1e-6
@@ -93,6 +95,25 @@ def test_optimizers_are_those_of_model_garden(name):
     assert_same(after_steps(make_optimizer(name, 0.1, weight_decay=0.2)), expected)
 
 
+def test_any_keras_optimizer_is_clipped_and_decayed():
+    # The gradient's norm is 5: 3 and 4 are clipped to 0.6 and 0.8. Decay takes 0.1 * 0.5 of the kernel alone.
+    kernel, bias = keras.Variable([2.0], name="kernel"), keras.Variable([-1.0], name="bias")
+    optimizer = LayerwiseOptimizer(keras.optimizers.SGD(0.1), weight_decay=0.5, clip_norm=1.0)
+    optimizer.apply([[3.0], [4.0]], [kernel, bias])
+    np.testing.assert_allclose(kernel.numpy(), [2 - 0.1 - 0.06], rtol=1e-6)
+    np.testing.assert_allclose(bias.numpy(), [-1 - 0.08], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_by_name_lowers_a_loss(name):
+    kernel = keras.Variable(np.full((2, 2), 2.0, "float32"), name="kernel")
+    optimizer = make_optimizer(name, 0.1, weight_decay=0.0)
+    for _ in range(5):
+        optimizer.apply([2 * kernel.numpy()], [kernel])  # of the sum of squares
+    assert int(optimizer.iterations) == 5
+    assert 0 < np.sum(kernel.numpy() ** 2) < 16
+
+
 def test_a_weight_of_zeros_takes_steps_of_the_plain_rate():
     variable = keras.Variable(np.zeros((2, 1), "float32"), name="kernel")
     make_optimizer("lamb", 0.1, epsilon=0.0).apply([np.array([[0.3], [-0.2]], "float32")], [variable])
@@ -102,7 +123,7 @@ def test_a_weight_of_zeros_takes_steps_of_the_plain_rate():
 def test_no_clipping_on_request():
     optimizer = make_optimizer("adamw", 0.1, clip_norm=None)
     after_steps(optimizer, GRADIENTS[:1])
-    np.testing.assert_allclose(optimizer.momentums[0].numpy(), 0.1 * GRADIENTS[0]["kernel"], rtol=1e-6)
+    np.testing.assert_allclose(optimizer.inner.momentums[0].numpy(), 0.1 * GRADIENTS[0]["kernel"], rtol=1e-6)
 
 
 def test_the_norm_before_clipping_is_kept():
@@ -144,7 +165,7 @@ def test_looked_up_rows_are_one_gradient(xla):
         step(gradient)
         assert float(optimizer.gradient_norm.numpy()) == pytest.approx((1.5**2 + 2.5**2 + 3**2 + 1) ** 0.5)
         step(tf.zeros((4, 2)))  # moments carry on where no row was looked up
-        results.append([variable.numpy(), optimizer.momentums[0].numpy(), optimizer.velocities[0].numpy()])
+        results.append([variable.numpy(), optimizer.inner.momentums[0].numpy(), optimizer.inner.velocities[0].numpy()])
     for ours, expected in zip(*results, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-6)
 
@@ -193,6 +214,12 @@ def test_a_saved_model_trains_on_as_if_never_saved(name, tmp_path):
 
 def test_wrong_settings_are_refused():
     with pytest.raises(ConfigError, match="adamw, lamb"):
-        make_optimizer("sgd", 0.1)
+        make_optimizer("sdg", 0.1)
     with pytest.raises(ConfigError, match="layer_decay=1.5"):
-        make_optimizer("adamw", 0.1, layer_decay=1.5)
+        make_optimizer("adamw", 0.1, layer_decay=1.5, stages=["encoder/block_0"])
+    with pytest.raises(ConfigError, match="layer_decay=0.5 without stages"):
+        make_optimizer("adamw", 0.1, layer_decay=0.5)
+    with pytest.raises(ConfigError, match="an inner optimizer with global_clipnorm=1.0"):
+        LayerwiseOptimizer(keras.optimizers.SGD(0.1, global_clipnorm=1.0))
+    with pytest.raises(ConfigError, match="an inner optimizer of class Nadam"):
+        LayerwiseOptimizer(keras.optimizers.Nadam(0.1))

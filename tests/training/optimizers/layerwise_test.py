@@ -7,8 +7,8 @@ import pytest
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.families.bert import BertEncoder
 from bert_tf.modeling.pretrainer import BertPretrainer
-from bert_tf.training.optimizers.adamw_lamb import make_optimizer
-from bert_tf.training.optimizers.layerwise import GradualUnfreezing, freeze, layer_scales
+from bert_tf.training.optimizers.layerwise import GradualUnfreezing, freeze, layer_scales, stages_of
+from bert_tf.training.optimizers.make_optimizer import make_optimizer
 
 SIZES = {
     "vocab_size": 30,
@@ -56,7 +56,7 @@ def test_scales_fall_from_the_head_to_the_embeddings():
 
 def test_layers_go_as_far_as_their_scales():
     model = BertPretrainer(**SIZES)
-    optimizer = make_optimizer("adamw", 0.1, weight_decay=0.0, layer_decay=0.5)
+    optimizer = make_optimizer("adamw", 0.1, weight_decay=0.0, layer_decay=0.5, stages=stages_of(model))
     # Adam's first step is one learning rate long.
     np.testing.assert_allclose(apply_ones(optimizer, model), [0.0125, 0.025, 0.05, 0.1], rtol=1e-2)
 
@@ -88,16 +88,16 @@ def test_more_layers_than_there_are_cannot_be_frozen():
 
 def test_what_is_not_free_stays_and_does_not_count():
     model = BertPretrainer(**SIZES)
-    optimizer = make_optimizer("adamw", 0.1, weight_decay=0.5, clip_norm=1.0)
+    optimizer = make_optimizer("adamw", 0.1, weight_decay=0.5, clip_norm=1.0, stages=stages_of(model))
     optimizer.build(model.trainable_variables)
     before = values_of(model)
-    optimizer.free_layers(1)
+    optimizer.unfreeze(1)
     optimizer.apply([np.ones(v.shape, "float32") for v in model.trainable_variables], model.trainable_variables)
     moved = {part_of(path) for path, value in values_of(model).items() if np.any(value != before[path])}
     assert moved == {"block_1", "head"}
     free = [v for v in model.trainable_variables if part_of(v.path) in moved]
     norm = np.sqrt(sum(np.prod(v.shape) for v in free))
-    for variable, momentum in zip(model.trainable_variables, optimizer.momentums, strict=True):
+    for variable, momentum in zip(model.trainable_variables, optimizer.inner.momentums, strict=True):
         expected = 0.1 / norm if part_of(variable.path) in moved else 0.0
         np.testing.assert_allclose(momentum.numpy(), np.full(variable.shape, expected), rtol=1e-5)
 
@@ -118,7 +118,7 @@ def test_fit_sets_one_more_layer_free_a_stage():
 
     keras.utils.set_random_seed(0)
     model, recorder = BertPretrainer(**SIZES), Recorder()
-    model.compile(make_optimizer("adamw", 0.01, layer_decay=0.9))
+    model.compile(make_optimizer("adamw", 0.01, layer_decay=0.9, stages=stages_of(model)))
     x = {name: np.ones((2, 4), "int32") for name in ("input_ids", "input_mask", "segment_ids")}
     x["masked_lm_positions"] = np.array([[1], [2]], "int32")
     y = {"masked_lm_logits": np.array([[3], [4]]), "next_sentence_logits": np.array([0, 1])}

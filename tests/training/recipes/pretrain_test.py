@@ -84,7 +84,10 @@ def test_records_without_next_sentences(config, records, pack_length):
         pretrain(changed(config, data={"heldout": str(records / "short")}))
 
 
-@pytest.mark.parametrize("kind", ["plain", "packed and masked in training", "two phases and accumulated"])
+KINDS = ["plain", "packed and masked in training", "two phases and accumulated", "sgd", "adafactor"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_stopped_run_goes_on_exactly(config, records, tmp_path, monkeypatch, kind):
     if "packed" in kind:
         config = changed(config, data={"records": str(records / "dynamic"), "heldout": None, "pack_length": 64})
@@ -92,6 +95,8 @@ def test_a_stopped_run_goes_on_exactly(config, records, tmp_path, monkeypatch, k
         short = dataclasses.replace(config.data, heldout=None, share=0.5)
         phases = (short, dataclasses.replace(short, records=str(records / "long"), batch_size=4))
         config = changed(config, phases=phases, training={"accumulation_steps": 2})
+    elif kind != "plain":
+        config = changed(config, training={"optimizer": kind, "learning_rate": 0.1})
     pretrain(config)
     stopped = changed(config, output=str(tmp_path / "stopped"))
     with monkeypatch.context() as patch:
