@@ -34,6 +34,7 @@ class Watch(keras.callbacks.Callback):
         self.run = run
         self.path = run.folder / METRICS
         self.tokens = self.flops = None
+        self.figures = {}  # the newest of each, as the progress display shows them
 
     def __enter__(self):
         self._open = contextlib.ExitStack()
@@ -66,6 +67,8 @@ class Watch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         # The first step is traced; it says nothing of the speed.
         self.since = self.since or (time.monotonic(), self.run.step)
+        if worker()[0] == 0:
+            self._show("training", self.run.step, self.run.steps)
         if self.run.step % self.run.config.log_every == 0 or self.run.step == self.run.steps:
             self.log(logs)
 
@@ -100,9 +103,9 @@ class Watch(keras.callbacks.Callback):
         with self._board.as_default(step=run.step):
             for name, value in figures.items():
                 tf.summary.scalar(name, value)
-        text = "  ".join(f"{name} {_rounded(value)}" for name, value in figures.items())
-        logging.info("step %d of %d: %s", run.step, run.steps, text)
-        self._show("training", run.step, run.steps, text)
+        logging.info("step %d of %d: %s", run.step, run.steps, figures)
+        self.figures |= figures
+        self._show("training", run.step, run.steps, figures=self.figures)
 
 
 def read_metrics(path):
@@ -122,10 +125,6 @@ def _flops(model, x):
     examples = x[CLS_POSITIONS].shape[1] if CLS_POSITIONS in x else 1
     queries = predictions + examples if in_part else None
     return step_flops(model.config, math.prod(texts), length, predictions, queries)
-
-
-def _rounded(value):
-    return f"{value:,.0f}" if value > 100 else f"{value:.3g}"
 
 
 def short_name(name):

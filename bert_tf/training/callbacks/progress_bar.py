@@ -7,8 +7,6 @@ import keras
 
 from bert_tf.core import progress
 
-SHORT = {"masked_lm_logits_": "masked LM ", "next_sentence_logits_": "NSP "}
-
 
 class ProgressBar(keras.callbacks.Callback):
     """A bar over all steps of all epochs; `tokens` is the number of real tokens in a step, 0 where unknown."""
@@ -24,10 +22,12 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.done += 1
+        figures = None
         if self.done % 10 == 0:
-            seconds = time.monotonic() - self._start
-            speed = f"{self.tokens * self.done / seconds:,.0f} tokens/s" if self.tokens else ""
-            self._update("training", self.done, self.steps, "  ".join([*_figures(logs), speed]))
+            figures = {name.replace("_logits_", "_"): float(value) for name, value in logs.items()}
+            if self.tokens:
+                figures["tokens_per_second"] = self.tokens * self.done / (time.monotonic() - self._start)
+        self._update("training", self.done, self.steps, figures=figures)
 
     def close(self):
         """Takes the bar away, also after an error in `fit`, when Keras ends no training."""
@@ -35,13 +35,3 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.close()
-
-
-def _figures(logs):
-    figures = []
-    for name, value in logs.items():
-        for long, short in SHORT.items():
-            name = name.replace(long, short)
-        if name == "loss" or name.endswith("accuracy"):
-            figures.append(f"{name} {value:.3f}")
-    return figures
