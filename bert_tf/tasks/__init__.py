@@ -1,37 +1,59 @@
-"""The tasks that BERT is fine-tuned for: each a head with its targets, loss, metrics and decoding of answers."""
+"""The tasks that BERT is fine-tuned for, by name; a new task is a folder here and one line in `TASKS`."""
+
+from typing import Any
 
 from bert_tf.core.errors import InputError
-from bert_tf.tasks.classification.task import TextClassifier
-from bert_tf.tasks.embedding.task import TextEmbedder
-from bert_tf.tasks.fill_mask.task import FillMask
-from bert_tf.tasks.next_sentence.task import NextSentence
-from bert_tf.tasks.question_answering.task import QuestionAnswerer
-from bert_tf.tasks.tagging.task import TextTagger
-from bert_tf.weights import read_model
+from bert_tf.core.registry import Registry, resolve
 
-__all__ = [
-    "TASKS",
-    "FillMask",
-    "NextSentence",
-    "QuestionAnswerer",
-    "TextClassifier",
-    "TextEmbedder",
-    "TextTagger",
-    "load",
-]
-
-TASKS = {
-    task.TASK: task for task in (TextClassifier, TextEmbedder, TextTagger, QuestionAnswerer, FillMask, NextSentence)
-}
+TASKS = Registry(
+    "task",
+    {
+        "classification": "bert_tf.tasks.classification:SPEC",
+        "embedding": "bert_tf.tasks.embedding:SPEC",
+        "tagging": "bert_tf.tasks.tagging:SPEC",
+        "question_answering": "bert_tf.tasks.question_answering:SPEC",
+        "fill_mask": "bert_tf.tasks.fill_mask:SPEC",
+        "next_sentence": "bert_tf.tasks.next_sentence:SPEC",
+    },
+)
+_MULTI_TASK = "bert_tf.tasks.multi_task:MultiTask"  # several of the tasks at once
 
 
-def load(folder, dtype=None):
-    """The task model in `folder`, as its config.json names it; a folder without a task raises `InputError`."""
+def load(folder: Any, dtype: str | None = None) -> Any:
+    """Opens the task model in `folder`, of the task that its config.json names.
+
+    Args:
+        folder: path of a model folder.
+        dtype: Keras dtype policy, "mixed_bfloat16" for instance; None: Keras's default.
+
+    Raises:
+        InputError: the folder has no task, or its files cannot be read.
+    """
+    from bert_tf.weights import read_model
+
     checkpoint = read_model(folder)
-    task = checkpoint.task.get("name")
-    if task not in TASKS:
+    name = checkpoint.task.get("name")
+    if name not in TASKS:
         raise InputError(
-            f"{folder} holds no task model (task: {task!r}). Known tasks: {', '.join(TASKS)}. "
+            f"{folder} holds no task model (task: {name!r}). Known tasks: {', '.join(TASKS)}. "
             "A pretrained model becomes one with bert-tf finetune."
         )
-    return TASKS[task].from_checkpoint(checkpoint, folder, dtype)
+    return TASKS[name].load("model").from_checkpoint(checkpoint, folder, dtype)
+
+
+def _class_places() -> dict[str, str]:
+    """{name of a model class: its place}, of all tasks."""
+    places = [*(spec.model for spec in TASKS.values()), _MULTI_TASK]
+    return {place.partition(":")[2]: place for place in places}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a model class when it is first used: `bert_tf.tasks` itself imports no TensorFlow."""
+    places = {} if name.startswith("_") else _class_places()
+    if name not in places:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return resolve(places[name])
+
+
+def __dir__() -> list[str]:
+    return sorted(["TASKS", "load", *_class_places()])

@@ -17,9 +17,9 @@ class TaskSpec:
         name: in configs and in a model folder's config.json.
         summary: one line for people.
         model: place of its `Task` class.
-        settings: dataclass of the settings that `[model]` of a fine-tuning config may have for it, named as the
-            arguments of the model; None, the default of each, leaves it to the model.
-        head: name of the part of the weights that only this task's models have; "" for none.
+        settings: dataclass of the settings that `[model]` of a fine-tuning config may have for it beside those of the
+            encoder, named as the arguments of the model; None, the default of each, leaves it to the model.
+        head: first part of the names of the head's weights; "" for a task without a head.
         architectures: {format: the class that its models are in that project's files, without the family's name}.
         file_formats: formats of data files that only this task reads.
         targets: place of its `Targets` class, which turns what data files hold into what the model is given; "" for a

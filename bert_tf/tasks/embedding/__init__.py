@@ -1,0 +1,26 @@
+"""Sentence embeddings: one vector per text, compared by cosine similarity."""
+
+import dataclasses
+
+from bert_tf.tasks.spec import TaskSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Arguments of `TextEmbedder`; None leaves one to the model."""
+
+    max_length: int | None = None
+    pooling: str | None = None
+    objective: str | None = None
+    normalize: bool | None = None
+    max_score: float | None = None
+    stride: int | None = None
+
+
+SPEC = TaskSpec(
+    name="embedding",
+    summary="One vector per text, for similarity and search.",
+    model="bert_tf.tasks.embedding.task:TextEmbedder",
+    settings=Settings,
+    architectures={"sentence_transformers": "SentenceTransformer"},
+)

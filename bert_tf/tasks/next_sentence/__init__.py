@@ -1,0 +1,21 @@
+"""Next sentence prediction by a pretrained model."""
+
+import dataclasses
+
+from bert_tf.tasks.spec import TaskSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Arguments of `NextSentence`; None leaves one to the model."""
+
+    max_length: int | None = None
+
+
+SPEC = TaskSpec(
+    name="next_sentence",
+    summary="The probability that one text follows another, by a pretrained model.",
+    model="bert_tf.tasks.next_sentence.task:NextSentence",
+    settings=Settings,
+    head="next_sentence",
+)

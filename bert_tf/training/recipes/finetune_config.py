@@ -1,7 +1,6 @@
 """Settings of a fine-tuning run."""
 
 import dataclasses
-import inspect
 import pathlib
 
 from bert_tf.core.config import EncoderConfig, load_toml
@@ -65,13 +64,13 @@ class ModelConfig:
     attention_dropout: float | None = None
 
     def settings(self, task):
-        """What is set, as arguments of the class `task`; what is none of them raises `ConfigError`."""
+        """What is set, as arguments of the models of a `TaskSpec`; what is none of them raises `ConfigError`."""
         fields = dataclasses.asdict(self)
         settings = {name: fields[name] for name in fields if name not in ("init", "fresh") and fields[name] is not None}
-        known = set(inspect.signature(task.__init__).parameters) | set(EncoderConfig.__dataclass_fields__)
+        known = set(task.settings.__dataclass_fields__) | set(EncoderConfig.__dataclass_fields__)
         if strange := sorted(settings.keys() - known):
             raise ConfigError(
-                f"Received: model.{strange[0]}={settings[strange[0]]!r}. {task.TASK} has no such setting."
+                f"Received: model.{strange[0]}={settings[strange[0]]!r}. {task.name} has no such setting."
             )
         return settings
 

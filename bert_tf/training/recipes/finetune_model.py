@@ -24,8 +24,8 @@ def make_model(config, training, encoder=None):
 
     With the `encoder` of another task, which it shares then, its head starts fresh.
     """
-    task, init = TASKS[config.task], config.model.init
-    settings = config.model.settings(task)
+    task, init = TASKS[config.task].load("model"), config.model.init
+    settings = config.model.settings(TASKS[config.task])
     checkpoint = read_model(init)
     if checkpoint.vocabulary is None:
         raise InputError(f"{init} has no vocabulary: a task model needs one to read text.")
