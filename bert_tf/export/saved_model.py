@@ -75,7 +75,7 @@ def _asset(folder, name, lines):
 def _difference(serve, model, texts):
     """The largest difference of a number in the answers; infinite where they have other shapes."""
     texts = model.encode_texts(texts)
-    expected = model.answer_text(*texts)
+    expected = model.serve(*texts)
     answers = serve(**dict(zip(model.TEXTS, texts, strict=False)))
     if {name: value.shape for name, value in answers.items()} != {
         name: value.shape for name, value in expected.items()

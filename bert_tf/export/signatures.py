@@ -20,14 +20,14 @@ def signatures(model, with_attention=False):
     `serving_default` takes the texts that a request must have, string [N] each under its name in `TEXTS`; `pair` those
     that may be left out too, for a task that has such; `tokens` takes Google's feature names, int32 [N, S] each; and
     `examples` takes "inputs", string [N], serialized tf.Examples with the texts under their names. Each returns what
-    the task's `answer` decodes, but for a classifier's or regressor's `examples`, which return what TF Serving's
+    the task's `postprocess` decodes, but for a classifier's or regressor's `examples`, which return what TF Serving's
     Classify and Regress read. `with_attention` adds `attention`, which takes what `serving_default` takes and returns
     what attention.py says, and `attention_pair` where there is `pair`.
     """
     asked = {SERVING_DEFAULT: [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]}
     if model.OPTIONAL_TEXTS:
         asked[PAIR] = model.TEXTS
-    found = {name: _of_texts(texts, model.answer_text) for name, texts in asked.items()}
+    found = {name: _of_texts(texts, model.serve) for name, texts in asked.items()}
     found |= {TOKENS: _of_tokens(model), EXAMPLES: _of_examples(model)}
     if with_attention:
         found |= {
@@ -49,7 +49,7 @@ def _of_tokens(model):
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, name=name) for name in names], autograph=False)
     def serve(*rows):
-        return model.answer_tokens(dict(zip(names, rows, strict=True)))
+        return model.predict_inputs(dict(zip(names, rows, strict=True)))
 
     return serve.get_concrete_function()
 
@@ -63,7 +63,7 @@ def _of_examples(model):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")], autograph=False)
     def serve(inputs):
         texts = tf.io.parse_example(inputs, spec)
-        answers = model.answer_text(*(texts[name] for name in model.TEXTS))
+        answers = model.serve(*(texts[name] for name in model.TEXTS))
         if "probabilities" in answers and model.labels:
             scores = answers["probabilities"]  # [N, C]
             return {"classes": tf.broadcast_to(tf.constant(model.labels), tf.shape(scores)), "scores": scores}

@@ -14,7 +14,7 @@ from bert_tf.core.errors import ConfigError
 class Head:
     """The outputs of a file, {name: float32 [N, ...]}.
 
-    `to_file` makes them of what the model's `call` gives, `from_file` makes of them again what `answer` decodes.
+    `to_file` makes them of what the model's `call` gives, `from_file` makes of them again what `postprocess` decodes.
     `per_piece` says whether they are [N, S, ...].
     """
 

@@ -29,11 +29,11 @@ def _bodies(graph):
 
 def test_texts_and_pairs(model, found, texts):
     answers = found["serving_default"](text=tf.constant(texts))
-    expected = model.answer_text(tf.constant(texts))
+    expected = model.serve(tf.constant(texts))
     np.testing.assert_allclose(answers["probabilities"], expected["probabilities"], atol=1e-5)
     assert answers["label"].numpy().tolist() == expected["label"].numpy().tolist()
     pair = found["pair"](text=tf.constant(texts), text_pair=tf.constant(["", "bad", "good", "我"]))
-    expected = model.answer_text(tf.constant(texts), tf.constant(["", "bad", "good", "我"]))
+    expected = model.serve(tf.constant(texts), tf.constant(["", "bad", "good", "我"]))
     np.testing.assert_allclose(pair["probabilities"], expected["probabilities"], atol=1e-5)
     np.testing.assert_allclose(pair["probabilities"][0], answers["probabilities"][0], atol=1e-5)
     assert np.abs(pair["probabilities"] - answers["probabilities"])[1:].max() > 1e-3
@@ -42,7 +42,7 @@ def test_texts_and_pairs(model, found, texts):
 def test_tokens_take_googles_names(model, found, texts):
     rows = model.preprocess(tf.constant(texts))
     answers = found["tokens"](**rows)
-    np.testing.assert_allclose(answers["probabilities"], model.answer_tokens(rows)["probabilities"], atol=1e-5)
+    np.testing.assert_allclose(answers["probabilities"], model.predict_inputs(rows)["probabilities"], atol=1e-5)
 
 
 def test_examples_give_what_classify_reads(model, found):
@@ -52,7 +52,7 @@ def test_examples_give_what_classify_reads(model, found):
         return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
     answers = found["examples"](inputs=tf.constant([example(text="good"), example(text="good", text_pair="bad")]))
-    expected = model.answer_text(tf.constant(["good", "good"]), tf.constant(["", "bad"]))
+    expected = model.serve(tf.constant(["good", "good"]), tf.constant(["", "bad"]))
     assert answers.keys() == {"classes", "scores"}
     assert answers["classes"].numpy().tolist() == [[b"x", b"y", b"z"]] * 2
     np.testing.assert_allclose(answers["scores"], expected["probabilities"], atol=1e-5)

@@ -122,11 +122,11 @@ def test_folder_gives_the_same_answers(learned, tmp_path):
 def test_answers_of_one_graph_are_those_of_predict_text(learned):
     case, model, _ = learned
     specs = [tf.TensorSpec([None], tf.string) for _ in case.requests]
-    answers = tf.function(model.answer_text, input_signature=specs)(*map(_strings, case.requests))
+    answers = tf.function(model.serve, input_signature=specs)(*map(_strings, case.requests))
     rows = [{name: value[i].numpy() for name, value in answers.items()} for i in range(len(TEXTS))]
     expected = model.predict_text(tuple(map(_strings, case.requests)))
     for row, answer in zip(rows, expected, strict=True):
-        assert_same(model.readable(_as_arrays(row)), answer)
+        assert_same(model.to_python(_as_arrays(row)), answer)
 
 
 def test_batches_of_answers_change_nothing(learned):

@@ -26,7 +26,7 @@ class LongTextTask(Task):
         windows.check_stride(stride, self.max_length)
         self.stride = stride
 
-    def rows_to_answer(self, texts):
+    def inference_inputs(self, texts):
         """The inputs of N rows, or where a stride is set those of W windows with "window_texts" [W]."""
         if not self.stride:
             return self.preprocess(texts)
@@ -57,20 +57,20 @@ class LongTextTask(Task):
         inputs[features.SEGMENT_IDS] *= tf.cast(ends[0], tf.int32)[:, tf.newaxis]
         return inputs | {windows.WINDOW_TEXTS: tf.cast(cut.texts, tf.int32)}, cut
 
-    def answer_tokens(self, inputs):
+    def predict_inputs(self, inputs):
         """Decoded answers to rows of pieces, of N texts where the rows are their windows."""
         if windows.WINDOW_TEXTS not in inputs:
-            return super().answer_tokens(inputs)
-        return self.answer(self.put_together(self.call_rows(inputs), inputs), inputs)
+            return super().predict_inputs(inputs)
+        return self.postprocess(self.put_together(self.forward_batched(inputs), inputs), inputs)
 
     def put_together(self, outputs, inputs):
         """Outputs of W windows to those of N texts."""
         return windows.mean(outputs, inputs)
 
-    def answered_together(self, texts, batch_size):
+    def _batch_by_length(self, texts, batch_size):
         """As `Task`'s; where texts are read whole, fewer of them in a batch where they are long."""
         if not self.stride:
-            return super().answered_together(texts, batch_size)
+            return super()._batch_by_length(texts, batch_size)
         sizes = characters(texts)
         order = np.argsort(-sizes, kind="stable")
         first, batches = 0, []

@@ -10,7 +10,7 @@ ROWS = 32  # at once
 BUCKET = 8  # pieces: rows are as long as a multiple of them, so that a server sees few shapes
 
 
-def call_in_parts(call, inputs, longest, rows=ROWS, dtypes=tf.float32, per_piece=False):
+def call_in_microbatches(call, inputs, longest, rows=ROWS, dtypes=tf.float32, per_piece=False):
     """`call(inputs)`, on about `rows` rows at a time at most: that bounds the memory, and little of it is padding.
 
     Args:

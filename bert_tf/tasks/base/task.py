@@ -14,7 +14,7 @@ from bert_tf.modeling.families.bilstm import BiLSTMEncoder
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.pretrained import Pretrained
 from bert_tf.tasks.base.batching import as_rows, is_text, make_batches, measure, take
-from bert_tf.tasks.base.microbatch import call_in_parts
+from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.text.input_packing import pack
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from bert_tf.weights import read_model
@@ -26,7 +26,7 @@ class Task(Pretrained, keras.Model):
     """An encoder with a head, and the tokenizer that feeds it.
 
     A subclass names its `TASK` and adds the head, `call` from the encoder's inputs to float32 logits, `encode_targets`
-    from Python to tensors, `answer` from logits to decoded answers in the graph, `default_loss` and
+    from Python to tensors, `postprocess` from logits to decoded answers in the graph, `default_loss` and
     `default_metrics` for `compile`, `score_answers`, and `task_settings`. Texts are a list or array of strings [N],
     or a tuple of two of them for pairs.
 
@@ -61,7 +61,7 @@ class Task(Pretrained, keras.Model):
             )
         if self.max_length <= len(self.TEXTS) + 1:
             raise ConfigError(f"Received: max_length={max_length}. [CLS] and [SEP] alone would fill the rows.")
-        self._answer_batch = tf.function(self.answer_tokens)
+        self._predict_graph = tf.function(self.predict_inputs)
 
     @classmethod
     def from_pretrained(cls, folder, dtype=None, **settings):
@@ -198,22 +198,22 @@ class Task(Pretrained, keras.Model):
 
     # Decoded answers.
 
-    def answer_text(self, *texts):
+    def serve(self, *texts):
         """Decoded answers to string tensors [N], one for each of `TEXTS`; TensorFlow ops only."""
-        return self.answer_tokens(self.rows_to_answer(texts))
+        return self.predict_inputs(self.inference_inputs(texts))
 
-    def rows_to_answer(self, texts):
+    def inference_inputs(self, texts):
         """The inputs that texts are answered from; those that are learned from, unless a task reads more of them."""
         return self.preprocess(texts)
 
-    def answer_tokens(self, inputs):
+    def predict_inputs(self, inputs):
         """Decoded answers to rows of pieces, {name: [N, ...]}; TensorFlow ops only."""
-        return self.answer(self.call_rows(inputs), inputs)
+        return self.postprocess(self.forward_batched(inputs), inputs)
 
-    def call_rows(self, inputs):
+    def forward_batched(self, inputs):
         """What `call` returns for any number of rows, in bounded memory."""
         inputs = {name: inputs[name] for name in self.INPUTS}
-        return call_in_parts(
+        return call_in_microbatches(
             lambda part: self(part, training=False),
             inputs,
             self.max_length,
@@ -225,27 +225,27 @@ class Task(Pretrained, keras.Model):
         """Decoded answers: a list of dicts, one a text, ready to be written as JSON."""
         texts = self.encode_texts(texts)
         rows = [None] * texts[0].shape[0]
-        for numbers, answers in self.answer_batches(texts, batch_size):
+        for numbers, answers in self._predict_batches(texts, batch_size):
             for place, number in enumerate(numbers):
-                rows[number] = self.readable({name: value[place] for name, value in answers.items()})
+                rows[number] = self.to_python({name: value[place] for name, value in answers.items()})
         return rows
 
-    def answer_batches(self, texts, batch_size):
+    def _predict_batches(self, texts, batch_size):
         """Of encoded texts: (the numbers of some of them, int [B], their decoded answers, {name: array [B, ...]})."""
-        for numbers in self.answered_together(texts, batch_size):
-            inputs = self.rows_to_answer(take(texts, numbers))
+        for numbers in self._batch_by_length(texts, batch_size):
+            inputs = self.inference_inputs(take(texts, numbers))
             any_size = {name: tf.TensorSpec([None] * x.shape.rank, x.dtype) for name, x in inputs.items()}
-            answers = self._answer_batch.get_concrete_function(any_size)(inputs)
+            answers = self._predict_graph.get_concrete_function(any_size)(inputs)
             yield numbers, {name: value.numpy() for name, value in answers.items()}
 
-    def answered_together(self, texts, batch_size):
+    def _batch_by_length(self, texts, batch_size):
         """Cuts the numbers of encoded texts into batches: texts of about one length together, the longest first."""
         order = np.arange(texts[0].shape[0])
         if len(order) > batch_size:
             order = np.argsort(-measure(self, texts), kind="stable")
         return [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
 
-    def readable(self, answer):
+    def to_python(self, answer):
         """One text's decoded answer, {name: numpy value}, as Python strings, numbers and lists of them."""
         return {name: _as_python(value) for name, value in answer.items()}
 

@@ -16,7 +16,7 @@ class WindowedTask(LongTextTask):
     """A task with W rows for N texts: `preprocess` gives "window_texts" [W] beside the encoder's inputs.
 
     A subclass says in `to_batch` what is learned from the windows of a text, each a row of its own in training, and
-    in `answer` how they are put together. Every window begins `stride` pieces behind the one before it.
+    in `postprocess` how they are put together. Every window begins `stride` pieces behind the one before it.
     """
 
     PER_PIECE = True
@@ -25,15 +25,15 @@ class WindowedTask(LongTextTask):
         super().__init__(tokenizer, max_length, stride, **settings)
         self.stride = stride or max(1, min(128, self.max_length // 2))
 
-    def rows_to_answer(self, texts):
+    def inference_inputs(self, texts):
         return self.preprocess(texts)
 
-    def answer_tokens(self, inputs):
+    def predict_inputs(self, inputs):
         """Decoded answers of the rows that `preprocess` gives; places in rows without it are counted in pieces."""
         if windows.WINDOW_TEXTS not in inputs:
             inputs = inputs | {windows.WINDOW_TEXTS: tf.range(tf.shape(inputs[features.INPUT_IDS])[0])}
             inputs |= self.places_in_row(inputs)
-        return self.answer(self.call_rows(inputs), inputs)
+        return self.postprocess(self.forward_batched(inputs), inputs)
 
     def dataset(
         self,

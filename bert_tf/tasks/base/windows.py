@@ -35,7 +35,7 @@ class Windows:
         gap = tf.RaggedTensor.from_row_lengths(tf.zeros([tf.reduce_sum(self.before)], values.dtype), self.before)
         return tf.cast(tf.concat([gap, values], 1).to_tensor(shape=tf.stack([-1, length])), tf.int32)
 
-    def middle(self):
+    def max_context_mask(self):
         """1 where a window is the one to ask about a piece, else 0: int32 ragged [W, (pieces)].
 
         That is where the piece has most context on its thinner side, as run_squad.py of google-research/bert has it

@@ -33,7 +33,7 @@ class SingleLabel:
         """int32 [N]; a target outside the labels raises with its row."""
         return np.array([number_of(self.number, target, row) for row, target in enumerate(targets)], "int32")
 
-    def answer(self, logits):
+    def postprocess(self, logits):
         """Of logits [N, C]: {"label": string [N], "probability": [N], "probabilities": [N, C]}."""
         probabilities = tf.nn.softmax(logits)
         return {
@@ -85,7 +85,7 @@ class MultiLabel:
             raise InputError(f"Row {strange[0]} has the targets {targets[strange[0]].tolist()}. They must be 0 or 1.")
         return targets.astype("float32")
 
-    def answer(self, logits):
+    def postprocess(self, logits):
         """Of logits [N, C]: {"labels": string [N, most], padded with "", "probabilities": [N, C]}."""
         probabilities = tf.sigmoid(logits)
         chosen = probabilities >= 0.5
@@ -118,7 +118,7 @@ class Regression:
         """float32 [N, 1]; a target that is no finite number raises with its row."""
         return encode_scores(targets)[:, np.newaxis]
 
-    def answer(self, logits):
+    def postprocess(self, logits):
         """Of logits [N, 1]: {"score": [N]}."""
         return {"score": logits[:, 0]}
 
@@ -126,7 +126,7 @@ class Regression:
         return correlations(encode_scores(targets), [answer["score"] for answer in answers])
 
 
-PROBLEMS = {
+PROBLEM_TYPES = {
     "single_label_classification": SingleLabel,
     "multi_label_classification": MultiLabel,
     "regression": Regression,

@@ -8,7 +8,7 @@ from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.layers.pooling import POOLINGS, pool
 from bert_tf.tasks.base.long_text_task import LongTextTask
-from bert_tf.tasks.classification.problem_types import PROBLEMS
+from bert_tf.tasks.classification.problem_types import PROBLEM_TYPES
 
 # N texts, S sequence, D hidden, C classes
 
@@ -43,15 +43,15 @@ class TextClassifier(LongTextTask):
         **encoder,
     ):
         super().__init__(tokenizer, max_length, **encoder)
-        if problem_type not in PROBLEMS:
-            raise ConfigError(f"Received: problem_type={problem_type!r}. Choose from {', '.join(PROBLEMS)}.")
+        if problem_type not in PROBLEM_TYPES:
+            raise ConfigError(f"Received: problem_type={problem_type!r}. Choose from {', '.join(PROBLEM_TYPES)}.")
         if pooling not in POOLINGS:
             raise ConfigError(f"Received: pooling={pooling!r}. Choose from {', '.join(POOLINGS)}.")
         labels = [str(label) for label in labels] or ["score"] * (problem_type == "regression")
-        if len(labels) < PROBLEMS[problem_type].least_labels or len(set(labels)) < len(labels):
+        if len(labels) < PROBLEM_TYPES[problem_type].least_labels or len(set(labels)) < len(labels):
             raise ConfigError(f"Received: labels={labels}. A classifier needs the names of at least two classes.")
         self.labels, self.problem_type, self.pooling = labels, problem_type, pooling
-        self.problem = PROBLEMS[problem_type](labels)
+        self.problem = PROBLEM_TYPES[problem_type](labels)
         self.SCORE = self.problem.SCORE
         self.cls_only = pooling == "cls"
         if not self.cls_only:
@@ -104,14 +104,14 @@ class TextClassifier(LongTextTask):
         numbered = {self.problem.number[name]: float(weight) for name, weight in weights.items()}
         return {i: numbered.get(i, 1.0) for i in range(len(self.labels))}
 
-    def answer(self, outputs, inputs):
+    def postprocess(self, outputs, inputs):
         """Decoded answers in the graph: the class or labels and all probabilities, or the score."""
         del inputs
-        return self.problem.answer(outputs)
+        return self.problem.postprocess(outputs)
 
-    def readable(self, answer):
+    def to_python(self, answer):
         """{"label": name, "probability": float, "probabilities": {name: float}}; {"labels": names, ...}; {"score"}."""
-        answer = super().readable(answer)
+        answer = super().to_python(answer)
         if "labels" in answer:
             answer["labels"] = [name for name in answer["labels"] if name]
         if "probabilities" in answer:
@@ -140,6 +140,6 @@ class TextClassifier(LongTextTask):
         labels = settings.get("labels", [])
         default = "regression" if len(labels) == 1 else "single_label_classification"
         settings["problem_type"] = problem = settings.get("problem_type") or default
-        if problem not in PROBLEMS or (problem == "regression" and len(labels) > 1):
+        if problem not in PROBLEM_TYPES or (problem == "regression" and len(labels) > 1):
             raise InputError(f"{source} was trained for {problem} of {len(labels)} numbers, which no task here gives.")
         return settings

@@ -8,7 +8,7 @@ from bert_tf.modeling.layers.pooling import normalize
 # N rows, T texts a row (2 of a pair, 3 with a text that does not belong), D dimensions
 
 
-class SimilarityLoss(keras.losses.Loss):
+class CosineSimilarityLoss(keras.losses.Loss):
     """The squared difference of a pair's cosine similarity and its score [N] (section 3, regression objective)."""
 
     def call(self, y_true, y_pred):
@@ -16,7 +16,7 @@ class SimilarityLoss(keras.losses.Loss):
         return ops.square(ops.sum(first * second, -1) - ops.reshape(ops.cast(y_true, "float32"), (-1,)))
 
 
-class InBatchLoss(keras.losses.Loss):
+class MultipleNegativesRankingLoss(keras.losses.Loss):
     """Cross-entropy of finding each row's second text by its first among all texts but the firsts of the batch.
 
     (Henderson et al. 2017, section 4.4.) The more rows a batch has, the harder. The third texts of triplets are among
@@ -24,7 +24,7 @@ class InBatchLoss(keras.losses.Loss):
     Similarities are cosines times `scale`.
     """
 
-    def __init__(self, scale=20.0, name="in_batch_loss", **kwargs):
+    def __init__(self, scale=20.0, name="multiple_negatives_ranking_loss", **kwargs):
         super().__init__(name=name, **kwargs)
         self.scale = scale
 

@@ -13,15 +13,15 @@ from bert_tf.tasks.base.batching import as_rows
 from bert_tf.tasks.base.long_text_task import LongTextTask
 from bert_tf.tasks.base.metrics import correlations, ranking_metrics
 from bert_tf.tasks.classification.problem_types import encode_scores
-from bert_tf.tasks.embedding.losses import InBatchLoss, SimilarityLoss, TripletLoss
+from bert_tf.tasks.embedding.losses import CosineSimilarityLoss, MultipleNegativesRankingLoss, TripletLoss
 from bert_tf.text.input_packing import pack
 
 # N texts or rows, T texts a row in training, S sequence, D hidden, Q queries
 
 # How it is trained: the loss, the texts a row, and the metric of the best model.
 OBJECTIVES = {
-    "similarity": (SimilarityLoss, (2,), "spearman"),
-    "contrastive": (InBatchLoss, (2, 3), "mrr"),
+    "similarity": (CosineSimilarityLoss, (2,), "spearman"),
+    "contrastive": (MultipleNegativesRankingLoss, (2, 3), "mrr"),
     "triplet": (TripletLoss, (3,), "accuracy"),
 }
 _ROW = ("text", "text_pair", "negative")
@@ -128,13 +128,13 @@ class TextEmbedder(LongTextTask):
     def default_metrics(self):
         return []
 
-    def answer(self, outputs, inputs):
+    def postprocess(self, outputs, inputs):
         """{"embedding": float32 [N, D]}."""
         del inputs
         return {"embedding": outputs}
 
-    def rows_to_answer(self, texts):
-        return super().rows_to_answer(texts) if len(texts) == 1 else self.preprocess(texts)
+    def inference_inputs(self, texts):
+        return super().inference_inputs(texts) if len(texts) == 1 else self.preprocess(texts)
 
     def put_together(self, outputs, inputs):
         vectors = windows.mean(outputs, inputs)
@@ -144,7 +144,7 @@ class TextEmbedder(LongTextTask):
         """Vectors of N texts, float32 array [N, D]."""
         texts = as_rows((texts,), _ROW)
         vectors = np.zeros((texts[0].shape[0], self.config.hidden_size), "float32")
-        for numbers, answers in self.answer_batches(texts, batch_size):
+        for numbers, answers in self._predict_batches(texts, batch_size):
             vectors[numbers] = answers["embedding"]
         return vectors
 

@@ -68,11 +68,11 @@ class FillMask(PretrainedHeadTask):
             tf.zeros_like(inputs[features.INPUT_IDS]) + tf.range(tf.shape(is_mask)[1]), is_mask
         )
 
-    def answer_tokens(self, inputs):
+    def predict_inputs(self, inputs):
         """As `Task`'s; the masks are found in rows of pieces alone."""
-        return super().answer_tokens({features.MASKED_LM_POSITIONS: self._masks(inputs).to_tensor()} | inputs)
+        return super().predict_inputs({features.MASKED_LM_POSITIONS: self._masks(inputs).to_tensor()} | inputs)
 
-    def answer(self, outputs, inputs):
+    def postprocess(self, outputs, inputs):
         """{"pieces", "scores"} in the graph, [N, M, K]: strings and probabilities, the best first.
 
         "" and 0 stand beyond the last mask of a text.
@@ -96,8 +96,8 @@ class FillMask(PretrainedHeadTask):
                 raise InputError(f"Row {row}: {texts[row][:80]!r} has no {features.MASK} to fill in {where}.")
         return answers
 
-    def readable(self, answer):
-        answer = super().readable(answer)
+    def to_python(self, answer):
+        answer = super().to_python(answer)
         masks = sum(pieces[0] != "" for pieces in answer["pieces"])
         return {name: rows[:masks] for name, rows in answer.items()}
 

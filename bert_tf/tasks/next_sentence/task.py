@@ -35,7 +35,7 @@ class NextSentence(PretrainedHeadTask):
         pooled = self.encoder(inputs, training=training, cls_only=self.cls_only)[features.POOLED_OUTPUT]
         return ops.cast(self.next_sentence(pooled), "float32")
 
-    def answer(self, outputs, inputs):
+    def postprocess(self, outputs, inputs):
         """{"probability": float32 [N]}: that the second text follows the first."""
         del inputs
         return {"probability": tf.nn.softmax(outputs)[:, features.IS_NEXT]}

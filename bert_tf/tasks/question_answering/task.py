@@ -124,7 +124,7 @@ class QuestionAnswerer(WindowedTask):
         inputs, cut = self.to_rows([self.tokenizer(questions)[:, :limit]], ids, length)
         width = tf.shape(inputs[features.INPUT_IDS])[1]
         places = {
-            MAY_BEGIN: cut.place(cut.middle(), width),
+            MAY_BEGIN: cut.place(cut.max_context_mask(), width),
             CONTEXT_STARTS: cut.place(cut.take(starts), width),
             CONTEXT_ENDS: cut.place(cut.take(ends), width),
         }
@@ -159,7 +159,7 @@ class QuestionAnswerer(WindowedTask):
 
     # Answers out.
 
-    def answer(self, outputs, inputs):
+    def postprocess(self, outputs, inputs):
         """Answers in the graph: "start", "end" (characters of the context) and "score", each [N].
 
         A score is a probability among the candidates, which stand best first in "candidate_starts",
@@ -170,15 +170,15 @@ class QuestionAnswerer(WindowedTask):
             outputs[START], outputs[END], inputs, self.max_answer_length, self.n_best, self.null_threshold
         )
 
-    def answer_text(self, *texts):
-        """As `answer`, with "answer" [N]: the answer as it stands in the context, "" for none."""
-        found = super().answer_text(*texts)
+    def serve(self, *texts):
+        """As `postprocess`, with "answer" [N]: the answer as it stands in the context, "" for none."""
+        found = super().serve(*texts)
         places = (found[name][:, tf.newaxis] for name in ("start", "end"))
         return {"answer": substrings(texts[1], *places)[:, 0]} | found
 
-    def readable(self, answer):
+    def to_python(self, answer):
         """{"start", "end", "score", "null_difference", "candidates": [{"start", "end", "score"}]}."""
-        answer = super().readable(answer)
+        answer = super().to_python(answer)
         names = ("start", "end", "score")
         rows = zip(*(answer.pop(f"candidate_{name}s") for name in names), strict=True)
         return answer | {"candidates": [dict(zip(names, row, strict=True)) for row in rows if row[1]]}

@@ -118,7 +118,7 @@ class TextTagger(WindowedTask):
         """
         return self._preprocess(texts, length, every_part=True)
 
-    def rows_to_answer(self, texts):
+    def inference_inputs(self, texts):
         """As `preprocess`; of a word in a list of them its first part alone is asked for its tag."""
         return self._preprocess(texts, None, every_part=False)
 
@@ -134,7 +134,7 @@ class TextTagger(WindowedTask):
         first = ids.with_values(first)
         inputs, cut = self.to_rows([], ids, length)
         width = tf.shape(inputs[features.INPUT_IDS])[1]
-        asked = cut.middle() * tf.cast(cut.take(first), tf.int32)
+        asked = cut.max_context_mask() * tf.cast(cut.take(first), tf.int32)
         return inputs | {
             WORD_MASK: cut.place(asked, width),
             WORD_STARTS: cut.place(cut.take(starts), width),
@@ -164,7 +164,7 @@ class TextTagger(WindowedTask):
 
     # Answers out.
 
-    def answer(self, outputs, inputs):
+    def postprocess(self, outputs, inputs):
         """Entities in the graph: "types" (strings), "starts", "ends" (characters), "scores", each [N, E].
 
         "" and 0 stand beyond the last entity of a text. Without a scheme every word is one, its tag the type. A score
@@ -180,14 +180,14 @@ class TextTagger(WindowedTask):
         starts, ends = (tf.boolean_mask(inputs[name], asked) for name in (WORD_STARTS, WORD_ENDS))
         return self._decoder.entities(found, scores, starts, ends)
 
-    def answer_text(self, *texts):
-        """As `answer`, with "texts" [N, E]: the entities as they stand in the text."""
-        answers = super().answer_text(*texts)
+    def serve(self, *texts):
+        """As `postprocess`, with "texts" [N, E]: the entities as they stand in the text."""
+        answers = super().serve(*texts)
         return answers | {"texts": substrings(texts[0], answers["starts"], answers["ends"])}
 
-    def readable(self, answer):
+    def to_python(self, answer):
         """{"entities": [{"type", "start", "end", "score"}]}."""
-        answer = super().readable(answer)
+        answer = super().to_python(answer)
         rows = zip(*(answer[name] for name in ("types", "starts", "ends", "scores")), strict=True)
         names = ("type", "start", "end", "score")
         return {"entities": [dict(zip(names, row, strict=True)) for row in rows if row[0]]}

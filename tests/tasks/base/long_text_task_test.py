@@ -49,7 +49,7 @@ def test_the_second_of_a_pair_is_cut_behind_the_first():
     """The first text keeps (8 - 3) // 2 pieces, which leaves 3 a window; one without a second text is a single one."""
     model = classifier(stride=2)
     first, second = "good bad film", "a the is good"
-    inputs = model.rows_to_answer((tf.constant([first, "bad film a the is good bad"]), tf.constant([second, ""])))
+    inputs = model.inference_inputs((tf.constant([first, "bad film a the is good bad"]), tf.constant([second, ""])))
     assert inputs["input_ids"].numpy().tolist() == [
         [2, *pieces("good bad"), 3, *pieces("a the is"), 3],
         [2, *pieces("good bad"), 3, *pieces("is good"), 3, 0],
@@ -91,7 +91,7 @@ def test_the_graph_and_the_folder_know_the_stride(tmp_path):
     model.save_pretrained(tmp_path / "model")
     loaded = bert_tf.load(tmp_path / "model")
     assert loaded.stride == 4
-    graph = tf.function(loaded.answer_text, input_signature=[tf.TensorSpec([None], tf.string)])
+    graph = tf.function(loaded.serve, input_signature=[tf.TensorSpec([None], tf.string)])
     answers = graph(tf.constant([LONG, "", "good"]))
     expected = model.predict_text([LONG, "", "good"])
     assert answers["probability"].numpy().tolist() == pytest.approx([a["probability"] for a in expected], abs=1e-5)

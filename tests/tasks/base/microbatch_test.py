@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.tasks import TextClassifier
-from bert_tf.tasks.base.microbatch import call_in_parts
+from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.tasks.samples import SIZES, VOCABULARY
 
@@ -29,9 +29,9 @@ def test_parts_give_what_the_whole_gives(rows):
         return {"pieces": ids * 2, "spots": tf.cast(part["masked_lm_positions"], tf.float32)}
 
     whole = call(INPUTS)
-    pieces = call_in_parts(lambda part: call(part)["pieces"], INPUTS, 60, rows, per_piece=True)
+    pieces = call_in_microbatches(lambda part: call(part)["pieces"], INPUTS, 60, rows, per_piece=True)
     np.testing.assert_array_equal(pieces, whole["pieces"])
-    spots = call_in_parts(lambda part: {"spots": call(part)["spots"]}, INPUTS, 60, rows, {"spots": tf.float32})
+    spots = call_in_microbatches(lambda part: {"spots": call(part)["spots"]}, INPUTS, 60, rows, {"spots": tf.float32})
     np.testing.assert_array_equal(spots["spots"], whole["spots"])
     assert max(sizes[1:]) <= rows  # the first is the whole
 
@@ -43,10 +43,10 @@ def test_a_part_is_as_long_as_its_longest_row():
         shapes.append(tuple(part["input_ids"].shape))
         return tf.zeros(part["input_ids"].shape[:1])
 
-    call_in_parts(call, INPUTS, 64, 2)
+    call_in_microbatches(call, INPUTS, 64, 2)
     assert shapes == [(2, 8), (2, 8), (2, 24), (2, 40), (2, 64)]
     shapes.clear()
-    call_in_parts(call, INPUTS, 60, 3)  # no row may be longer than 60
+    call_in_microbatches(call, INPUTS, 60, 3)  # no row may be longer than 60
     assert shapes == [(3, 8), (3, 24), (3, 60)]
 
 
@@ -58,25 +58,25 @@ def test_a_task_answers_in_parts(monkeypatch):
         return tf.zeros((len(inputs["input_ids"]), 2))
 
     monkeypatch.setattr(model, "call", call)
-    model.answer_text(tf.constant(["good " * (1 + 12 * (number % 2)) for number in range(64)]))
+    model.serve(tf.constant(["good " * (1 + 12 * (number % 2)) for number in range(64)]))
     assert seen == [[32, 8], [32, 16]]
 
 
 def test_pieces_behind_a_gap_count():
     """A request of pieces may have any mask."""
     inputs = {name: tf.constant([[1, 0] * 15 + [1]]) for name in INPUTS}
-    found = call_in_parts(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, 64, per_piece=True)
+    found = call_in_microbatches(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, 64, per_piece=True)
     np.testing.assert_array_equal(found, inputs["input_ids"])
 
 
 def test_no_rows():
     inputs = {name: value[:0] for name, value in INPUTS.items()}
-    assert call_in_parts(lambda part: tf.zeros((tf.shape(part["input_ids"])[0], 3)), inputs, 64).shape == (0, 3)
-    pieces = call_in_parts(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, 64, per_piece=True)
+    assert call_in_microbatches(lambda part: tf.zeros((tf.shape(part["input_ids"])[0], 3)), inputs, 64).shape == (0, 3)
+    pieces = call_in_microbatches(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, 64, per_piece=True)
     assert pieces.shape == (0, 60)
 
 
 def test_several_texts_a_row():
     inputs = {name: tf.reshape(INPUTS[name][:8], (4, 2, -1)) for name in ("input_ids", "input_mask", "segment_ids")}
-    found = call_in_parts(lambda part: tf.cast(tf.reduce_sum(part["input_ids"], 2), tf.float32), inputs, 64, 2)
+    found = call_in_microbatches(lambda part: tf.cast(tf.reduce_sum(part["input_ids"], 2), tf.float32), inputs, 64, 2)
     np.testing.assert_array_equal(found, tf.reduce_sum(inputs["input_ids"], 2))

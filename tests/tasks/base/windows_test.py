@@ -45,7 +45,7 @@ def test_windows_are_those_of_google(stride):
         for of_text in spans
         for number, (start, length) in enumerate(of_text)
     ]
-    assert cut.middle().to_list() == expected
+    assert cut.max_context_mask().to_list() == expected
 
 
 def test_places_of_pieces():

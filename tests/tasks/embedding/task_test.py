@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import bert_tf
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.tasks.embedding.losses import InBatchLoss, SimilarityLoss, TripletLoss
+from bert_tf.tasks.embedding.losses import CosineSimilarityLoss, MultipleNegativesRankingLoss, TripletLoss
 from bert_tf.tasks.embedding.task import TextEmbedder
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.tasks.samples import SIZES, VOCABULARY
@@ -55,31 +55,31 @@ VECTORS = np.array([[[3, 0], [4, 3]], [[0, 2], [1, 0]], [[1, 1], [5, 5]]], "floa
 
 
 def test_similarity_loss_by_hand():
-    loss = SimilarityLoss(reduction=None)
+    loss = CosineSimilarityLoss(reduction=None)
     np.testing.assert_allclose(loss(np.array([0.5, 0.5, 1.0]), VECTORS), [0.09, 0.25, 0], atol=1e-6)
 
 
-def test_in_batch_loss_by_hand():
+def test_multiple_negatives_ranking_loss_by_hand():
     """Cosines of each first text with all seconds: [.8 1 s; .6 0 s; .7√2 s 1], s = √½."""
     s = np.sqrt(0.5)
     cosines = 10 * np.array([[0.8, 1, s], [0.6, 0, s], [1.4 * s, s, 1]])
     expected = np.log(np.exp(cosines).sum(1)) - np.diag(cosines)
-    loss = InBatchLoss(scale=10.0, reduction=None)
+    loss = MultipleNegativesRankingLoss(scale=10.0, reduction=None)
     np.testing.assert_allclose(loss(np.arange(3), VECTORS), expected, rtol=1e-4)
 
 
 def test_the_same_text_at_another_place_is_no_mistake():
     """Rows 0 and 2 have one match: neither is held against the other."""
     s = np.sqrt(0.5)
-    loss = InBatchLoss(scale=10.0, reduction=None)(np.array([7, 4, 7]), VECTORS).numpy()
+    loss = MultipleNegativesRankingLoss(scale=10.0, reduction=None)(np.array([7, 4, 7]), VECTORS).numpy()
     assert loss[0] == pytest.approx(np.log1p(np.exp(10 * (1 - 0.8))), rel=1e-4)
     assert loss[2] == pytest.approx(np.log1p(np.exp(10 * (s - 1))), rel=1e-4)
 
 
 def test_thirds_of_triplets_are_to_choose_from():
     triplets = np.concatenate([VECTORS, [[[3, 0]], [[3, 0]], [[3, 0]]]], 1)  # equal to the first text of row 0
-    plain = InBatchLoss(scale=10.0, reduction=None)(np.arange(3), VECTORS).numpy()
-    harder = InBatchLoss(scale=10.0, reduction=None)(np.arange(3), triplets).numpy()
+    plain = MultipleNegativesRankingLoss(scale=10.0, reduction=None)(np.arange(3), VECTORS).numpy()
+    harder = MultipleNegativesRankingLoss(scale=10.0, reduction=None)(np.arange(3), triplets).numpy()
     extra = np.log1p(3 * np.exp(10) / np.exp(plain[0] + 8))  # against exp(8 + loss), the sum of the others
     assert harder[0] - plain[0] == pytest.approx(extra, rel=1e-4)
 

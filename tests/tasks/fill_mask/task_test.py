@@ -79,14 +79,14 @@ def test_own_folder(model, tmp_path):
 
 
 def test_one_graph_from_strings_to_pieces(model):
-    graph = tf.function(model.answer_text, input_signature=[tf.TensorSpec([None], tf.string)])
+    graph = tf.function(model.serve, input_signature=[tf.TensorSpec([None], tf.string)])
     answers = graph(tf.constant(["a [MASK] c [MASK]", "b", "[MASK]"]))
     assert answers["pieces"].shape == (3, 2, 8)
     assert answers["pieces"][1].numpy().tolist() == [[b""] * 8] * 2
     assert np.sum(answers["scores"], -1) == pytest.approx(np.array([[1, 1], [0, 0], [1, 0]]), abs=1e-5)
     inputs = model.preprocess(tf.constant(["a [MASK]"]))
-    alone = model.answer_tokens({name: inputs[name] for name in ("input_ids", "input_mask", "segment_ids")})
-    np.testing.assert_array_equal(alone["pieces"], model.answer_text(tf.constant(["a [MASK]"]))["pieces"])
+    alone = model.predict_inputs({name: inputs[name] for name in ("input_ids", "input_mask", "segment_ids")})
+    np.testing.assert_array_equal(alone["pieces"], model.serve(tf.constant(["a [MASK]"]))["pieces"])
 
 
 def test_text_without_mask(model):

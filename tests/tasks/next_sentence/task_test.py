@@ -37,7 +37,7 @@ def test_probability_is_that_of_really_next(pretrainer, model):
     expected = np.exp(logits[0]) / np.exp(logits).sum()
     answer, _ = model.predict_text((["a b", "c"], ["c", "a"]))
     assert answer == {"probability": pytest.approx(float(expected), abs=1e-5)}
-    in_graph = model.answer_text(tf.constant(["a b"]), tf.constant(["c"]))["probability"]
+    in_graph = model.serve(tf.constant(["a b"]), tf.constant(["c"]))["probability"]
     np.testing.assert_allclose(in_graph, [expected], atol=1e-5)
 
 

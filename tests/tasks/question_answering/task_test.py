@@ -108,7 +108,7 @@ def test_decoding_against_all_spans(threshold):
     contexts = ["x " * 23, "anna", "", "x " * 12, "paris is in x"]
     inputs = model.preprocess((tf.constant(["who is x"] * 5), tf.constant(contexts)))
     outputs = {name: random.normal(size=inputs["input_ids"].shape).astype("float32") * 2 for name in (START, END)}
-    answers = {name: value.numpy() for name, value in model.answer(outputs, inputs).items()}
+    answers = {name: value.numpy() for name, value in model.postprocess(outputs, inputs).items()}
     inputs = {name: value.numpy() for name, value in inputs.items()}
     for number in range(5):
         rows = np.flatnonzero(inputs["window_texts"] == number)
@@ -179,7 +179,7 @@ def test_folder_gives_the_same_answers(trained, tmp_path):
 
 def test_one_graph_from_strings_to_answers(trained):
     spec = tf.TensorSpec([None], tf.string)
-    graph = tf.function(trained.answer_text, input_signature=[spec, spec])
+    graph = tf.function(trained.serve, input_signature=[spec, spec])
     questions, contexts = ["Who ?", "Where ?", "Where ?"], [CONTEXTS[0], "x " * 40 + CONTEXTS[3], ""]
     answers = graph(tf.constant(questions), tf.constant(contexts))
     expected = trained.predict_text((questions, contexts))
@@ -191,7 +191,7 @@ def test_one_graph_from_strings_to_answers(trained):
 
 def test_rows_of_pieces_alone(trained):
     inputs = trained.preprocess((tf.constant(["Who ?"]), tf.constant([CONTEXTS[0]])))
-    answers = trained.answer_tokens({name: inputs[name] for name in ("input_ids", "input_mask", "segment_ids")})
+    answers = trained.predict_inputs({name: inputs[name] for name in ("input_ids", "input_mask", "segment_ids")})
     assert (answers["start"].numpy(), answers["end"].numpy()) == (4, 5)  # [CLS] who [UNK] [SEP] anna
 
 

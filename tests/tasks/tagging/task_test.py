@@ -65,7 +65,7 @@ def test_entities_of_raw_text_by_their_characters(trained):
     found = [(e["type"], e["start"], e["end"], e["text"]) for e in answer["entities"]]
     assert found == [("PER", 0, 2, "Bo"), ("PER", 9, 19, "Anna\tMaria"), ("LOC", 24, 30, "Parisx")]
     assert all(0.5 < e["score"] <= 1 for e in answer["entities"])
-    answers = trained.answer_text(tf.constant([text, ""]))
+    answers = trained.serve(tf.constant([text, ""]))
     assert answers["texts"].numpy().tolist() == [[b"Bo", b"Anna\tMaria", b"Parisx"], [b"", b"", b""]]
 
 
@@ -96,7 +96,7 @@ def test_a_word_is_asked_for_its_tag_once():
     """Worked by hand: Bo, u . s ., and . x and, of the next sentence, Bo; in training all parts but ##x are asked."""
     model = make()
     words = model.encode_texts([["Bo", "u.s.", "and.x"], ["Bo"]])
-    rows = model.rows_to_answer(words)
+    rows = model.inference_inputs(words)
     assert [np.flatnonzero(row).tolist() for row in rows["word_mask"]] == [[1, 2, 6], [1]]
     asked = rows["word_mask"].numpy() > 0
     assert rows["word_starts"].numpy()[asked].tolist() == [0, 1, 2, 0]
@@ -180,16 +180,16 @@ def test_folder_gives_the_same_tagger(trained, tmp_path):
 def test_rows_of_pieces_alone(trained):
     """What `preprocess` knows of the text is not needed: places are then counted in pieces."""
     inputs = trained.preprocess(tf.constant(["Romes and Anna Maria"]))
-    answers = trained.answer_tokens({name: inputs[name] for name in ("input_ids", "input_mask", "segment_ids")})
+    answers = trained.predict_inputs({name: inputs[name] for name in ("input_ids", "input_mask", "segment_ids")})
     assert answers["types"].numpy().tolist() == [[b"LOC", b"PER"]]
     assert (answers["starts"].numpy().tolist(), answers["ends"].numpy().tolist()) == ([[1, 4]], [[3, 6]])
 
 
 def test_graph_gives_what_python_gives(trained):
     texts = ["Anna sees Rome", "", "Bo " * 30]
-    graph = tf.function(trained.answer_text, input_signature=[tf.TensorSpec([None], tf.string)])
+    graph = tf.function(trained.serve, input_signature=[tf.TensorSpec([None], tf.string)])
     for name, value in graph(tf.constant(texts)).items():
-        expected = trained.answer_text(tf.constant(texts))[name]
+        expected = trained.serve(tf.constant(texts))[name]
         if name == "scores":
             np.testing.assert_allclose(value, expected, atol=1e-5)
         else:
