@@ -1,6 +1,9 @@
 """BERT for Keras 3 and TensorFlow, from raw text to a served model."""
 
 import importlib
+from typing import Any
+
+__version__ = "0.2.0"  # setup.cfg reads it here
 
 _PUBLIC = {
     "Tokenizer": "bert_tf.text.tokenizers.wordpiece",
@@ -11,8 +14,8 @@ _PUBLIC = {
 __all__ = list(_PUBLIC)
 
 
-def __getattr__(name):
-    """Imports a public name when it is first used, so that `bert-tf --help` does not wait for TensorFlow."""
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used, so that `bert-tf --help` does not import TensorFlow."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'bert_tf' has no attribute {name!r}")
     return getattr(importlib.import_module(_PUBLIC[name]), name)

@@ -1,29 +1,42 @@
-"""The verbs of the command line, their flags and an example of each."""
+"""The verbs of the command line: their flags, an example of each, and the function that does the work."""
 
 import dataclasses
+from typing import Any
 
 from absl import flags
 
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """One flag of a verb; its type is the type of its default, text where that is None."""
+    """One flag of a verb; its type is the type of its default, or text where the default is None."""
 
     name: str
-    default: object
+    default: Any
     help: str
     required: bool = False
 
-    def define(self, values=flags.FLAGS):
-        kind = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float}.get(
-            type(self.default), flags.DEFINE_string
-        )
-        kind(self.name, self.default, self.help, flag_values=values)
+    def define(self, values: flags.FlagValues = flags.FLAGS) -> None:
+        """Defines the flag in `values`."""
+        define: Any = flags.DEFINE_string
+        if isinstance(self.default, bool):
+            define = flags.DEFINE_bool
+        elif isinstance(self.default, int):
+            define = flags.DEFINE_integer
+        elif isinstance(self.default, float):
+            define = flags.DEFINE_float
+        define(self.name, self.default, self.help, flag_values=values)
 
 
 @dataclasses.dataclass(frozen=True)
 class Verb:
-    """What a verb does, one example, its flags, and the "module:function" it calls with (flag values, overrides)."""
+    """A verb of the command line.
+
+    Attributes:
+        summary: one line for `bert-tf --help`.
+        example: a whole command line.
+        flags: in the order of the help; a required first one may be given without its name.
+        run: "module:function", called with the flag values and the key=value overrides.
+    """
 
     summary: str
     example: str
@@ -31,33 +44,47 @@ class Verb:
     run: str
 
 
-_WORKERS = Flag("workers", 0, "so many workers on this machine, to try a run on several out")
+_CORPUS = Flag("input", None, "text: files, folders or globs, separated by commas; plain, .gz or JSON lines", True)
+_FIELD = Flag("field", None, "JSON lines: the key of the text")
+_STRICT = Flag("strict", False, "refuse bytes that are not UTF-8 instead of replacing them")
+_WORKERS = Flag("workers", 0, "local worker processes, to test a multi-worker run; 0: run in this process")
+_SKIP = Flag("skip_bad_rows", False, "skip and count unusable rows instead of stopping at the first")
+_MODEL = Flag("model", None, "the model's folder", True)
+_CONFIG = Flag("config", None, "a TOML file of settings, or the name of a config that `bert-tf configs` lists", True)
 
 VERBS = {
     "quickstart": Verb(
-        "do the main job once, from text to a served model, in a few minutes",
+        "run everything once, from text to an exported model, in a few minutes",
         "bert-tf quickstart --corpus 'my/*.txt' --seed 1 pretrain_steps=4000",
         (
-            Flag("corpus", None, "your own text; without it, the documentation that comes with Python"),
-            Flag("output", None, "the run's folder; default: runs/quickstart, with the seed if it is not 0"),
-            Flag("seed", 0, "of every random choice"),
-            Flag("config", None, "a TOML file of settings, as configs/quickstart.toml"),
+            Flag("corpus", None, "your own text files; default: the documentation of the installed packages"),
+            Flag("output", None, "the run's folder; default: runs/quickstart, with the seed added if it is not 0"),
+            Flag("seed", 0, "random seed"),
+            Flag("config", None, "a TOML file of settings, such as configs/quickstart.toml"),
         ),
         "bert_tf.cli.quickstart:quickstart",
+    ),
+    "configs": Verb(
+        "list the configs that come with the package",
+        "bert-tf configs",
+        (),
+        "bert_tf.cli.configs:configs",
     ),
     "vocab": Verb(
         "learn a WordPiece vocabulary from text in any language",
         "bert-tf vocab --input 'text/*.txt' --output vocab.txt --size 30000",
         (
-            Flag("input", None, "files, folders or globs, separated by commas: plain text, .gz or JSON lines", True),
-            Flag("output", None, "the vocabulary file; what was read and measured goes beside it as .json", True),
-            Flag("size", 30000, "number of pieces, special tokens included"),
-            Flag("lower_case", True, "whether capitals and accents are dropped"),
+            _CORPUS,
+            Flag("output", None, "the vocabulary file; a report is written next to it as .json", True),
+            Flag("size", 30000, "number of tokens, including the special ones"),
+            Flag("lower_case", True, "lower-case the text and strip accents"),
             Flag("unused", 0, "number of [unused] slots after the special tokens"),
-            Flag("sample_mb", 200, "megabytes kept in memory and learned from; of longer text a uniform sample"),
-            Flag("field", None, "where the text stands in JSON lines"),
-            Flag("strict", False, "whether bytes that are not UTF-8 are refused instead of replaced"),
-            Flag("overwrite", False, "whether a file that is there already is replaced"),
+            Flag(
+                "sample_mb", 200, "megabytes of text to learn from, kept in memory; a longer text is sampled uniformly"
+            ),
+            _FIELD,
+            _STRICT,
+            Flag("overwrite", False, "replace an existing file"),
         ),
         "bert_tf.cli.vocab:vocab",
     ),
@@ -65,97 +92,101 @@ VERBS = {
         "make pretraining records from text of any size",
         "bert-tf records --input 'text/*.txt' --vocab vocab.txt --output records/ --max_length=128 short_seq_prob=0.1",
         (
-            Flag("input", None, "files, folders or globs, separated by commas: plain text, .gz or JSON lines", True),
-            Flag("vocab", None, "vocabulary, one piece a line", True),
-            Flag("output", None, "a new or empty folder, or one that these records were begun in", True),
-            Flag("lower_case", True, "whether the vocabulary is uncased"),
-            Flag("objective", None, "next_sentence, sentence_order, or none for full sentences"),
-            Flag("masking", None, "what is hidden together: token, whole_word or ngram"),
-            Flag("max_length", None, "pieces in a row, special tokens included"),
-            Flag("max_predictions", None, "the most pieces that are hidden in a row"),
-            Flag("dupe_factor", None, "passes over the text, each cut and masked differently"),
-            Flag("seed", None, "on which, with the text and the settings, every byte depends"),
-            Flag("schema", None, "feature names: google or model_garden"),
-            Flag("shards", None, "number of files"),
-            Flag("gzip", False, "whether the files are compressed"),
-            Flag("field", None, "where the text stands in JSON lines"),
-            Flag("strict", False, "whether bytes that are not UTF-8 are refused instead of replaced"),
-            Flag("num_processes", None, "processes on this machine"),
+            _CORPUS,
+            Flag("vocab", None, "vocabulary file, one token per line", True),
+            Flag("output", None, "a new or empty folder, or the folder of an interrupted run", True),
+            Flag("lower_case", True, "the vocabulary is uncased"),
+            Flag("objective", None, "next_sentence, sentence_order, or none (full sentences without pairs)"),
+            Flag("masking", None, "unit of masking: token, whole_word or ngram"),
+            Flag("max_length", None, "tokens per example, including the special ones"),
+            Flag("max_predictions", None, "maximum number of masked tokens per example"),
+            Flag("dupe_factor", None, "passes over the text, each with other pairs and masks"),
+            Flag("seed", None, "random seed; the output depends on it, the text and the settings only"),
+            Flag("schema", None, "names of the features: google or model_garden"),
+            Flag("shards", None, "number of output files"),
+            Flag("gzip", False, "compress the files"),
+            _FIELD,
+            _STRICT,
+            Flag("num_processes", None, "worker processes on this machine"),
             Flag("runner", "processes", "processes, or a Beam runner: DirectRunner, FlinkRunner, SparkRunner, ..."),
-            Flag("beam_options", None, "Beam's own options, in quotes"),
+            Flag("beam_options", None, "options of the Beam runner, in quotes"),
         ),
         "bert_tf.cli.records:records",
     ),
     "inspect": Verb(
-        "show examples of pretraining records as people read them",
+        "print examples of pretraining records in readable form",
         "bert-tf inspect records/ --count=5",
         (
-            Flag("input", None, "folder, files or globs of TFRecord files, ours or Model Garden's", True),
-            Flag("count", 3, "how many examples"),
-            Flag("seed", None, "picks examples at random; without it the first are shown"),
-            Flag("vocab", None, "vocabulary of records that another program wrote"),
+            Flag(
+                "input",
+                None,
+                "TFRecord files: a folder, files or globs, with Google's or Model Garden's features",
+                True,
+            ),
+            Flag("count", 3, "number of examples"),
+            Flag("seed", None, "random seed to sample examples; default: the first ones"),
+            Flag("vocab", None, "vocabulary file, for records that another program wrote"),
         ),
         "bert_tf.cli.records:inspect",
     ),
     "pretrain": Verb(
-        "train masked LM and next sentence prediction on records; go on where an earlier run was stopped",
-        "bert-tf pretrain --config configs/pretrain_small_wikitext2.toml training.minutes=30",
+        "train masked LM and next sentence prediction on records, or resume such a run",
+        "bert-tf pretrain --config pretrain_small_wikitext2 training.minutes=30",
         (
-            Flag("config", None, "a TOML file of settings, as those in configs/", True),
-            Flag("output", None, "the run's folder; default: the config's"),
+            _CONFIG,
+            Flag("output", None, "the run's folder; default: from the config"),
             _WORKERS,
         ),
         "bert_tf.cli.pretrain:pretrain",
     ),
     "finetune": Verb(
-        "train a task on a data set, from any model's folder; go on where an earlier run was stopped",
-        "bert-tf finetune --config configs/sst2.toml --init model/ --data data/ --output runs/sst2 epochs=2",
+        "train a task on a data set, from a pretrained model of any format, or resume such a run",
+        "bert-tf finetune --config sst2 --init model/ --data data/ --output runs/sst2 epochs=2",
         (
-            Flag("config", None, "a TOML file of settings, as those in configs/", True),
-            Flag("init", None, "the folder of the model to begin from, of any format; default: the config's"),
-            Flag("data", None, "the folder that the config's files are in; default: the config's"),
-            Flag("output", None, "the run's folder; default: the config's"),
+            _CONFIG,
+            Flag("init", None, "folder of the pretrained model, of any format; default: from the config"),
+            Flag("data", None, "folder of the data files that the config names; default: from the config"),
+            Flag("output", None, "the run's folder; default: from the config"),
             _WORKERS,
-            Flag("skip_bad_rows", False, "whether rows that cannot be used are counted instead of ending the work"),
+            _SKIP,
         ),
         "bert_tf.cli.finetune:finetune",
     ),
     "evaluate": Verb(
-        "score a fine-tuned model on a data set, with a report of where it goes wrong",
+        "compute the metrics of a fine-tuned model on labelled data, with a report of its errors",
         "bert-tf evaluate --model runs/sst2/model --data data/sst2/dev.tsv --output runs/sst2/report",
         (
-            Flag("model", None, "the model's folder", True),
-            Flag("data", None, "a file with texts and what is right, or tfds:NAME:SPLIT", True),
-            Flag("output", None, "the folder that gets the report: README.md, pictures, metrics.json"),
-            Flag("skip_bad_rows", False, "whether rows that cannot be used are counted instead of ending the work"),
+            _MODEL,
+            Flag("data", None, "a file of labelled examples, or tfds:NAME:SPLIT", True),
+            Flag("output", None, "folder for the report: README.md, plots, metrics.json"),
+            _SKIP,
         ),
         "bert_tf.cli.finetune:evaluate",
     ),
     "predict": Verb(
-        "answer texts with a fine-tuned model, as JSON lines",
+        "apply a fine-tuned model to texts; prints JSON lines",
         'bert-tf predict --model runs/quickstart/classifier --text "Returns a tensor of zeros."',
         (
-            Flag("model", None, "the model's folder", True),
-            Flag("text", None, "one text; a question, where the model answers these"),
-            Flag("text_pair", None, "the second text beside it: a question's context, the other of a pair"),
-            Flag("input", None, "instead: tables, SQuAD JSON, or files with a text a line; - for standard input"),
-            Flag("field", None, "where the text stands in JSON lines"),
+            _MODEL,
+            Flag("text", None, "one text; for question answering, the question"),
+            Flag("text_pair", None, "the second text: the context of a question, or the other text of a pair"),
+            Flag(
+                "input",
+                None,
+                "instead of --text: tables, SQuAD JSON, or files with one text per line; - is standard input",
+            ),
+            _FIELD,
         ),
         "bert_tf.cli.predict:predict",
     ),
     "convert": Verb(
-        "write a model in another project's format, whichever it is in",
+        "convert a model folder to the format of another project",
         "bert-tf convert --input bert-base-uncased/ --output model/ --format bert_tf",
         (
-            Flag(
-                "input",
-                None,
-                "a model's folder: bert_tf's, Hugging Face's, Google's, Model Garden's, keras-hub's",
-                True,
-            ),
+            Flag("input", None, "the model's folder, in any of these formats", True),
             Flag("output", None, "the new folder", True),
             Flag("format", "bert_tf", "bert_tf, huggingface, google, model_garden or keras_hub"),
-            Flag("overwrite", False, "whether a model's folder that is there already is replaced"),
+            Flag("overwrite", False, "replace an existing model folder"),
         ),
         "bert_tf.cli.convert:convert",
     ),
@@ -163,44 +194,46 @@ VERBS = {
         "write a fine-tuned model as a SavedModel (strings in, answers out) or as a TFLite file",
         "bert-tf export --model runs/quickstart/classifier --output saved_models/docs --format saved_model",
         (
-            Flag("model", None, "the model's folder", True),
-            Flag("output", None, "saved_model: the folder that gets a new version; tflite: the file", True),
+            _MODEL,
+            Flag("output", None, "saved_model: the folder for the new version; tflite: the file", True),
             Flag("format", "saved_model", "saved_model or tflite"),
-            Flag("version", 0, "saved_model: its number; 0: the next"),
-            Flag("dtype", "float32", "saved_model: of weights and layers, float32 or bfloat16, half the size"),
-            Flag("attention", False, "saved_model: whether it also tells which words look at which, for the page"),
-            Flag("quantize", "int8", "tflite: none, float16, int8, or int8_full (all in integers)"),
-            Flag("length", None, "tflite: pieces a row, as 128 or 32,128; without it, the model's max_length"),
-            Flag("calibration", None, "tflite, int8_full: files with a text a line to learn ranges from"),
+            Flag("version", 0, "saved_model: version number; 0: the next one"),
+            Flag("dtype", "float32", "saved_model: float32, or bfloat16 for half the size"),
+            Flag("attention", False, "saved_model: also return attention weights, for the page"),
+            Flag("quantize", "int8", "tflite: none, float16, int8 (weights), or int8_full (weights and activations)"),
+            Flag("length", None, "tflite: tokens per input, such as 128 or 32,128; default: the model's max_length"),
+            Flag("calibration", None, "tflite, int8_full: files with one text per line, to calibrate ranges"),
             Flag(
-                "accuracy_data", None, "tflite: labelled texts that both are scored on; data.KEY=VALUE as of finetune"
+                "accuracy_data",
+                None,
+                "tflite: labelled file to score Keras and TFLite on; data.KEY=VALUE says how to read it",
             ),
-            Flag("skip_bad_rows", False, "tflite: whether rows of these that cannot be used are counted and left out"),
-            Flag("max_drop", 0.5, "tflite: points of a hundred that the file may score below Keras"),
+            Flag("skip_bad_rows", False, "tflite: skip and count unusable rows of that file"),
+            Flag("max_drop", 0.5, "tflite: percentage points that TFLite may score below Keras"),
         ),
         "bert_tf.cli.export:export",
     ),
     "serve": Verb(
-        "answer over REST, gRPC and a page what exported SavedModels say; flags as tensorflow_model_server's",
+        "serve exported SavedModels over REST, gRPC and a web page, with the flags of tensorflow_model_server",
         "bert-tf serve --model_name=docs --model_base_path=saved_models/docs --enable_batching",
         (
-            Flag("model_base_path", None, "the folder that holds the versions 1, 2, ... of the model"),
-            Flag("model_name", "default", "what requests call it"),
-            Flag("model_config_file", None, "instead of these two: several models, as a text proto"),
-            Flag("port", 8500, "of gRPC; 0: none"),
-            Flag("rest_api_port", 8501, "of REST, page and metrics; 0: none"),
-            Flag("host", "127.0.0.1", "where both listen; 0.0.0.0: wherever this machine is reached"),
-            Flag("enable_batching", False, "whether requests that wait are run together"),
-            Flag("batching_parameters_file", None, "how, as a text proto; without it, up to 32 rows and no waiting"),
-            Flag("monitoring_config_file", None, "another path for /metrics, as a text proto"),
-            Flag("file_system_poll_wait_seconds", 1, "seconds between looks for new versions"),
-            Flag("enable_model_warmup", True, "whether a version first answers the requests exported with it"),
-            Flag("rest_api_timeout_in_ms", 30000, "time limit of a request, gRPC's too"),
-            Flag("max_body_bytes", 1 << 20, "the largest request"),
-            Flag("max_rows", 128, "the most texts in a request"),
-            Flag("max_text_bytes", 1 << 16, "the longest text"),
-            Flag("tensorflow_intra_op_parallelism", 0, "threads of one operation; 0: one a core"),
-            Flag("tensorflow_inter_op_parallelism", 0, "operations at once; 0: one a core"),
+            Flag("model_base_path", None, "folder with the versions 1, 2, ... of the model"),
+            Flag("model_name", "default", "name of the model in requests"),
+            Flag("model_config_file", None, "text proto that lists several models, instead of the two flags above"),
+            Flag("port", 8500, "gRPC port; 0 disables gRPC"),
+            Flag("rest_api_port", 8501, "port of REST, web page and metrics; 0 disables them"),
+            Flag("host", "127.0.0.1", "address to listen on; 0.0.0.0: all network interfaces"),
+            Flag("enable_batching", False, "run waiting requests as one batch"),
+            Flag("batching_parameters_file", None, "text proto of batching settings; default: up to 32 rows, no delay"),
+            Flag("monitoring_config_file", None, "text proto that sets another path than /metrics"),
+            Flag("file_system_poll_wait_seconds", 1, "seconds between checks for new versions"),
+            Flag("enable_model_warmup", True, "run the warm-up requests of a version before serving it"),
+            Flag("rest_api_timeout_in_ms", 30000, "time limit of a request in milliseconds, for gRPC too"),
+            Flag("max_body_bytes", 1 << 20, "largest request in bytes"),
+            Flag("max_rows", 128, "largest number of texts in a request"),
+            Flag("max_text_bytes", 1 << 16, "longest text in bytes"),
+            Flag("tensorflow_intra_op_parallelism", 0, "threads of one operation; 0: one per core"),
+            Flag("tensorflow_inter_op_parallelism", 0, "operations that run at once; 0: one per core"),
         ),
         "bert_tf.cli.serve:serve",
     ),

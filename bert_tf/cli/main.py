@@ -1,31 +1,41 @@
-"""The command line `bert-tf`: an absl app in which every verb is one library call."""
+"""The command line `bert-tf`: an absl app in which every verb is one library call.
+
+Help, --version, unknown verbs and wrong flags are answered without importing TensorFlow.
+"""
 
 import difflib
-import importlib
 import os
 import re
 import sys
 import textwrap
+from typing import NoReturn
 
 from absl import app, flags, logging
 
-from bert_tf.cli.flags import VERBS
+import bert_tf
+from bert_tf.cli.flags import VERBS, Verb
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.registry import resolve
 
-_OPERATORS = re.compile(r"^\{\{.*?\}\} | \[Op:\w+\]$")  # TensorFlow's, around what a user can read
-_COLUMNS = 118  # of help, at most
+# Operator names that TensorFlow puts around its messages.
+_OPERATORS = re.compile(r"^\{\{.*?\}\} | \[Op:\w+\]$")
+_COLUMNS = 118  # the longest line of help
+_HELP = ("-h", "--help", "-help")
 
 
-def main():
-    """Console entry point; exit codes: 0 done, 1 the work failed, 2 the command line or config is wrong."""
+def main() -> None:
+    """Console entry point; exit codes: 0 done, 1 the work failed, 2 the command line or a setting is wrong."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
     app.run(_run, flags_parser=_parse)
 
 
-def _parse(argv):
-    """Reads the verb, defines its flags, and returns (verb, overrides)."""
-    if len(argv) < 2 or argv[1] in ("help", "-h", "--help", "-help"):
+def _parse(argv: list[str]) -> list[str]:
+    """Reads the verb, defines its flags and parses them; returns the verb and the key=value overrides."""
+    if len(argv) < 2 or argv[1] in ("help", *_HELP):
         print(_overview())
+        sys.exit(0)
+    if argv[1] in ("version", "--version"):
+        print(f"bert-tf {bert_tf.__version__}")
         sys.exit(0)
     name, rest = argv[1], argv[2:]
     if name not in VERBS:
@@ -33,7 +43,7 @@ def _parse(argv):
         hint = f"Did you mean {close[0]!r}?" if close else f"Verbs: {', '.join(VERBS)}."
         _fail(2, f"Unknown verb {name!r}. {hint}")
     verb = VERBS[name]
-    if {"-h", "--help", "-help"} & set(rest):
+    if set(_HELP) & set(rest):
         print(_help(name, verb))
         sys.exit(0)
     for flag in verb.flags:
@@ -43,26 +53,26 @@ def _parse(argv):
     except flags.Error as error:
         _fail(2, f"{str(error).rstrip('.')}. See bert-tf {name} --help.")
     plain = [item for item in overrides if "=" not in item]
-    if plain and verb.flags[0].required and not flags.FLAGS[verb.flags[0].name].present:
-        setattr(flags.FLAGS, verb.flags[0].name, plain.pop(0))  # bert-tf inspect records/
+    first = verb.flags[0] if verb.flags else None
+    if plain and first and first.required and not flags.FLAGS[first.name].present:
+        setattr(flags.FLAGS, first.name, plain.pop(0))  # bert-tf inspect records/
     for flag in verb.flags:
         if flag.required and not getattr(flags.FLAGS, flag.name):
             _fail(2, f"--{flag.name} is required. Example: {verb.example}")
     if plain:
-        _fail(2, f"Received: {plain[0]!r}. After the flags come only key=value overrides.")
+        _fail(2, f"Received: {plain[0]!r}. Only key=value settings may follow the flags.")
     return [name, *(item for item in overrides if "=" in item)]
 
 
-def _run(argv):
+def _run(argv: list[str]) -> None:
     name, *overrides = argv
     if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)  # TensorFlow tells much that no user asked for
+        logging.set_verbosity(logging.WARNING)  # hides TensorFlow's notes on devices and instructions
         logging.get_absl_handler().setFormatter(None)  # the message alone
     try:
-        module, function = VERBS[name].run.split(":")
-        getattr(importlib.import_module(module), function)(flags.FLAGS, overrides)
+        resolve(VERBS[name].run)(flags.FLAGS, overrides)
     except KeyboardInterrupt:
-        _fail(1, "Interrupted. Finished parts are kept; nothing half-written is left.")
+        _fail(1, "Interrupted. Finished parts are kept; no incomplete file is left.")
     except ConfigError as error:
         _stop(2, error)
     except (InputError, OSError) as error:
@@ -73,8 +83,8 @@ def _run(argv):
         _stop(1, _OPERATORS.sub("", str(error).splitlines()[0]))
 
 
-def _is_outside_failure(error):
-    """Whether TensorFlow failed at something like a full disk, and not by a fault of the code."""
+def _is_outside_failure(error: Exception) -> bool:
+    """Whether TensorFlow failed because of its surroundings, such as a full disk, and not because of a bug."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return False
@@ -82,33 +92,44 @@ def _is_outside_failure(error):
     return isinstance(error, errors.ResourceExhaustedError | errors.PermissionDeniedError | errors.DataLossError)
 
 
-def _stop(code, error):
+def _stop(code: int, error: Exception) -> NoReturn:
     if logging.get_verbosity() > logging.INFO:
         raise  # the error that is being handled, with its traceback
     _fail(code, str(error))
 
 
-def _fail(code, message):
+def _fail(code: int, message: str) -> NoReturn:
     print(f"bert-tf: {message}", file=sys.stderr)
     sys.exit(code)
 
 
-def _overview():
+def _overview() -> str:
     width = max(map(len, VERBS))
-    lines = [f"  {name:<{width}}  {verb.summary}" for name, verb in VERBS.items()]
     return "\n".join(
-        ["BERT for Keras 3 and TensorFlow, from raw text to a served model.", "", "bert-tf VERB [--flags] [key=value]"]
-        + ["", *lines, "", "bert-tf VERB --help shows the flags and an example; --verbosity=1 shows tracebacks."]
+        (
+            "BERT for Keras 3 and TensorFlow, from raw text to a served model.",
+            "",
+            "bert-tf VERB [--flags] [key=value]",
+            "",
+            *(f"  {name:<{width}}  {verb.summary}" for name, verb in VERBS.items()),
+            "",
+            "bert-tf VERB --help shows the flags and an example; --verbosity=1 shows tracebacks; bert-tf --version.",
+        )
     )
 
 
-def _help(name, verb):
-    width = max(len(flag.name) for flag in verb.flags)
+def _help(name: str, verb: Verb) -> str:
+    width = max((len(flag.name) for flag in verb.flags), default=0)
     rows = []
     for flag in verb.flags:
-        value = "required" if flag.required else f"default: {flag.default}" if flag.default not in (None, "") else ""
-        text = flag.help + (f" ({value})" if value else "")
+        text = flag.help
+        if flag.required:
+            text += " (required)"
+        elif flag.default not in (None, ""):
+            text += f" (default: {flag.default})"
         first, *others = textwrap.wrap(text, _COLUMNS - width - 6)
         rows.append(f"  --{flag.name:<{width}}  {first}")
         rows.extend(f"    {'':<{width}}  {line}" for line in others)
-    return "\n".join([f"bert-tf {name}: {verb.summary}", "", *rows, "", "Example:", f"  {verb.example}"])
+    if rows:
+        rows.append("")
+    return "\n".join((f"bert-tf {name}: {verb.summary}", "", *rows, "Example:", f"  {verb.example}"))

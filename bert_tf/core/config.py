@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import importlib.resources
 import pathlib
 import tomllib
 import types
@@ -80,13 +81,31 @@ def override(config, assignments):
     return config
 
 
-def load_toml(cls, path):
-    """Reads the TOML file at `path` into the dataclass `cls`."""
+def shipped_configs() -> dict[str, pathlib.Path]:
+    """The configs that come with the package, by name: `configs/` of the repository, also inside of the wheel."""
+    folder = importlib.resources.files("bert_tf") / "configs"
+    return {path.stem: path for path in sorted(pathlib.Path(str(folder)).glob("*.toml"))}
+
+
+def find_config(path: str | pathlib.Path) -> pathlib.Path:
+    """The file at `path`; where there is none, the package's config of that name ("sst2" or "configs/sst2.toml")."""
     path = pathlib.Path(path)
+    if path.is_file():
+        return path
+    shipped = shipped_configs()
+    name = path.name.removesuffix(".toml")
+    if name in shipped and path.parent.name in ("", "configs"):
+        return shipped[name]
+    close = difflib.get_close_matches(name, shipped, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    raise ConfigError(f"No such config: {path}. {hint}Give a file, or a name from the list of `bert-tf configs`.")
+
+
+def load_toml(cls, path):
+    """Reads a TOML file, or a config of the package by its name, into the dataclass `cls`."""
+    path = find_config(path)
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"No such config: {path}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     return from_dict(cls, data)

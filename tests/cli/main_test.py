@@ -1,34 +1,90 @@
 """The command line: help, messages and exit codes, each in a process of its own."""
 
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
+import bert_tf
 from bert_tf.cli.flags import VERBS
 
+ROOT = pathlib.Path(__file__).parent.parent.parent
 
-def bert_tf(*arguments):
+
+def run(*arguments):
     done = subprocess.run([sys.executable, "-m", "bert_tf", *arguments], capture_output=True, text=True)
     assert "Traceback" not in done.stderr
     return done
 
 
-def test_overview_lists_every_verb_and_needs_no_tensorflow():
-    code = "import sys; sys.argv = ['bert-tf', '--help']; from bert_tf.cli.main import main; main()"
-    check = f"import atexit, sys; atexit.register(lambda: print('tensorflow' in sys.modules)); {code}"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert done.stdout.splitlines()[-1] == "False"
+# Runs the command line where importing a heavy package fails, and prints which of them are loaded at the end.
+WITHOUT_TENSORFLOW = """
+import atexit, sys
+
+HEAVY = {"tensorflow", "tensorflow_text", "keras", "numpy", "matplotlib", "sklearn", "scipy", "tokenizers"}
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in HEAVY:
+            raise ImportError(f"imports {name}")
+
+sys.meta_path.insert(0, Blocker())
+atexit.register(lambda: print(sorted(HEAVY & set(sys.modules))))
+from bert_tf.cli.main import main
+main()
+"""
+
+
+def without_tensorflow(*arguments):
+    """Exit code, the lines of standard output and standard error."""
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert lines.pop() == "[]"
+    return done.returncode, lines, done.stderr
+
+
+def test_overview_lists_every_verb_without_tensorflow():
+    code, lines, _ = without_tensorflow("--help")
+    assert code == 0
     for verb in VERBS:
-        assert f"\n  {verb} " in done.stdout
+        assert any(line.startswith(f"  {verb} ") for line in lines)
+
+
+def test_the_version_is_the_packages():
+    assert without_tensorflow("--version") == (0, [f"bert-tf {bert_tf.__version__}"], "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["vocabb"], "Unknown verb 'vocabb'. Did you mean 'vocab'?"),
+        (["export", "--mdel=x"], "mdel"),
+        (["export", "--model=x"], "--output is required. Example: bert-tf export"),
+        (["quickstart", "strange"], "Received: 'strange'."),
+    ],
+)
+def test_a_wrong_command_line_is_answered_without_tensorflow(arguments, message):
+    code, lines, error = without_tensorflow(*arguments)
+    assert (code, lines) == (2, [])
+    assert message in error
+    assert error.startswith("bert-tf: ")
+    assert error.count("\n") == 1
+
+
+def test_configs_are_listed_with_their_first_line(tmp_path):
+    code, lines, _ = without_tensorflow("configs")
+    assert code == 0
+    assert [line.split()[0] for line in lines] == sorted(path.stem for path in (ROOT / "configs").glob("*.toml"))
+    assert "conll2003                     CoNLL-2003: named entities in news (English)." in lines
+    assert all(len(line) <= 118 for line in lines)
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_fits_a_screen_and_shows_an_example(verb):
-    done = bert_tf(verb, "--help")
-    assert done.returncode == 0
-    lines = done.stdout.splitlines()
+    code, lines, _ = without_tensorflow(verb, "--help")
+    assert code == 0
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 120
     assert lines[-2:] == ["Example:", f"  {VERBS[verb].example}"]
@@ -39,17 +95,13 @@ def test_help_fits_a_screen_and_shows_an_example(verb):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["vocabb"], 2, "Unknown verb 'vocabb'. Did you mean 'vocab'?"),
-        (["export", "--mdel=x"], 2, "mdel"),
-        (["export", "--model=x"], 2, "--output is required. Example: bert-tf export"),
         (["predict", "--model=nowhere", "--text=x"], 1, "No such model folder: nowhere"),
         (["predict", "--model=nowhere"], 2, "Give either --text or --input."),
         (["quickstart", "stepps=3"], 2, "Unknown key 'stepps'"),
-        (["quickstart", "strange"], 2, "Received: 'strange'."),
     ],
 )
 def test_one_line_says_what_is_wrong(arguments, code, message, tmp_path):
-    done = bert_tf(*arguments)
+    done = run(*arguments)
     assert done.returncode == code
     assert message in done.stderr
     assert done.stderr.startswith("bert-tf: ")

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bert_tf.core.config import EncoderConfig, TextConfig, from_dict, load_toml, override
+from bert_tf.core.config import EncoderConfig, TextConfig, find_config, from_dict, load_toml, override, shipped_configs
 from bert_tf.core.errors import ConfigError
 
 
@@ -62,6 +62,26 @@ def test_wrong_files(tmp_path):
     (tmp_path / "key.toml").write_text("[training]\nstep = 1\n")
     with pytest.raises(ConfigError, match="Unknown key 'training.step'"):
         load_toml(Outer, tmp_path / "key.toml")
+
+
+@pytest.mark.parametrize("name", ["sst2", "sst2.toml", "configs/sst2.toml", "configs/sst2"])
+def test_configs_of_the_package_are_found_from_anywhere(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_config(name) == shipped_configs()["sst2"]
+    assert find_config(name).read_text().startswith("# SST-2, as in GLUE")
+
+
+def test_a_file_comes_before_a_config_of_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sst2").mkdir()
+    assert find_config("sst2") == shipped_configs()["sst2"]
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/sst2.toml").write_text('title = "mine"\n')
+    assert load_toml(Outer, "configs/sst2.toml").title == "mine"
+    with pytest.raises(ConfigError, match="No such config: other/sst2.toml"):
+        find_config("other/sst2.toml")
+    with pytest.raises(ConfigError, match="No such config: squadd. Did you mean 'squad'"):
+        find_config("squadd")
 
 
 def test_impossible_sizes():
