@@ -1,9 +1,9 @@
-"""Times a .tflite against ONNX models of the same network, in turns, and prints how many times faster it is.
+"""Compares the latency of a .tflite with ONNX models of the same network.
 
     python tools/benchmark_tflite.py FILE.tflite PEER.onnx [PEER.onnx ...]
 
-One row of as many pieces as the file's longest signature takes, on 1 and 2 threads; medians of 60 runs. Wants
-onnxruntime. The peers take input ids, mask and segments in this order, int64 [1, length].
+Measured is one row of the file's longest signature, on 1 and 2 threads; medians of 60 runs in turns. Needs onnxruntime.
+The peers take input ids, mask and segments in this order, int64 [1, length].
 """
 
 import sys
@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 
 from bert_tf.core import features
-from bert_tf.export.litert_model import LiteModel
+from bert_tf.export.litert_model import LiteRTModel
 
 RUNS = 60
 
@@ -21,15 +21,15 @@ RUNS = 60
 def main():
     path, *peers = sys.argv[1:]
     for threads in (1, 2):
-        lite = LiteModel(path, threads)
-        ids = np.random.default_rng(0).integers(0, 1000, (1, lite.lengths[0]))
+        litert = LiteRTModel(path, threads)
+        ids = np.random.default_rng(0).integers(0, 1000, (1, litert.lengths[0]))
         row = dict(zip(features.ENCODER_INPUTS, (ids, np.ones_like(ids), np.zeros_like(ids)), strict=True))
-        work = {path: lambda lite=lite, row=row: lite(row)}
+        work = {path: lambda litert=litert, row=row: litert(row)}
         work |= {peer: onnx(peer, threads, list(row.values())) for peer in peers}
         times = medians(work)
         for name, seconds in times.items():
             ratio = seconds / times[path]
-            print(f"{threads} threads, {lite.lengths[0]} pieces: {seconds * 1e3:7.2f} ms {ratio:5.2f} {name}")
+            print(f"{threads} threads, {litert.lengths[0]} tokens: {seconds * 1e3:7.2f} ms {ratio:5.2f} {name}")
 
 
 def onnx(path, threads, values):
@@ -41,11 +41,11 @@ def onnx(path, threads, values):
 
 
 def medians(work):
-    """Median seconds of each function, all of them in turns."""
+    """Median seconds of each function, run in turns."""
     times = {name: [] for name in work}
     for _ in range(RUNS):
         for name, function in work.items():
-            function()  # brings back what the others drove out of the caches
+            function()  # warms the caches, which the others have filled
             begin = time.perf_counter()
             function()
             times[name].append(time.perf_counter() - begin)

@@ -1,17 +1,21 @@
 """The verb `export`."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 from bert_tf.core.config import override
 from bert_tf.core.errors import ConfigError
 from bert_tf.data.readers.examples import FileConfig, files_of, read_examples
 from bert_tf.export.saved_model import export_saved_model
+from bert_tf.export.signatures import sample_request
 from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import load
 from bert_tf.tasks.base.targets import fit_targets
+from bert_tf.tasks.base.task import Task
 from bert_tf.text.corpus import find_files, read_lines
 
-# Any text will do to see whether an artifact computes what Keras computes.
+# For the comparison of an artifact with Keras, where any text will do.
 _TEXTS = [
     "",
     "The quick brown [MASK] jumps over the lazy dog.",
@@ -22,18 +26,18 @@ _ONLY_FOR = {
     "saved_model": ("version", "dtype", "attention"),
     "tflite": ("quantize", "length", "calibration", "accuracy_data", "skip_bad_rows", "max_drop"),
 }
-_TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05}  # of a number in an answer, against Keras in float32
+_TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05}  # difference of a number in an answer to Keras in float32
 
 
 @dataclasses.dataclass(frozen=True)
 class ExportConfig:
-    """What overrides may say: `data` is how --accuracy_data is read, if not as the files the model was trained on."""
+    """Keys of overrides: `data` says how --accuracy_data is read, by default like the training files of the model."""
 
     data: FileConfig = FileConfig()
 
 
-def export(flags, overrides):
-    """Writes the artifact and says how near it is to the Keras model."""
+def export(flags: Any, overrides: list[str]) -> None:
+    """Writes the artifact and prints how far it is from the Keras model."""
     skip = ["data.skip_bad_rows=true"] if flags.skip_bad_rows else []
     config = override(ExportConfig(files_of(flags.model)), [*overrides, *skip])
     formats = {"saved_model": _saved_model, "tflite": _tflite}
@@ -45,62 +49,61 @@ def export(flags, overrides):
     formats[flags.format](flags, load(flags.model), config.data)
 
 
-def _check_format(flags):
+def _check_format(flags: Any) -> None:
+    """Refuses flags that the format or the other flags give no meaning."""
     for other, names in _ONLY_FOR.items():
-        strange = [name for name in names if other != flags.format and flags[name].present]
-        if strange:
-            raise ConfigError(f"Received: --{strange[0]} with --format={flags.format}. It is for {other} alone.")
+        unused = [name for name in names if other != flags.format and flags[name].present]
+        if unused:
+            raise ConfigError(
+                f"Received: --{unused[0]} with --format={flags.format}. It is only for {other}: leave it out."
+            )
     if flags.calibration and flags.quantize != "int8_full":
-        raise ConfigError(f"Received: --calibration with --quantize={flags.quantize}. Only int8_full learns from it.")
+        raise ConfigError(f"Received: --calibration with --quantize={flags.quantize}. Only int8_full uses it.")
     for name in ("max_drop", "skip_bad_rows"):
         if flags[name].present and not flags.accuracy_data:
-            raise ConfigError(f"Received: --{name} without --accuracy_data FILE. It is about that file's rows.")
+            raise ConfigError(f"Received: --{name} without --accuracy_data FILE, whose examples it is for.")
 
 
-def _saved_model(flags, reference, _):
+def _saved_model(flags: Any, reference: Task, data: FileConfig) -> None:
+    del data
     model = reference if flags.dtype == "float32" else load(flags.model, flags.dtype)
-    texts = _check_texts(model, _TEXTS)
+    texts = sample_request(model, _TEXTS)
     path, difference = export_saved_model(
         model, flags.output, texts, flags.version, reference, _TOLERANCE[flags.dtype], flags.attention
     )
-    print(f"{path}: answers within {difference:.0e} of Keras's")
+    print(f"SavedModel written to {path}; its answers are within {difference:.0e} of Keras.")
 
 
-def _tflite(flags, model, data):
+def _tflite(flags: Any, model: Task, data: FileConfig) -> None:
     report = export_tflite(
         model,
         flags.output,
         _lengths(flags.length) if flags.length else [model.max_length],
-        _check_texts(model, _TEXTS),
+        sample_request(model, _TEXTS),
         flags.quantize,
-        _check_texts(model, _lines(flags.calibration)) if flags.calibration else None,
+        sample_request(model, _lines(flags.calibration)) if flags.calibration else None,
         _labelled(flags.accuracy_data, data, model) if flags.accuracy_data else None,
         flags.max_drop,
     )
-    print(f"{flags.output}: {report['mib']:.1f} MiB, {report['quantize']}")
+    print(f"TFLite file written to {flags.output}: {report['mib']:.1f} MiB, {report['quantize']}.")
     for length, milliseconds in report["latency_ms"].items():
-        speed = ", ".join(f"{time:.1f} ms on {threads}" for threads, time in milliseconds.items())
-        print(f"  {length} pieces: outputs within {report['error'][length]:.1%} of Keras's; {speed} threads")
+        times = ", ".join(f"{time:.1f} ms on {threads}" for threads, time in milliseconds.items())
+        print(f"  {length} tokens: outputs within {report['error'][length]:.1%} of Keras; latency {times} threads")
     if "score" in report:
-        print("  {metric} {tflite:.4f}, Keras's {keras:.4f}, on {rows} rows".format(**report["score"]))
+        print("  {metric} {tflite:.4f} (Keras: {keras:.4f}) on {rows} examples".format(**report["score"]))
 
 
-def _check_texts(model, texts):
-    """The texts for each of those that the model must be given."""
-    return tuple(texts for name in model.TEXTS if name not in model.OPTIONAL_TEXTS)
-
-
-def _labelled(path, config, model):
+def _labelled(path: str, config: FileConfig, model: Task) -> tuple[Any, Sequence[Any]]:
     """(texts, targets) of a file, as the model's `score` takes them."""
     examples = fit_targets(read_examples(path, config, model), model, config.separator).checked(model)
     return examples.texts, examples.targets
 
 
-def _lines(patterns):
+def _lines(patterns: str) -> list[str]:
     return [line for path in find_files(patterns) for line in read_lines(path) if line.strip()]
 
 
-def _lengths(text):
+def _lengths(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:

@@ -1,4 +1,4 @@
-"""The verbs `finetune` and `evaluate`."""
+"""The verb `finetune`."""
 
 from bert_tf.core.config import load_toml, override
 from bert_tf.training.distribution.local_workers import run_workers
@@ -25,19 +25,3 @@ def finetune(flags, overrides):
         print(f"  {name.replace('_', ' '):<24} {value:.4f}{spread}{mark}")
     where = f"{config.output}/{'' if config.seeds == 1 else 'seed-*/'}model{'/*' if config.tasks else ''}"
     print(f"{where} is the model; curves.png and metrics.json beside it tell how it came about.")
-
-
-def evaluate(flags, overrides):
-    """Prints the scores of a model on a file; with --output, writes a report."""
-    from bert_tf.data.readers.examples import files_of
-    from bert_tf.evaluation.evaluate import evaluate as run
-
-    if flags.skip_bad_rows:
-        overrides = [*overrides, "skip_bad_rows=true"]
-    results = run(flags.model, flags.data, override(files_of(flags.model), overrides), flags.output)
-    for name, value in results["scores"].items():
-        low, high = results["intervals"].get(name, (None, None))
-        between = f"  ({low:.4f} to {high:.4f})" if low is not None else ""
-        print(f"  {name.replace('_', ' '):<24} {value:.4f}{between}")
-    if flags.output:
-        print(f"{flags.output}/README.md is the report.")

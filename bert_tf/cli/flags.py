@@ -161,7 +161,7 @@ VERBS = {
             Flag("output", None, "folder for the report: README.md, plots, metrics.json"),
             _SKIP,
         ),
-        "bert_tf.cli.finetune:evaluate",
+        "bert_tf.cli.evaluate:evaluate",
     ),
     "predict": Verb(
         "apply a fine-tuned model to texts; prints JSON lines",

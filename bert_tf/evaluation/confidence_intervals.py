@@ -1,25 +1,38 @@
-"""How far a metric may be off because the rows that it is measured on are a sample (Efron 1979)."""
+"""Bootstrap confidence intervals of metrics (Efron 1979): the uncertainty that comes from the sample of examples."""
+
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 RESAMPLES = 1000
 
 
-def intervals(measures, rows, resamples=RESAMPLES, seed=0, level=0.95):
-    """Percentile intervals of metrics over resamples of N rows with replacement.
+def intervals(
+    metric_functions: Mapping[str, Callable[[np.ndarray], float]],
+    num_examples: int,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of metrics over resamples of the N examples with replacement.
 
     Args:
-        measures: {metric: function of row numbers, int [N], to the metric on these rows}.
-        rows: their number, N.
+        metric_functions: {metric: function of example numbers, int [N], to the metric on these examples}.
+        num_examples: N.
+        level: the share of resamples whose metric lies in the interval.
 
     Returns:
-        {metric: (low, high)}; the same for the same seed.
+        {metric: (low, high)}; equal for equal seeds.
     """
     random = np.random.default_rng(seed)
-    values = {name: [] for name in measures}
+    values: dict[str, list[float]] = {name: [] for name in metric_functions}
     for _ in range(resamples):
-        numbers = random.integers(rows, size=rows)
-        for name, measure in measures.items():
-            values[name].append(measure(numbers))
-    tails = 50 * (1 - level), 50 * (1 + level)
-    return {name: tuple(map(float, np.percentile(found, tails))) for name, found in values.items()}
+        numbers = random.integers(num_examples, size=num_examples)
+        for name, metric in metric_functions.items():
+            values[name].append(metric(numbers))
+    bounds = 50 * (1 - level), 50 * (1 + level)
+    found = {}
+    for name, resampled in values.items():
+        low, high = np.percentile(resampled, bounds)
+        found[name] = (float(low), float(high))
+    return found

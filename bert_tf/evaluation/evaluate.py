@@ -1,100 +1,117 @@
-"""A model judged on a file: scores with how far they may be off, and a report that shows where it goes wrong."""
+"""Evaluates a model on a file: metrics with confidence intervals, and a report with plots and the worst errors."""
 
 import json
+import os
 import pathlib
+from collections.abc import Iterator
+from typing import Any
 
 from bert_tf.core import files
-from bert_tf.data.readers.examples import files_of, read_examples
-from bert_tf.evaluation.analysis import judge
+from bert_tf.core.errors import ConfigError
+from bert_tf.data.readers.examples import FileConfig, files_of, read_examples
 from bert_tf.evaluation.confidence_intervals import RESAMPLES, intervals
 from bert_tf.evaluation.plots import calibration_error, draw_calibration, draw_confusion, draw_pairs
-from bert_tf.evaluation.results import RESULTS
-from bert_tf.tasks import load
+from bert_tf.evaluation.results import RESULTS, EvaluationResult
+from bert_tf.tasks import TASKS, load
 from bert_tf.tasks.base.targets import fit_targets
 
-_MISTAKES = 20  # shown
-_LONGEST = 300  # characters of a text shown
+_MAX_ERRORS = 20  # in the report
+_MAX_CELL = 300  # characters of a text in a table
 
 
-def evaluate(folder, path, config=None, output=None):
-    """Scores the model in `folder` on the rows of a file.
+def evaluate(
+    folder: str | os.PathLike,
+    path: str,
+    config: FileConfig | None = None,
+    output: str | os.PathLike | None = None,
+) -> dict[str, Any]:
+    """Scores the model in `folder` on the examples of a file.
 
     Args:
         path: a file, or "tfds:NAME:SPLIT".
-        config: `FileConfig`; None: as the model's folder says that files of its data set are read.
-        output: the folder that gets README.md, metrics.json and pictures; None: none.
+        config: how the file is read; None: like the files that the model was trained on.
+        output: folder for README.md, metrics.json and plots; None writes none.
 
     Returns:
-        {"scores": {metric: number}, "intervals": {metric: (low, high)}, "rows", ...}, as metrics.json has them.
+        The content of metrics.json: {"scores": {metric: number}, "intervals": {metric: (low, high)}, "rows", ...}.
+
+    Raises:
+        ConfigError: the model's task has no evaluation.
+        InputError: the folder or the file cannot be read, or a bad row may not be skipped.
     """
     config = config or files_of(folder)
     model = load(folder)
+    spec = TASKS[model.TASK]
+    if not spec.analyze:
+        able = [name for name, other in TASKS.items() if other.analyze]
+        raise ConfigError(f"Received: a model for {model.TASK}, which has no metrics. Evaluated are {', '.join(able)}.")
     examples = fit_targets(read_examples(path, config, model), model, config.separator).checked(model)
     examples.bad.tell()
-    judgement = judge(model, examples)
-    results = {
+    result: EvaluationResult = spec.load("analyze")(model, examples)
+    report = {
         "model": str(folder),
         "data": str(path),
         "task": model.TASK,
         "metric": model.SCORE,
         "rows": len(examples),
         "skipped_rows": examples.bad.count,
-        "scores": judgement.scores,
-        "intervals": intervals(judgement.measures, len(examples)),
-        "classes": judgement.classes,
+        "scores": result.scores,
+        "intervals": intervals(result.metric_functions, len(examples)),
+        "classes": result.classes,
     }
-    if judgement.sureness:
-        results["calibration_error"] = calibration_error(*judgement.sureness)
+    if result.confidence:
+        report["calibration_error"] = calibration_error(*result.confidence)
     if output:
-        write_report(pathlib.Path(output), results, judgement)
-    return results
+        write_report(pathlib.Path(output), report, result)
+    return report
 
 
-def write_report(folder, results, judgement):
-    """Writes README.md, metrics.json and the pictures of a judgement to `folder`."""
+def write_report(folder: pathlib.Path, report: dict[str, Any], result: EvaluationResult) -> None:
+    """Writes README.md, metrics.json and the plots that the result has data for."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {}
-    if judgement.confusion:
-        draw_confusion(*judgement.confusion, folder / "confusion.png")
-        pictures["Which classes are taken for which"] = "confusion.png"
-    if judgement.sureness:
-        draw_calibration(*judgement.sureness, folder / "calibration.png")
-        pictures["What a probability is worth"] = "calibration.png"
-    if judgement.pairs:
-        draw_pairs(*judgement.pairs, folder / "scores.png")
-        pictures["Scores found by the right ones"] = "scores.png"
-    files.write_text(folder / RESULTS, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-    files.write_text(folder / "README.md", "\n".join(_page(results, judgement, pictures)) + "\n")
+    plots = {}
+    if result.confusion:
+        draw_confusion(*result.confusion, folder / "confusion.png")
+        plots["Confusion matrix"] = "confusion.png"
+    if result.confidence:
+        draw_calibration(*result.confidence, folder / "calibration.png")
+        plots["Calibration"] = "calibration.png"
+    if result.pairs:
+        draw_pairs(*result.pairs, folder / "scores.png")
+        plots["Predicted against true scores"] = "scores.png"
+    files.write_text(folder / RESULTS, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    files.write_text(folder / "README.md", "\n".join(_markdown(report, result, plots)) + "\n")
 
 
-def _page(results, judgement, pictures):
-    skipped = f", {results['skipped_rows']:,} bad ones left out" if results["skipped_rows"] else ""
-    yield f"# {results['model']} on {results['data']}"
-    yield f"\n{results['task'].replace('_', ' ')}, {results['rows']:,} rows{skipped}\n"
-    yield from ("| metric | | 95 % of resamples |", "|---|---|---|")
-    for name, value in results["scores"].items():
-        low, high = results["intervals"].get(name, (None, None))
-        between = f"{low:.4f} to {high:.4f}" if low is not None else ""
-        yield f"| {name.replace('_', ' ')} | {value:.4f} | {between} |"
-    yield f"\nResamples: {RESAMPLES:,} of the rows, with replacement."
-    if judgement.classes:
-        yield from ("\n## Classes\n", "| class | precision | recall | F1 | in the data |", "|---|---|---|---|---|")
-        for name, row in judgement.classes.items():
+def _markdown(report: dict[str, Any], result: EvaluationResult, plots: dict[str, str]) -> Iterator[str]:
+    skipped = f", {report['skipped_rows']:,} bad ones skipped" if report["skipped_rows"] else ""
+    yield f"# {report['model']} on {report['data']}"
+    yield f"\nTask: {report['task'].replace('_', ' ')}. Examples: {report['rows']:,}{skipped}.\n"
+    yield from ("| metric | value | 95 % interval |", "|---|---|---|")
+    for name, value in report["scores"].items():
+        low, high = report["intervals"].get(name, (None, None))
+        interval = f"{low:.4f} to {high:.4f}" if low is not None else ""
+        yield f"| {name.replace('_', ' ')} | {value:.4f} | {interval} |"
+    if report["intervals"]:
+        yield f"\nIntervals: percentile bootstrap, {RESAMPLES:,} resamples of the examples."
+    if result.classes:
+        yield from ("\n## Classes\n", "| class | precision | recall | F1 | examples |", "|---|---|---|---|---|")
+        for name, row in result.classes.items():
             shares = " | ".join(f"{row[column]:.3f}" for column in ("precision", "recall", "f1"))
             yield f"| {as_cell(name)} | {shares} | {row['rows']:,} |"
-    for title, name in pictures.items():
+    for title, name in plots.items():
         yield f"\n## {title}\n\n![{title}]({name})"
-    if judgement.mistakes:
-        yield from ("\n## The worst mistakes\n", "| row | text | right | found |", "|---|---|---|---|")
-        for mistake in judgement.mistakes[:_MISTAKES]:
-            cells = (mistake.place, mistake.text, mistake.right, mistake.found)
+    if result.errors:
+        yield from ("\n## Worst errors\n", "| example | text | target | prediction |", "|---|---|---|---|")
+        for error in result.errors[:_MAX_ERRORS]:
+            cells = (error.place, error.text, error.target, error.prediction)
             yield f"| {' | '.join(map(as_cell, cells))} |"
 
 
-def as_cell(text):
-    """Text that cannot break a table, cut where it is long."""
+def as_cell(text: object) -> str:
+    """Text for a cell of a Markdown table: on one line, escaped, and cut where it is long."""
     text = " ".join(str(text).split())
-    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    text = text if len(text) <= _MAX_CELL else f"{text[:_MAX_CELL]}…"
     for character in "\\|<>*_`[]":
         text = text.replace(character, f"\\{character}")
     return text

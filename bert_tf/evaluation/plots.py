@@ -1,89 +1,103 @@
-"""Pictures of a judgement: which classes are taken for which, and how much a probability is worth."""
+"""Plots of evaluation results as PNG files: confusion matrix, calibration, predicted against true scores."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from bert_tf.core import files
 
-_MOST = 25  # classes that a picture has room for
+# M answers with a confidence, C classes
+
+_MAX_CLASSES = 25  # for which a confusion matrix has room
 _BINS = 10
 
 
-def draw_confusion(names, counts, path):
-    """Draws the table of true classes by those found as a PNG, each row in shares of its class.
+def draw_confusion(names: Sequence[str], counts: np.ndarray, path: str | os.PathLike) -> None:
+    """Draws a confusion matrix, int [C, C] with a row per true class; colours are shares of the row.
 
-    Of more classes than there is room for the commonest are shown.
+    Of more classes than there is room for, the most frequent are drawn.
     """
-    chosen = np.sort(np.argsort(-counts.sum(1), kind="stable")[:_MOST])
+    chosen = np.sort(np.argsort(-counts.sum(1), kind="stable")[:_MAX_CLASSES])
+    title = "Confusion matrix"
+    if len(chosen) < len(names):
+        title += f", {len(chosen)} most frequent of {len(names)} classes"
     names, counts = [names[i] for i in chosen], counts[np.ix_(chosen, chosen)]
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    with _figure(path, (2.5 + 0.5 * len(names), 2 + 0.45 * len(names))) as panel:
-        panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        panel.set(xticks=range(len(names)), yticks=range(len(names)), xlabel="found", ylabel="right")
-        panel.set_xticklabels(names, rotation=45, ha="right")
-        panel.set_yticklabels(names)
+    with _figure(path, (3 + 0.5 * len(names), 2.8 + 0.42 * len(names))) as axes:
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.set_title(f"{title}\n(colour: share of the row)", fontsize=10)
+        axes.set(xticks=range(len(names)), yticks=range(len(names)), xlabel="predicted label", ylabel="true label")
+        axes.set_xticklabels(names, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticklabels(names)
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 color = "white" if shares[row, column] > 0.5 else "black"
-                panel.text(column, row, f"{count:,}", ha="center", va="center", fontsize=8, color=color)
+                axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=8, color=color)
 
 
-def draw_calibration(sure, right, path):
-    """Draws how often answers were right, by the probability that they were given; bars say how many there were."""
-    centers, accuracy, counts = reliability(sure, right)
-    with _figure(path, (5.5, 4.5)) as panel:
-        panel.bar(centers, counts / counts.sum(), 0.9 / _BINS, color="0.85", label="share of the answers")
-        panel.plot([0, 1], [0, 1], "--", color="0.5", label="as it should be")
-        panel.plot(centers, accuracy, "o-", label="right")
-        error = calibration_error(sure, right)
-        panel.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="probability given", title=f"Off by {error:.1%} on average")
-        panel.legend(loc="upper left", fontsize=8)
-        panel.grid(alpha=0.3)
+def draw_calibration(confidence: np.ndarray, correct: np.ndarray, path: str | os.PathLike) -> None:
+    """Draws a reliability diagram: how often answers are right by the probability that the model gave them.
+
+    Args:
+        confidence: probabilities in 0 to 1, float [M].
+        correct: whether the answers are right, bool [M].
+    """
+    means, accuracy, counts = reliability(confidence, correct)
+    error = calibration_error(confidence, correct)
+    lowest_edges = np.minimum((means * _BINS).astype(int), _BINS - 1) / _BINS
+    with _figure(path, (5.5, 4.8)) as axes:
+        axes.bar(lowest_edges + 0.5 / _BINS, counts / counts.sum(), 0.9 / _BINS, color="0.85", label="share of answers")
+        axes.plot([0, 1], [0, 1], "--", color="0.5", label="perfect calibration")
+        axes.plot(means, accuracy, "o-", label="accuracy of the model")
+        axes.set_title(f"Calibration (expected error {error:.1%})")
+        axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="predicted probability", ylabel="share")
+        axes.legend(loc="upper left", fontsize=8)
+        axes.grid(alpha=0.3)
 
 
-def draw_pairs(truth, found, path):
-    """Draws the scores found by the true ones."""
-    with _figure(path, (5.5, 4.5)) as panel:
-        panel.plot(truth, found, ".", ms=3, alpha=0.5)
-        panel.set(xlabel="right", ylabel="found")
-        panel.grid(alpha=0.3)
+def draw_pairs(true: np.ndarray, predicted: np.ndarray, path: str | os.PathLike) -> None:
+    """Draws predicted scores against true ones, float [N] each."""
+    with _figure(path, (5.5, 4.8)) as axes:
+        axes.plot(true, predicted, "o", ms=4, alpha=0.4, mew=0)
+        axes.set_title(f"Predicted against true scores ({len(true):,} examples)")
+        axes.set(xlabel="true score", ylabel="predicted score")
+        axes.grid(alpha=0.3)
 
 
-def reliability(sure, right):
-    """Of probabilities in bins of a tenth: their means, how often these answers were right, and how many there are."""
-    bins = np.minimum((np.asarray(sure) * _BINS).astype(int), _BINS - 1)
+def reliability(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean confidence, accuracy and number of answers in each of ten equal bins of confidence that is not empty."""
+    bins = np.minimum((np.asarray(confidence) * _BINS).astype(int), _BINS - 1)
     counts = np.bincount(bins, minlength=_BINS)
     filled = counts > 0
-    means = [np.bincount(bins, values, minlength=_BINS)[filled] / counts[filled] for values in (sure, right)]
-    return *means, counts[filled]
+    means, accuracy = (
+        np.bincount(bins, values, minlength=_BINS)[filled] / counts[filled] for values in (confidence, correct)
+    )
+    return means, accuracy, counts[filled]
 
 
-def calibration_error(sure, right):
-    """The mean distance of probabilities from how often they were right (Guo et al. 2017, equation 3)."""
-    centers, accuracy, counts = reliability(sure, right)
-    return float(np.average(np.abs(centers - accuracy), weights=counts))
+def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
+    """Expected calibration error (Guo et al. 2017, equation 3): mean distance of confidence and accuracy over bins."""
+    means, accuracy, counts = reliability(confidence, correct)
+    return float(np.average(np.abs(means - accuracy), weights=counts))
 
 
-class _figure:  # noqa: N801, used as a statement
-    """A picture of one panel, written as a whole when the block ends."""
+@contextlib.contextmanager
+def _figure(path: str | os.PathLike, size: tuple[float, float]) -> Iterator[Any]:
+    """The axes of a new figure, which is written to `path` at the end of the block if it raised nothing."""
+    import matplotlib
 
-    def __init__(self, path, size):
-        self.path, self.size = path, size
+    matplotlib.use("Agg")
+    # Class names may be Chinese: a font that has the characters, where one is installed.
+    matplotlib.rcParams["font.sans-serif"] = ["DejaVu Sans", "Noto Sans CJK SC", "SimHei"]
+    from matplotlib import pyplot
 
-    def __enter__(self):
-        import matplotlib
-
-        matplotlib.use("Agg")
-        # Chinese names of classes need a font that has them, where there is one.
-        matplotlib.rcParams["font.sans-serif"] = ["DejaVu Sans", "Noto Sans CJK SC", "SimHei"]
-        from matplotlib import pyplot
-
-        self.pyplot = pyplot
-        self.figure, panel = pyplot.subplots(figsize=self.size)
-        return panel
-
-    def __exit__(self, kind, error, traceback):
-        if kind is None:
-            self.figure.tight_layout()
-            with files.atomic_file(self.path) as temporary:
-                self.figure.savefig(temporary, format="png", dpi=110)
-        self.pyplot.close(self.figure)
+    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
+    try:
+        yield axes
+        with files.atomic_file(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=110)
+    finally:
+        pyplot.close(figure)

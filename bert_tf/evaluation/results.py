@@ -1,69 +1,81 @@
-"""What is told about a model's answers to rows of which the right ones are known."""
+"""Evaluation results on labelled examples, and the counts that they are made of."""
 
 import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-RESULTS = "metrics.json"  # of a run or a report, in its folder
+# N examples, M answers with a confidence, C classes
+
+RESULTS = "metrics.json"  # in the folder of a run or a report
 
 
 @dataclasses.dataclass(frozen=True)
-class Mistake:
-    """An answer that was wrong: how bad that is, the greater the worse, and what a reader needs to see why."""
-
-    badness: float
-    place: str
-    text: str
-    right: str
-    found: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Judgement:
-    """Of N rows; what a task has nothing for is empty.
+class ErrorExample:
+    """A wrong answer, with what a reader needs to see why.
 
     Attributes:
-        scores: {metric: number}, as the task's `score` gives them.
-        measures: {metric: function of row numbers, int [M], to the metric on these rows alone}.
-        classes: {class: {"precision", "recall", "f1", "rows"}}.
-        confusion: (names of C classes, counts int [C, C] of true classes by those found).
-        sureness: (probabilities that answers were given [M], whether these were right [M]).
-        pairs: (true scores [N], those found [N]).
-        mistakes: list of `Mistake`, the worst first.
+        severity: how wrong it is; a report shows the highest first.
+        place: of the example in its file, "line 7" for instance.
+        text: of the example, on one line.
+        target, prediction: the right answer and the model's, for people.
     """
 
-    scores: dict
-    measures: dict
-    classes: dict = dataclasses.field(default_factory=dict)
-    confusion: tuple | None = None
-    sureness: tuple | None = None
-    pairs: tuple | None = None
-    mistakes: list = dataclasses.field(default_factory=list)
+    severity: float
+    place: str
+    text: str
+    target: str
+    prediction: str
 
 
-def class_table(names, right, found, both):
-    """{class: {"precision", "recall", "f1", "rows"}} from counts [C]: in truth, in answers, in both."""
+@dataclasses.dataclass(frozen=True)
+class EvaluationResult:
+    """Results of a model on N labelled examples; parts that a task does not have are empty.
+
+    Attributes:
+        scores: {metric: number}, as the model's `score` returns them.
+        metric_functions: {metric: function of the numbers of some examples, int [K], to the metric on these alone}.
+        classes: {class: {"precision", "recall", "f1", "rows"}}.
+        confusion: (names of C classes, counts int [C, C] with a row per true and a column per predicted class).
+        confidence: (probabilities that the model gave its answers, float [M]; whether these were right, bool [M]).
+        pairs: (true scores [N], predicted scores [N]).
+        errors: the worst answers, by severity.
+    """
+
+    scores: dict[str, float]
+    metric_functions: dict[str, Callable[[np.ndarray], float]]
+    classes: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+    confusion: tuple[Sequence[str], np.ndarray] | None = None
+    confidence: tuple[np.ndarray, np.ndarray] | None = None
+    pairs: tuple[np.ndarray, np.ndarray] | None = None
+    errors: list[ErrorExample] = dataclasses.field(default_factory=list)
+
+
+def class_table(
+    names: Sequence[str], true: np.ndarray, predicted: np.ndarray, correct: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """{class: {"precision", "recall", "f1", "rows"}} from counts [C] in the targets, in the answers and in both."""
     table = {}
-    for name, true, given, hit in zip(names, right, found, both, strict=True):
+    for name, rows, answers, hits in zip(names, true, predicted, correct, strict=True):
         table[name] = {
-            "precision": ratio(hit, given),
-            "recall": ratio(hit, true),
-            "f1": ratio(2 * hit, true + given),
-            "rows": int(true),
+            "precision": ratio(hits, answers),
+            "recall": ratio(hits, rows),
+            "f1": ratio(2 * hits, rows + answers),
+            "rows": int(rows),
         }
     return table
 
 
-def ratio(part, whole):
-    """part / whole, 0 where there is nothing."""
+def ratio(part: float, whole: float) -> float:
+    """part / whole; 0 where whole is 0."""
     return float(part / whole) if whole else 0.0
 
 
-def confusion_counts(truth, found, classes):
-    """Counts int [C, C] of true classes by those found, from their numbers [M]."""
-    return np.bincount(truth * classes + found, minlength=classes * classes).reshape(classes, classes)
+def confusion_counts(true: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+    """Confusion matrix from class numbers, int [K] each: counts int [C, C], a row per true class."""
+    return np.bincount(true * num_classes + predicted, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
-def worst_first(mistakes, most=50):
-    """The worst of the mistakes."""
-    return sorted(mistakes, key=lambda mistake: -mistake.badness)[:most]
+def most_severe(errors: Iterable[ErrorExample], limit: int = 50) -> list[ErrorExample]:
+    """The errors of highest severity, the highest first; of equal ones in the given order."""
+    return sorted(errors, key=lambda error: -error.severity)[:limit]

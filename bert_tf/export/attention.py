@@ -1,38 +1,44 @@
-"""Where a model looks: the pieces of texts and the attention between them, for a signature of its own."""
+"""Attention probabilities between the tokens of texts, for a signature of their own."""
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError
+from bert_tf.tasks.base.task import Task
 from bert_tf.text.input_packing import pack
 
-# N texts, S pieces, L layers, H heads
+# N texts, S tokens, L layers, H heads
 
-MOST_PIECES = 128  # a row: the numbers grow with its square, and they are for people to look at
+MAX_TOKENS = 128  # per row: outputs grow with its square, and people look at them
 
 
-def attention(model, texts):
-    """What each piece takes from the others, TensorFlow ops only.
+def attention(model: Task, texts: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Attention probabilities of each token to the others, TensorFlow ops only.
 
     Args:
-        model: a task model; `ConfigError` for an encoder that does not tell its attention.
-        texts: string tensors [N], one or two. They are read up to `MOST_PIECES` pieces, however many an answer is
-            made from.
+        model: a task model.
+        texts: string tensors [N], one or two. They are cut to `MAX_TOKENS` tokens, also where the model's answers read
+            more.
 
     Returns:
-        {"pieces": string [N, S], "attention": float32 [N, L, S, S]}. `attention[n, l, i, j]` is the probability with
-        which piece i looks at piece j in layer l (Vaswani et al. 2017, section 3.2.1), the mean of all heads. Padding
-        is "", looks nowhere and is not looked at.
+        {"pieces": string [N, S], "attention": float32 [N, L, S, S]}: the tokens, and in `attention[n, l, i, j]` the
+        attention of token i to token j in layer l (Vaswani et al. 2017, section 3.2.1), the mean of all heads. Padding
+        is "", with attention 0 from and to it.
+
+    Raises:
+        ConfigError: the encoder has no attention.
     """
     if model.config.encoder != "bert":
-        raise ConfigError(f"The encoder {model.config.encoder} does not tell its attention; leave --attention out.")
+        raise ConfigError(f"The encoder {model.config.encoder} has no attention. Leave --attention out.")
     optional = model.TEXTS[len(texts) - 1] in model.OPTIONAL_TEXTS
-    rows = pack(model.tokenizer, texts, min(model.max_length, MOST_PIECES), optional=optional)
+    rows = pack(model.tokenizer, texts, min(model.max_length, MAX_TOKENS), optional=optional)
     layers = model.encoder(rows, training=False, all_outputs=True)["attention_probs"]  # L of [N, H, S, S]
     shares = tf.stack([tf.reduce_mean(tf.cast(heads, tf.float32), 1) for heads in layers], 1)  # [N, L, S, S]
     real = rows[features.INPUT_MASK]  # [N, S]
-    pieces = tf.gather(tf.constant(model.tokenizer.vocabulary), rows[features.INPUT_IDS])
+    tokens = tf.gather(tf.constant(model.tokenizer.vocabulary), rows[features.INPUT_IDS])
     return {
-        "pieces": tf.where(real > 0, pieces, ""),
+        "pieces": tf.where(real > 0, tokens, ""),
         "attention": shares * tf.cast(real, tf.float32)[:, tf.newaxis, :, tf.newaxis],
     }

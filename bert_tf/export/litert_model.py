@@ -1,55 +1,80 @@
-"""Runs a .tflite with LiteRT as a phone does: one row at a time, on so many threads."""
+"""Runs a .tflite with LiteRT as a phone does: one row at a time, on a given number of threads."""
 
+import os
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
-from bert_tf.export.quiet_stderr import quiet
-from bert_tf.export.tflite_conversion import INPUT_NAMES
+from bert_tf.export.quiet_stderr import quiet_stderr
+from bert_tf.export.tflite_metadata import INPUT_NAMES
+
+# N rows, S tokens
+
+_WARMUP_RUNS = 3
 
 
-class LiteModel:
-    """The file at `path`; `lengths` are the pieces a row that its signatures take, the longest first."""
+class LiteRTModel:
+    """A .tflite with a signature per row length.
 
-    def __init__(self, path, num_threads=None):
+    Attributes:
+        lengths: tokens per row of each signature, the longest first.
+
+    Args:
+        path: of the file.
+        num_threads: of the interpreter; None leaves it to LiteRT.
+    """
+
+    def __init__(self, path: str | os.PathLike, num_threads: int | None = None):
         from ai_edge_litert.interpreter import Interpreter
 
         self.path = path
-        with quiet():
+        with quiet_stderr():
             interpreter = Interpreter(model_path=str(path), num_threads=num_threads)
             runners = [interpreter.get_signature_runner(name) for name in interpreter.get_signature_list()]
-            by_length = {_length_of(runner): runner for runner in runners}
+            by_length = {_row_length(runner): runner for runner in runners}
             for length, runner in by_length.items():
-                runner(**dict.fromkeys(INPUT_NAMES.values(), np.zeros([1, length], "int32")))  # allocates, and says so
+                row = np.zeros([1, length], "int32")
+                runner(**dict.fromkeys(INPUT_NAMES.values(), row))  # allocates the tensors, which prints to stderr
         self._runners = dict(sorted(by_length.items(), reverse=True))
         self.lengths = list(self._runners)
 
-    def __call__(self, inputs):
-        """Outputs {name: float32 [N, ...]} for the encoder's inputs, int [N, S] with S one of `lengths` and N > 0.
+    def __call__(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Runs the signature for the rows' length.
 
-        An answer that is not finite raises `InputError`.
+        Args:
+            inputs: the encoder's, integers [N, S] under our names, with N > 0 and S one of `lengths`.
+
+        Returns:
+            {output name: float32 [N, ...]}.
+
+        Raises:
+            InputError: an output is not finite.
         """
-        rows = {theirs: np.asarray(inputs[ours], "int32") for ours, theirs in INPUT_NAMES.items()}
+        columns = {theirs: np.asarray(inputs[ours], "int32") for ours, theirs in INPUT_NAMES.items()}
         count, length = inputs[features.INPUT_IDS].shape
         runner = self._runners[length]
-        answers = [runner(**{name: value[i : i + 1] for name, value in rows.items()}) for i in range(count)]
-        outputs = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+        rows = []
+        for i in range(count):
+            rows.append(runner(**{name: column[i : i + 1] for name, column in columns.items()}))
+        outputs = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
         if not all(np.isfinite(value).all() for value in outputs.values()):
-            raise InputError(f"{self.path} answers with numbers that are not finite.")
+            raise InputError(f"{self.path} computes outputs that are not finite. Choose another --quantize.")
         return outputs
 
-    def latency(self, length, repeats=20):
-        """Milliseconds for a row of `length` pieces: the median of `repeats`, after three that warm up."""
+    def latency(self, length: int, repeats: int = 20) -> float:
+        """Milliseconds for one row of `length` tokens: the median of `repeats` runs after a warm-up."""
         row = dict.fromkeys(features.ENCODER_INPUTS, np.ones([1, length], "int32"))
-        times = []
-        for _ in range(3 + repeats):
+        seconds = []
+        for _ in range(_WARMUP_RUNS + repeats):
             begin = time.perf_counter()
             self(row)
-            times.append(time.perf_counter() - begin)
-        return float(np.median(times[3:])) * 1e3
+            seconds.append(time.perf_counter() - begin)
+        return float(np.median(seconds[_WARMUP_RUNS:])) * 1e3
 
 
-def _length_of(runner):
+def _row_length(runner: Any) -> int:
     return int(runner.get_input_details()[INPUT_NAMES[features.INPUT_IDS]]["shape"][1])

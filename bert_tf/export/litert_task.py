@@ -1,45 +1,48 @@
-"""A task model that computes with a .tflite: what it answers and how it scores is what a phone gets."""
+"""A task model that computes with a .tflite, so that its answers and scores are those that a phone gets."""
+
+from typing import TypeVar
 
 import tensorflow as tf
 
 from bert_tf.core import features
-from bert_tf.export.tflite_outputs import head_of
+from bert_tf.export.litert_model import LiteRTModel
+from bert_tf.export.tflite_outputs import outputs_of
+from bert_tf.tasks.base.task import Task
+
+# N rows, S tokens
+
+TaskModel = TypeVar("TaskModel", bound=Task)
 
 
-def at_length(model, length):
-    """A copy of a task model that reads rows of `length` pieces; beyond its positions it raises `InputError`."""
-    settings = {"stride": None} if hasattr(model, "stride") else {}
+def at_length(model: TaskModel, length: int) -> TaskModel:
+    """A copy of a task model whose rows have at most `length` tokens; more than its positions raise `InputError`."""
+    settings = {"stride": None} if hasattr(model, "stride") else {}  # None: the default for the new length
     checkpoint = model.to_checkpoint(model.tokenizer, model.task_settings())
     return type(model).from_checkpoint(checkpoint, "the model", max_length=length, **settings)
 
 
-def on_device(model, lite):
-    """A copy of a task model whose forward pass is the longest signature of the `LiteModel`; for inference only."""
-    length, head = lite.lengths[0], head_of(model)
+def on_device(model: TaskModel, litert: LiteRTModel) -> TaskModel:
+    """A copy of a task model whose forward pass is the file's longest signature; for inference only."""
+    length, outputs = litert.lengths[0], outputs_of(model)
     copy = at_length(model, length)
-    outputs = head.to_file(copy(_any_row(length), training=False))
-    kinds = {name: tf.TensorSpec([None, *value.shape[1:]], value.dtype) for name, value in outputs.items()}
+    any_row = {name: tf.ones([1, length], tf.int32) for name in features.ENCODER_INPUTS}
+    example = outputs.to_file(copy(any_row, training=False))
+    specs = {name: tf.TensorSpec([None, *value.shape[1:]], value.dtype) for name, value in example.items()}
 
     def run(*rows):
-        answers = lite(dict(zip(features.ENCODER_INPUTS, rows, strict=True)))
-        return [answers[name] for name in kinds]
+        answers = litert(dict(zip(features.ENCODER_INPUTS, rows, strict=True)))
+        return [answers[name] for name in specs]
 
     def call(inputs, training=None):
         del training
         given = tf.shape(inputs[features.INPUT_IDS])[1]
-        rows = [tf.pad(inputs[name], [[0, 0], [0, length - given]]) for name in features.ENCODER_INPUTS]
-        answers = tf.numpy_function(run, rows, [kind.dtype for kind in kinds.values()])
-        answers = {
-            name: tf.ensure_shape(answer, kind.shape)
-            for answer, (name, kind) in zip(answers, kinds.items(), strict=True)
-        }
-        if head.per_piece:
-            answers = {name: answer[:, :given] for name, answer in answers.items()}
-        return head.from_file(answers)
+        rows = [tf.pad(inputs[name], [[0, 0], [0, length - given]]) for name in features.ENCODER_INPUTS]  # [N, length]
+        answers = tf.numpy_function(run, rows, [spec.dtype for spec in specs.values()])
+        named = {}
+        for answer, (name, spec) in zip(answers, specs.items(), strict=True):
+            answer = tf.ensure_shape(answer, spec.shape)
+            named[name] = answer[:, :given] if outputs.per_token else answer
+        return outputs.from_file(named)
 
     copy.call = call
     return copy
-
-
-def _any_row(length):
-    return {name: tf.ones([1, length], tf.int32) for name in features.ENCODER_INPUTS}

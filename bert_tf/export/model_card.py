@@ -1,38 +1,48 @@
-"""The model card of an exported SavedModel: what it answers, how it is asked, what it was checked for."""
+"""The model card of an exported SavedModel: facts, signatures, and a request to try."""
 
 import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 from bert_tf.export.signatures import SERVING_DEFAULT
+from bert_tf.tasks.base.task import Task
+
+_MAX_LABELS = 20  # listed
 
 
-def write_card(folder, name, model, functions, difference):
+def write_card(folder: pathlib.Path, name: str, model: Task, functions: Mapping[str, Any], difference: float) -> None:
     """Writes README.md into `folder`.
 
     Args:
-        name: of the model, as a server calls it.
+        name: of the model on a server.
         functions: {signature: loaded function}.
-        difference: the largest difference of its answers to Keras's.
+        difference: largest absolute difference of a number in its answers to Keras.
     """
-    config, text = model.config, model.tokenizer.config
-    casing = "uncased" if text.lower_case else "cased"
-    facts = [
-        f"- Task: {model.TASK}",
-        f"- Encoder: {config.encoder}, {config.num_layers} layers, {config.hidden_size} wide, "
-        f"{model.count_params():,} weights in {model.variable_dtype}",
-        f"- Text: {model.tokenizer.vocab_size:,} word pieces, {casing}, {model.max_length} pieces a row at most",
-        f"- Checked: answers within {difference:.1e} of Keras's before it was kept",
-    ]
-    if labels := getattr(model, "labels", ()):
-        facts.insert(
-            1, f"- Labels: {', '.join(labels[:20])}{' and more' if len(labels) > 20 else ''} (assets/labels.txt)"
-        )
-    sections = [f"# {name}", "\n".join(facts), "## Signatures"]
+    facts = "\n".join(f"- {fact}" for fact in _facts(model, difference))
+    sections = [f"# {name}", facts, "## Signatures"]
     sections += [_table(signature, function) for signature, function in sorted(functions.items())]
-    sections += ["## Ask it", _example(name, functions[SERVING_DEFAULT])]
+    sections += ["## Example request", _request(name, functions[SERVING_DEFAULT])]
     (folder / "README.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
 
-def _table(signature, function):
+def _facts(model: Task, difference: float) -> list[str]:
+    config, tokenizer = model.config, model.tokenizer
+    facts = [f"Task: {model.TASK}"]
+    if labels := getattr(model, "labels", ()):
+        more = " and more" if len(labels) > _MAX_LABELS else ""
+        facts.append(f"Labels: {', '.join(labels[:_MAX_LABELS])}{more} (assets/labels.txt)")
+    size = f"{config.num_layers} layers, hidden size {config.hidden_size}, {model.count_params():,} weights"
+    casing = "uncased" if tokenizer.config.lower_case else "cased"
+    return [
+        *facts,
+        f"Encoder: {config.encoder}, {size} in {model.variable_dtype}",
+        f"Tokenizer: {tokenizer.vocab_size:,} tokens, {casing}, at most {model.max_length} tokens per sequence",
+        f"Verified: answers within {difference:.1e} of Keras",
+    ]
+
+
+def _table(signature: str, function: Any) -> str:
     lines = [f"`{signature}`", "", "| | name | type | shape |", "|---|---|---|---|"]
     for kind, tensors in (("in", function.structured_input_signature[1]), ("out", function.structured_outputs)):
         for name, tensor in sorted(tensors.items()):
@@ -40,7 +50,8 @@ def _table(signature, function):
     return "\n".join(lines).replace("None", "any")
 
 
-def _example(name, function):
-    texts = dict.fromkeys(sorted(function.structured_input_signature[1]), "...")
+def _request(name: str, function: Any) -> str:
+    specs = function.structured_input_signature[1]
+    texts = {key: "..." if specs[key].shape.rank == 1 else ["...", "..."] for key in sorted(specs)}
     instance = texts if len(texts) > 1 else next(iter(texts.values()))
     return f"    curl -d '{json.dumps({'instances': [instance]})}' localhost:8501/v1/models/{name}:predict"

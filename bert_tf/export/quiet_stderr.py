@@ -1,16 +1,17 @@
-"""Holds back what C++ libraries say while all goes well."""
+"""Hides what C++ libraries write to standard error unless something fails."""
 
 import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 from bert_tf.core.errors import InputError
 
 
 @contextlib.contextmanager
-def quiet():
-    """Keeps standard error from the screen, and shows it only if the block raises."""
+def quiet_stderr() -> Iterator[None]:
+    """Keeps standard error (file descriptor 2) back in the block, and shows it only if the block raises."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as log:
@@ -18,7 +19,7 @@ def quiet():
         try:
             yield
         except InputError:
-            raise  # says all there is to say
+            raise  # its message is complete
         except BaseException:
             log.seek(0)
             os.write(kept, log.read())

@@ -1,7 +1,10 @@
-"""A SavedModel that takes strings and gives decoded answers, all in one graph, as TF Serving reads it."""
+"""Exports a SavedModel for TF Serving: strings in, decoded answers out, all in one graph."""
 
+import os
 import pathlib
 import tempfile
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,35 +14,48 @@ from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.export.model_card import write_card
 from bert_tf.export.signatures import SERVING_DEFAULT, signatures
 from bert_tf.export.warmup import write_warmup
+from bert_tf.tasks.base.task import Task
 from bert_tf.text.tokenizers import vocabulary
 
-_LARGEST = 2**63 - 1  # version that TF Serving reads
+_LARGEST_VERSION = 2**63 - 1  # that TF Serving reads
 
 
-def export_saved_model(model, folder, check_texts, version=None, reference=None, tolerance=1e-4, attention=False):
-    """Writes `folder`/VERSION with the signatures of `signatures.py`, the vocabulary and labels as assets, warm-up
-    requests and a model card.
+def export_saved_model(
+    model: Task,
+    folder: str | os.PathLike,
+    check_texts: Any,
+    version: int | None = None,
+    reference: Task | None = None,
+    tolerance: float = 1e-4,
+    attention: bool = False,
+) -> tuple[pathlib.Path, float]:
+    """Writes FOLDER/VERSION: signatures (signatures.py), vocabulary and labels as assets, warm-up requests, a card.
 
-    The SavedModel is loaded again and asked `check_texts` before it gets its final name.
+    The SavedModel is loaded and compared with Keras before it gets its final name.
 
     Args:
-        model: a task model; its variables are stored in their own dtype.
-        check_texts: a list of strings, or a tuple of lists for a task that reads several texts.
-        version: a number from 1; None: the next after those that are there. One that is there raises `InputError`.
-        reference: the model whose answers are the right ones; None: `model`.
-        tolerance: by how much a number in an answer may differ from the reference's.
-        attention: whether there are signatures that tell where the model looks (attention.py).
+        model: its variables are stored in their own dtype.
+        check_texts: texts as the model's `predict_text` takes them, for the comparison.
+        version: a number from 1; None or 0: the next after the existing ones.
+        reference: the model to compare with; None: `model`.
+        tolerance: largest allowed difference of a number in an answer.
+        attention: whether to add signatures that return attention probabilities (attention.py).
 
     Returns:
-        (path of the version, largest difference); a difference above `tolerance` raises `InputError` and leaves
-        nothing behind.
+        (path of the version, largest absolute difference).
+
+    Raises:
+        ConfigError: the version is out of range, or the encoder has no attention.
+        InputError: the version exists, or the difference is above `tolerance`; then nothing is kept.
     """
     version = version or _next_version(folder)
-    if not 0 < version <= _LARGEST:
-        raise ConfigError(f"Received: --version={version}. Versions are numbers from 1 to {_LARGEST}; 0 is the next.")
+    if not 0 < version <= _LARGEST_VERSION:
+        raise ConfigError(
+            f"Received: --version={version}. Versions are numbers from 1 to {_LARGEST_VERSION}; 0 is the next."
+        )
     path = pathlib.Path(folder) / str(version)
     if path.parent.is_file():
-        raise InputError(f"{folder} is a file. --output is the folder that gets the versions.")
+        raise InputError(f"{folder} is a file. --output is the folder for the versions of the model.")
     if path.exists():
         raise InputError(f"{path} exists. Leave --version out for the next one, or remove it.")
     functions = signatures(model, attention)
@@ -48,14 +64,17 @@ def export_saved_model(model, folder, check_texts, version=None, reference=None,
         write_warmup(temporary, path.parent.name, model)
         loaded = tf.saved_model.load(str(temporary)).signatures
         difference = _difference(loaded[SERVING_DEFAULT], reference or model, check_texts)
-        if not difference <= tolerance:
-            raise InputError(f"The SavedModel differs from Keras by {difference:.2g}, over {tolerance:.2g}; not kept.")
+        if not difference <= tolerance:  # also refuses NaN
+            raise InputError(
+                f"The SavedModel's answers differ from Keras by {difference:.2g}; at most {tolerance:.2g} is allowed. "
+                "It was not kept."
+            )
         write_card(temporary, path.parent.name, model, loaded, difference)
     return path, difference
 
 
-def _save(model, functions, folder):
-    """Writes the graph and its variables alone, with nothing of Keras in it."""
+def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path) -> None:
+    """Writes graph, variables and assets from a plain module, so that loading needs no Keras."""
     with tempfile.TemporaryDirectory() as assets:
         module = tf.Module()
         module.parameters = [variable.value for variable in model.variables]
@@ -65,27 +84,26 @@ def _save(model, functions, folder):
         tf.saved_model.save(module, str(folder), functions)
 
 
-def _asset(folder, name, lines):
-    """A file that travels with the SavedModel wherever its folder is moved."""
+def _asset(folder: str, name: str, lines: Sequence[str]) -> tf.saved_model.Asset:
+    """A text file that is copied into the SavedModel."""
     path = pathlib.Path(folder) / name
     vocabulary.write_vocabulary(path, lines)
     return tf.saved_model.Asset(str(path))
 
 
-def _difference(serve, model, texts):
-    """The largest difference of a number in the answers; infinite where they have other shapes."""
+def _difference(serve: Any, model: Task, texts: Any) -> float:
+    """Largest absolute difference of a number in the answers; infinite where names or shapes differ."""
     texts = model.encode_texts(texts)
     expected = model.serve(*texts)
     answers = serve(**dict(zip(model.TEXTS, texts, strict=False)))
-    if {name: value.shape for name, value in answers.items()} != {
-        name: value.shape for name, value in expected.items()
-    }:
+    shapes = [{name: value.shape for name, value in outputs.items()} for outputs in (answers, expected)]
+    if shapes[0] != shapes[1]:
         return np.inf
     floats = [name for name, value in expected.items() if value.dtype.is_floating]
     return max(float(np.abs(answers[name] - expected[name]).max(initial=0)) for name in floats)
 
 
-def _next_version(folder):
+def _next_version(folder: str | os.PathLike) -> int:
     names = [path.name for path in pathlib.Path(folder).glob("*")]
     numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
     return max(numbers, default=0) + 1

@@ -1,74 +1,93 @@
-"""The signatures of a SavedModel: strings, pieces or serialized examples in, decoded answers out."""
+"""Signatures of a SavedModel: texts, tokens or serialized examples in, decoded answers out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.core import features
 from bert_tf.export.attention import attention
+from bert_tf.tasks.base.task import Task
 
-# N texts, S pieces, C classes
+# N examples, T texts of an example where it has a list of them, S tokens
 
 SERVING_DEFAULT = "serving_default"
 PAIR = "pair"
 TOKENS = "tokens"
 EXAMPLES = "examples"
-ATTENTION = {SERVING_DEFAULT: "attention", PAIR: "attention_pair"}  # for the texts that these take
+ATTENTION = {SERVING_DEFAULT: "attention", PAIR: "attention_pair"}  # by the signature that takes the same texts
 
 
-def signatures(model, with_attention=False):
+def signatures(model: Task, with_attention: bool = False) -> dict[str, Any]:
     """{name: concrete function} of a task model, TensorFlow ops only.
 
-    `serving_default` takes the texts that a request must have, string [N] each under its name in `TEXTS`; `pair` those
-    that may be left out too, for a task that has such; `tokens` takes Google's feature names, int32 [N, S] each; and
-    `examples` takes "inputs", string [N], serialized tf.Examples with the texts under their names. Each returns what
-    the task's `postprocess` decodes, but for a classifier's or regressor's `examples`, which return what TF Serving's
-    Classify and Regress read. `with_attention` adds `attention`, which takes what `serving_default` takes and returns
-    what attention.py says, and `attention_pair` where there is `pair`.
+    - `serving_default` takes the texts that a request must have: string [N], or [N, T] for lists of texts, each under
+      its name in `TEXTS`.
+    - `pair` takes all texts; it exists where some are optional.
+    - `tokens` takes the encoder's inputs, int32 [N, S], under Google's feature names.
+    - `examples` takes "inputs", string [N], serialized tf.Examples with the texts under their names, and returns what
+      TF Serving's Classify and Regress read (`Task.example_outputs`).
+    - `attention` and `attention_pair`, if asked for, take the texts of the first two (see attention.py).
+
+    All but the last three return the task's decoded answers.
     """
-    asked = {SERVING_DEFAULT: [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]}
+    specs = model.text_specs()
+    texts = {SERVING_DEFAULT: [specs[name] for name in required_texts(model)]}
     if model.OPTIONAL_TEXTS:
-        asked[PAIR] = model.TEXTS
-    found = {name: _of_texts(texts, model.serve) for name, texts in asked.items()}
-    found |= {TOKENS: _of_tokens(model), EXAMPLES: _of_examples(model)}
+        texts[PAIR] = list(specs.values())
+    functions = {name: _function(asked, model.serve) for name, asked in texts.items()}
+    functions[TOKENS] = _tokens(model)
+    functions[EXAMPLES] = _examples(model)
     if with_attention:
-        found |= {
-            ATTENTION[name]: _of_texts(texts, lambda *given: attention(model, given)) for name, texts in asked.items()
-        }
-    return found
+        for name, asked in texts.items():
+            functions[ATTENTION[name]] = _function(asked, lambda *given: attention(model, given))
+    return functions
 
 
-def _of_texts(names, compute):
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=name) for name in names], autograph=False)
-    def serve(*texts):
-        return compute(*texts)
-
-    return serve.get_concrete_function()
+def required_texts(model: Task) -> list[str]:
+    """Names of the texts that a request must have."""
+    return [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]
 
 
-def _of_tokens(model):
-    names = features.ENCODER_INPUTS
+def sample_request(model: Task, texts: Sequence[str]) -> tuple[list, ...]:
+    """A request made of any texts: a column of them for each required input, as the model's `encode_texts` takes it.
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, name=name) for name in names], autograph=False)
-    def serve(*rows):
-        return model.predict_inputs(dict(zip(names, rows, strict=True)))
+    Where an example has a list of texts, each text comes with the next one.
+    """
+    specs = model.text_specs()
+    lists = [list(pair) for pair in zip(texts, [*texts[1:], *texts[:1]], strict=True)]
+    return tuple(list(texts) if specs[name].shape.rank == 1 else lists for name in required_texts(model))
 
-    return serve.get_concrete_function()
 
-
-def _of_examples(model):
-    spec = {
-        name: tf.io.FixedLenFeature([], tf.string, default_value="" if name in model.OPTIONAL_TEXTS else None)
-        for name in model.TEXTS
-    }
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")], autograph=False)
-    def serve(inputs):
-        texts = tf.io.parse_example(inputs, spec)
-        answers = model.serve(*(texts[name] for name in model.TEXTS))
-        if "probabilities" in answers and model.labels:
-            scores = answers["probabilities"]  # [N, C]
-            return {"classes": tf.broadcast_to(tf.constant(model.labels), tf.shape(scores)), "scores": scores}
-        if set(answers) == {"score"}:
-            return {"outputs": answers["score"][:, tf.newaxis]}
-        return answers
+def _function(specs: Sequence[tf.TensorSpec], compute: Callable[..., Any]) -> Any:
+    @tf.function(input_signature=specs, autograph=False)
+    def serve(*inputs):
+        return compute(*inputs)
 
     return serve.get_concrete_function()
+
+
+def _tokens(model: Task) -> Any:
+    specs = model.token_specs()
+    return _function(list(specs.values()), lambda *rows: model.predict_inputs(dict(zip(specs, rows, strict=True))))
+
+
+def _examples(model: Task) -> Any:
+    features = _example_features(model)
+
+    def compute(serialized):
+        texts = tf.io.parse_example(serialized, features)
+        return model.example_outputs(model.serve(*(texts[name] for name in model.TEXTS)))
+
+    return _function([tf.TensorSpec([None], tf.string, name="inputs")], compute)
+
+
+def _example_features(model: Task) -> Mapping[str, Any]:
+    """How the texts of a tf.Example are parsed; optional ones are "" where they are missing."""
+    features = {}
+    for name, spec in model.text_specs().items():
+        if spec.shape.rank == 1:
+            default = "" if name in model.OPTIONAL_TEXTS else None
+            features[name] = tf.io.FixedLenFeature([], tf.string, default)
+        else:  # shorter lists are padded with ""
+            features[name] = tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)
+    return features

@@ -1,37 +1,54 @@
-"""TFLite metadata: what a file's tensors mean, its tokenizer, vocabulary and labels, inside the file itself.
+"""TFLite metadata inside a .tflite: the meaning of its tensors, its tokenizer, vocabulary and labels.
 
 Written from the published schema, metadata_schema.fbs of MediaPipe (identifier M001): the numbers below are the places
-of fields in its tables. MediaPipe Tasks reads these to turn a text into the inputs and scores into named categories.
+of fields in its tables. MediaPipe Tasks reads them to turn a text into the inputs, and scores into named categories.
 """
 
 import io
 import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
-VOCABULARY, LABELS = "vocab.txt", "labels.txt"
-_FIELD = "TFLITE_METADATA"  # the name under which every reader looks for it
+from bert_tf.core import features
 
-# The names by which MediaPipe tells BERT's inputs apart, whatever the tensors are called.
+# The names that MediaPipe and Model Maker give BERT's inputs.
+INPUT_NAMES = {
+    features.INPUT_IDS: "input_word_ids",
+    features.INPUT_MASK: "input_mask",
+    features.SEGMENT_IDS: "input_type_ids",
+}
+
+VOCABULARY, LABELS = "vocab.txt", "labels.txt"
+_FIELD = "TFLITE_METADATA"  # the entry that readers look for
+
+# MediaPipe tells BERT's inputs apart by the names in the metadata (field 0), not by the tensors' names.
 _INPUTS = {
-    "input_word_ids": {0: "ids", 1: "Word pieces, [CLS] first, [SEP] last, then padding."},
-    "input_mask": {0: "mask", 1: "1 for a piece, 0 for padding."},
+    "input_word_ids": {0: "ids", 1: "Token ids, [CLS] first, [SEP] last, then padding."},
+    "input_mask": {0: "mask", 1: "1 for a token, 0 for padding."},
     "input_type_ids": {0: "segment_ids", 1: "0 for the first text and padding, 1 for the second."},
 }
-_FEATURE = {0: 1, 1: {}}  # Content: of the kind FeatureProperties
-_VOCABULARY_FILE = {0: VOCABULARY, 1: "One piece a line; its place is its id.", 2: 5}  # AssociatedFile: VOCABULARY
+_FEATURE = {0: 1, 1: {}}  # Content: FeatureProperties
+_VOCABULARY_FILE = {
+    0: VOCABULARY,
+    1: "One token per line; the line number from 0 is its id.",
+    2: 5,
+}  # AssociatedFile: VOCABULARY
 _LABELS_FILE = {0: LABELS, 1: "The name of each class.", 2: 2}  # AssociatedFile: TENSOR_AXIS_LABELS
 _TOKENIZER = {0: 4, 1: {0: [_VOCABULARY_FILE]}}  # ProcessUnit: BertTokenizerOptions with its vocab_file
 
 
-def add_metadata(content, name, description, vocabulary, labels=()):
-    """The .tflite `content` (bytes) with metadata and, as a zip behind it, the vocabulary and labels.
+def add_metadata(
+    content: bytes, name: str, description: str, vocabulary: Iterable[str], labels: Sequence[str] = ()
+) -> bytes:
+    """The .tflite `content` with metadata and, as a zip appended to it, the vocabulary and labels.
 
     Args:
         name, description: of the model, for people.
-        vocabulary: the pieces.
-        labels: names of the classes, in the order of the output's last axis; () where it has no classes.
+        vocabulary: the tokens, in the order of their ids.
+        labels: names of the classes, in the order of the output's last axis; () for an output without classes.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
     graph = model.subgraphs[0]
@@ -48,30 +65,33 @@ def add_metadata(content, name, description, vocabulary, labels=()):
     return bytes(builder.Output()) + _zip({name: "\n".join(lines) + "\n" for name, lines in files.items()})
 
 
-def _input(tensor_name):
+def _input(tensor_name: str) -> dict[int, Any]:
     table = next(table for name, table in _INPUTS.items() if name in tensor_name)
     return table | {3: {**_FEATURE}}
 
 
-def _output(name, labels):
+def _output(name: str, labels: Sequence[str]) -> dict[int, Any]:
     return {0: name, 3: {**_FEATURE}} | ({6: [_LABELS_FILE]} if labels else {})
 
 
-def _output_names(model):
-    """Names of the first subgraph's outputs in the signature, in the order of the tensors."""
+def _output_names(model: Any) -> list[str]:
+    """The signature's names of the first subgraph's outputs, in the order of the tensors."""
     signature = next(signature for signature in model.signatureDefs if signature.subgraphIndex == 0)
     names = {output.tensorIndex: output.name.decode() for output in signature.outputs}
     return [names[index] for index in model.subgraphs[0].outputs]
 
 
-def _serialize(table, identifier):
+def _serialize(table: dict[int, Any], identifier: bytes) -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(_write(builder, table), identifier)
     return bytes(builder.Output())
 
 
-def _write(builder, value):
-    """Writes a string, a list of tables, or a table as {field: value} with small numbers in place; its offset."""
+def _write(builder: flatbuffers.Builder, value: Any) -> int:
+    """Writes a string, a list of tables, or a table {field: value}, and returns its offset.
+
+    An int in a table is a scalar field of one byte; every other value is written first and referred to by its offset.
+    """
     if isinstance(value, str):
         return builder.CreateString(value)
     if isinstance(value, list):
@@ -90,9 +110,9 @@ def _write(builder, value):
     return builder.EndObject()
 
 
-def _zip(texts):
+def _zip(texts: Mapping[str, str]) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # readers on phones map it, so not compressed
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # not compressed: readers on phones map it
         for name, text in texts.items():
             archive.writestr(zipfile.ZipInfo(name), text)
     return buffer.getvalue()

@@ -1,60 +1,55 @@
-"""What a .tflite gives for each task, and the way back to what the task decodes answers from."""
+"""Outputs of a .tflite, and the way back from them to the logits that a task decodes."""
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError
+from bert_tf.core.registry import tasks
 
-# N rows, S pieces, C classes, D hidden
+# N rows, S tokens, C classes
+
+_LEAST = 1e-30  # probability whose logarithm is still finite in float32
 
 
 @dataclasses.dataclass(frozen=True)
-class Head:
-    """The outputs of a file, {name: float32 [N, ...]}.
+class TFLiteOutputs:
+    """Outputs of a task's .tflite, {name: float32 [N, ...]}; each task defines its own in tasks/NAME/tflite.py.
 
-    `to_file` makes them of what the model's `call` gives, `from_file` makes of them again what `postprocess` decodes.
-    `per_piece` says whether they are [N, S, ...].
+    Attributes:
+        to_file: from what the model's `call` returns to the outputs, TensorFlow ops only.
+        from_file: from the outputs back to what the task's postprocessing takes.
+        per_token: whether the outputs are [N, S, ...].
     """
 
-    to_file: Callable
-    from_file: Callable
-    per_piece: bool = False
+    to_file: Callable[[Any], dict[str, tf.Tensor]]
+    from_file: Callable[[dict[str, tf.Tensor]], Any]
+    per_token: bool = False
 
 
-def _probabilities(logits):
-    """A phone shows the score of a class as it comes: it has to be a probability."""
-    return {"probabilities": tf.nn.softmax(logits)}  # [N, C] or [N, S, C]
+def outputs_of(model: Any) -> TFLiteOutputs:
+    """The `TFLiteOutputs` of a task model; a task that has none raises `ConfigError`."""
+    known = tasks()
+    if not known[model.TASK].tflite_outputs:
+        able = [name for name, spec in known.items() if spec.tflite_outputs]
+        raise ConfigError(f"A .tflite file cannot hold the task {model.TASK}. It can hold: {', '.join(able)}.")
+    return known[model.TASK].load("tflite_outputs")(model)
 
 
-def _log(outputs):
-    """Logits that differ from the model's by one number for all classes of a row or piece."""
-    return tf.math.log(tf.maximum(outputs["probabilities"], 1e-30))
+def named(name: str) -> TFLiteOutputs:
+    """The model's one output under a name, as it is."""
+    return TFLiteOutputs(lambda output: {name: output}, lambda outputs: outputs[name])
 
 
-def _logit(outputs):
-    probabilities = tf.clip_by_value(outputs["probabilities"], 1e-7, 1 - 1e-7)
-    return tf.math.log(probabilities) - tf.math.log1p(-probabilities)
+def softmax_probabilities(per_token: bool = False) -> TFLiteOutputs:
+    """Output "probabilities" [N, C] or [N, S, C] of logits, because apps show the numbers of a file as they are.
 
-
-def _named(name):
-    return lambda output: {name: output}, lambda outputs: outputs[name]
-
-
-HEADS = {
-    "single_label_classification": Head(_probabilities, _log),
-    "multi_label_classification": Head(lambda logits: {"probabilities": tf.sigmoid(logits)}, _logit),
-    "regression": Head(*_named("score")),  # [N, 1]
-    "embedding": Head(*_named("embedding")),  # [N, D]
-    "tagging": Head(_probabilities, _log, per_piece=True),
-    "question_answering": Head(dict, dict, per_piece=True),  # "start_logits" and "end_logits", [N, S] each
-}
-
-
-def head_of(model):
-    """The `Head` of a task model; a task that a file for phones cannot hold raises `ConfigError`."""
-    task = getattr(model, "problem_type", model.TASK)
-    if task not in HEADS:
-        raise ConfigError(f"A .tflite file cannot hold the task {task}. It can hold: {', '.join(HEADS)}.")
-    return HEADS[task]
+    The way back gives logits that differ from the model's by a constant per row or token, which no softmax notices.
+    """
+    return TFLiteOutputs(
+        lambda logits: {"probabilities": tf.nn.softmax(logits)},
+        lambda outputs: tf.math.log(tf.maximum(outputs["probabilities"], _LEAST)),
+        per_token,
+    )

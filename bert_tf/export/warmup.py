@@ -1,20 +1,24 @@
 """Warm-up requests, which TF Serving sends to a version before it takes real ones."""
 
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from bert_tf.core import features
-from bert_tf.export.signatures import EXAMPLES, SERVING_DEFAULT, TOKENS
+from bert_tf.export.signatures import EXAMPLES, SERVING_DEFAULT, TOKENS, required_texts, sample_request
+from bert_tf.tasks.base.task import Task
 
-_STEP = 32  # pieces from one request's row to the next one's
+_STEP = 32  # tokens by which a request is longer than the one before
 FILE = "assets.extra/tf_serving_warmup_requests"
 
 
-def write_warmup(folder, name, model):
-    """Writes requests to the model called `name` with short and long rows, for the signatures that take text.
+def write_warmup(folder: pathlib.Path, name: str, model: Task) -> None:
+    """Writes requests to the model called `name`, of one short to one long example, for the signatures of texts.
 
-    TFRecord of `tensorflow.serving.PredictionLog`, as the guide "SavedModel Warmup" of TF Serving describes it.
+    The file is a TFRecord of `tensorflow.serving.PredictionLog`, as TF Serving's guide "SavedModel Warmup" says.
     """
     path = folder / FILE
     path.parent.mkdir(parents=True)
@@ -28,18 +32,25 @@ def write_warmup(folder, name, model):
             writer.write(log.SerializeToString())
 
 
-def _requests(model):
-    """(signature, {input: values}) of one row, the longer the further."""
-    required = [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]
+def _requests(model: Task) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(signature, {input: values}) of one example each, in ascending length."""
+    names = required_texts(model)
     for length in range(_STEP, model.max_length + _STEP, _STEP):
-        text = ". " * (length // len(required) - 3)  # with [CLS] and [SEP] a little under the length
-        yield SERVING_DEFAULT, {name: [text] for name in required}
-        yield EXAMPLES, {"inputs": [_example(dict.fromkeys(required, text))]}
-        yield TOKENS, {name: np.ones([1, min(length, model.max_length)], "int32") for name in features.ENCODER_INPUTS}
+        text = ". " * (length // len(names) - 3)  # a token per ".", and room for special tokens
+        inputs = dict(zip(names, sample_request(model, [text]), strict=True))
+        yield SERVING_DEFAULT, inputs
+        yield EXAMPLES, {"inputs": [_example(inputs)]}
+        tokens = {}
+        for name, spec in model.token_specs().items():
+            shape = [1] * (spec.shape.rank - 1) + [min(length, model.max_length)]
+            tokens[name] = np.ones(shape, "int32")
+        yield TOKENS, tokens
 
 
-def _example(texts):
-    feature = {
-        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()])) for name, text in texts.items()
-    }
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+def _example(inputs: Mapping[str, list]) -> bytes:
+    """The serialized tf.Example of one example: each input is [text] or [[texts]]."""
+    features = {}
+    for name, (value,) in inputs.items():
+        texts = [value] if isinstance(value, str) else value
+        features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode() for text in texts]))
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.export.litert_model import LiteModel
+from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import on_device
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.tflite import export_tflite
@@ -41,7 +41,7 @@ def ask(run, exported):
     keras_probabilities = np.array([list(answer["probabilities"].values()) for answer in keras_answers])
     keras_labels = np.array([answer["label"] for answer in keras_answers])
     served = ask_saved_model(run.folder / exported["saved_model"], texts)
-    device = on_device(model, LiteModel(run.folder / exported["tflite"]))
+    device = on_device(model, LiteRTModel(run.folder / exported["tflite"]))
     phone = np.array([answer["label"] for answer in device.predict_text(texts)])
     return {
         "keras_accuracy": float(np.mean(keras_labels == labels)),

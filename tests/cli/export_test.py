@@ -39,7 +39,7 @@ def test_tflite_is_scored_on_a_file(folder, tmp_path, capsys):
     assert json.loads(path.with_suffix(".json").read_text())["score"]["rows"] == 2
     printed = capsys.readouterr().out
     assert "accuracy" in printed
-    assert "48 pieces: outputs within" in printed
+    assert "48 tokens: outputs within" in printed
 
 
 def test_rows_that_cannot_be_used(folder, tmp_path):
@@ -54,7 +54,7 @@ def test_rows_that_cannot_be_used(folder, tmp_path):
 
 def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
     run(model=folder, output=tmp_path, version=3, dtype="bfloat16")
-    assert capsys.readouterr().out.startswith(f"{tmp_path}/3: answers within ")
+    assert capsys.readouterr().out.startswith(f"SavedModel written to {tmp_path}/3; its answers are within ")
     with pytest.raises(InputError, match="3 exists. Leave --version out for the next one, or remove it."):
         run(model=folder, output=tmp_path, version=3)
 
@@ -66,13 +66,13 @@ def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
         ({"dtype": "int8"}, "Received: --dtype=int8. Choose float32 or bfloat16."),
         ({"version": -1}, "Received: --version=-1. Versions are numbers from 1 to 92"),
         ({"version": 2**63}, "Received: --version=92.*; 0 is the next."),
-        ({"quantize": "int8"}, "Received: --quantize with --format=saved_model. It is for tflite alone."),
-        ({"format": "tflite", "attention": True}, "Received: --attention with --format=tflite. It is for saved_model"),
+        ({"quantize": "int8"}, "Received: --quantize with --format=saved_model. It is only for tflite: leave it out."),
+        ({"format": "tflite", "attention": True}, "Received: --attention with --format=tflite. It is only for sa"),
         ({"format": "tflite", "length": "a"}, "Received: --length=a. Write one number, or several as 32,128."),
-        ({"format": "tflite", "length": "900"}, r"Received: lengths \[900\]. Rows of this model have 4 to 80 pieces."),
+        ({"format": "tflite", "length": "900"}, r"Received: lengths \[900\]. Rows of this model have 4 to 80 tokens."),
         ({"format": "tflite", "quantize": "int8_full"}, "--calibration FILE"),
-        ({"format": "tflite", "calibration": "a.txt"}, "Received: --calibration with --quantize=int8. Only int8_full"),
-        ({"format": "tflite", "max_drop": 1.0}, "Received: --max_drop without --accuracy_data FILE."),
+        ({"format": "tflite", "calibration": "a.txt"}, "Received: --calibration with --quantize=int8. Only int8"),
+        ({"format": "tflite", "max_drop": 1.0}, "Received: --max_drop without --accuracy_data FILE, whose"),
     ],
 )
 def test_what_no_command_line_may_say(folder, tmp_path, flags, message):

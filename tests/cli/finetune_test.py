@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pytest
 
-from bert_tf.cli import finetune
+from bert_tf.cli import evaluate, finetune
 from bert_tf.cli.predict import predict as predict_verb
 from bert_tf.core.errors import InputError
 from tests.training.recipes.conftest import QUESTION
@@ -37,8 +37,8 @@ def test_from_a_file_to_a_judged_model(init, toys, tmp_path, capsys, caplog):
     assert "<- by which the best was kept" in capsys.readouterr().out
     model = str(tmp_path / "run/model")
     # Skips bad rows as the config of the run did.
-    finetune.evaluate(flags(model=model, data=str(tmp_path / "bad.tsv"), output=str(tmp_path / "report")), [])
-    assert capsys.readouterr().out.splitlines()[-1] == f"{tmp_path}/report/README.md is the report."
+    evaluate.evaluate(flags(model=model, data=str(tmp_path / "bad.tsv"), output=str(tmp_path / "report")), [])
+    assert capsys.readouterr().out.splitlines()[-1] == f"Report: {tmp_path}/report/README.md"
     assert json.loads((tmp_path / "report/metrics.json").read_text())["skipped_rows"] == 1
 
 

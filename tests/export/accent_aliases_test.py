@@ -8,7 +8,7 @@ import pytest
 
 from bert_tf.core.config import TextConfig
 from bert_tf.export.accent_aliases import read_alike
-from bert_tf.export.litert_model import LiteModel
+from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import TextClassifier
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
@@ -38,6 +38,6 @@ def test_a_file_takes_them_for_those(tmp_path, quantize):
     texts = [["[CLS]", "caf", last, "[SEP]", "[PAD]", "[PAD]", "[PAD]", "[PAD]"] for last in ("##é", "##e", "σ")]
     ids = np.array([[pieces.index(piece) for piece in text] for text in texts])
     rows = {"input_ids": ids, "input_mask": (ids > 0).astype(int), "segment_ids": np.zeros_like(ids)}
-    strange, plain, other = LiteModel(path)(rows)["probabilities"]
+    strange, plain, other = LiteRTModel(path)(rows)["probabilities"]
     np.testing.assert_array_equal(strange, plain)
     assert abs(plain - other).max() > 1e-3

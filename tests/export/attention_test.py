@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError
-from bert_tf.export.attention import MOST_PIECES, attention
+from bert_tf.export.attention import MAX_TOKENS, attention
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.signatures import signatures
 from bert_tf.tasks import QuestionAnswerer, TextClassifier
@@ -97,11 +97,11 @@ def test_signatures_only_where_they_are_asked_for(tmp_path):
 def test_texts_are_read_so_far_that_a_person_can_follow():
     model = QuestionAnswerer(Tokenizer(VOCABULARY), max_length=140, **ENCODER | {"max_positions": 140})
     found = attention(model, [tf.constant(["good"]), tf.constant(["bad " * 200])])
-    assert found["attention"].shape == (1, 1, MOST_PIECES, MOST_PIECES)
+    assert found["attention"].shape == (1, 1, MAX_TOKENS, MAX_TOKENS)
     assert found["pieces"][0, :4].numpy().tolist() == [b"[CLS]", b"good", b"[SEP]", b"bad"]
 
 
 def test_a_recurrent_encoder_does_not_tell(tmp_path):
-    with pytest.raises(ConfigError, match="The encoder bilstm does not tell its attention; leave --attention out."):
+    with pytest.raises(ConfigError, match="The encoder bilstm has no attention. Leave --attention out."):
         export_saved_model(make(encoder="bilstm"), tmp_path / "name", TEXTS, attention=True)
     assert not (tmp_path / "name").exists()

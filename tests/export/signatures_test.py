@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
-from bert_tf.export.signatures import signatures
+from bert_tf.export import warmup
+from bert_tf.export.signatures import sample_request, signatures
+from bert_tf.export.warmup import write_warmup
 
 # Of tensorflow-text, all of which TF Serving links (tensorflow_serving/model_servers/BUILD), those that we use.
 TEXT_OPS = {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"}
@@ -46,13 +49,68 @@ def test_tokens_take_googles_names(model, found, texts):
 
 
 def test_examples_give_what_classify_reads(model, found):
-    def example(**features):
-        lists = {name: tf.train.BytesList(value=[text.encode()]) for name, text in features.items()}
-        features = {name: tf.train.Feature(bytes_list=value) for name, value in lists.items()}
-        return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
-
-    answers = found["examples"](inputs=tf.constant([example(text="good"), example(text="good", text_pair="bad")]))
+    rows = [{"text": [b"good"]}, {"text": [b"good"], "text_pair": [b"bad"]}]
+    answers = found["examples"](inputs=tf.constant([serialized(row) for row in rows]))
     expected = model.serve(tf.constant(["good", "good"]), tf.constant(["", "bad"]))
     assert answers.keys() == {"classes", "scores"}
     assert answers["classes"].numpy().tolist() == [[b"x", b"y", b"z"]] * 2
     np.testing.assert_allclose(answers["scores"], expected["probabilities"], atol=1e-5)
+
+
+class Chooser:
+    """A task whose examples have a list of texts each: chooses the longest of them."""
+
+    TEXTS = ("context", "endings")
+    OPTIONAL_TEXTS = ()
+    max_length = 40
+
+    def text_specs(self):
+        ranks = {"context": 1, "endings": 2}
+        return {name: tf.TensorSpec([None] * rank, tf.string, name=name) for name, rank in ranks.items()}
+
+    def token_specs(self):
+        return {"input_ids": tf.TensorSpec([None, None, None], tf.int32, name="input_ids")}
+
+    def serve(self, context, endings):
+        return {"together": context[:, tf.newaxis] + endings, "choice": tf.argmax(tf.strings.length(endings), 1)}
+
+    def predict_inputs(self, inputs):
+        return {"choice": tf.argmax(tf.reduce_max(inputs["input_ids"], 2), 1)}
+
+    def example_outputs(self, answers):
+        return answers
+
+
+def test_examples_with_a_list_of_texts_each():
+    found = signatures(Chooser())
+    assert found.keys() == {"serving_default", "tokens", "examples"}
+    answer = found["serving_default"](context=tf.constant(["a"]), endings=tf.constant([["b", "cd"]]))
+    assert answer["together"].numpy().tolist() == [[b"ab", b"acd"]]
+    assert found["tokens"](input_ids=tf.constant([[[1, 5], [2, 3]]]))["choice"].numpy().tolist() == [0]
+    rows = [{"context": [b"a"], "endings": [b"b", b"cd"]}, {"context": [b"x"], "endings": [b"yz"]}]
+    answer = found["examples"](inputs=tf.constant([serialized(row) for row in rows]))
+    assert answer["together"].numpy().tolist() == [[b"ab", b"acd"], [b"xyz", b"x"]]  # "" where a list is shorter
+
+
+def serialized(lists):
+    features = {name: tf.train.Feature(bytes_list=tf.train.BytesList(value=value)) for name, value in lists.items()}
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def test_sample_requests_have_lists_where_the_task_takes_them():
+    assert sample_request(Chooser(), ["a", "b", "c"]) == (["a", "b", "c"], [["a", "b"], ["b", "c"], ["c", "a"]])
+
+
+def test_warm_up_requests_have_the_ranks_of_the_signatures(tmp_path):
+    write_warmup(tmp_path, "name", Chooser())
+    shapes = {}
+    for record in tf.data.TFRecordDataset(str(tmp_path / warmup.FILE)).as_numpy_iterator():
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        for name, proto in request.inputs.items():
+            shapes.setdefault((request.model_spec.signature_name, name), []).append(tf.make_ndarray(proto).shape)
+    assert shapes == {
+        ("serving_default", "context"): [(1,), (1,)],
+        ("serving_default", "endings"): [(1, 2), (1, 2)],
+        ("examples", "inputs"): [(1,), (1,)],
+        ("tokens", "input_ids"): [(1, 1, 32), (1, 1, 40)],
+    }

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError
-from bert_tf.export.litert_model import LiteModel
+from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import at_length, on_device
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.tflite import export_tflite
@@ -74,7 +74,7 @@ def test_tflite(phone_model, tmp_path):
     path = tmp_path / "model.tflite"
     report = export_tflite(model, path, [40], texts, "none")
     assert report["error"][40] < 1e-4
-    device = on_device(model, LiteModel(path))
+    device = on_device(model, LiteRTModel(path))
     keras = at_length(model, 40)  # which, as a file does, reads what one row holds where a task cuts no windows itself
     for found, expected in zip(device.predict_text(texts), keras.predict_text(texts), strict=True):
         _same(found, expected)

@@ -13,17 +13,17 @@ from ai_edge_litert.interpreter import Interpreter
 
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.export import tflite
-from bert_tf.export.litert_model import LiteModel
+from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import on_device
 from bert_tf.export.tflite import export_tflite
-from bert_tf.tasks import TextClassifier
+from bert_tf.tasks import TASKS, TextClassifier
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.export.conftest import ENCODER, VOCABULARY
 
 
 @pytest.fixture(scope="module")
 def exported(model, tmp_path_factory):
-    """A float file with rows of 48 and 16 pieces; read only."""
+    """A float file with rows of 48 and 16 tokens; read only."""
     path = tmp_path_factory.mktemp("lite") / "docs.tflite"
     texts = ["A good Café", "bad", "", "我 goodly bad " * 30]
     report = export_tflite(model, path, [16, 48], texts, "none", accuracy_data=(texts, ["x", "y", "z", "x"]))
@@ -31,7 +31,7 @@ def exported(model, tmp_path_factory):
 
 
 def test_every_signature_computes_what_keras_computes(model, exported):
-    lite = LiteModel(exported[0])
+    lite = LiteRTModel(exported[0])
     assert lite.lengths == [48, 16]
     for length in lite.lengths:
         rows = model.preprocess(tf.constant(["good bad", "cafe"]), length)
@@ -70,7 +70,7 @@ def test_report(exported, model):
 
 def test_the_files_own_answers(model, exported):
     texts = ["A good Café", "bad", "", "我 goodly bad"]
-    found = on_device(model, LiteModel(exported[0])).predict_text(texts)
+    found = on_device(model, LiteRTModel(exported[0])).predict_text(texts)
     for answer, expected in zip(found, model.predict_text(texts), strict=True):
         assert answer["label"] == expected["label"]
         assert answer["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-5)
@@ -103,7 +103,7 @@ def test_a_file_that_differs_is_not_kept(model, texts, tmp_path, monkeypatch):
     other = type(model)(model.tokenizer, model.labels, **dataclasses.asdict(model.config))
     convert = tflite.convert
     monkeypatch.setattr(tflite, "convert", lambda model, *rest: convert(other, *rest))
-    with pytest.raises(InputError, match="differ from Keras's"):
+    with pytest.raises(InputError, match="differ from Keras by"):
         export_tflite(model, tmp_path / "model.tflite", [16], texts, "none")
     assert not list(tmp_path.iterdir())
 
@@ -115,7 +115,7 @@ def test_a_file_that_scores_lower_is_not_kept(model, texts, tmp_path):
     ]
     labels = [answer["label"] for answer in model.predict_text(long_texts)]
     path, data = tmp_path / "model.tflite", (long_texts, labels)
-    with pytest.raises(InputError, match="points below Keras's; not kept"):  # rows of 8 pieces read the begin only
+    with pytest.raises(InputError, match="points below that of Keras; it was not kept"):  # 8 tokens are the begin
         export_tflite(model, path, [8], texts, "none", accuracy_data=data)
     assert not list(tmp_path.iterdir())
     score = export_tflite(model, path, [8], texts, "none", accuracy_data=data, max_drop=100.0)["score"]
@@ -128,11 +128,11 @@ def test_a_file_that_scores_lower_is_not_kept(model, texts, tmp_path):
     [
         ([16], {"quantize": "int4"}, "Received: quantize='int4'. Choose from none, float16, int8, int8_full."),
         ([16], {"quantize": "int8_full"}, "--calibration"),
-        ([16, 81], {}, r"Received: lengths \[16, 81\]. Rows of this model have 4 to 80 pieces."),
-        ([3], {}, r"Received: lengths \[3\]. Rows of this model have 4 to 80 pieces."),
+        ([16, 81], {}, r"Received: lengths \[16, 81\]. Rows of this model have 4 to 80 tokens."),
+        ([3], {}, r"Received: lengths \[3\]. Rows of this model have 4 to 80 tokens."),
         ([0], {}, "Received: lengths"),
         ([], {}, "Received: lengths"),
-        ([16], {"max_drop": float("nan")}, "Received: max_drop=nan. It is a number of points from 0."),
+        ([16], {"max_drop": float("nan")}, "Received: max_drop=nan. Give a number of percentage points from 0."),
     ],
 )
 def test_what_cannot_be_converted(model, texts, tmp_path, lengths, settings, message):
@@ -141,10 +141,11 @@ def test_what_cannot_be_converted(model, texts, tmp_path, lengths, settings, mes
     assert not list(tmp_path.iterdir())
 
 
-def test_a_task_that_no_file_holds(model, texts, tmp_path, monkeypatch):
-    monkeypatch.setattr(model, "problem_type", "translation")
-    with pytest.raises(ConfigError, match="cannot hold the task translation. It can hold: single_label_class"):
-        export_tflite(model, tmp_path / "model.tflite", [16], texts)
+def test_a_task_without_outputs_for_phones(model, texts, tmp_path, monkeypatch):
+    with TASKS.added(dataclasses.replace(TASKS["classification"], name="translation", tflite_outputs="")):
+        monkeypatch.setattr(model, "TASK", "translation")
+        with pytest.raises(ConfigError, match="cannot hold the task translation. It can hold: classification, "):
+            export_tflite(model, tmp_path / "model.tflite", [16], texts)
 
 
 @pytest.mark.parametrize("name", ["model.tflite", "model.json"])

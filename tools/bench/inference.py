@@ -116,12 +116,12 @@ def litert(settings, paths, meter):
     """The .tflite, one sentence after the other as on a phone, each in the shortest row that it fits."""
     import tensorflow as tf
 
-    from bert_tf.export.litert_model import LiteModel
+    from bert_tf.export.litert_model import LiteRTModel
     from bert_tf.text.input_packing import pack
     from bert_tf.text.tokenizers.wordpiece import Tokenizer
 
     meter.begin()
-    lite = LiteModel(_folder(paths) / "int8.tflite", os.cpu_count())
+    lite = LiteRTModel(_folder(paths) / "int8.tflite", os.cpu_count())
     tokenizer = Tokenizer.from_file(_folder(paths) / "model" / "vocab.txt", lower_case=True)
 
     def answer(sentences):

@@ -253,6 +253,23 @@ class Task(Pretrained, keras.Model):
         """The task's metrics on decoded answers, {name: float}."""
         return self.score_answers(self.predict_text(texts, batch_size), targets)
 
+    # Signatures of a SavedModel.
+
+    def text_specs(self) -> dict[str, tf.TensorSpec]:
+        """{name: spec} of the texts of a request, in the order of `TEXTS`: string [N], or [N, T] for lists of texts."""
+        return {name: tf.TensorSpec([None], tf.string, name=name) for name in self.TEXTS}
+
+    def token_specs(self) -> dict[str, tf.TensorSpec]:
+        """{name: spec} of the encoder's inputs of a request that is tokenized already: int32 [N, S]."""
+        return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in features.ENCODER_INPUTS}
+
+    def example_outputs(self, answers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Decoded answers as TF Serving's Classify and Regress read them, where the task is one of these two.
+
+        Classify reads "classes" string [N, C] and "scores" float [N, C], Regress "outputs" float [N, 1].
+        """
+        return answers
+
     # Folders.
 
     def save_pretrained(self, folder, overwrite=False):

@@ -23,4 +23,6 @@ SPEC = TaskSpec(
     settings=Settings,
     head="classifier",
     architectures={"huggingface": "ForSequenceClassification", "keras_hub": "TextClassifier"},
+    analyze="bert_tf.tasks.classification.analysis:analyze",
+    tflite_outputs="bert_tf.tasks.classification.tflite:tflite_outputs",
 )

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from bert_tf.core import features
@@ -108,6 +109,12 @@ class TextClassifier(LongTextTask):
         """Decoded answers in the graph: the class or labels and all probabilities, or the score."""
         del inputs
         return self.problem.postprocess(outputs)
+
+    def example_outputs(self, answers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        if "score" in answers:
+            return {"outputs": answers["score"][:, tf.newaxis]}  # [N, 1]
+        scores = answers["probabilities"]  # [N, C]
+        return {"classes": tf.broadcast_to(tf.constant(self.labels), tf.shape(scores)), "scores": scores}
 
     def to_python(self, answer):
         """{"label": name, "probability": float, "probabilities": {name: float}}; {"labels": names, ...}; {"score"}."""

@@ -23,4 +23,6 @@ SPEC = TaskSpec(
     model="bert_tf.tasks.embedding.task:TextEmbedder",
     settings=Settings,
     architectures={"sentence_transformers": "SentenceTransformer"},
+    analyze="bert_tf.tasks.embedding.analysis:analyze",
+    tflite_outputs="bert_tf.tasks.embedding.tflite:tflite_outputs",
 )

@@ -26,4 +26,6 @@ SPEC = TaskSpec(
     head="answer_span",
     architectures={"huggingface": "ForQuestionAnswering"},
     file_formats=("squad",),
+    analyze="bert_tf.tasks.question_answering.analysis:analyze",
+    tflite_outputs="bert_tf.tasks.question_answering.tflite:tflite_outputs",
 )

@@ -23,4 +23,6 @@ SPEC = TaskSpec(
     head="classifier",
     architectures={"huggingface": "ForTokenClassification"},
     file_formats=("conll",),
+    analyze="bert_tf.tasks.tagging.analysis:analyze",
+    tflite_outputs="bert_tf.tasks.tagging.tflite:tflite_outputs",
 )

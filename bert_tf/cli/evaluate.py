@@ -1,0 +1,21 @@
+"""The verb `evaluate`."""
+
+from typing import Any
+
+from bert_tf.core.config import override
+
+
+def evaluate(flags: Any, overrides: list[str]) -> None:
+    """Prints the metrics of a model on a file; with --output, writes a report."""
+    from bert_tf.data.readers.examples import files_of
+    from bert_tf.evaluation.evaluate import evaluate as run
+
+    if flags.skip_bad_rows:
+        overrides = [*overrides, "skip_bad_rows=true"]
+    report = run(flags.model, flags.data, override(files_of(flags.model), overrides), flags.output)
+    for name, value in report["scores"].items():
+        low, high = report["intervals"].get(name, (None, None))
+        interval = f"  (95 % interval: {low:.4f} to {high:.4f})" if low is not None else ""
+        print(f"  {name.replace('_', ' '):<24} {value:.4f}{interval}")
+    if flags.output:
+        print(f"Report: {flags.output}/README.md")
