@@ -1,11 +1,11 @@
-"""Requests a second of `bert-tf serve` with one client and with many, with and without batching, and their p99.
+"""Measures requests per second and p99 latency of `bert-tf serve`, with one client and many, with and without batching.
 
     python tools/benchmark_serving.py --model FOLDER [--clients 32] [--seconds 8] [--rounds 3] [--api rest|grpc]
 
-Exports the model's folder (any that `TextClassifier.from_pretrained` opens), serves it in a process of its own, and
-sends one text a request, of 4 to 24 words, each client waiting for its answer before it sends the next. One client and
-many take turns, so that other work on the machine falls on both; medians over the rounds are compared. Every answer is
-held against Keras's.
+Exports a model (any folder that `TextClassifier.from_pretrained` opens), serves it in a process of its own, and sends
+one text of 4 to 24 words per request; each client waits for its answer before it sends the next. Rounds with one client
+and with many alternate, so that other work on the machine affects both, and medians over the rounds are compared. Every
+answer is compared with Keras.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def serving(base_path, *flags):
 
 
 async def rest_client():
-    """A function from a text to its probabilities, over one connection."""
+    """(function from a text to its probabilities, function to close it), over one connection."""
     session = aiohttp.ClientSession()
 
     async def ask(text):
@@ -77,7 +77,7 @@ async def grpc_client():
 
 
 async def load(api, clients, seconds, texts, expected):
-    """(requests a second, sorted latencies, errors, largest difference to `expected`) of so many clients at once."""
+    """Runs clients in parallel: (requests per second, sorted seconds, errors, largest difference to `expected`)."""
     latencies, errors, differences = [], [], [0.0]
     end = time.perf_counter() + seconds
 
@@ -111,9 +111,9 @@ async def wait_until_served():
 
 
 async def measure(options, texts, expected):
-    """Runs the rounds and prints the medians; returns requests a second of one client and of many."""
+    """Runs the rounds and prints their figures; returns the median requests per second of one client and of many."""
     await wait_until_served()
-    await load(options.api, options.clients, 3, texts, expected)  # every batch size is traced once
+    await load(options.api, options.clients, 3, texts, expected)  # warm-up: every batch size is traced once
     speeds = {1: [], options.clients: []}
     for _ in range(options.rounds):
         for clients, found in speeds.items():
@@ -146,7 +146,7 @@ def main():
             print(name)
             with serving(base_path, *flags):
                 one, many = asyncio.run(measure(options, texts, expected))
-            print(f"  {options.clients} clients are answered {many / one:.1f} times as fast as one")
+            print(f"  throughput of {options.clients} clients: {many / one:.1f} times that of one")
 
 
 if __name__ == "__main__":

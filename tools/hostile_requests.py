@@ -1,11 +1,11 @@
-"""Sends thousands of requests that no client should send, and says what came back and what memory they cost.
+"""Sends thousands of broken or abusive requests, and prints the statuses of the answers and the server's memory.
 
     bert-tf serve --model_name=docs --model_base_path=saved_models/docs --enable_batching
     python tools/hostile_requests.py --port 8501 --model docs [--count 10000]
 
-Broken JSON, wrong types, huge numbers, NaN, deep nesting, broken base64, wrong lengths, oversize heads, packed bombs,
-paths that climb, noise, and clients that are slow or leave. Every answer must be 2xx or 4xx, or a closed connection;
-the exit code is 1 otherwise, or if a plain request is not answered at the end.
+They include broken JSON, wrong types, huge numbers, NaN, deep nesting, broken base64, wrong lengths, oversize heads,
+compression bombs, path traversal, noise, and clients that are slow or disconnect. Every answer must be 2xx or 4xx, or a
+closed connection; otherwise, or if a valid request fails at the end, the exit code is 1.
 """
 
 import argparse
@@ -25,12 +25,12 @@ GOOD = {"instances": ["a plain text"]}
 
 
 def post(path, body, *headers, length=None):
-    """The bytes of a request."""
+    """The bytes of an HTTP request; `length` is the Content-Length to claim, if not the true one."""
     head = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body) if length is None else length}"]
     return "\r\n".join([*head, "Connection: close", *headers, "", ""]).encode() + body
 
 
-# Each kind makes the bytes of one request from a random generator and the path of predict.
+# Each kind returns the bytes of one request, made from a random generator and the path of predict.
 
 
 def broken_json(draw, path):
@@ -131,12 +131,15 @@ KINDS = (
     [broken_json, wrong_types, huge_numbers, not_a_number, deep_nesting, broken_base64, wrong_length, oversize_head]
     + [packed, climbing_path, large_body, many_rows, long_text, bad_chunks, noise]
 )  # fmt: skip
-ENDLESS = (wrong_length, bad_chunks, noise)  # the server may rightly wait for more
+ENDLESS = (wrong_length, bad_chunks, noise)  # the server may wait for the rest of these
 MANNERS = ("whole", "whole", "whole", "whole", "slow", "leaves")
 
 
 def attack(port, model, count, seed=0, workers=16):
-    """Sends `count` requests; a Counter of (kind, status), or "closed", "left" (the client), "waits" in its place."""
+    """Sends `count` requests; returns a Counter of (kind, outcome).
+
+    The outcome is the status, "closed" by the server, "left" by the client, or "waits" for the rest of the request.
+    """
 
     def one(number):
         draw = random.Random(f"{seed} {number}")
@@ -149,7 +152,7 @@ def attack(port, model, count, seed=0, workers=16):
 
 
 def send(port, content, manner, draw, timeout):
-    """The status of the answer; a slow client pauses in the middle, another leaves there."""
+    """Sends a request and returns its outcome; a slow client pauses in the middle, another disconnects there."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
         try:
             if manner != "whole":
@@ -177,7 +180,7 @@ def get(port, method, path, body=None):
 
 
 def memory(port):
-    """Resident MiB of the server, as its metrics say."""
+    """Resident memory of the server in MiB, from its metrics."""
     return float(re.search(r"^process_resident_memory_bytes (\S+)", get(port, "GET", "/metrics")[1], re.M)[1]) / 2**20
 
 
@@ -196,7 +199,7 @@ def main():
         statuses = {status: count for (name, status), count in sorted(found.items()) if name == kind.__name__}
         print(f"{kind.__name__:14} " + "  ".join(f"{status}: {count}" for status, count in statuses.items()))
     status, answer = get(options.port, "POST", f"/v1/models/{options.model}:predict", json.dumps(GOOD))
-    print(f"a plain request: {status} {answer[:100]}")
+    print(f"valid request: {status} {answer[:100]}")
     sys.exit(status != 200 or any(status.startswith("5") for _, status in found))
 
 

@@ -1,12 +1,12 @@
-"""Opens exported files with MediaPipe Tasks, in an environment of its own, and compares its answers with Keras's.
+"""Opens exported files with MediaPipe Tasks, in a separate environment, and compares the answers with Keras.
 
     python tools/mediapipe_check.py MODEL TEXTS [FOLDER]
 
-MODEL is the folder of a classifier or embedder, TEXTS a file with a text a line, of TSV the last column without the
-first line. In FOLDER (runs/mediapipe without one) it makes a virtual environment with MediaPipe and exports the model
-in float32 and int8. It exits with 1 where MediaPipe chooses our label on less than 99.5 % of the texts (int8: 98.5 %),
-or where the mean cosine of its embeddings and ours is under 0.999 (int8: 0.99). Texts in ASCII are told apart:
-others MediaPipe cuts into somewhat other pieces, because it strips no accents.
+MODEL is the folder of a classifier or embedder, TEXTS a file with one text per line (of a TSV, the last column without
+the first line). In FOLDER (default: runs/mediapipe) it makes a virtual environment with MediaPipe and exports the model
+in float32 and int8. The exit code is 1 if MediaPipe chooses our label on less than 99.5 % of the texts (int8: 98.5 %)
+or if the mean cosine of its embeddings and ours is below 0.999 (int8: 0.99). ASCII texts are also counted alone,
+because MediaPipe does not strip accents and so tokenizes others slightly differently.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The part of mediapipe_check.py that runs where MediaPipe is installed and bert_tf is not.
+"""The part of mediapipe_check.py that runs in the environment with MediaPipe and without bert_tf.
 
 python tools/mediapipe_peer.py TASK FILE.tflite ANSWERS.json LEAST
 """
@@ -16,9 +16,9 @@ def main():
     data = json.loads(pathlib.Path(answers).read_text(encoding="utf-8"))
     agreement = {"classification": labels, "embedding": cosines}[task](BaseOptions(model_asset_path=path), data)
     plain = np.array([item.isascii() for item in data["texts"]])
-    mean, of_plain = agreement.mean(), agreement[plain]
+    mean, on_ascii = agreement.mean(), agreement[plain]
     print(f"{path}: {mean:.4f} on all {len(plain)} texts (at least {float(least)}), worst {agreement.min():.4f}")
-    print(f"  {of_plain.mean():.4f} on the {plain.sum()} in ASCII, worst {of_plain.min():.4f}")
+    print(f"  {on_ascii.mean():.4f} on the {plain.sum()} in ASCII, worst {on_ascii.min():.4f}")
     sys.exit(int(mean < float(least)))
 
 
@@ -31,6 +31,7 @@ def labels(base, data):
 
 
 def cosines(base, data):
+    """Cosines of MediaPipe's embeddings and ours."""
     with text.TextEmbedder.create_from_options(text.TextEmbedderOptions(base_options=base)) as embedder:
         found = np.array([embedder.embed(item).embeddings[0].embedding for item in data["texts"]])
     expected = np.array(data["expected"])

@@ -1,14 +1,15 @@
 """The verb `serve`."""
 
 import asyncio
+from typing import Any
 
 from bert_tf.core.errors import ConfigError
 
 
-def serve(flags, overrides):
-    """Serves until it is told to stop."""
+def serve(flags: Any, overrides: list[str]) -> None:
+    """Serves until SIGINT or SIGTERM."""
     if overrides:
-        raise ConfigError(f"Received: {overrides[0]!r}. bert-tf serve takes flags alone.")
+        raise ConfigError(f"Received: {overrides[0]!r}. bert-tf serve has flags only, no key=value settings.")
     try:
         from bert_tf.serving import options, server
     except ImportError as error:

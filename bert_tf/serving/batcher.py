@@ -1,4 +1,4 @@
-"""Joins the rows of requests that wait at the same time into one batch, as TF Serving's batching does."""
+"""Dynamic batching: runs the rows of requests that wait at the same time as one batch, as TF Serving does."""
 
 import asyncio
 import collections
@@ -6,64 +6,68 @@ import concurrent.futures
 import dataclasses
 import os
 import time
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from bert_tf.serving.servable import Signature
 from bert_tf.serving.status import Code, RequestError, invalid
 
 
 @dataclasses.dataclass(frozen=True)
 class BatchingConfig:
-    """Names as in TF Serving's batching_parameters_file; a `max_batch_size` of 1 joins nothing."""
+    """Batching parameters, named as in TF Serving's batching_parameters_file; `max_batch_size` 1 disables batching."""
 
     max_batch_size: int = 1  # rows
-    batch_timeout_micros: int = 0  # how long a batch that is not full waits for more rows while a thread is idle
+    batch_timeout_micros: int = 0  # time that a batch waits for more rows while a thread is idle
     max_enqueued_batches: int = 256
     num_batch_threads: int = os.cpu_count() or 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Request:
-    inputs: dict
+    inputs: Mapping[str, np.ndarray]
     rows: int
     answer: asyncio.Future
-    arrived: float
+    arrived: float  # time.monotonic()
 
 
 class Batcher:
-    """A queue for each signature and shape of a row, and threads that run what is ready.
+    """Queues of requests, one per signature and shape of a row, and threads that run the batches.
 
-    A batch is ready when it is full or its first request has waited long enough. While all threads are busy the queues
-    grow, so the batches of a busy server are large without anybody waiting for them. Lives on the event loop; only the
-    graphs run in threads.
+    A batch is due when it is full or its first request has waited for `batch_timeout_micros`. While all threads are
+    busy the queues grow, so a busy server gets large batches without a timeout. All methods run on the event loop; only
+    the graphs run in threads.
 
     Args:
         config: a `BatchingConfig`.
-        observe: called with the rows of every batch that is run.
+        observe: called with the number of rows of every batch that is run.
     """
 
-    def __init__(self, config, observe=lambda rows: None):
+    def __init__(self, config: BatchingConfig, observe: Callable[[int], None] = lambda rows: None):
         self._config = config
         self._observe = observe
         self._queues: dict[tuple, collections.deque[_Request]] = {}  # in the order of their first request
         self._idle = config.num_batch_threads
         self._threads = concurrent.futures.ThreadPoolExecutor(config.num_batch_threads, "batch")
-        self._timer = None
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
-    def waiting(self):
-        """Rows in the queues."""
+    def waiting(self) -> int:
+        """Number of rows in the queues."""
         return sum(request.rows for queue in self._queues.values() for request in queue)
 
-    async def run(self, signature, inputs):
-        """Arrays {name: [N, ...]} to the signature's outputs; RESOURCE_EXHAUSTED where the queues are full.
+    async def run(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs a request, inputs {name: [N, ...]}, in a batch, and returns its own outputs {name: [N, ...]}.
 
-        A request of more rows than a batch, or for a signature whose rows cannot be joined, runs alone.
+        A request with more rows than a batch, or for a signature whose rows cannot be batched, runs alone. Full queues
+        raise RESOURCE_EXHAUSTED.
         """
         rows = _rows(signature, inputs)
         if self.waiting + rows > max(self._config.max_enqueued_batches * self._config.max_batch_size, rows):
             raise RequestError(
-                Code.RESOURCE_EXHAUSTED, "The queue is full: the server has more requests than it can do."
+                Code.RESOURCE_EXHAUSTED,
+                "The queue is full: the server has too many requests. Try again later.",
             )
         loop = asyncio.get_running_loop()
         request = _Request(inputs, rows, loop.create_future(), time.monotonic())
@@ -73,12 +77,12 @@ class Batcher:
         self._start_ready()
         return await request.answer
 
-    def close(self):
-        """Lets the threads finish what they run, and takes nothing more."""
+    def close(self) -> None:
+        """Accepts no more requests; the threads finish the batches that they run."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _start_ready(self):
-        """Gives batches that are due to idle threads, the longest due first; sets a timer for the next."""
+    def _start_ready(self) -> None:
+        """Starts the batches that are due on idle threads, the longest due first, and sets a timer for the next."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -90,13 +94,13 @@ class Batcher:
                 return
             self._start(key[0], self._take(key))
 
-    def _due(self, queue):
-        """When the first batch of a queue is to be run: at once if it is full."""
+    def _due(self, queue: collections.deque[_Request]) -> float:
+        """Time at which the first batch of a queue is due; a full one is due at once."""
         full = sum(request.rows for request in queue) >= self._config.max_batch_size
         return queue[0].arrived + (0.0 if full else self._config.batch_timeout_micros / 1e6)
 
-    def _take(self, key):
-        """The next batch of a queue, one request at least, without those whose clients have gone."""
+    def _take(self, key: tuple) -> list[_Request]:
+        """Removes the next batch from a queue; requests whose clients have disconnected are dropped."""
         queue, batch, rows = self._queues[key], [], 0
         while queue and (not batch or rows + queue[0].rows <= self._config.max_batch_size):
             request = queue.popleft()
@@ -107,7 +111,7 @@ class Batcher:
             del self._queues[key]
         return batch
 
-    def _start(self, signature, batch):
+    def _start(self, signature: Signature, batch: list[_Request]) -> None:
         if not batch:
             return
         self._idle -= 1
@@ -117,10 +121,10 @@ class Batcher:
         )
         running.add_done_callback(lambda done: self._finished(batch, done))
 
-    def _finished(self, batch, running):
+    def _finished(self, batch: list[_Request], running: asyncio.Future) -> None:
         self._idle += 1
         for request, answer in zip(batch, running.result(), strict=True):
-            if request.answer.done():  # its client has gone
+            if request.answer.done():  # its client has disconnected
                 continue
             if isinstance(answer, Exception):
                 request.answer.set_exception(answer)
@@ -129,8 +133,8 @@ class Batcher:
         self._start_ready()
 
 
-def _rows(signature, inputs):
-    """N of arrays [N, ...]; 1 where rows have no meaning."""
+def _rows(signature: Signature, inputs: Mapping[str, np.ndarray]) -> int:
+    """N of arrays [N, ...]; 1 for a signature whose inputs have no rows."""
     if not signature.joins_rows:
         return 1
     counts = {name: len(value) for name, value in inputs.items()}
@@ -139,26 +143,26 @@ def _rows(signature, inputs):
     return next(iter(counts.values()))
 
 
-def _run_batch(signature, requests):
-    """Answers, or exceptions, of the requests; if the batch fails, each runs alone so that none harms another."""
+def _run_batch(signature: Signature, requests: Sequence[Mapping[str, np.ndarray]]) -> list:
+    """Outputs, or the exception, of each request; after a failure each runs alone, so that only the bad one fails."""
     if len(requests) > 1:
         try:
             joined = {name: np.concatenate([inputs[name] for inputs in requests]) for name in requests[0]}
             return _split(signature.run(joined), [len(next(iter(inputs.values()))) for inputs in requests])
-        except Exception:  # told below to the request whose fault it is
+        except Exception:  # raised again below, for the request that causes it
             pass
     return [_run_alone(signature, inputs) for inputs in requests]
 
 
-def _run_alone(signature, inputs):
+def _run_alone(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | Exception:
     try:
         return signature.run(inputs)
     except Exception as error:
         return error
 
 
-def _split(outputs, counts):
-    """Each request's own rows; raises ValueError where an output has not as many rows as went in."""
+def _split(outputs: Mapping[str, np.ndarray], counts: Sequence[int]) -> list[dict[str, np.ndarray]]:
+    """The outputs of each request, by its number of rows; `ValueError` for an output of another number of rows."""
     ends = np.cumsum(counts)
     if any(len(value) != ends[-1] for value in outputs.values()):
         raise ValueError("The outputs do not match the rows.")

@@ -1,6 +1,8 @@
-"""Reads TF Serving's own config files (text protos): models, batching, monitoring."""
+"""Reads TF Serving's config files (text protos): models, batching, monitoring."""
 
+import os
 import pathlib
+from typing import Any
 
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
@@ -11,16 +13,16 @@ from bert_tf.serving.batcher import BatchingConfig
 from bert_tf.serving.models import ModelConfig
 
 
-def read_models(file):
+def read_models(file: str | os.PathLike) -> list[ModelConfig]:
     """`ModelConfig`s of a --model_config_file (ModelServerConfig)."""
     configs = [_model(file, config) for config in _read(file, ModelServerConfig()).model_config_list.config]
     names = [config.name for config in configs]
     if not names or len(set(names)) != len(names):
-        raise ConfigError(f"{file} names these models: {names}. Name at least one, and each only once.")
+        raise ConfigError(f"{file}: received the models {names}. Name at least one, and each only once.")
     return configs
 
 
-def read_batching(file):
+def read_batching(file: str | os.PathLike) -> BatchingConfig:
     """The `BatchingConfig` of a --batching_parameters_file (BatchingParameters)."""
     fields = {
         field.name: value.value for field, value in _read(file, config_protos.new("BatchingParameters")).ListFields()
@@ -31,19 +33,19 @@ def read_batching(file):
     return BatchingConfig(**fields)
 
 
-def read_monitoring(file):
-    """The path of Prometheus's metrics in a --monitoring_config_file (MonitoringConfig); None where it is off."""
+def read_monitoring(file: str | os.PathLike) -> str | None:
+    """The path of the Prometheus metrics in a --monitoring_config_file (MonitoringConfig); None: not enabled."""
     prometheus = _read(file, config_protos.new("MonitoringConfig")).prometheus_config
-    path = prometheus.path or "/monitoring/prometheus/metrics"  # TF Serving's own default
+    path = prometheus.path or "/monitoring/prometheus/metrics"  # TF Serving's default
     taken = path in ("/", "/models") or path.startswith("/v1/")
     if not path.startswith("/") or taken or set(path) & set("{}?# "):
         raise ConfigError(
-            f"{file}: received path {path!r}. It must begin with a slash, and not be one of the server's."
+            f"{file}: received path {path!r}. It must begin with a slash, and not be a path of the server's own."
         )
     return path if prometheus.enable else None
 
 
-def _model(file, proto):
+def _model(file: str | os.PathLike, proto: Any) -> ModelConfig:
     if not proto.name or not proto.base_path or set(proto.name) & set("/:"):
         raise ConfigError(
             f"{file}: received name {proto.name!r}, base_path {proto.base_path!r}. Each model needs both."
@@ -61,10 +63,11 @@ def _model(file, proto):
     )
 
 
-def _read(file, message):
+def _read(file: str | os.PathLike, message: Any) -> Any:
+    """Parses the file into `message`, a proto, and returns it."""
     try:
         return text_format.Parse(pathlib.Path(file).read_text(encoding="utf-8"), message)
-    except text_format.ParseError as error:  # "line:column : what"
+    except text_format.ParseError as error:  # "line:column : message"
         known = ", ".join(field.name for field in message.DESCRIPTOR.fields)
         raise ConfigError(f"{file}:{str(error).rstrip('.')}. It takes: {known}.") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -1,36 +1,41 @@
-"""Bodies of the REST API: JSON to arrays for a signature, and its outputs to JSON, in rows or in columns."""
+"""Bodies of the REST API: JSON to arrays for a signature, and its outputs to JSON, in row or column format."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 
 from bert_tf.serving import examples
+from bert_tf.serving.servable import Signature
 from bert_tf.serving.status import invalid
 from bert_tf.serving.tensors import check_names, from_json, to_json
 
 
-def parse(content):
-    """The JSON object that `content`, bytes, holds."""
+def parse(content: bytes) -> dict[str, Any]:
+    """The JSON object in the bytes of a body."""
     try:
         body = json.loads(content)
     except RecursionError as error:
         raise invalid("The body is nested too deeply.") from error
-    except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
-        raise invalid(f"The body is no JSON: {error}") from error
+    except ValueError as error:  # not JSON, not UTF-8, or a number of thousands of digits
+        raise invalid(f"The body is not JSON: {error}") from error
     if not isinstance(body, dict):
-        raise invalid(f"The body is no JSON object but a {type(body).__name__}.")
+        raise invalid(f"The body is a JSON {type(body).__name__}, not an object.")
     if not isinstance(body.get("signature_name", ""), str):
-        raise invalid("The signature_name is no string.")
+        raise invalid("The signature_name is not a string.")
     return body
 
 
-def decode(method, body, signature):
+def decode(method: str, body: Mapping[str, Any], signature: Signature) -> dict[str, np.ndarray]:
     """The arrays {input: [N, ...]} of a predict, classify or regress request."""
     if method == "predict":
         return _decode_rows(body, signature) if _is_rows(body) else _decode_columns(body, signature)
     return examples.inputs(examples.from_json(body), signature)
 
 
-def encode(method, body, outputs):
-    """The answer as bytes of JSON; predictions come in the form, rows or columns, in which they were asked for."""
+def encode(method: str, body: Mapping[str, Any], outputs: Mapping[str, np.ndarray]) -> bytes:
+    """The answer as JSON; predictions have the format, rows or columns, of the request."""
     if method == "classify":
         answer = {"results": examples.classifications(outputs, len(body["examples"]))}
     elif method == "regress":
@@ -43,45 +48,45 @@ def encode(method, body, outputs):
     return dump(answer)
 
 
-def dump(value):
+def dump(value: Any) -> bytes:
     """JSON as bytes."""
     return json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace")
 
 
-def _is_rows(body):
+def _is_rows(body: Mapping[str, Any]) -> bool:
     if ("instances" in body) == ("inputs" in body):
         raise invalid('Give either "instances" (rows) or "inputs" (columns).')
     return "instances" in body
 
 
-def _decode_rows(body, signature):
+def _decode_rows(body: Mapping[str, Any], signature: Signature) -> dict[str, np.ndarray]:
     rows = body["instances"]
     if not isinstance(rows, list) or not rows:
-        raise invalid('"instances" is a list of at least one row.')
-    if not isinstance(rows[0], dict) or set(rows[0]) == {"b64"}:  # values of the only input
+        raise invalid('"instances" must be a list of at least one row.')
+    if not isinstance(rows[0], dict) or set(rows[0]) == {"b64"}:  # rows are values of the only input
         return _decode_columns({"inputs": rows}, signature)
     for number, row in enumerate(rows):
         if not isinstance(row, dict) or row.keys() != rows[0].keys():
-            raise invalid(f"Row {number} has not the same names as row 0.")
+            raise invalid(f"Row {number} does not have the same names as row 0.")
     return _decode_columns({"inputs": {name: [row[name] for row in rows] for name in rows[0]}}, signature)
 
 
-def _decode_columns(body, signature):
+def _decode_columns(body: Mapping[str, Any], signature: Signature) -> dict[str, np.ndarray]:
     columns = body["inputs"]
     if not isinstance(columns, dict) or set(columns) == {"b64"}:
         if len(signature.inputs) != 1:
             raise invalid(
-                f"The signature {signature.name} takes several inputs, {', '.join(signature.inputs)}: name each."
+                f"The signature {signature.name} takes several inputs; name each: {', '.join(signature.inputs)}."
             )
         columns = dict.fromkeys(signature.inputs, columns)
     check_names(columns, signature)
     return {name: from_json(columns[name], spec) for name, spec in signature.inputs.items()}
 
 
-def _encode_rows(outputs):
+def _encode_rows(outputs: Mapping[str, np.ndarray]) -> list:
     columns = {name: to_json(value, name) for name, value in outputs.items()}
     if any(not isinstance(value, list) for value in columns.values()) or len({len(v) for v in columns.values()}) != 1:
-        raise invalid('The outputs are no rows of equal number: ask with "inputs" instead of "instances".')
+        raise invalid('The outputs do not have the same number of rows: send "inputs" instead of "instances".')
     if len(columns) == 1:
         return next(iter(columns.values()))
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

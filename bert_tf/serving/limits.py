@@ -1,6 +1,7 @@
-"""How large a request may be, and how long it may take."""
+"""Limits of the size and time of a request."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -9,15 +10,22 @@ from bert_tf.serving.status import invalid
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Bounds of one request; memory while it runs grows with rows times length, so each has one."""
+    """Limits of one request. Memory grows with rows times length, so both are limited.
+
+    Attributes:
+        body_bytes: of the request, and of all strings of an input.
+        rows: of an input, and texts where a row has several.
+        text_bytes: of each string; also the number of values in each row of numbers.
+        seconds: from the head of the request to its answer.
+    """
 
     body_bytes: int = 1 << 20
     rows: int = 128
-    text_bytes: int = 1 << 16  # of each string, and values of each row of numbers
+    text_bytes: int = 1 << 16
     seconds: float = 30.0
 
-    def check(self, inputs):
-        """Raises INVALID_ARGUMENT for arrays {name: [N, ...]} with no row, too many of them or too long ones."""
+    def check(self, inputs: Mapping[str, np.ndarray]) -> None:
+        """Raises INVALID_ARGUMENT for arrays {name: [N, ...]} without rows, with too many or with too long ones."""
         for name, value in inputs.items():
             if value.ndim and not 0 < len(value) <= self.rows:
                 raise invalid(f"Received: {len(value)} rows of {name}. A request has 1 to {self.rows} rows.")
@@ -26,13 +34,16 @@ class Limits:
             if value.dtype == object:
                 self._check_strings(name, value)
 
-    def _check_strings(self, name, value):
+    def _check_strings(self, name: str, value: np.ndarray) -> None:
+        if value.ndim > 1 and not 0 < value.size <= self.rows:  # each text costs the model as much as a row
+            raise invalid(f"Received: {value.size} texts of {name}. A request has 1 to {self.rows} texts in all rows.")
         lengths = [len(string) for string in value.flat]
         longest = max(lengths, default=0)
         if longest > self.text_bytes:
+            row = lengths.index(longest) * (len(value) if value.ndim else 1) // value.size
             raise invalid(
-                f"Received: {longest} bytes in row {lengths.index(longest)} of {name}. "
-                f"A text has at most {self.text_bytes} bytes; cut it, or split it into rows."
+                f"Received: {longest} bytes in row {row} of {name}. "
+                f"A text has at most {self.text_bytes} bytes: cut it, or split it into rows."
             )
-        if sum(lengths) > self.body_bytes:  # one string of a proto may stand for many rows
-            raise invalid(f"Received: {sum(lengths)} bytes of {name}. A request has at most {self.body_bytes}.")
+        if sum(lengths) > self.body_bytes:  # a proto may repeat one string for many rows
+            raise invalid(f"Received: {sum(lengths)} bytes of {name}. A request has at most {self.body_bytes} bytes.")

@@ -1,13 +1,17 @@
-"""Status and metadata of versions as TF Serving's protos, and these as JSON."""
+"""Status and metadata of versions as TF Serving's protos and as JSON."""
+
+from collections.abc import Iterable
+from typing import Any
 
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
+from bert_tf.serving.models import Version
 from bert_tf.serving.status import Code
 
 
-def status(versions):
-    """GetModelStatusResponse of some `Version`s."""
+def status(versions: Iterable[Version]) -> get_model_status_pb2.GetModelStatusResponse:
+    """GetModelStatusResponse with an entry per version."""
     response = get_model_status_pb2.GetModelStatusResponse()
     for version in versions:
         entry = response.model_version_status.add(version=version.number, state=version.state)
@@ -16,8 +20,8 @@ def status(versions):
     return response
 
 
-def metadata(version, name):
-    """GetModelMetadataResponse of a `Version` of the model `name`: its signatures."""
+def metadata(version: Version, name: str) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    """GetModelMetadataResponse with the signatures of a version of the model `name`."""
     response = get_model_metadata_pb2.GetModelMetadataResponse()
     response.model_spec.name = name
     response.model_spec.version.value = version.number
@@ -25,18 +29,18 @@ def metadata(version, name):
     return response
 
 
-def as_json(message):
-    """A proto as JSON-ready values, under the names of the proto, unset fields too."""
+def as_json(message: Any) -> dict[str, Any]:
+    """A proto as values for JSON, under the proto's field names, with unset fields."""
     return json_format.MessageToDict(
         message, always_print_fields_with_no_presence=True, preserving_proto_field_name=True
     )
 
 
-def metadata_as_json(version, name):
+def metadata_as_json(version: Version, name: str) -> dict[str, Any]:
     """As `metadata`, in the form of the REST API."""
     spec = as_json(metadata(version, name).model_spec)
     return {"model_spec": spec, "metadata": {"signature_def": as_json(_signatures(version))}}
 
 
-def _signatures(version):
+def _signatures(version: Version) -> get_model_metadata_pb2.SignatureDefMap:
     return get_model_metadata_pb2.SignatureDefMap(signature_def=version.servable.signature_defs)

@@ -1,7 +1,10 @@
-"""The models that are served: which versions are there, in which state, and which one a request means."""
+"""Served models: their versions, the state of each, and the version that a request is for."""
 
 import contextlib
 import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
@@ -11,7 +14,7 @@ from bert_tf.serving.status import Code, RequestError
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """Which model, version and signature a request means."""
+    """The model, version and signature that a request is for; without version and label it is the newest version."""
 
     name: str
     version: int | None = None
@@ -21,50 +24,51 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """A model's name and base path, and which of the versions there are served."""
+    """A model's name, its base path, and the selection of versions to serve."""
 
     name: str
-    base_path: str
-    latest: int | None = 1  # how many of the newest versions that can be opened; None: all
-    only: frozenset[int] = frozenset()  # these versions alone; empty: any
+    base_path: str | os.PathLike
+    latest: int | None = 1  # number of the newest versions that can be opened; None: all
+    only: frozenset[int] = frozenset()  # only these versions; empty: any
     labels: dict[str, int] = dataclasses.field(default_factory=dict)  # other names of versions
 
-    def candidates(self, numbers):
-        """Versions in the order in which they are to be opened, newest first."""
+    def candidates(self, numbers: Iterable[int]) -> list[int]:
+        """Versions in the order in which they are opened, newest first."""
         return sorted((number for number in numbers if not self.only or number in self.only), reverse=True)
 
 
 class Version:
     """One version of a model and its state."""
 
-    def __init__(self, number):
+    def __init__(self, number: int):
         self.number = number
         self.state = ModelVersionStatus.START
         self.error = ""
-        self.failed_files = None  # the fingerprint of files that could not be opened
+        self.failed_files: Any = None  # fingerprint of files that could not be opened
         self.servable: Servable | None = None
         self._users = 0
 
     @property
-    def available(self):
+    def available(self) -> bool:
+        """Whether the version answers requests."""
         return self.state == ModelVersionStatus.AVAILABLE
 
-    def begin_loading(self):
+    def begin_loading(self) -> None:
         self.state, self.error = ModelVersionStatus.LOADING, ""
 
-    def loaded(self, servable):
+    def loaded(self, servable: Servable) -> None:
         self.state, self.servable, self.failed_files = ModelVersionStatus.AVAILABLE, servable, None
 
-    def failed(self, error, files):
+    def failed(self, error: str, files: Any) -> None:
         self.state, self.error, self.failed_files = ModelVersionStatus.END, error, files
 
-    def unload(self):
-        """Takes no more requests; the memory is given back when the last one that runs is answered."""
+    def unload(self) -> None:
+        """Accepts no more requests; the memory is freed when the last running one is answered."""
         self.state = ModelVersionStatus.UNLOADING
         self._drop_if_idle()
 
     @contextlib.contextmanager
-    def use(self):
+    def use(self) -> Iterator[Servable]:
         """Keeps the version in memory while the block runs; yields its `Servable`."""
         self._users += 1
         try:
@@ -73,7 +77,7 @@ class Version:
             self._users -= 1
             self._drop_if_idle()
 
-    def _drop_if_idle(self):
+    def _drop_if_idle(self) -> None:
         if self.state == ModelVersionStatus.UNLOADING and not self._users:
             self.state, self.servable = ModelVersionStatus.END, None
 
@@ -81,17 +85,17 @@ class Version:
 class Model:
     """A model with its versions."""
 
-    def __init__(self, config):
+    def __init__(self, config: ModelConfig):
         self.config = config
         self.versions: dict[int, Version] = {}
 
     @property
-    def available(self):
-        """The versions that answer, newest first."""
+    def available(self) -> list[Version]:
+        """The versions that answer requests, newest first."""
         return sorted((v for v in self.versions.values() if v.available), key=lambda v: v.number, reverse=True)
 
-    def version(self, target):
-        """The `Version` that is meant, the newest where none is named; NOT_FOUND if it does not answer."""
+    def version(self, target: Target) -> Version:
+        """The `Version` that `target` names, or the newest; NOT_FOUND if it is not in service."""
         number = self._number(target)
         if number is None and self.available:
             return self.available[0]
@@ -100,42 +104,42 @@ class Model:
         asked = f"label {target.label}" if target.label else "version" if number is None else f"version {number}"
         there = ", ".join(str(version.number) for version in self.available) or "none"
         raise RequestError(
-            Code.NOT_FOUND, f"Servable not found: {self.config.name} has no {asked} that answers. Versions: {there}."
+            Code.NOT_FOUND, f"Servable not found: {self.config.name} has no {asked} in service. Versions: {there}."
         )
 
-    def statuses(self, target):
-        """The versions whose state is asked for, newest first; all of them where none is named."""
+    def statuses(self, target: Target) -> list[Version]:
+        """The version that `target` names, or all versions, newest first; NOT_FOUND for an unknown one."""
         number = self._number(target)
         asked = sorted(self.versions, reverse=True) if number is None else [number]
         if missing := [number for number in asked if number not in self.versions]:
             raise RequestError(Code.NOT_FOUND, f"{self.config.name} has no version {target.label or missing[0]}.")
         return [self.versions[number] for number in asked]
 
-    def _number(self, target):
+    def _number(self, target: Target) -> int | None:
         return self.config.labels.get(target.label, -1) if target.label else target.version
 
 
 class Models:
     """All models by name."""
 
-    def __init__(self, configs):
+    def __init__(self, configs: Iterable[ModelConfig]):
         self.by_name = {config.name: Model(config) for config in configs}
 
-    def version(self, target):
-        """As `Model.version`, for the model that is meant."""
+    def version(self, target: Target) -> Version:
+        """`Model.version` of the model that `target` names."""
         return self._model(target).version(target)
 
-    def statuses(self, target):
-        """As `Model.statuses`, for the model that is meant."""
+    def statuses(self, target: Target) -> list[Version]:
+        """`Model.statuses` of the model that `target` names."""
         return self._model(target).statuses(target)
 
-    def _model(self, target):
+    def _model(self, target: Target) -> Model:
         if target.name not in self.by_name:
             names = ", ".join(self.by_name)
             raise RequestError(Code.NOT_FOUND, f"Servable not found: no model {target.name[:100]!r}. Models: {names}.")
         return self.by_name[target.name]
 
     @property
-    def ready(self):
-        """Whether every model has a version that answers."""
+    def ready(self) -> bool:
+        """Whether every model has a version in service."""
         return all(model.available for model in self.by_name.values())

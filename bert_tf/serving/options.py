@@ -1,7 +1,8 @@
-"""What a server is started with, read from flags that are spelt as tensorflow_model_server spells them."""
+"""Options of the server, from flags that are named as those of tensorflow_model_server."""
 
 import dataclasses
 import pathlib
+from typing import Any
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.serving import config_files
@@ -13,7 +14,7 @@ from bert_tf.serving.version_folders import check_base_path
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """A port of 0 leaves that API out."""
+    """Options of a server; a port of 0 disables that API."""
 
     models: tuple[ModelConfig, ...]
     host: str = "127.0.0.1"
@@ -26,8 +27,13 @@ class Options:
     metrics_paths: tuple[str, ...] = ("/metrics",)
 
 
-def from_flags(flags):
-    """`Options` of the verb `serve`; a wrong value raises `ConfigError`, a base path without use `InputError`."""
+def from_flags(flags: Any) -> Options:
+    """`Options` from the flags of the verb `serve`.
+
+    Raises:
+        ConfigError: a value is wrong.
+        InputError: a base path cannot hold versions.
+    """
     _check_numbers(flags)
     models = tuple(_models(flags))
     for config in models:
@@ -46,17 +52,17 @@ def from_flags(flags):
     )
 
 
-def _models(flags):
+def _models(flags: Any) -> list[ModelConfig]:
     if bool(flags.model_config_file) == bool(flags.model_base_path):
         raise ConfigError("Give either --model_base_path (one model) or --model_config_file (several).")
     if flags.model_config_file:
         return config_files.read_models(flags.model_config_file)
     if not flags.model_name or set(flags.model_name) & set("/:"):
-        raise ConfigError(f"Received: --model_name={flags.model_name!r}. A name has neither slash nor colon.")
+        raise ConfigError(f"Received: --model_name={flags.model_name!r}. Give a name without slash and colon.")
     return [ModelConfig(flags.model_name, pathlib.Path(flags.model_base_path))]
 
 
-def _batching(flags):
+def _batching(flags: Any) -> BatchingConfig:
     if flags.batching_parameters_file and not flags.enable_batching:
         raise ConfigError("--batching_parameters_file has no effect without --enable_batching.")
     if flags.batching_parameters_file:
@@ -64,14 +70,14 @@ def _batching(flags):
     return BatchingConfig(max_batch_size=32) if flags.enable_batching else BatchingConfig()
 
 
-def _check_numbers(flags):
+def _check_numbers(flags: Any) -> None:
     limits = ("rest_api_timeout_in_ms", "max_body_bytes", "max_rows", "max_text_bytes")
     for name in ("file_system_poll_wait_seconds", *limits):
         if getattr(flags, name) < 1:
             raise ConfigError(f"Received: --{name}={getattr(flags, name)}. It must be at least 1.")
     for name in ("tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism"):
-        if getattr(flags, name) < 0:  # TensorFlow would end the process
+        if getattr(flags, name) < 0:  # TensorFlow would abort the process
             raise ConfigError(f"Received: --{name}={getattr(flags, name)}. It must be at least 0.")
     ports = [flags.port, flags.rest_api_port]
     if not all(0 <= port < 65536 for port in ports) or ports in ([0, 0], ports[:1] * 2):
-        raise ConfigError(f"Received: --port={ports[0]} --rest_api_port={ports[1]}. Give two ports; 0 leaves one out.")
+        raise ConfigError(f"Received: --port={ports[0]} --rest_api_port={ports[1]}. Give two ports; 0 disables one.")

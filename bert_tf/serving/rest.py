@@ -6,6 +6,7 @@ import re
 from aiohttp import web
 
 from bert_tf.serving import json_bodies, messages
+from bert_tf.serving.inference import Inference
 from bert_tf.serving.models import Target
 from bert_tf.serving.offload import offload
 from bert_tf.serving.status import Code, RequestError, invalid
@@ -15,19 +16,19 @@ _PATH = re.compile(
     r"(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"
     r"(?P<method>:predict|:classify|:regress|/metadata|)"
 )
-_MOST_VALUES = 1 << 22  # of an answer: as JSON they are some hundred megabytes in memory
-_MOST_AT_ONCE = 512  # requests whose bodies are in memory
+_MAX_VALUES = 1 << 22  # of an answer: as JSON they take some hundred megabytes of memory
+_MAX_REQUESTS = 512  # whose bodies are in memory
 
 
 class RestApi:
-    """Answers everything below /v1/."""
+    """Handles all requests below /v1/."""
 
-    def __init__(self, inference):
+    def __init__(self, inference: Inference):
         self._inference = inference
-        self._at_once = 0
+        self._running = 0  # requests
 
-    async def handle(self, request):
-        """The answer, or {"error": message} with its status."""
+    async def handle(self, request: web.Request) -> web.Response:
+        """The answer as JSON, or {"error": message} with its status."""
         match = _PATH.fullmatch(request.path)
         name, method = (match["name"], match["method"].strip(":/") or "status") if match else ("", "malformed")
         try:
@@ -37,7 +38,7 @@ class RestApi:
         except RequestError as error:
             return error_response(error.http_status, error.message)
 
-    async def _answer(self, request, match, method):
+    async def _answer(self, request: web.Request, match: re.Match | None, method: str) -> bytes:
         if match is None or request.method != ("GET" if method in ("status", "metadata") else "POST"):
             raise RequestError(Code.NOT_FOUND, f"Malformed request: {request.method} {request.path[:200]}")
         target = Target(match["name"], match["version"] and int(match["version"]), match["label"])
@@ -46,29 +47,29 @@ class RestApi:
             return json_bodies.dump(messages.as_json(messages.status(models.statuses(target))))
         if method == "metadata":
             return json_bodies.dump(messages.metadata_as_json(models.version(target), target.name))
-        models.version(target)  # before a body is read for nothing
-        if self._at_once >= _MOST_AT_ONCE:
-            raise RequestError(Code.RESOURCE_EXHAUSTED, "The server has too many requests at once.")
-        self._at_once += 1
+        models.version(target)  # raises NOT_FOUND before the body is read
+        if self._running >= _MAX_REQUESTS:
+            raise RequestError(Code.RESOURCE_EXHAUSTED, "The server has too many requests. Try again later.")
+        self._running += 1
         try:
             return await self._infer(target, method, await self._read(request))
         finally:
-            self._at_once -= 1
+            self._running -= 1
 
-    async def _infer(self, target, method, content):
+    async def _infer(self, target: Target, method: str, content: bytes) -> bytes:
         body = await offload(len(content), json_bodies.parse, content)
         target = dataclasses.replace(target, signature_name=body.get("signature_name", ""))
         _, _, outputs = await self._inference.infer(
             target, lambda signature: json_bodies.decode(method, body, signature), len(content)
         )
         size = sum(value.size for value in outputs.values())
-        if size > _MOST_VALUES:
+        if size > _MAX_VALUES:
             raise RequestError(
-                Code.RESOURCE_EXHAUSTED, f"The answer has {size} values, over {_MOST_VALUES}; ask for fewer rows.", 413
+                Code.RESOURCE_EXHAUSTED, f"The answer has {size} values, over {_MAX_VALUES}; send fewer rows.", 413
             )
         return await offload(size, json_bodies.encode, method, body, outputs)
 
-    async def _read(self, request):
+    async def _read(self, request: web.Request) -> bytes:
         try:
             return await request.read()
         except web.HTTPRequestEntityTooLarge as error:
@@ -80,6 +81,6 @@ class RestApi:
             raise invalid(f"The body could not be read: {error}") from error
 
 
-def error_response(status, message):
-    """An error as TF Serving words it."""
+def error_response(status: int, message: str) -> web.Response:
+    """An error in the form of TF Serving."""
     return web.Response(body=json_bodies.dump({"error": message}), status=status, content_type="application/json")

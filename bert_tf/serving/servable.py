@@ -1,8 +1,12 @@
-"""One version of a model: a SavedModel that was opened, its signatures, and how to run them."""
+"""One version of a model in memory: an opened SavedModel and its signatures."""
 
 import dataclasses
+import os
 import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the ops of the tokenizer)
 from tensorflow.core.protobuf import saved_model_pb2
@@ -16,55 +20,61 @@ class Signature:
     """A function of the graph from named tensors to named tensors."""
 
     name: str
-    function: object
+    function: Callable[..., Any]
     inputs: dict[str, tf.TensorSpec]
     outputs: dict[str, tf.TensorSpec]
 
     @property
-    def joins_rows(self):
-        """Whether rows of several requests may go through as one batch."""
+    def joins_rows(self) -> bool:
+        """Whether rows of several requests can run as one batch: every tensor has a free first axis."""
         specs = [*self.inputs.values(), *self.outputs.values()]
         return all(spec.shape.rank and spec.shape[0] is None for spec in specs)
 
-    def run(self, inputs):
-        """Arrays in, arrays out, both {name: numpy array}; strings are bytes in object arrays."""
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs the function; inputs and outputs are {name: array}, strings are bytes in object arrays."""
         tensors = {name: tf.constant(value, self.inputs[name].dtype) for name, value in inputs.items()}
         answers = self.function(**tensors)
         return {name: answers[name].numpy() for name in self.outputs}
 
 
 class Servable:
-    """A SavedModel in memory; raises `InputError` for a folder that cannot be opened."""
+    """A SavedModel in memory; a folder that cannot be opened raises `InputError`.
 
-    def __init__(self, path):
+    Attributes:
+        signature_defs: {name: SignatureDef}, for the metadata.
+        labels: names of the classes, [] without.
+        signatures: {name: `Signature`}.
+    """
+
+    def __init__(self, path: str | os.PathLike):
         self.path = pathlib.Path(path)
         self.signature_defs = _read_signature_defs(self.path)
         self.labels = _read_labels(self.path)
         try:
             self._model = tf.saved_model.load(str(self.path))  # keeps the variables alive
-        except Exception as error:  # whatever a damaged graph makes the loader raise
-            raise InputError(f"{self.path} is no SavedModel that can be opened: {_first_line(error)}") from error
+        except Exception as error:  # a damaged graph can make the loader raise anything
+            raise InputError(f"{self.path} cannot be opened as a SavedModel: {_first_line(error)}") from error
         self.signatures = {
             name: Signature(name, self._model.signatures[name], _specs(proto.inputs), _specs(proto.outputs))
             for name, proto in self.signature_defs.items()
             if name in self._model.signatures
         }
 
-    def signature(self, name):
-        """The `Signature` called `name`; "" is TF Serving's way to say serving_default."""
+    def signature(self, name: str) -> Signature:
+        """The `Signature` called `name`; "" means serving_default, as in TF Serving."""
         name = name or "serving_default"
         if name not in self.signatures:
             raise invalid(f"Received: signature_name={name!r}. Signatures: {', '.join(sorted(self.signatures))}.")
         return self.signatures[name]
 
 
-def _read_labels(path):
-    """Names of the classes, from the labels.txt that export put among the assets; [] without one."""
+def _read_labels(path: pathlib.Path) -> list[str]:
+    """Names of the classes, from the labels.txt that the export writes to the assets; [] without one."""
     files = sorted(path.glob("labels.txt")) + sorted(path.glob("assets*/labels.txt"))
     return files[0].read_text(encoding="utf-8").removesuffix("\n").split("\n") if files else []
 
 
-def _read_signature_defs(path):
+def _read_signature_defs(path: pathlib.Path) -> dict[str, Any]:
     """{name: SignatureDef} of the graph tagged "serve"."""
     file = path / "saved_model.pb"
     if not file.is_file():
@@ -80,12 +90,12 @@ def _read_signature_defs(path):
     raise InputError(f'{file} has no graph tagged "serve".')
 
 
-def _specs(tensors):
+def _specs(tensors: Mapping[str, Any]) -> dict[str, tf.TensorSpec]:
     return {
         name: tf.TensorSpec(tf.TensorShape(info.tensor_shape), tf.as_dtype(info.dtype), name)
         for name, info in sorted(tensors.items())
     }
 
 
-def _first_line(error):
+def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]

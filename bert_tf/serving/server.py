@@ -1,4 +1,4 @@
-"""The server: loads the models, opens both ports, and finishes what it has begun when it is told to stop."""
+"""The server: loads the models, opens both ports, and finishes running requests when it stops."""
 
 import asyncio
 import signal
@@ -14,17 +14,18 @@ from bert_tf.serving.grpc_api import ModelService, PredictionService
 from bert_tf.serving.inference import Inference
 from bert_tf.serving.metrics import Metrics
 from bert_tf.serving.models import Models
+from bert_tf.serving.options import Options
 from bert_tf.serving.watcher import Watcher
 from bert_tf.serving.web_app import make_runner
 
 _DRAIN_SECONDS = 5.0
-_MOST_AT_ONCE = 512  # gRPC requests in memory
+_MAX_REQUESTS = 512  # gRPC requests in memory
 
 
 class Server:
-    """Everything that runs between `start` and `stop`, both awaited on one event loop."""
+    """Both APIs, the models and the watcher; `start`, `watch` and `stop` are awaited on one event loop."""
 
-    def __init__(self, options):
+    def __init__(self, options: Options):
         self._options = options
         self._models = Models(options.models)
         metrics = Metrics(self._models)
@@ -34,7 +35,7 @@ class Server:
         self._rest = make_runner(inference, metrics, options.metrics_paths, _DRAIN_SECONDS)
         self._health = health.aio.HealthServicer()
         self._grpc = grpc.aio.server(
-            maximum_concurrent_rpcs=_MOST_AT_ONCE,
+            maximum_concurrent_rpcs=_MAX_REQUESTS,
             options=[("grpc.max_receive_message_length", options.limits.body_bytes), ("grpc.so_reuseport", 0)],
         )
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(inference), self._grpc)
@@ -42,8 +43,8 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         self._watcher = Watcher(self._models, options.warmup)
 
-    async def start(self):
-        """Loads the models and opens the ports; one that is in use raises `InputError`."""
+    async def start(self) -> None:
+        """Loads the models and opens the ports; a port in use raises `InputError`."""
         await self._poll()
         await self._rest.setup()
         try:
@@ -53,7 +54,7 @@ class Server:
             raise InputError(f"{error}. Choose another --host, --rest_api_port or --port.") from error
         await self._grpc.start()
 
-    async def _open_ports(self, host, port, rest_port):
+    async def _open_ports(self, host: str, port: int, rest_port: int) -> None:
         if rest_port:
             await web.TCPSite(self._rest, host, rest_port).start()
             print(f"REST API, page and metrics at http://{_address(host, rest_port)}/", flush=True)
@@ -64,26 +65,26 @@ class Server:
                 raise OSError(f"gRPC cannot listen at {_address(host, port)}") from error
             print(f"gRPC API at {_address(host, port)}", flush=True)
 
-    async def watch(self):
-        """Polls the base paths for ever."""
+    async def watch(self) -> None:
+        """Polls the base paths until it is cancelled."""
         while True:
             await asyncio.sleep(self._options.poll_seconds)
             await self._poll()
 
-    async def stop(self):
-        """Takes no more requests, and waits a few seconds for those that run."""
+    async def stop(self) -> None:
+        """Accepts no more requests, and waits a few seconds for those that run."""
         await self._health.enter_graceful_shutdown()
         await asyncio.gather(self._rest.cleanup(), self._grpc.stop(_DRAIN_SECONDS))
         self._batcher.close()
 
-    async def _poll(self):
+    async def _poll(self) -> None:
         await self._watcher.poll()
         serving = health_pb2.HealthCheckResponse.SERVING
         await self._health.set("", serving if self._models.ready else health_pb2.HealthCheckResponse.NOT_SERVING)
 
 
-async def serve(options):
-    """Serves until SIGINT or SIGTERM; a second one ends the process at once."""
+async def serve(options: Options) -> None:
+    """Serves until SIGINT or SIGTERM; a second signal ends the process at once."""
     server = Server(options)
     await server.start()
     watching = asyncio.create_task(server.watch())
@@ -99,10 +100,10 @@ async def serve(options):
     try:
         await watching
     except asyncio.CancelledError:
-        print("Stopping: waiting for requests that run", flush=True)
+        print("Stopping: waiting for running requests", flush=True)
     finally:
         await server.stop()
 
 
-def _address(host, port):
+def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""Failures of a request, with the gRPC code that says whose fault it is, and the HTTP status of each code."""
+"""Errors of requests: gRPC status codes, and the HTTP status of each code."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from absl import logging
 
 Code = grpc.StatusCode
 
-# As TF Serving maps them, but for the time limit, which is the client's to choose a smaller request for.
+# As in TF Serving, except for the time limit: 408 tells clients to send a smaller request.
 HTTP_STATUS = {
     Code.INVALID_ARGUMENT: 400,
     Code.FAILED_PRECONDITION: 400,
@@ -24,22 +24,22 @@ _LONGEST_MESSAGE = 1000  # characters; a failing graph may quote whole tensors
 
 
 class RequestError(Exception):
-    """What the client is told: a gRPC status code, one message, and an HTTP status where it is not the code's."""
+    """An error for the client: gRPC status code, message, and an HTTP status if it is not the code's."""
 
-    def __init__(self, code, message, http_status=None):
+    def __init__(self, code: Code, message: str, http_status: int | None = None):
         super().__init__(message)
         self.code = code
         self.message = message[:_LONGEST_MESSAGE]
         self.http_status = http_status or HTTP_STATUS.get(code, 500)
 
 
-def invalid(message):
-    """The error of a request that is wrong in itself."""
+def invalid(message: str) -> RequestError:
+    """The error of a wrong request (INVALID_ARGUMENT)."""
     return RequestError(Code.INVALID_ARGUMENT, message)
 
 
-def from_exception(error, seconds):
-    """Any exception as a `RequestError`; `seconds` is the time limit that a timeout has passed."""
+def from_exception(error: Exception, seconds: float) -> RequestError:
+    """Any exception as a `RequestError`; `seconds` is the time limit, for its message."""
     if isinstance(error, RequestError):
         return error
     if isinstance(error, asyncio.TimeoutError):

@@ -1,26 +1,29 @@
-"""Arrays in the two forms in which they travel: JSON values (REST) and TensorProtos (gRPC)."""
+"""Converts arrays from and to JSON values (REST) and TensorProtos (gRPC)."""
 
 import base64
 import binascii
 import math
 import reprlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.serving.servable import Signature
 from bert_tf.serving.status import invalid
 
 
-def from_json(value, spec):
-    """The nested lists of `value` as an array of the dtype and shape of `spec`; strings become bytes.
+def from_json(value: Any, spec: tf.TensorSpec) -> np.ndarray:
+    """Nested lists as an array of the dtype and shape of `spec`; strings become bytes.
 
-    Goes down one level of nesting at a time and no further than the shape allows, so no depth of nesting hurts.
+    Flattens one level at a time and no more than the shape has, so deep nesting costs neither stack nor time.
     """
     flat, shape = [value], []
     while isinstance(flat[0], list):
         size = len(flat[0])
         if any(not isinstance(part, list) or len(part) != size for part in flat):
-            raise invalid(f"{spec.name}: rows of unequal length. Every list of one depth must be as long as the first.")
+            raise invalid(f"{spec.name}: rows of unequal length. All lists of one depth must be as long as the first.")
         flat = [item for part in flat for item in part]
         shape.append(size)
         if not flat or (spec.shape.rank is not None and len(shape) > spec.shape.rank):
@@ -34,8 +37,8 @@ def from_json(value, spec):
         raise invalid(f"{spec.name}: a number does not fit {spec.dtype.name} ({error}).") from error
 
 
-def to_json(value, name=""):
-    """An array as nested lists; strings as text, or as {"b64": ...} where they are no UTF-8 or `name` says bytes."""
+def to_json(value: np.ndarray, name: str = "") -> Any:
+    """An array as nested lists; strings as text, or as {"b64": ...} if they are not UTF-8 or `name` ends in _bytes."""
     if value.dtype != object:
         return value.tolist()
     strings = [_string_to_json(item, name.endswith("_bytes")) for item in value.flat]
@@ -44,18 +47,18 @@ def to_json(value, name=""):
     return nested.reshape(value.shape).tolist()
 
 
-def from_protos(protos, signature):
-    """{name: TensorProto} as arrays for `signature`; every input must be there, in its dtype and shape."""
+def from_protos(protos: Mapping[str, Any], signature: Signature) -> dict[str, np.ndarray]:
+    """{name: TensorProto} as arrays for `signature`: every input, with its dtype and shape."""
     check_names(protos, signature)
     return {name: _from_proto(protos[name], spec) for name, spec in signature.inputs.items()}
 
 
-def to_protos(arrays, signature):
-    """Arrays as {name: TensorProto}."""
+def to_protos(arrays: Mapping[str, np.ndarray], signature: Signature) -> dict[str, Any]:
+    """Outputs as {name: TensorProto}."""
     return {name: tf.make_tensor_proto(value, signature.outputs[name].dtype) for name, value in arrays.items()}
 
 
-def check_names(given, signature):
+def check_names(given: Iterable[str], signature: Signature) -> None:
     """Raises INVALID_ARGUMENT unless the names are those of the signature's inputs."""
     if set(given) != set(signature.inputs):
         received = ", ".join(sorted(map(str, given))) or "none"
@@ -63,40 +66,40 @@ def check_names(given, signature):
         raise invalid(f"Received inputs: {received[:500]}. The signature {signature.name} takes {wanted}.")
 
 
-def bytes_of(value):
+def bytes_of(value: Any) -> bytes:
     """The bytes of a JSON string, or of a {"b64": ...} object."""
     if isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str):
         try:
             return base64.b64decode(value["b64"], validate=True)
         except (binascii.Error, ValueError) as error:
-            raise invalid(f"Received a b64 value that is no base64: {reprlib.repr(value['b64'])}") from error
+            raise invalid(f"Received a b64 value that is not base64: {reprlib.repr(value['b64'])}") from error
     if isinstance(value, str):
         try:
             return value.encode()
         except UnicodeEncodeError as error:
             raise invalid("Received a string with half of a surrogate pair; it has no UTF-8 form.") from error
-    raise invalid(f"Received: {reprlib.repr(value)} where a string belongs.")
+    raise invalid(f"Received: {reprlib.repr(value)}. Expected a string.")
 
 
-def _scalar(item, spec):
+def _scalar(item: Any, spec: tf.TensorSpec) -> Any:
     if spec.dtype == tf.string:
         return bytes_of(item)
     kinds = (bool,) if spec.dtype == tf.bool else (int,) if spec.dtype.is_integer else (int, float)
     if type(item) not in kinds:
-        raise invalid(f"{spec.name}: received {reprlib.repr(item)} where a value of type {spec.dtype.name} belongs.")
+        raise invalid(f"{spec.name}: received {reprlib.repr(item)}, expected a value of type {spec.dtype.name}.")
     return item
 
 
-def _check_shape(shape, spec):
+def _check_shape(shape: Sequence[int], spec: tf.TensorSpec) -> None:
     if not spec.shape.is_compatible_with(shape):
         raise invalid(f"{spec.name}: received the shape {shape}, expected {spec.shape}.")
 
 
-def _from_proto(proto, spec):
+def _from_proto(proto: Any, spec: tf.TensorSpec) -> np.ndarray:
     if proto.dtype != spec.dtype.as_datatype_enum:
         raise invalid(f"{spec.name}: received {tf.as_dtype(proto.dtype).name}, expected {spec.dtype.name}.")
     shape = [dim.size for dim in proto.tensor_shape.dim]
-    # A proto of a few bytes may claim any shape: its one value is then repeated.
+    # A proto of a few bytes may have any shape: make_ndarray repeats its last value.
     if (
         proto.tensor_shape.unknown_rank
         or min(shape, default=0) < 0
@@ -107,10 +110,10 @@ def _from_proto(proto, spec):
     try:
         return tf.make_ndarray(proto)
     except (ValueError, TypeError) as error:
-        raise invalid(f"{spec.name}: the tensor does not hold what its shape {shape} says.") from error
+        raise invalid(f"{spec.name}: the values of the tensor do not fit its shape {shape}.") from error
 
 
-def _string_to_json(item, binary):
+def _string_to_json(item: bytes, binary: bool) -> str | dict[str, str]:
     if not binary:
         try:
             return item.decode()

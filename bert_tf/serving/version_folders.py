@@ -1,45 +1,48 @@
-"""Which versions of a model lie in its base path: folders whose name is a number, as TF Serving reads them."""
+"""Finds the versions of a model in its base path: folders whose name is a number, as in TF Serving."""
 
+import os
 import pathlib
 
 from bert_tf.core.errors import InputError
 
 
-def find_versions(base_path):
-    """{version: path} of the folders in `base_path`, and {path: why not} of those that may not be served."""
+def find_versions(base_path: str | os.PathLike) -> tuple[dict[int, pathlib.Path], dict[pathlib.Path, str]]:
+    """({version: path} of the folders in `base_path`, {path: reason} of those that must not be served)."""
     base_path = pathlib.Path(base_path)
     found, refused = {}, {}
     for path in sorted(base_path.iterdir()):
         if not (path.name.isascii() and path.name.isdigit() and path.is_dir() and int(path.name) < 2**63):
             continue
         if outside := _leads_outside(path, base_path.resolve()):
-            refused[path] = f"{outside} is a link that leads out of {base_path}; version {path.name} is not served."
+            refused[path] = f"{outside} is a link to a place outside {base_path}; version {path.name} is not served."
         else:
             found[int(path.name)] = path
     return found, refused
 
 
-def check_base_path(base_path):
-    """Raises `InputError` for a base path that no version will ever come from."""
+def check_base_path(base_path: str | os.PathLike) -> None:
+    """Raises `InputError` for a base path that cannot hold versions of a model."""
     path = pathlib.Path(base_path)
     if not path.is_dir():
-        raise InputError(f"No such folder: {path}. Give the folder that holds the versions 1, 2, ... of the model.")
+        raise InputError(f"No such folder: {path}. Give the folder that contains the versions 1, 2, ... of the model.")
     if (path / "saved_model.pb").exists():
         raise InputError(f"{path} is itself a version. Give the folder above it: --model_base_path={path.parent}")
     if not any(find_versions(path)):
         nested = [child for child in sorted(path.iterdir()) if child.is_dir() and any(find_versions(child))]
         if nested:
-            raise InputError(f"{path} holds models, not versions of one. Give one, --model_base_path={nested[0]} say.")
+            raise InputError(
+                f"{path} holds models, not versions of one. Give one of them: --model_base_path={nested[0]}"
+            )
 
 
-def fingerprint(path):
-    """What changes when the files of a version do: names, sizes and times."""
+def fingerprint(path: pathlib.Path) -> list[tuple[str, int, int]]:
+    """(name, size, time of change) of all files of a version: differs when a file has changed."""
     files = ((file, file.lstat()) for file in sorted(path.rglob("*")))
     return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in files]
 
 
-def _leads_outside(path, base_path):
-    """The first link at or below `path` whose end is not below `base_path`, or None."""
+def _leads_outside(path: pathlib.Path, base_path: pathlib.Path) -> pathlib.Path | None:
+    """The first link at or below `path` whose target is not below `base_path`, or None."""
     for file in (path, *path.rglob("*")):
         if file.is_symlink() and not file.resolve().is_relative_to(base_path):
             return file

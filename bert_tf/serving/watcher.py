@@ -1,35 +1,41 @@
-"""Keeps the versions in memory in step with the base paths: opens new ones, drains old ones, says what is wrong."""
+"""Keeps the versions in memory up to date with the base paths: opens new ones, drains old ones, logs problems."""
 
 import asyncio
+import pathlib
 
 from absl import logging
 
-from bert_tf.serving.models import Version
+from bert_tf.serving.models import Model, Models, Version
 from bert_tf.serving.servable import Servable
 from bert_tf.serving.version_folders import find_versions, fingerprint
 from bert_tf.serving.warmup import warm_up
 
 
 class Watcher:
-    """Polls the base paths of `models`; a version is opened in a thread, beside the requests."""
+    """Polls the base paths of `models`; versions are opened in a thread, while requests are answered.
 
-    def __init__(self, models, warmup):
+    Args:
+        models: the models.
+        warmup: whether a version runs its warm-up requests before it answers others.
+    """
+
+    def __init__(self, models: Models, warmup: bool):
         self._models = models
         self._warmup = warmup
-        self._said = set()
+        self._warned: set[tuple[str, str]] = set()
 
-    async def poll(self):
-        """Looks at every base path once."""
+    async def poll(self) -> None:
+        """Checks every base path once."""
         for model in self._models.by_name.values():
             try:
                 await self._poll(model)
-            except OSError as error:  # an unmounted disk, say: what is in memory goes on answering
-                self._say(model, f"{model.config.base_path} cannot be read: {error}")
+            except OSError as error:  # an unmounted disk for instance: versions in memory keep answering
+                self._warn(model, f"{model.config.base_path} cannot be read: {error}")
 
-    async def _poll(self, model):
+    async def _poll(self, model: Model) -> None:
         found, refused = await asyncio.to_thread(find_versions, model.config.base_path)
         for reason in refused.values():
-            self._say(model, reason)
+            self._warn(model, reason)
         wanted = []
         for number in model.config.candidates(found):
             if len(wanted) == model.config.latest:
@@ -37,43 +43,44 @@ class Watcher:
             if await self._is_loaded(model, number, found[number]):
                 wanted.append(number)
         if not wanted:
-            self._say(model, f"{model.config.base_path} has no version that can be served.")
-            return  # the old ones go on answering
+            self._warn(model, f"{model.config.base_path} has no version that can be served.")
+            return  # the old versions keep answering
         for version in model.available:
             if version.number not in wanted:
                 version.unload()
-                self._tell(model, f"version {version.number} is no longer served")
+                self._report(model, f"version {version.number} is no longer served")
 
-    async def _is_loaded(self, model, number, path):
+    async def _is_loaded(self, model: Model, number: int, path: pathlib.Path) -> bool:
+        """Whether the version is in memory, after opening it if need be."""
         version = model.versions.setdefault(number, Version(number))
         if version.available:
             return True
         files = await asyncio.to_thread(fingerprint, path)
         if files == version.failed_files:
-            return False  # it failed before, and nothing of it has changed
+            return False  # it failed before and has not changed
         version.begin_loading()
         try:
             version.loaded(await asyncio.to_thread(_open, path, self._warmup))
-        except Exception as error:  # whatever a damaged version makes TensorFlow raise
+        except Exception as error:  # a damaged version can make TensorFlow raise anything
             reason = (str(error) or type(error).__name__).splitlines()[0]
             version.failed(reason, files)
-            self._say(model, f"version {number} is not served: {reason}")
+            self._warn(model, f"version {number} is not served: {reason}")
             return False
-        self._tell(model, f"version {number} is served from {path}")
+        self._report(model, f"version {number} is served from {path}")
         return True
 
-    def _tell(self, model, message):
+    def _report(self, model: Model, message: str) -> None:
         print(f"{model.config.name}: {message}", flush=True)
-        self._said.clear()
+        self._warned.clear()
 
-    def _say(self, model, message):
-        """Warns, once until something changes."""
-        if (model.config.name, message) not in self._said:
-            self._said.add((model.config.name, message))
+    def _warn(self, model: Model, message: str) -> None:
+        """Logs a warning once until something changes."""
+        if (model.config.name, message) not in self._warned:
+            self._warned.add((model.config.name, message))
             logging.warning("%s: %s", model.config.name, message)
 
 
-def _open(path, warmup):
+def _open(path: pathlib.Path, warmup: bool) -> Servable:
     servable = Servable(path)
     if warmup:
         warm_up(servable)

@@ -1,27 +1,34 @@
-"""The HTTP side as one aiohttp application: the REST API, the page, the metrics."""
+"""The HTTP server as one aiohttp application: REST API, page, metrics."""
 
 import importlib.resources
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 from aiohttp import web
 
 from bert_tf.serving import json_bodies
+from bert_tf.serving.inference import Inference
+from bert_tf.serving.metrics import Metrics
+from bert_tf.serving.models import Models
 from bert_tf.serving.rest import RestApi, error_response
 
-KEEP_ALIVE = 30.0  # seconds that a connection has to send the head of its next request
-# Nothing from elsewhere, whatever a text or an answer contains.
+KEEP_ALIVE = 30.0  # seconds for a connection to send the head of its next request
+# The page loads nothing from other places, whatever a text or an answer contains.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-# aiohttp would log a traceback for every request that is no HTTP.
+# aiohttp would log a traceback for every request that is not HTTP.
 _logger = logging.getLogger(__name__)
 _logger.setLevel(logging.CRITICAL)
 
 
-def make_runner(inference, metrics, metrics_paths, drain_seconds):
-    """An `aiohttp.web.AppRunner` that is still to be set up."""
+def make_runner(
+    inference: Inference, metrics: Metrics, metrics_paths: Sequence[str], drain_seconds: float
+) -> web.AppRunner:
+    """The application's runner, not set up yet; when it stops, running requests have `drain_seconds` to finish."""
     app = web.Application(client_max_size=inference.limits.body_bytes, middlewares=[_errors_as_json])
     app.router.add_route("*", "/v1/{rest:.*}", RestApi(inference).handle)
     page = importlib.resources.files("bert_tf.serving").joinpath("page.html").read_text(encoding="utf-8")
@@ -49,8 +56,8 @@ def make_runner(inference, metrics, metrics_paths, drain_seconds):
     )
 
 
-def _listing(models):
-    """What the page needs to offer a choice: versions that answer, newest first, and the names of their classes."""
+def _listing(models: Models) -> dict[str, list[dict[str, Any]]]:
+    """{model: its versions in service, newest first, with the names of their classes}, for the page."""
     return {
         name: [{"version": str(version.number), "labels": version.servable.labels} for version in model.available]
         for name, model in models.by_name.items()
@@ -58,7 +65,7 @@ def _listing(models):
 
 
 @web.middleware
-async def _errors_as_json(request, handler):
+async def _errors_as_json(request: web.Request, handler: Any) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException as error:

@@ -41,7 +41,7 @@ def test_curl_asks_and_sigterm_ends_what_has_begun(base_path):
         output, log = started.communicate(timeout=20)
         assert time.monotonic() - began < 15
         assert started.returncode == 0
-        assert output == "Stopping: waiting for requests that run\n"
+        assert output == "Stopping: waiting for running requests\n"
         logged = [line for line in log.splitlines() if "REST parity predict" in line]
         assert len(logged) == 2
         assert re.search(r"REST parity predict OK \d+\.\d ms$", logged[0])
@@ -70,13 +70,13 @@ def from_flags(**given):
     [
         ({"model_base_path": None}, "Give either --model_base_path"),
         ({"model_config_file": "x"}, "Give either --model_base_path"),
-        ({"model_name": "a/b"}, "--model_name='a/b'. A name has neither slash nor colon."),
+        ({"model_name": "a/b"}, "--model_name='a/b'. Give a name without slash and colon."),
         ({"batching_parameters_file": "x"}, "no effect without --enable_batching"),
         ({"max_rows": 0}, "--max_rows=0. It must be at least 1."),
         ({"tensorflow_intra_op_parallelism": -1}, "--tensorflow_intra_op_parallelism=-1. It must be at least 0."),
-        ({"port": 8501}, "Give two ports; 0 leaves one out."),
-        ({"port": 0, "rest_api_port": 0}, "Give two ports; 0 leaves one out."),
-        ({"port": 70000}, "Give two ports; 0 leaves one out."),
+        ({"port": 8501}, "Give two ports; 0 disables one."),
+        ({"port": 0, "rest_api_port": 0}, "Give two ports; 0 disables one."),
+        ({"port": 70000}, "Give two ports; 0 disables one."),
     ],
 )
 def test_wrong_flags(base_path, given, message):
@@ -86,7 +86,7 @@ def test_wrong_flags(base_path, given, message):
 
 
 def test_there_is_no_config_to_override():
-    with pytest.raises(ConfigError, match="Received: 'a=b'. bert-tf serve takes flags alone."):
+    with pytest.raises(ConfigError, match="Received: 'a=b'. bert-tf serve has flags only"):
         serve(None, ["a=b"])
 
 

@@ -87,7 +87,7 @@ def test_version_policies_and_labels(tmp_path):
         ("batching", "max_batch_size { value: 0 }", "max_batch_size { value: 0 }. It must be positive."),
         ("batching", "pad_variable_length_inputs: true", "It takes: max_batch_size, batch_timeout_micros,"),
         ("monitoring", 'prometheus_config { enable: true path: "metrics" }', "It must begin with a slash"),
-        ("monitoring", 'prometheus_config { enable: true path: "/v1/models/a" }', "not be one of the server's"),
+        ("monitoring", 'prometheus_config { enable: true path: "/v1/models/a" }', "not be a path of the server's own"),
     ],
 )
 def test_one_line_says_what_is_wrong(read, text, message, tmp_path):

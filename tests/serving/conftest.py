@@ -25,7 +25,7 @@ LABELS = ("even", "odd")
 
 
 class Parity(tf.Module):
-    """Says whether a text has an even or odd number of bytes; `version` is in every answer of serving_default."""
+    """Classifies a text by whether it has an even or odd number of bytes; serving_default also returns `version`."""
 
     def __init__(self, version):
         self.version = tf.Variable(float(version))
@@ -64,9 +64,23 @@ class Parity(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, name="steps")])
     def slow(self, steps):
-        for _ in tf.range(steps[0]):  # some 10 microseconds each
+        for _ in tf.range(steps[0]):  # about 10 microseconds each
             self.version.assign_add(0.0)
         return {"steps": steps}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="context"),
+            tf.TensorSpec([None, None], tf.string, name="endings"),
+        ]
+    )
+    def longest(self, context, endings):
+        lengths = tf.cast(tf.strings.length(endings), tf.float32)  # [N, E]
+        return {
+            "choice": tf.argmax(lengths, 1, tf.int32),
+            "probabilities": lengths / tf.reduce_sum(lengths, 1, keepdims=True),
+            "together": context[:, tf.newaxis] + endings,
+        }
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def raw(self, text):
@@ -77,7 +91,7 @@ def write_model(folder, version=1, labels=LABELS):
     """Writes FOLDER/VERSION, whole before it has its name."""
     model = Parity(version)
     signatures = {"serving_default": model.serve}
-    for name in ("pair", "tokens", "examples", "lengths", "count", "slow", "raw"):
+    for name in ("pair", "tokens", "examples", "lengths", "count", "slow", "raw", "longest"):
         signatures[name] = getattr(model, name)
     temporary = pathlib.Path(folder) / f".{version}.tmp"
     tf.saved_model.save(model, str(temporary), signatures)

@@ -72,6 +72,17 @@ def refused(code, message):
     assert message in caught.value.details()
 
 
+def test_predict_with_several_texts_per_row(stub):
+    endings = [["b", "bcd"], ["é", "ü"]]
+    response = stub.Predict(predict_request("longest", context=["a", "x"], endings=endings), timeout=10)
+    answers = {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
+    assert answers["choice"].tolist() == [1, 0]
+    assert answers["together"].tolist() == [[b"ab", b"abcd"], ["xé".encode(), "xü".encode()]]
+    repeated = tf.make_tensor_proto([["a"]], shape=[2, 100])  # one string that claims to be 200
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "Received: 200 texts of endings. A request has 1 to 128 texts"):
+        stub.Predict(predict_request("longest", context=["a", "x"], endings=repeated), timeout=10)
+
+
 def test_predict(stub):
     response = stub.Predict(predict_request(text=["abc", ""]), timeout=10)
     answers = {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
@@ -118,7 +129,7 @@ def test_metadata(stub):
     assert response.metadata["signature_def"].Unpack(signatures)
     assert sorted(signatures.signature_def["pair"].inputs) == ["text", "text_pair"]
     request.metadata_field[:] = ["other"]
-    with refused(grpc.StatusCode.INVALID_ARGUMENT, "signature_def alone"):
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "Ask for signature_def only."):
         stub.GetModelMetadata(request, timeout=10)
 
 
@@ -160,15 +171,15 @@ def shaped(dtype, *shape, **values):
         # A few bytes that claim terabytes.
         ("INVALID_ARGUMENT", "received the shape", predict_request(text=shaped(tf.string, 2**40, string_val=[b"a"]))),
         ("INVALID_ARGUMENT", "received the shape", predict_request(text=shaped(tf.string, -1, string_val=[b"a"]))),
-        ("INVALID_ARGUMENT", "does not hold", predict_request(text=shaped(tf.string, 1, string_val=[b"a", b"b"]))),
+        ("INVALID_ARGUMENT", "fit its shape", predict_request(text=shaped(tf.string, 1, string_val=[b"a", b"b"]))),
         (
             "INVALID_ARGUMENT",
-            "A request has at most 1048576.",
+            "A request has at most 1048576 bytes.",
             predict_request(text=shaped(tf.string, 100, string_val=[b"a" * 60000])),
         ),
         (
             "INVALID_ARGUMENT",
-            "does not hold",
+            "fit its shape",
             predict_request("tokens", ids=shaped(tf.int32, 1, 2, tensor_content=b"123"), mask=np.ones([1, 2], "int32")),
         ),
     ],
@@ -181,10 +192,10 @@ def test_wrong_predictions(stub, code, message, request_):
 def test_a_version_that_is_not_there(stub):
     request = predict_request(text=["a"])
     request.model_spec.version.value = 9
-    with refused(grpc.StatusCode.NOT_FOUND, "no version 9 that answers"):
+    with refused(grpc.StatusCode.NOT_FOUND, "no version 9 in service"):
         stub.Predict(request, timeout=10)
     request.model_spec.version_label = "stable"
-    with refused(grpc.StatusCode.NOT_FOUND, "no label stable that answers"):
+    with refused(grpc.StatusCode.NOT_FOUND, "no label stable in service"):
         stub.Predict(request, timeout=10)
 
 

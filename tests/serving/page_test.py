@@ -25,20 +25,24 @@ ANSWERS = {
     "stars": {"score": [4.25]},
     "other": {"<b>odd</b>": [["<script>x</script>", "y"]], "size": [[1, 2]]},
     "reader": {"answer": ["né 🙂 Ada"], "start": [3], "end": [11], "score": [0.9]},
+    "endings": {"choice": [1], "probability": [0.7], "probabilities": [[0.2, 0.7, 0.1]]},
 }
-# What a batch answers to its shorter text: the last place is padding.
+INPUTS = {"reader": {"question": 1, "context": 1}, "endings": {"endings": 2, "context": 1}}  # ranks; others: "text"
+# Attention for the shorter text of a batch: the last token is padding.
 PIECES = ["[CLS]", "good", "##ly", "[SEP]", ""]
 LOOKS = [[0.1, 0.1, 0.2, 0.6, 0.0], [0.5, 0.1, 0.4, 0.0, 0.0], [0.1, 0.3, 0.2, 0.4, 0.0], [1.0, *[0.0] * 4], [0.0] * 5]
 EVENLY = [[0.25, 0.25, 0.25, 0.25, 0.0]] * 4 + [[0.0] * 5]
 
 
 class Fixed(tf.Module):
-    """Gives one answer whatever is asked."""
+    """Gives one answer to every request."""
 
-    def __init__(self, answer, names):
+    def __init__(self, answer, inputs=None):
         self.serve = tf.function(
             lambda *texts: {name: tf.constant(value) for name, value in answer.items()},
-            input_signature=[tf.TensorSpec([None], tf.string, name=name) for name in names],
+            input_signature=[
+                tf.TensorSpec([None] * rank, tf.string, name=name) for name, rank in (inputs or {"text": 1}).items()
+            ],
         )
 
 
@@ -47,10 +51,10 @@ def page_client(base_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     models = [ModelConfig("parity", base_path)]
     for name, answer in ANSWERS.items():
-        module = Fixed(answer, ("question", "context") if name == "reader" else ("text",))
+        module = Fixed(answer, INPUTS.get(name))
         signatures = {"serving_default": module.serve}
         if name == "topics":
-            module.looks = Fixed({"pieces": [PIECES], "attention": [[EVENLY, LOOKS]]}, ("text",))
+            module.looks = Fixed({"pieces": [PIECES], "attention": [[EVENLY, LOOKS]]})
             signatures["attention"] = module.looks.serve
         tf.saved_model.save(module, str(folder / name / "1"), signatures)
         models.append(ModelConfig(name, folder / name))
@@ -158,10 +162,29 @@ def test_attention_follows_the_chosen_word(page):
         ["goodly", "50.0 %", "true", "0.500"],
         ["[SEP]", "20.0 %", "false", "0.200"],
     ]
-    assert "goodly looks at goodly 50.0 %, [CLS] 30.0 %, [SEP] 20.0 %" in page.inner_text("#answer")
+    assert "goodly attends to goodly 50.0 %, [CLS] 30.0 %, [SEP] 20.0 %" in page.inner_text("#answer")
     assert page.eval_on_selector_all("#answer option", "options => options.map(o => o.label)") == ["layer 1", "layer 2"]
     page.select_option("#answer select", "0")
-    assert "goodly looks at goodly 50.0 %, [CLS] 25.0 %, [SEP] 25.0 %" in page.inner_text("#answer")
+    assert "goodly attends to goodly 50.0 %, [CLS] 25.0 %, [SEP] 25.0 %" in page.inner_text("#answer")
+    assert page.problems == []
+
+
+def test_the_chosen_of_several_texts(page):
+    choose(page, "endings")
+    assert page.eval_on_selector_all("textarea", "areas => areas.map(a => a.name)") == ["context", "endings"]
+    assert page.inner_text("label:has(textarea[name=endings])") == "endings, one per line"
+    with page.expect_request("**/endings/versions/1:predict") as asked:
+        answer(page, context="She sat", endings="down.\n\n on a chair. \nup.")
+    assert asked.value.post_data_json["inputs"] == {
+        "context": ["She sat"],
+        "endings": [["down.", "on a chair.", "up."]],
+    }
+    assert page.inner_text(".head") == "on a chair."
+    assert page.eval_on_selector_all(".bar", "bars => bars.map(b => b.innerText.split('\\n'))") == [
+        ["on a chair.", "70.0 %"],
+        ["down.", "20.0 %"],
+        ["up.", "10.0 %"],
+    ]
     assert page.problems == []
 
 

@@ -27,11 +27,42 @@ def test_columns(client):
     assert answer == (200, {"outputs": [11]})
 
 
+def test_an_input_with_several_texts_per_row(client):
+    columns = {"context": ["a", "x"], "endings": [["b", "bcd"], ["é", "ü"]]}
+    chosen = {
+        "choice": [1, 0],
+        "probabilities": [[0.25, 0.75], [0.5, 0.5]],
+        "together": [["ab", "abcd"], ["xé", "xü"]],
+    }
+    assert client.predict(signature_name="longest", inputs=columns) == (200, {"outputs": chosen})
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    expected = [dict(zip(chosen, row, strict=True)) for row in zip(*chosen.values(), strict=True)]
+    assert client.predict(signature_name="longest", instances=rows) == (200, {"predictions": expected})
+
+
+@pytest.mark.parametrize(
+    ("endings", "message"),
+    [
+        ([["a", "b"], ["c"]], "endings: rows of unequal length."),
+        ([["a"], "b"], "endings: rows of unequal length."),
+        (["a", "b"], "endings: received the shape [2], expected (None, None)."),
+        ([[], []], "Received: 0 texts of endings. A request has 1 to 128 texts in all rows."),
+        ([["a"] * 65] * 2, "Received: 130 texts of endings. A request has 1 to 128 texts in all rows."),
+        ([["a", "b"], ["c", "d" * 65537]], "Received: 65537 bytes in row 1 of endings."),
+        ([["a"]], "Inputs of unequal numbers of rows: {'context': 2, 'endings': 1}."),
+    ],
+)
+def test_wrong_lists_of_texts(client, endings, message):
+    status, answer = client.predict(signature_name="longest", inputs={"context": ["", ""], "endings": endings})
+    assert status == 400
+    assert message in answer["error"]
+
+
 def test_an_output_without_rows_goes_in_columns_only(client):
     assert client.predict(signature_name="count", inputs=["a", "b", "c"]) == (200, {"outputs": 3})
     status, answer = client.predict(signature_name="count", instances=["a"])
     assert status == 400
-    assert 'ask with "inputs"' in answer["error"]
+    assert 'send "inputs"' in answer["error"]
 
 
 def test_base64_in_and_out(client):
@@ -71,18 +102,18 @@ def test_status_and_metadata(client):
 def test_a_version_can_be_named(client):
     assert client.post("/v1/models/parity/versions/1:predict", {"instances": ["abc"]})[1] == {"predictions": [ODD]}
     status, answer = client.post("/v1/models/parity/versions/2:predict", {"instances": ["abc"]})
-    assert (status, answer["error"]) == (404, "Servable not found: parity has no version 2 that answers. Versions: 1.")
+    assert (status, answer["error"]) == (404, "Servable not found: parity has no version 2 in service. Versions: 1.")
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "The body is no JSON"),
-        (b"{", "The body is no JSON"),
-        (b"\xff\xff\xff", "The body is no JSON"),
-        (b"[1]", "no JSON object but a list"),
+        (b"", "The body is not JSON"),
+        (b"{", "The body is not JSON"),
+        (b"\xff\xff\xff", "The body is not JSON"),
+        (b"[1]", "The body is a JSON list, not an object."),
         (b"[" * 100_000, "nested too deeply"),
-        (b'{"instances": [' + b"9" * 5000 + b"]}", "The body is no JSON"),
+        (b'{"instances": [' + b"9" * 5000 + b"]}", "The body is not JSON"),
         ({}, 'Give either "instances" (rows) or "inputs" (columns).'),
         ({"instances": ["a"], "inputs": ["a"]}, 'Give either "instances" (rows) or "inputs" (columns).'),
         ({"instances": []}, "at least one row"),
@@ -90,18 +121,18 @@ def test_a_version_can_be_named(client):
         ({"inputs": []}, "A request has 1 to 128 rows"),
         ({"inputs": "abc"}, "text: received the shape [], expected (None,)"),
         ({"instances": [["a"]]}, "text: received the shape [1, 1], expected (None,)"),
-        ({"instances": [1]}, "Received: 1 where a string belongs."),
-        ({"instances": [None]}, "Received: None where a string belongs."),
-        ({"instances": ["a", ["b"]]}, "Received: ['b'] where a string belongs."),
-        ({"instances": [{"b64": "@@"}]}, "no base64"),
-        ({"instances": [{"b64": 3}]}, "Received: {'b64': 3} where a string belongs."),
+        ({"instances": [1]}, "Received: 1. Expected a string."),
+        ({"instances": [None]}, "Received: None. Expected a string."),
+        ({"instances": ["a", ["b"]]}, "Received: ['b']. Expected a string."),
+        ({"instances": [{"b64": "@@"}]}, "not base64"),
+        ({"instances": [{"b64": 3}]}, "Received: {'b64': 3}. Expected a string."),
         (b'{"instances": ["\\ud800"]}', "half of a surrogate pair"),
         ({"instances": [{"txt": "a"}]}, "Received inputs: txt. The signature serving_default takes text."),
-        ({"instances": [{"text": "a"}, {}]}, "Row 1 has not the same names as row 0."),
-        ({"instances": [{"text": "a"}, "b"]}, "Row 1 has not the same names as row 0."),
+        ({"instances": [{"text": "a"}, {}]}, "Row 1 does not have the same names as row 0."),
+        ({"instances": [{"text": "a"}, "b"]}, "Row 1 does not have the same names as row 0."),
         ({"signature_name": "other", "instances": ["a"]}, "Received: signature_name='other'. Signatures: count, "),
-        ({"signature_name": 3, "instances": ["a"]}, "signature_name is no string"),
-        ({"signature_name": "pair", "instances": ["a"]}, "takes several inputs, text, text_pair: name each"),
+        ({"signature_name": 3, "instances": ["a"]}, "signature_name is not a string"),
+        ({"signature_name": "pair", "instances": ["a"]}, "takes several inputs; name each: text, text_pair."),
         (
             {"signature_name": "pair", "inputs": {"text": ["a"], "text_pair": ["b", "c"]}},
             "Inputs of unequal numbers of rows: {'text': 1, 'text_pair': 2}.",
@@ -120,12 +151,12 @@ def test_wrong_predictions(client, body, message):
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        ([[1.5]], "ids: received 1.5 where a value of type int32 belongs."),
-        ([[True]], "ids: received True where a value of type int32 belongs."),
-        ([["1"]], "ids: received '1' where a value of type int32 belongs."),
+        ([[1.5]], "ids: received 1.5, expected a value of type int32."),
+        ([[True]], "ids: received True, expected a value of type int32."),
+        ([["1"]], "ids: received '1', expected a value of type int32."),
         ([[2**31]], "ids: a number does not fit int32"),
         ([[10**400]], "ids: a number does not fit int32"),
-        ([[float("nan")]], "ids: received nan where a value of type int32 belongs."),
+        ([[float("nan")]], "ids: received nan, expected a value of type int32."),
         ([[1], [1, 2]], "ids: rows of unequal length."),
         ([[[1]]], "ids: received the shape [1, 1, 1], expected (None, None)."),
         ([[1] * 65537], "A row has at most 65536 values."),
@@ -147,7 +178,7 @@ def test_wrong_numbers(client, ids, message):
         ("classify", {"signature_name": "examples"}, 'Expected {"examples"'),
         ("classify", {"signature_name": "examples", "examples": []}, "A request has 1 to 128 rows"),
         ("classify", {"signature_name": "examples", "examples": ["a"]}, "Every example is an object"),
-        ("classify", {"signature_name": "examples", "examples": [{"text": [1, "a"]}]}, "1 where a string belongs"),
+        ("classify", {"signature_name": "examples", "examples": [{"text": [1, "a"]}]}, "1. Expected a string."),
         ("classify", {"signature_name": "examples", "examples": [{"text": 2**63}]}, "The feature 'text' does not fit"),
         ("classify", {"signature_name": "examples", "examples": [{}]}, "text"),
         (
@@ -205,7 +236,7 @@ def test_an_unpacked_body_counts(client):
 
 
 def test_an_answer_that_no_client_could_read_is_413(client, monkeypatch):
-    monkeypatch.setattr(rest, "_MOST_VALUES", 12)
+    monkeypatch.setattr(rest, "_MAX_VALUES", 12)
     assert client.predict(instances=["abc"] * 3)[0] == 200  # a label, two probabilities and the version each
     status, answer = client.predict(instances=["abc"] * 4)
-    assert (status, answer["error"]) == (413, "The answer has 16 values, over 12; ask for fewer rows.")
+    assert (status, answer["error"]) == (413, "The answer has 16 values, over 12; send fewer rows.")
