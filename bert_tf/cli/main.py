@@ -74,9 +74,9 @@ def _run(argv: list[str]) -> None:
     except KeyboardInterrupt:
         _fail(1, "Interrupted. Finished parts are kept; no incomplete file is left.")
     except ConfigError as error:
-        _stop(2, error)
+        _stop(2, str(error))
     except (InputError, OSError) as error:
-        _stop(1, error)
+        _stop(1, str(error))
     except Exception as error:
         if not _is_outside_failure(error):
             raise
@@ -92,10 +92,10 @@ def _is_outside_failure(error: Exception) -> bool:
     return isinstance(error, errors.ResourceExhaustedError | errors.PermissionDeniedError | errors.DataLossError)
 
 
-def _stop(code: int, error: Exception) -> NoReturn:
+def _stop(code: int, message: str) -> NoReturn:
     if logging.get_verbosity() > logging.INFO:
         raise  # the error that is being handled, with its traceback
-    _fail(code, str(error))
+    _fail(code, message)
 
 
 def _fail(code: int, message: str) -> NoReturn:

@@ -104,13 +104,13 @@ class Progress:
             current = self._stage
             if current is None or current.name != stage:
                 begun = current.updated if current else self._entered
-                self._stage = Stage(stage, begun, (now, done), now)
-            self._stage.updated, self._stage.done, self._stage.total = now, done, total
+                current = self._stage = Stage(stage, begun, (now, done), now)
+            current.updated, current.done, current.total = now, done, total
             if note is not None:
-                self._stage.note = note
+                current.note = note
             if figures is not None:
-                self._stage.figures = figures
-            self._display.update(self._stage)
+                current.figures = figures
+            self._display.update(current)
 
     def __enter__(self) -> "Progress":
         self._entered = self.clock()
@@ -144,10 +144,9 @@ class _Bars:
     """Bars on a terminal, one per stage."""
 
     def __init__(self, console: Console, clock: Callable[[], float]):
-        bar = progress.BarColumn(bar_width=max(_BAR[0], min(_BAR[1], console.width - _REQUIRED - 1)))
-        self._shown = progress.Progress(
-            bar, _Figures(console, bar.bar_width, clock), console=console, transient=True, get_time=clock
-        )
+        width = max(_BAR[0], min(_BAR[1], console.width - _REQUIRED - 1))
+        columns = progress.BarColumn(bar_width=width), _Figures(console, width, clock)
+        self._shown = progress.Progress(*columns, console=console, transient=True, get_time=clock)
         self._bars: dict[str, progress.TaskID] = {}
 
     def start(self) -> None:
