@@ -6,7 +6,7 @@ from typing import Any
 __version__ = "0.2.0"  # setup.cfg reads it here
 
 _PUBLIC = {
-    "Tokenizer": "bert_tf.text.tokenizers.wordpiece",
+    "Tokenizer": "bert_tf.text.tokenizers.base",
     "BertEncoder": "bert_tf.modeling.families.bert",
     "BertPretrainer": "bert_tf.modeling.pretrainer",
     "load": "bert_tf.tasks",

@@ -18,8 +18,8 @@ import h5py
 import numpy as np
 from absl import app, flags
 
-from bert_tf.core.features import SPECIAL_TOKENS
 from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
+from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 
 KILLS = flags.DEFINE_integer("kills", 20, "how often")

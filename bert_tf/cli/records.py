@@ -4,7 +4,7 @@ from bert_tf.core.config import override
 from bert_tf.core.progress import stages
 from bert_tf.data.pretraining.inspect_records import show
 from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
 
 # Flags that set the field of RecordsConfig of their name; all its other fields are reached by key=value.
 SETTINGS = ("objective", "masking", "max_length", "max_predictions", "dupe_factor", "seed", "schema", "shards", "field")

@@ -1,7 +1,7 @@
 """Names of features and meanings of labels, the same in records, model inputs and serving signatures."""
 
 # Google's record keys (google-research/bert, create_pretraining_data.py and run_pretraining.py).
-INPUT_IDS = "input_ids"  # [B, S] pieces, [CLS] first, [SEP] after each segment
+INPUT_IDS = "input_ids"  # [B, S] token ids
 INPUT_MASK = "input_mask"  # [B, S] 1 = real token, 0 = padding
 SEGMENT_IDS = "segment_ids"  # [B, S] 0 = first segment and padding, 1 = second
 MASKED_LM_POSITIONS = "masked_lm_positions"  # [B, P] where a piece was hidden; 0 beyond the last
@@ -25,6 +25,3 @@ SEQUENCE_OUTPUT = "sequence_output"  # [B, S, D]
 POOLED_OUTPUT = "pooled_output"  # [B, D]
 MASKED_LM_LOGITS = "masked_lm_logits"  # [B, P, V]
 NEXT_SENTENCE_LOGITS = "next_sentence_logits"  # [B, 2]
-
-# Pieces with a meaning of their own, in the order in which a learned vocabulary begins.
-PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

@@ -3,7 +3,6 @@
 import os
 import pathlib
 import tempfile
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from bert_tf.export.model_card import write_card
 from bert_tf.export.signatures import SERVING_DEFAULT, signatures
 from bert_tf.export.warmup import write_warmup
 from bert_tf.tasks.base.task import Task
-from bert_tf.text.tokenizers import vocabulary
 
 _LARGEST_VERSION = 2**63 - 1  # that TF Serving reads
 
@@ -78,17 +76,13 @@ def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path) -> None:
     with tempfile.TemporaryDirectory() as assets:
         module = tf.Module()
         module.parameters = [variable.value for variable in model.variables]
-        module.vocabulary = _asset(assets, "vocab.txt", model.tokenizer.vocabulary)
+        vocabulary = pathlib.Path(assets) / model.tokenizer.FILE_NAME
+        model.tokenizer.save(vocabulary)
+        module.vocabulary = tf.saved_model.Asset(str(vocabulary))
         if labels := getattr(model, "labels", ()):
-            module.labels = _asset(assets, "labels.txt", labels)
+            (labels_file := pathlib.Path(assets) / "labels.txt").write_text("\n".join([*labels, ""]), encoding="utf-8")
+            module.labels = tf.saved_model.Asset(str(labels_file))
         tf.saved_model.save(module, str(folder), functions)
-
-
-def _asset(folder: str, name: str, lines: Sequence[str]) -> tf.saved_model.Asset:
-    """A text file that is copied into the SavedModel."""
-    path = pathlib.Path(folder) / name
-    vocabulary.write_vocabulary(path, lines)
-    return tf.saved_model.Asset(str(path))
 
 
 def _difference(serve: Any, model: Task, texts: Any) -> float:

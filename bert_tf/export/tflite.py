@@ -10,13 +10,13 @@ import numpy as np
 
 from bert_tf.core import features, files
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.export.accent_aliases import read_alike
 from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import at_length, on_device
 from bert_tf.export.tflite_conversion import QUANTIZE, convert
 from bert_tf.export.tflite_metadata import add_metadata
 from bert_tf.export.tflite_outputs import outputs_of
 from bert_tf.tasks.base.task import Task
+from bert_tf.text.tokenizers.accent_aliases import accent_aliases
 
 # Largest relative error of a file's outputs. Above it the file is broken, not just coarse.
 _MAX_ERROR = {"none": 1e-3, "float16": 1e-2, "int8": 0.3, "int8_full": 0.5}
@@ -55,7 +55,7 @@ def export_tflite(
     _check(model, path, lengths, quantize, calibration and accuracy_data)
     if not max_drop >= 0:
         raise ConfigError(f"Received: max_drop={max_drop}. Give a number of percentage points from 0.")
-    aliases = read_alike(model.tokenizer)
+    aliases = accent_aliases(model.tokenizer)
     content = convert(model, outputs_of(model).to_file, lengths, quantize, calibration, list(aliases.values()))
     vocabulary, labels = [*model.tokenizer.vocabulary, *aliases], getattr(model, "labels", ())
     content = add_metadata(content, path.stem, f"BERT for {model.TASK}", vocabulary, labels)
@@ -84,7 +84,7 @@ def _check(model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: st
             "int8_full learns its ranges from some hundred texts (--calibration FILE), and often loses accuracy, so it "
             "must be scored (--accuracy_data FILE)."
         )
-    least, most = len(model.TEXTS) + 2, model.config.max_positions  # a token beside [CLS] and each [SEP]
+    least, most = model.tokenizer.num_added(len(model.TEXTS)) + 1, model.config.max_positions
     if not lengths or not all(least <= length <= most for length in lengths):
         raise ConfigError(f"Received: lengths {list(lengths)}. Rows of this model have {least} to {most} tokens.")
     if path == (report := path.with_suffix(".json")):

@@ -7,8 +7,8 @@ from bert_tf.core.progress import stages
 from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
 from bert_tf.quickstart import documents as texts
 from bert_tf.quickstart.documentation import collect_documents
+from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.text.tokenizers.train_vocabulary import learn, write_vocabulary
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
 
 PARTS = ("train", "heldout")
 CHARACTERS_A_PIECE = 50

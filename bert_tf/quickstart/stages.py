@@ -13,16 +13,16 @@ from bert_tf.quickstart.corpus import read_documents
 from bert_tf.quickstart.documentation import LABELS
 from bert_tf.tasks.classification.task import TextClassifier
 from bert_tf.tasks.fill_mask.task import FillMask
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.training.callbacks.progress_bar import ProgressBar
 from bert_tf.training.optimizers.make_optimizer import make_optimizer
 from bert_tf.training.optimizers.schedules import make_schedule
 
 EPOCHS = 10  # points of the curve
 MASKED_SENTENCES = (
-    "Returns the number of [MASK] in the list.",
-    "If the file does not [MASK], an error is raised.",
-    "This function takes a [MASK] as its first argument.",
+    "Returns the number of {mask} in the list.",
+    "If the file does not {mask}, an error is raised.",
+    "This function takes a {mask} as its first argument.",
 )
 MIN_PARAGRAPHS = 100  # a label with fewer cannot be learned
 
@@ -71,22 +71,26 @@ def pretrain(run, config, seed):
 def fill_masks(run, corpus):
     """The best pieces for a masked word in each of three sentences."""
     model = FillMask.from_pretrained(run.folder / "pretrained")
-    sentences = masked_sentences(read_documents(run, "heldout")) if corpus else MASKED_SENTENCES
-    answers = model.predict_text(list(sentences))
+    mask = model.tokenizer.SPECIAL_TOKENS.mask
+    if corpus:
+        sentences = masked_sentences(read_documents(run, "heldout"), mask)
+    else:
+        sentences = [sentence.format(mask=mask) for sentence in MASKED_SENTENCES]
+    answers = model.predict_text(sentences)
     best = [list(zip(answer["pieces"][0], answer["scores"][0], strict=True)) for answer in answers]
     return [{"text": text, "best": pieces} for text, pieces in zip(sentences, best, strict=True)]
 
 
-def masked_sentences(documents):
+def masked_sentences(documents, mask):
     """Three held-out beginnings of paragraphs with the middle hidden: a word, or a character where words run on."""
     paragraphs = [paragraph for document in documents for paragraph in texts.whole_paragraphs(document)]
     sentences = []
     for paragraph in paragraphs[:: max(1, len(paragraphs) // 3)][:3]:
         words = paragraph.split()[:12]
         if len(words) == 12:
-            sentences.append(" ".join([*words[:6], features.MASK, *words[7:]]))
+            sentences.append(" ".join([*words[:6], mask, *words[7:]]))
         else:
-            sentences.append(paragraph[:12] + features.MASK + paragraph[13:24])
+            sentences.append(paragraph[:12] + mask + paragraph[13:24])
     return sentences
 
 

@@ -8,11 +8,9 @@ import tensorflow as tf
 from bert_tf.core.errors import ConfigError
 from bert_tf.core.features import (
     INPUT_IDS,
-    MASK,
     MASKED_LM_IDS,
     MASKED_LM_POSITIONS,
     MASKED_LM_WEIGHTS,
-    SPECIAL_TOKENS,
 )
 
 # Legend: B batch, S sequence, U units (of a row; at most S), P predictions.
@@ -54,16 +52,14 @@ class Masker:
     """
 
     def __init__(self, config, tokenizer):
-        """Takes a `MaskingConfig` and a tokenizer, or anything with its `vocabulary` and `*_id` properties."""
-        vocabulary = list(tokenizer.vocabulary)
-        if MASK not in vocabulary:
-            raise ConfigError(f"The vocabulary of {len(vocabulary)} pieces has no {MASK}, which masking needs.")
+        if tokenizer.mask_id is None:
+            lacking = tokenizer.SPECIAL_TOKENS.mask
+            raise ConfigError(f"The vocabulary of {tokenizer.vocab_size} tokens has no {lacking}, which masking needs.")
         self.config = config
-        self.mask_id = vocabulary.index(MASK)
-        self.never = np.array([tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id], np.int32)
-        self.continues = np.array([piece.startswith("##") for piece in vocabulary])
-        special = [piece in SPECIAL_TOKENS or piece.startswith("[unused") for piece in vocabulary]
-        self.ordinary = np.flatnonzero(~np.array(special)).astype(np.int32)
+        self.mask_id = tokenizer.mask_id
+        self.never = tokenizer.added_ids
+        self.starts_word = tokenizer.starts_word
+        self.ordinary = tokenizer.ordinary_ids
         if not len(self.ordinary):
             raise ConfigError("The vocabulary holds special tokens only.")
 
@@ -99,7 +95,7 @@ class Masker:
     def _unit_starts(self, input_ids, maskable, seed):
         """Where a unit begins, bool [B, S]."""
         follows = tf.pad(maskable[:, :-1], [[0, 0], [1, 0]])  # the piece before may be masked too
-        words = maskable & ~(tf.gather(self.continues, input_ids) & follows)
+        words = maskable & (tf.gather(self.starts_word, input_ids) | ~follows)
         if self.config.masking == "whole_word":
             return words
         return words & (self._ngram_starts(words, seed) | ~follows)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.text.tokenizers.vocabulary import fill_vocabulary
 
 TOKENS, POSITIONS = "encoder/embeddings/token/embeddings", "encoder/embeddings/position/embeddings"
 BIAS = "masked_lm/bias"  # of the output embedding, which is tied to the tokens'
@@ -50,15 +51,12 @@ def change_vocabulary(checkpoint, vocabulary):
 
 
 def resize_vocabulary(checkpoint, vocab_size):
-    """The checkpoint with `vocab_size` rows: cut at the end, or filled up with pieces "[unusedN]".
+    """The checkpoint with `vocab_size` rows: cut at the end, or filled up with reserved tokens.
 
     Sizes that are multiples of 64 suit matrix units.
     """
     vocabulary = _vocabulary(checkpoint)
-    known = set(vocabulary)
-    unused = (piece for piece in (f"[unused{i}]" for i in range(vocab_size + len(known))) if piece not in known)
-    grown = vocabulary + [next(unused) for _ in range(vocab_size - len(vocabulary))]
-    return change_vocabulary(checkpoint, grown[:vocab_size])
+    return change_vocabulary(checkpoint, fill_vocabulary(vocabulary, vocab_size)[:vocab_size])
 
 
 def _vocabulary(checkpoint):

@@ -5,8 +5,8 @@ import gzip
 import numpy as np
 import pytest
 
-from bert_tf.core.features import SPECIAL_TOKENS
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
+from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS
 
 WORDS = [f"w{n}" for n in range(400)]
 

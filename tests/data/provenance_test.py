@@ -12,7 +12,7 @@ from bert_tf.data.pretraining.instances import Block
 from bert_tf.data.pretraining.make_records import RecordsConfig
 from bert_tf.data.pretraining.record_writer import make_examples
 from bert_tf.text.corpus import find_files
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
 
 PAIRS = 50_000  # at least so many of each corpus are looked at
 CORPORA = {

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 
 from bert_tf.core.config import TextConfig
-from bert_tf.export.accent_aliases import read_alike
 from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import TextClassifier
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.accent_aliases import accent_aliases
+from bert_tf.text.tokenizers.base import Tokenizer
 from tests.export.conftest import ENCODER
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "caf", "e", "##e", "σ", "ß", "à"]
 
 
 def test_letters_that_stand_for_others():
-    alike = read_alike(Tokenizer(VOCABULARY))
+    alike = accent_aliases(Tokenizer(VOCABULARY))
     assert {alike[piece] for piece in ("é", "É", "ê", "ẽ")} == {VOCABULARY.index("e")}
     assert {alike[piece] for piece in ("##é", "##É")} == {VOCABULARY.index("##e")}
     assert (alike["Σ"], alike["ẞ"]) == (VOCABULARY.index("σ"), VOCABULARY.index("ß"))
     assert not alike.keys() & {*VOCABULARY, "##Σ", "ñ", "À"}  # À is read as a, which is unknown here
-    assert read_alike(Tokenizer(VOCABULARY, TextConfig(lower_case=False))) == {}
+    assert accent_aliases(Tokenizer(VOCABULARY, TextConfig(lower_case=False))) == {}
 
 
 @pytest.mark.parametrize("quantize", ["none", "int8"])

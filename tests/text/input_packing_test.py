@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.text.input_packing import pack
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh"]  # a = 5
 

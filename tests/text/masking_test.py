@@ -1,17 +1,16 @@
 """Masking: rates, what is never hidden, words kept whole, determinism, in eager code and in a graph."""
 
-import types
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.core import features
 from bert_tf.core.errors import ConfigError
 from bert_tf.text.masking import UNITS, Masker, MaskingConfig
+from bert_tf.text.tokenizers.base import Tokenizer
+from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS
 
-PIECES = [*features.SPECIAL_TOKENS, "[unused0]", *(f"w{n}" for n in range(900)), *(f"##c{n}" for n in range(300))]
-TOKENIZER = types.SimpleNamespace(vocabulary=PIECES, pad_id=0, cls_id=2, sep_id=3)
+PIECES = [*SPECIAL_TOKENS, "[unused0]", *(f"w{n}" for n in range(900)), *(f"##c{n}" for n in range(300))]
+TOKENIZER = Tokenizer(PIECES)
 FIRST_WORD, FIRST_CONTINUATION = 6, 906
 
 
@@ -131,8 +130,5 @@ def test_settings_are_checked(settings):
 
 
 def test_a_vocabulary_without_mask_is_refused():
-    tokenizer = types.SimpleNamespace(
-        vocabulary=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"], pad_id=0, cls_id=2, sep_id=3
-    )
     with pytest.raises(ConfigError, match=r"no \[MASK\]"):
-        Masker(MaskingConfig(), tokenizer)
+        Masker(MaskingConfig(), Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"]))

@@ -15,10 +15,10 @@ from absl import logging
 from bert_tf.core.config import TextConfig, from_dict
 from bert_tf.core.errors import InputError
 from bert_tf.core.features import INPUT_IDS, INPUT_MASK
-from bert_tf.data.pretraining.records_folder import REPORT, VOCABULARY
+from bert_tf.data.pretraining.records_folder import REPORT
 from bert_tf.data.pretraining.tf_examples import FEATURES, SCHEMAS, features_of, parse
 from bert_tf.text.corpus import find_files
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import VOCABULARY_FILES, Tokenizer
 
 _STRIDE = 16  # the place of every 16th record is kept; the others are reached by hopping over lengths
 _FRAME = 16  # bytes around a record: its length (8), and checksums of the length (4) and of the data (4)
@@ -46,7 +46,7 @@ class Records:
         report = self.folder and self.folder / REPORT
         self.report = json.loads(report.read_text(encoding="utf-8")) if report and report.exists() else {}
         names = [self.folder / name for name in self.report["shards"]] if self.report else path
-        self.files = [file for file in find_files(names) if file.name not in (REPORT, VOCABULARY)]
+        self.files = [file for file in find_files(names) if file.name not in (REPORT, *VOCABULARY_FILES)]
         self._unpacked = None
         self._maps, self._starts, self._places = [], [0], []
         for file in self.files:
@@ -110,7 +110,7 @@ class Records:
         """The tokenizer that the records were made with; `InputError` if another program wrote them."""
         if not self.report:
             raise InputError(f"{self.files[0]} has no {REPORT} beside it: say which vocabulary it was made with.")
-        return Tokenizer.from_file(self.folder / VOCABULARY, **vars(self.text_config))
+        return Tokenizer.from_folder(self.folder, self.text_config)
 
     @property
     def text_config(self):

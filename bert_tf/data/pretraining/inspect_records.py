@@ -8,7 +8,6 @@ from bert_tf.core.features import (
     INPUT_IDS,
     INPUT_MASK,
     IS_RANDOM,
-    MASK,
     MASKED_LM_IDS,
     MASKED_LM_POSITIONS,
     MASKED_LM_WEIGHTS,
@@ -33,25 +32,29 @@ def show(path, count=3, seed=None, tokenizer=None, console=None):
     """
     console = console or rich.console.Console(highlight=False)
     records = Records(path)
-    vocabulary = (tokenizer or records.tokenizer()).vocabulary
-    _show_summary(records, console)
+    tokenizer = tokenizer or records.tokenizer()
+    _show_summary(records, tokenizer.SPECIAL_TOKENS.mask, console)
     order = SingleRows(Plan(1, seed or 0, seed is not None), len(records), 0)
     for place in range(min(count, len(records))):
         number = int(order.batch(place)[0][0])
         features = {name: value[0].numpy() for name, value in records.parse(records.read([number])).items()}
-        if (largest := features[INPUT_IDS].max()) >= len(vocabulary):
-            raise ConfigError(f"Example {number} has the id {largest}; the vocabulary ends at {len(vocabulary) - 1}.")
-        console.print(*describe(features, vocabulary, number), sep="\n")
+        if (largest := features[INPUT_IDS].max()) >= tokenizer.vocab_size:
+            raise ConfigError(
+                f"Example {number} has the id {largest}; the vocabulary ends at {tokenizer.vocab_size - 1}. Name the "
+                "vocabulary of these records with --vocab."
+            )
+        console.print(*describe(features, tokenizer, number), sep="\n")
 
 
-def describe(features, vocabulary, number):
+def describe(features, tokenizer, number):
     """A heading and the text of one example, as `rich.text.Text`.
 
     Args:
         features: `{name: array}` of one example, without the batch axis.
-        vocabulary: pieces by id.
+        tokenizer: the `Tokenizer` that the ids are of.
         number: printed in the heading.
     """
+    vocabulary = tokenizer.vocabulary
     pieces = int(features[INPUT_MASK].sum())
     width = len(features[INPUT_MASK])
     heading = rich.text.Text(f"\nexample {number:,}: {pieces} of {width} pieces ({pieces / width:.0%} full)", "bold")
@@ -69,7 +72,10 @@ def describe(features, vocabulary, number):
         piece = vocabulary[features[INPUT_IDS][place]]
         if place in targets:
             target = vocabulary[targets[place]]
-            text.append(f"{piece}→", _HIDDEN if piece == MASK else _KEPT if piece == target else _RANDOM)
+            text.append(
+                f"{piece}→",
+                _HIDDEN if piece == tokenizer.SPECIAL_TOKENS.mask else _KEPT if piece == target else _RANDOM,
+            )
             text.append(target, _TARGET)
         else:
             text.append(piece, style)
@@ -77,7 +83,7 @@ def describe(features, vocabulary, number):
     return heading, text
 
 
-def _show_summary(records, console):
+def _show_summary(records, mask, console):
     shown = [f"{len(records):,} examples in {len(records.files)} file(s)"]
     rates = records.report.get("rates", {})
     shown += [f"{name.replace('_', ' ')} {share:.2%}" for name, share in rates.items()]
@@ -85,7 +91,7 @@ def _show_summary(records, console):
     console.print(
         rich.text.Text.assemble(
             ("piece", ""), " first segment  ", ("piece", _SECOND), " second segment  ",
-            (f"{MASK}→", _HIDDEN), ("target", _TARGET), " hidden  ", ("other→", _RANDOM), ("target", _TARGET),
+            (f"{mask}→", _HIDDEN), ("target", _TARGET), " hidden  ", ("other→", _RANDOM), ("target", _TARGET),
             " replaced at random  ", ("target→", _KEPT), ("target", _TARGET), " left as it is, to be predicted",
         )
     )  # fmt: skip

@@ -11,7 +11,6 @@ import re
 import shutil
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.core.features import CLS, MASK, PAD, SEP
 from bert_tf.data.pretraining.corpus_chunks import deal_pages, group_files, num_buckets, read_pages, save_page
 from bert_tf.data.pretraining.instances import OBJECTIVES
 from bert_tf.data.pretraining.process_pool import Workers
@@ -20,7 +19,7 @@ from bert_tf.data.pretraining.records_folder import RecordsFolder
 from bert_tf.data.pretraining.tf_examples import SCHEMAS
 from bert_tf.text.corpus import find_files, unpacked_bytes
 from bert_tf.text.masking import MaskingConfig
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
 
 _BYTES_A_PROCESS = 16 << 20  # a process for less text costs more to start than it saves
 _BYTES_A_SHARD = 32 << 20
@@ -130,11 +129,10 @@ def _refuse_addresses(paths):
 
 def _check_vocabulary(tokenizer, config):
     """Raises `InputError` if the vocabulary lacks a special token that the records need."""
-    ids = {PAD: tokenizer.pad_id, CLS: tokenizer.cls_id, SEP: tokenizer.sep_id}
-    if config.static_masking:
-        ids[MASK] = tokenizer.mask_id
-    if missing := [piece for piece, found in ids.items() if found is None]:
-        raise InputError(f"The vocabulary of {tokenizer.vocab_size} pieces has no {' and no '.join(missing)}.")
+    tokens = tokenizer.SPECIAL_TOKENS
+    needed = [tokens.pad, tokens.cls, tokens.sep] + [tokens.mask] * config.static_masking
+    if missing := [token for token in needed if tokenizer.id_of(token) is None]:
+        raise InputError(f"The vocabulary of {tokenizer.vocab_size} tokens has no {' and no '.join(missing)}.")
 
 
 def check_text(counts, files, config):

@@ -51,7 +51,7 @@ def _start(vocabulary, config):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
-    from bert_tf.text.tokenizers.wordpiece import Tokenizer
+    from bert_tf.text.tokenizers.base import Tokenizer
 
     tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(1)

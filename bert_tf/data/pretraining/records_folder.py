@@ -9,7 +9,6 @@ from bert_tf.core.errors import InputError
 from bert_tf.core.files import write_text
 
 REPORT = "records.json"
-VOCABULARY = "vocab.txt"
 _WORK = ".work"
 _PLAN = "plan.json"
 
@@ -88,7 +87,7 @@ class RecordsFolder:
                 counts[name] = counts.get(name, 0) + number
         shards = {file.name: file.stat().st_size for file in sorted(self.path.glob("records-*.tfrecord*"))}
         report = {"counts": counts, "rates": _rates(counts, self.plan["settings"]), "shards": shards} | self.plan
-        self.tokenizer.save(self.path / VOCABULARY)
+        self.tokenizer.save(self.path / self.tokenizer.FILE_NAME)
         write_text(self.path / REPORT, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         shutil.rmtree(self.work)
         return report

@@ -3,10 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.core import features
 from bert_tf.tasks.base import windows
 from bert_tf.tasks.base.task import Task
-from bert_tf.text.input_packing import head, pack_pieces
+from bert_tf.text.input_packing import head
 
 # N texts, W windows, S positions of a row
 
@@ -36,7 +35,7 @@ class LongTextTask(Task):
         present = tf.cast(tf.strings.length(texts[1]) > 0, tf.int64)  # "" is no second text
         lengths = first.row_lengths()
         last = tf.concat([head(first, lengths * (1 - present)), others[0]], 1)
-        first = head(first, tf.minimum(lengths * present, (self.max_length - 3) // 2))
+        first = head(first, tf.minimum(lengths * present, (self.max_length - self.tokenizer.num_added(2)) // 2))
         return self.to_rows([first], last, present=present)[0]
 
     def to_rows(self, segments, last, length=None, present=None):
@@ -49,12 +48,12 @@ class LongTextTask(Task):
             present: 1 where the first text is there, 0 where it is not and `last` alone makes the row, int64 [N].
         """
         present = tf.ones_like(last.row_lengths()) if present is None else present
-        before = sum(segment.row_lengths() + present for segment in segments) + 1  # [SEP], and [CLS]
+        added = self.tokenizer.num_added(1 + len(segments) * present)  # special tokens, one of them after the window
+        before = sum(segment.row_lengths() for segment in segments) + added - 1
         cut = windows.cut(last, self.max_length - 1 - before, self.stride, before)
         rows = [*(tf.gather(segment, cut.texts) for segment in segments), cut.take(last)]
-        ends = [tf.gather(present, cut.texts)] * len(segments) + [tf.ones_like(cut.texts)]
-        inputs = pack_pieces(self.tokenizer, rows, length, ends)
-        inputs[features.SEGMENT_IDS] *= tf.cast(ends[0], tf.int32)[:, tf.newaxis]
+        present = [tf.gather(present, cut.texts)] * len(segments) + [tf.ones_like(cut.texts)]
+        inputs = self.tokenizer.join(rows, length, present)
         return inputs | {windows.WINDOW_TEXTS: tf.cast(cut.texts, tf.int32)}, cut
 
     def predict_inputs(self, inputs):

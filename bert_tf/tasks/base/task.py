@@ -16,7 +16,7 @@ from bert_tf.modeling.pretrained import Pretrained
 from bert_tf.tasks.base.batching import as_rows, is_text, make_batches, measure, take
 from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.text.input_packing import pack
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.weights import read_model
 
 ENCODERS = {"bert": BertEncoder, "bilstm": BiLSTMEncoder}
@@ -59,8 +59,10 @@ class Task(Pretrained, keras.Model):
             raise InputError(
                 f"Received: max_length={max_length}. This encoder has {self.config.max_positions} positions."
             )
-        if self.max_length <= len(self.TEXTS) + 1:
-            raise ConfigError(f"Received: max_length={max_length}. [CLS] and [SEP] alone would fill the rows.")
+        if self.max_length <= (added := tokenizer.num_added(len(self.TEXTS))):
+            raise ConfigError(
+                f"Received: max_length={max_length}. The {added} special tokens alone would fill the rows."
+            )
         self._predict_graph = tf.function(self.predict_inputs)
 
     @classmethod

@@ -35,7 +35,7 @@ class FillMask(PretrainedHeadTask):
         if not 0 < top_k <= self.config.vocab_size:
             raise ConfigError(f"Received: top_k={top_k}. It must be in 1 to {self.config.vocab_size}, the vocabulary.")
         if tokenizer.mask_id is None:
-            raise InputError(f"The vocabulary has no piece {features.MASK}: there is nothing to fill.")
+            raise InputError(f"The vocabulary has no {tokenizer.SPECIAL_TOKENS.mask}: there is nothing to fill.")
         self.top_k = top_k
         self.masked_lm_activation, self.masked_lm_epsilon = masked_lm_activation, masked_lm_epsilon
         self.leave_pooler()
@@ -93,7 +93,9 @@ class FillMask(PretrainedHeadTask):
         for row, answer in enumerate(answers):
             if not answer["pieces"]:
                 where = f"its first {self.max_length} pieces"
-                raise InputError(f"Row {row}: {texts[row][:80]!r} has no {features.MASK} to fill in {where}.")
+                raise InputError(
+                    f"Row {row}: {texts[row][:80]!r} has no {self.tokenizer.SPECIAL_TOKENS.mask} to fill in {where}."
+                )
         return answers
 
     def to_python(self, answer):

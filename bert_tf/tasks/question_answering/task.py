@@ -119,7 +119,7 @@ class QuestionAnswerer(WindowedTask):
     def _windows(self, texts, length=None):
         """(inputs, `Windows`, first characters of all contexts' pieces, ends of them)."""
         questions, contexts = texts
-        limit = min(self.max_question_length, (self.max_length - 3) // 2)
+        limit = min(self.max_question_length, (self.max_length - self.tokenizer.num_added(2)) // 2)
         ids, starts, ends = self.tokenizer.with_offsets(contexts)
         inputs, cut = self.to_rows([self.tokenizer(questions)[:, :limit]], ids, length)
         width = tf.shape(inputs[features.INPUT_IDS])[1]

@@ -58,7 +58,7 @@ class TextTagger(WindowedTask):
         self.SCORE = "f1" if self.scheme else "accuracy"
         self.leave_pooler()
         self._decoder = decoding.Decoder(self.labels, self.scheme)
-        self._is_first = tf.constant([not piece.startswith("##") for piece in tokenizer.vocabulary])
+        self._is_first = tf.constant(tokenizer.starts_word)
         self.dropout = keras.layers.Dropout(self.config.hidden_dropout, dtype=self.dtype_policy)
         self.classifier = self.make_head(len(self.labels), "classifier")
         self.build()
@@ -142,10 +142,9 @@ class TextTagger(WindowedTask):
         }
 
     def places_in_row(self, inputs):
-        """What `preprocess` adds, for rows of pieces alone: words begin where pieces without "##" stand."""
+        """What `preprocess` adds, for rows of tokens alone: words begin where the tokenizer says so."""
         ids = inputs[features.INPUT_IDS]
-        special = [self.tokenizer.cls_id, self.tokenizer.sep_id, self.tokenizer.pad_id]
-        inside = tf.reduce_all(ids[..., tf.newaxis] != special, -1) & (inputs[features.INPUT_MASK] > 0)
+        inside = tf.reduce_all(ids[..., tf.newaxis] != self.tokenizer.added_ids, -1) & (inputs[features.INPUT_MASK] > 0)
         first = inside & tf.gather(self._is_first, ids)
         places = tf.range(tf.shape(ids)[1]) + tf.zeros_like(ids)
         alone = tf.RaggedTensor.from_tensor(first | ~inside)

@@ -2,10 +2,10 @@
 
 import re
 
-from bert_tf.core import features
 from bert_tf.text.tokenizers.unicode_tables import CJK_IDEOGRAPHS
+from bert_tf.text.tokenizers.vocabulary import CLS, CONTINUATION, PAD, SEP
 
-_HIDDEN = {features.PAD, features.CLS, features.SEP}
+_HIDDEN = {PAD, CLS, SEP}
 _WIDE = "".join(f"{chr(first)}-{chr(last)}" for first, last in (*CJK_IDEOGRAPHS, (0x3000, 0x30FF), (0xFF00, 0xFFEF)))
 _TIDY = (
     (re.compile(r" ([.,;:!?%)\]}…’”])"), r"\1"),
@@ -22,7 +22,7 @@ def readable(pieces):
 
     What tokenization dropped (case, accents, the spacing around punctuation) cannot come back.
     """
-    text = " ".join(piece for piece in pieces if piece not in _HIDDEN).replace(" ##", "")
+    text = " ".join(piece for piece in pieces if piece not in _HIDDEN).replace(f" {CONTINUATION}", "")
     for pattern, replacement in _TIDY:
         text = pattern.sub(replacement, text)
     return text

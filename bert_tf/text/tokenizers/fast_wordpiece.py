@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from bert_tf.core import features
 from bert_tf.text.tokenizers import unicode_tables as ch
 from bert_tf.text.tokenizers.normalizer import Normalizer
 from bert_tf.text.tokenizers.normalizer_model import to_model
+from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS, UNK
 
 _IDEOGRAPHS = frozenset(code for first, last in ch.CJK_IDEOGRAPHS for code in range(first, last + 1))
 _PRIVATE = (*range(0xF0000, 0xFFFFE), *range(0x100000, 0x10FFFE))  # characters of nobody, in planes 15 and 16
@@ -46,10 +46,10 @@ class Rewriter:
 
     def pieces(self, vocabulary):
         """The pieces of a vocabulary as they are spelled in rewritten texts, then the mark of capital sigmas."""
-        special = {token: chr(ch.FIRST_SPECIAL + k) for k, token in enumerate(features.SPECIAL_TOKENS)}
+        special = {token: chr(ch.FIRST_SPECIAL + k) for k, token in enumerate(SPECIAL_TOKENS)}
         special = special if self._config.special_tokens else {}
         spelling = str.maketrans(self._spelling)
-        pieces = [name if name == features.UNK else special.get(name, name.translate(spelling)) for name in vocabulary]
+        pieces = [name if name == UNK else special.get(name, name.translate(spelling)) for name in vocabulary]
         # No word has white space in it, but the op that splits by itself would find such pieces. The mark also keeps
         # it from refusing a vocabulary in which nothing can be found.
         possible = [name.split() == [name] and _TAKEN.isdisjoint(name) for name in pieces]

@@ -6,8 +6,8 @@ import functools
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from bert_tf.core import features
 from bert_tf.text.tokenizers import unicode_tables as ch
+from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS
 
 _END = " "  # put behind every text, so that nothing in one text is next to the following text
 
@@ -64,7 +64,7 @@ class Normalizer(tf.Module):
             return texts
         taken = f"[{chr(ch.FIRST_SPECIAL)}-{chr(ch.SPECIAL_FILLER)}]"
         texts = tf.strings.regex_replace(texts, taken, chr(ch.SPECIAL_LITERAL))
-        for k, token in enumerate(features.SPECIAL_TOKENS):
+        for k, token in enumerate(SPECIAL_TOKENS):
             replacement = chr(ch.FIRST_SPECIAL + k) + chr(ch.SPECIAL_FILLER) * (len(token) - 1)
             texts = tf.strings.regex_replace(texts, token.replace("[", r"\[").replace("]", r"\]"), replacement)
         return texts
@@ -128,6 +128,6 @@ def _lower_sigma(codes, properties):
 
 
 def _restore_special(strings):
-    for k, token in enumerate(features.SPECIAL_TOKENS):
+    for k, token in enumerate(SPECIAL_TOKENS):
         strings = tf.where(strings == chr(ch.FIRST_SPECIAL + k), token, strings)
     return strings

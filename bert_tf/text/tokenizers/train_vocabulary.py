@@ -10,13 +10,12 @@ import numpy as np
 
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.core.features import SPECIAL_TOKENS
 from bert_tf.core.files import write_text
 from bert_tf.text.corpus import find_files, read_lines
 from bert_tf.text.line_sampling import sample_lines
-from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.text.tokenizers.base import Tokenizer
+from bert_tf.text.tokenizers.vocabulary import RESERVED, SPECIAL_TOKENS, read_vocabulary, write_vocabulary
 from bert_tf.text.tokenizers.word_counts import count_words
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from bert_tf.text.tokenizers.wordpiece_trainer import learn_pieces
 
 __all__ = ["learn", "learn_from_files", "read_vocabulary", "write_vocabulary"]
@@ -40,7 +39,7 @@ def learn(lines, size, config=None, unused=0, sample_mb=200, progress=lambda sta
         Raises `ConfigError` for sizes that leave no room, `InputError` where the text gives fewer pieces than asked.
     """
     config = config or TextConfig()
-    fixed = [*SPECIAL_TOKENS, *(f"[unused{i}]" for i in range(unused))]
+    fixed = [*SPECIAL_TOKENS, *(f"{RESERVED}{i}]" for i in range(unused))]
     if size <= len(fixed) or sample_mb <= 0:
         raise ConfigError(
             f"Received: size={size}, unused={unused}, sample_mb={sample_mb}. The size must be over {len(fixed)}, the "
@@ -95,13 +94,12 @@ def learn_from_files(patterns, output, size, field=None, strict=False, overwrite
 
 def coverage(tokenizer, lines):
     """How a tokenizer does on lines: words, the share of them that is `[UNK]`, and pieces a word."""
-    continues = np.array([piece.startswith("##") for piece in tokenizer.vocabulary])
     words = pieces = unknown = 0
     for start in range(0, len(lines), 256):
         ids = tokenizer(lines[start : start + 256]).values.numpy()
         pieces += len(ids)
         unknown += int(np.sum(ids == tokenizer.unk_id))
-        words += len(ids) - int(np.sum(continues[ids]))
+        words += int(np.sum(tokenizer.starts_word[ids]))
     size = sum(map(len, lines))
     rates = {"unknown_rate": unknown / max(words, 1), "pieces_per_word": pieces / max(words, 1)}
     return {"lines": len(lines), "bytes": size, "words": words} | rates

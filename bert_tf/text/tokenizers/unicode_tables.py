@@ -20,8 +20,8 @@ JOINS = 8  # is removed, and its place belongs to the character before it: accen
 CASED = 16  # a letter with case, in the sense of the rule for the final sigma (Unicode 14.0, table 3-17)
 CASE_IGNORABLE = 32  # is looked through by that rule
 
-# Noncharacters that stand for special tokens in a text: token number k of features.SPECIAL_TOKENS is FIRST_SPECIAL + k,
-# then fillers up to the length of the token, so that offsets stay as they are.
+# Noncharacters that replace special tokens in a text: FIRST_SPECIAL + k for token k of vocabulary.SPECIAL_TOKENS, then
+# fillers up to the length of the token, so that offsets stay as they are.
 FIRST_SPECIAL, SPECIAL_FILLER, SPECIAL_LITERAL = 0xFDD0, 0xFDDF, 0xFDEF
 
 CAPITAL_SIGMA, SMALL_SIGMA, FINAL_SIGMA = 0x3A3, 0x3C3, 0x3C2

@@ -1,10 +1,15 @@
-"""Vocabulary files: one piece a line, the line number is the id."""
+"""WordPiece vocabularies: their special tokens, and their files of one token a line, whose line numbers are the ids."""
 
+import itertools
 import pathlib
 
 from bert_tf.core.errors import InputError
-from bert_tf.core.features import UNK
 from bert_tf.core.files import write_text
+
+# Tokens with a meaning of their own, in the order in which a learned vocabulary begins.
+PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+CONTINUATION = "##"  # before a token that continues a word
+RESERVED = "[unused"  # before the number of a token that has no text
 
 
 def read_vocabulary(path):
@@ -49,3 +54,11 @@ def check_vocabulary(pieces, source="vocabulary"):
 def write_vocabulary(path, pieces):
     """Writes `pieces` one a line to `path`, whole or not at all."""
     write_text(path, "".join(piece + "\n" for piece in pieces))
+
+
+def fill_vocabulary(tokens: list[str], size: int) -> list[str]:
+    """`tokens` and as many reserved ones, "[unused0]" and so on, as make it `size`; longer lists stay as they are."""
+    known = set(tokens)
+    candidates = (f"{RESERVED}{i}]" for i in range(size + len(known)))
+    reserved = (token for token in candidates if token not in known)
+    return tokens + list(itertools.islice(reserved, max(0, size - len(tokens))))

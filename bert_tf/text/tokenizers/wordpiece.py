@@ -1,60 +1,72 @@
-"""The tokenizer: text to ids exactly as google-research/bert computes them, as TensorFlow ops."""
+"""WordPiece: token ids of texts exactly as google-research/bert computes them, as TensorFlow ops."""
 
 import concurrent.futures
 import functools
+import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from bert_tf.core import features
 from bert_tf.core.config import TextConfig
 from bert_tf.text.tokenizers import vocabulary as vocabulary_file
+from bert_tf.text.tokenizers.base import SpecialIds, Tokenizer
 from bert_tf.text.tokenizers.detokenize import readable
 from bert_tf.text.tokenizers.fast_wordpiece import Rewriter
 from bert_tf.text.tokenizers.normalizer import Normalizer
+from bert_tf.text.tokenizers.vocabulary import CONTINUATION, RESERVED, SPECIAL_TOKENS, UNK
 
 _MOST_BYTES = 4  # of a character
 _STRETCH = 4096  # texts that one thread takes at a time
 
 
-class Tokenizer(tf.Module):
-    """Turns texts into the ids of word pieces; one object for eager code, `tf.data`, `tf.function` and SavedModels.
+class WordPieceTokenizer(Tokenizer):
+    """Turns texts into the ids of word pieces, the tokens of BERT.
 
     Gives the ids of google-research/bert, tokenization.py, `FullTokenizer`, as Python 3.11 (Unicode 14.0) runs it.
 
     Args:
-        vocabulary: the pieces; their places are the ids. `InputError` where it is not one (`read_vocabulary`).
+        vocabulary: the tokens; their places are the ids. `InputError` where it is not one (`read_vocabulary`).
         config: a `TextConfig`.
     """
 
-    def __init__(self, vocabulary, config=None):
-        super().__init__()
+    SPECIAL_TOKENS = SpecialIds(*SPECIAL_TOKENS)
+    FILE_NAME = "vocab.txt"
+
+    def __init__(self, vocabulary: Sequence[str], config: TextConfig | None = None):
         vocabulary = list(vocabulary)
         vocabulary_file.check_vocabulary(vocabulary)
-        self.config = config or TextConfig()
-        self._pieces = np.array(vocabulary)
+        super().__init__(vocabulary, config)
         self._normalizer = Normalizer(self.config)
         self._rewriter = Rewriter(self.config, vocabulary)
 
     @classmethod
-    def from_file(cls, path, **settings):
-        """Opens a vocabulary file (one piece a line); `settings` are the fields of `TextConfig`."""
+    def from_file(cls, path: str | pathlib.Path, **settings) -> "WordPieceTokenizer":
+        """Opens a vocabulary file (one token a line); `settings` are the fields of `TextConfig`."""
         return cls(vocabulary_file.read_vocabulary(path), TextConfig(**settings))
 
-    def save(self, path):
-        """Writes the vocabulary to `path`, one piece a line; the settings are for the caller to keep."""
+    def save(self, path: str | pathlib.Path) -> None:
+        """Writes the vocabulary file, one token a line; the caller keeps `config`."""
         vocabulary_file.write_vocabulary(path, self.vocabulary)
 
-    def __call__(self, texts):
-        """Ids of texts.
+    @functools.cached_property
+    def starts_word(self) -> np.ndarray:
+        return ~np.char.startswith(self._tokens, CONTINUATION)
 
-        Args:
-            texts: strings [N], or one string; UTF-8, where invalid bytes are dropped.
+    @functools.cached_property
+    def ordinary_ids(self) -> np.ndarray:
+        reserved = np.char.startswith(self._tokens, RESERVED) | np.isin(self._tokens, SPECIAL_TOKENS)
+        return np.flatnonzero(~reserved).astype(np.int32)
 
-        Returns:
-            int32 ragged tensor [N, (pieces)], for one string a tensor [pieces]; no `[CLS]` or `[SEP]` is added.
-        """
+    def max_bytes(self, num_tokens: int) -> int:
+        """As `Tokenizer`'s, for words with one space between them: every token may be a word of the largest length."""
+        return num_tokens * _MOST_BYTES * (self.config.max_word_chars + 1)
+
+    def readable(self, tokens: Sequence[str]) -> str:
+        return readable(tokens)
+
+    def __call__(self, texts) -> tf.RaggedTensor:
         texts = _as_strings(texts)
         if texts.shape.rank == 0:
             return self(texts[tf.newaxis]).values
@@ -64,17 +76,8 @@ class Tokenizer(tf.Module):
                     return tf.concat(list(threads.map(self, _stretches(texts))), 0)
             return self._tokenize(self._rewriter.protect(texts))
 
-    def with_offsets(self, texts):
-        """Ids of texts and where each piece stands.
-
-        Args:
-            texts: strings [N], or one string, as for `__call__`.
-
-        Returns:
-            (ids, starts, ends), int32 ragged tensors [N, (pieces)]. Starts and ends count characters (code points;
-            a run of invalid bytes counts as its replacement characters) of the text as given: `text[start:end]`.
-            An accent that is written apart and stripped belongs to the letter before it.
-        """
+    def with_offsets(self, texts) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """As `Tokenizer`'s; an accent that is written as a character of its own belongs to the letter before it."""
         texts = _as_strings(texts)
         if texts.shape.rank == 0:
             return tuple(x.values for x in self.with_offsets(texts[tf.newaxis]))
@@ -84,33 +87,6 @@ class Tokenizer(tf.Module):
             first, last = _piece_characters(words, first_bytes, end_bytes)
             ids = _joined(words.strings, ids)
             return ids, ids.with_values(tf.gather(starts, first)), ids.with_values(tf.gather(ends, last))
-
-    def decode(self, ids):
-        """Readable text of ids: one text of a list of ids, a list of texts of a list of lists or a (ragged) tensor."""
-        if isinstance(ids, tf.RaggedTensor | tf.Tensor):
-            ids = ids.to_list() if isinstance(ids, tf.RaggedTensor) else ids.numpy()
-        if len(ids) and np.ndim(ids[0]):
-            return [self.decode(row) for row in ids]
-        return readable(self._pieces[np.asarray(ids, int)])
-
-    @property
-    def vocabulary(self):
-        return self._pieces.tolist()
-
-    @property
-    def vocab_size(self):
-        return len(self._pieces)
-
-    def _id_of(self, piece):
-        found = np.flatnonzero(self._pieces == piece)
-        return int(found[0]) if len(found) else None
-
-    # None where the vocabulary has no such piece.
-    pad_id = property(lambda self: self._id_of(features.PAD))
-    unk_id = property(lambda self: self._id_of(features.UNK))
-    cls_id = property(lambda self: self._id_of(features.CLS))
-    sep_id = property(lambda self: self._id_of(features.SEP))
-    mask_id = property(lambda self: self._id_of(features.MASK))
 
     def _tokenize(self, texts):
         ids, starts, ends = _wordpiece(self._models[0]).tokenize_with_offsets(self._rewriter(texts))
@@ -150,7 +126,7 @@ def _wordpiece(model):
 
 
 def _wordpiece_model(vocabulary, max_bytes, no_pretokenization=False):
-    model = tf_text.build_fast_wordpiece_model(vocabulary, max_bytes, "##", features.UNK, no_pretokenization, False)
+    model = tf_text.build_fast_wordpiece_model(vocabulary, max_bytes, CONTINUATION, UNK, no_pretokenization, False)
     return np.frombuffer(model, np.uint8)
 
 

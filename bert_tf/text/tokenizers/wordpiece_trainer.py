@@ -3,6 +3,8 @@
 import collections
 import itertools
 
+from bert_tf.text.tokenizers.vocabulary import CONTINUATION
+
 CHARACTER_COVERAGE = 0.9999  # share of the text whose characters get pieces before any longer piece does
 MIN_FREQUENCY = 2  # of a pair of pieces that is joined
 
@@ -21,7 +23,8 @@ def learn_pieces(counts, size, fixed):
             frequency[c] += n
     inside = {c for word in counts for c in word[1:]}
     # The pieces that each character needs, the most frequent character first.
-    needed = {c: [c, "##" + c] if c in inside else [c] for c in sorted(frequency, key=lambda c: (-frequency[c], c))}
+    falling = sorted(frequency, key=lambda c: (-frequency[c], c))
+    needed = {c: [c, CONTINUATION + c] if c in inside else [c] for c in falling}
     common = _common_characters(needed, frequency, size - len(fixed))
     words = [(word, n) for word, n in sorted(counts.items()) if common.issuperset(word)]
     alphabet = sorted(common)

@@ -5,7 +5,7 @@ import dataclasses
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.tasks import TASKS
 from bert_tf.tasks.base.targets import labels_of
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.training.optimizers.layerwise import freeze
 from bert_tf.weights import read_model
 

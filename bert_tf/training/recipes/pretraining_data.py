@@ -10,7 +10,6 @@ from bert_tf.core.errors import ConfigError
 from bert_tf.core.features import INPUT_IDS, NEXT_SENTENCE_LABELS
 from bert_tf.data.pipeline.pretraining_dataset import make_dataset
 from bert_tf.data.pipeline.record_reader import Records
-from bert_tf.data.pretraining.records_folder import VOCABULARY
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary
 from bert_tf.training.callbacks.metrics_logger import short_name
 from bert_tf.training.distribution.phases import Phase, distribute, rows_a_replica
@@ -71,7 +70,7 @@ def vocabulary_of(sources, model):
     if model.vocabulary:
         found = Vocabulary(read_vocabulary(model.vocabulary), TextConfig(lower_case=model.lower_case))
     elif ours:
-        found = Vocabulary(read_vocabulary(ours[0].folder / VOCABULARY), ours[0].text_config)
+        found = Vocabulary(ours[0].tokenizer().vocabulary, ours[0].text_config)
     else:
         raise ConfigError(f"{records[0].files[0]} is another program's: set model.vocabulary, and model.lower_case.")
     for other in ours:

@@ -1,10 +1,7 @@
 """The tokenizer's files in a Hugging Face folder: vocab.txt, tokenizer.json, tokenizer_config.json."""
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-
-from bert_tf.core import features
 from bert_tf.core.config import TextConfig
-from bert_tf.core.errors import InputError
+from bert_tf.text.tokenizers.huggingface import TOKEN_NAMES, fast_tokenizer, fast_vocabulary
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
 from bert_tf.weights.encoder_fields import load_json, member, parse, save_json
 
@@ -33,7 +30,10 @@ def read(folder):
     text = parse(TextConfig, values, folder / CONFIG)
     if (folder / VOCABULARY).exists():
         return text, read_vocabulary(folder / VOCABULARY)
-    return text, _pieces(fast, model, folder / FAST) if fast else None
+    if not fast:
+        return text, None
+    ids, added = member(model, "vocab", {}, folder / FAST), member(fast, "added_tokens", [], folder / FAST)
+    return text, fast_vocabulary(model.get("type", "WordPiece"), ids, added, folder / FAST)
 
 
 def max_length(folder):
@@ -49,39 +49,8 @@ def write(folder, checkpoint):
         return
     text = checkpoint.text
     write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
-    _fast_tokenizer(checkpoint.vocabulary, text).save(str(folder / FAST))
+    fast_tokenizer(checkpoint.vocabulary, text).save(str(folder / FAST))
     settings = {theirs: getattr(text, ours) for ours, theirs in CONFIG_FIELDS.items()}
-    tokens = {f"{name.strip('[]').lower()}_token": name for name in features.SPECIAL_TOKENS}
     length = checkpoint.task.get("max_length", checkpoint.encoder.max_positions)
-    save_json(folder / CONFIG, {"tokenizer_class": "BertTokenizer", "model_max_length": length} | settings | tokens)
-
-
-def _pieces(fast, model, path):
-    if model.get("type", "WordPiece") != "WordPiece":
-        raise InputError(f"{path} holds a {model['type']} vocabulary. BERT's are of type WordPiece.")
-    added = (token for token in member(fast, "added_tokens", [], path) if isinstance(token, dict))
-    ids = member(model, "vocab", {}, path) | {str(token.get("content")): token.get("id") for token in added}
-    if set(ids.values()) != set(range(len(ids))):
-        raise InputError(f"{path}: the ids of its {len(ids)} pieces are not 0 to {len(ids) - 1}.")
-    return sorted(ids, key=ids.get)
-
-
-def _fast_tokenizer(vocabulary, text):
-    ids = {piece: i for i, piece in enumerate(vocabulary)}
-    tokenizer = Tokenizer(models.WordPiece(ids, unk_token=features.UNK, max_input_chars_per_word=text.max_word_chars))
-    tokenizer.normalizer = normalizers.BertNormalizer(
-        clean_text=True,
-        handle_chinese_chars=text.split_cjk,
-        strip_accents=text.strip_accents,
-        lowercase=text.lower_case,
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    tokenizer.add_special_tokens([token for token in features.SPECIAL_TOKENS if token in ids])
-    if features.CLS in ids and features.SEP in ids:
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single="[CLS] $A [SEP]",
-            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-            special_tokens=[(token, ids[token]) for token in (features.CLS, features.SEP)],
-        )
-    return tokenizer
+    settings |= {"tokenizer_class": "BertTokenizer", "model_max_length": length} | TOKEN_NAMES
+    save_json(folder / CONFIG, settings)

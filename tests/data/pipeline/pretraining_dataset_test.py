@@ -10,7 +10,7 @@ from bert_tf.data.pipeline.pretraining_dataset import make_dataset, make_dataset
 from bert_tf.data.pipeline.record_reader import Records
 from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
 from bert_tf.text.masking import MaskingConfig
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
 
 ARRANGEMENTS = {"single": {}, "buckets": {"buckets": (16, 32)}, "packed": {"pack_length": 160}}
 

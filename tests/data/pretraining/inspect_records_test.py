@@ -7,6 +7,7 @@ import rich.console
 
 from bert_tf.data.pretraining.inspect_records import describe, show
 from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
+from bert_tf.text.tokenizers.base import Tokenizer
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "##s", "cat", "ran"]
 
@@ -21,7 +22,7 @@ def test_an_example_by_hand():
         "masked_lm_weights": np.array([1.0, 1.0, 1.0, 0.0]),
         "next_sentence_labels": np.array([1]),
     }
-    heading, text = describe(features, VOCABULARY, 7)
+    heading, text = describe(features, Tokenizer(VOCABULARY), 7)
     assert heading.plain == "\nexample 7: 8 of 10 pieces (80% full), second segment: random or swapped, 3 predictions"
     assert text.plain == "[CLS] a [MASK]→dog ##s [SEP] cat→a ran→ran [SEP] "
     styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.core.features import SPECIAL_TOKENS
 from bert_tf.data.pipeline.record_reader import Records
 from bert_tf.data.pretraining import make_records as records_module
 from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
+from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS
 
 SMALL = RecordsConfig(max_length=64, max_predictions=10, dupe_factor=2, num_processes=1, shards=3)
 

@@ -12,7 +12,7 @@ from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.readers.examples import FileConfig, read_examples
 from bert_tf.tasks import QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
 from bert_tf.tasks.base.targets import fit_targets, labels_of
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
 from tests.tasks.samples import SIZES, VOCABULARY
 
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from bert_tf.core.config import TextConfig
 from bert_tf.text.tokenizers import unicode_tables as ch
+from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.text.tokenizers.fast_wordpiece import Rewriter
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.text.bert_oracle import basic_words, pieces_of_word
 
 reference_unicode = pytest.mark.skipif(

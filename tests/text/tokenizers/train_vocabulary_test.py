@@ -6,9 +6,9 @@ import pytest
 
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.core.features import SPECIAL_TOKENS
+from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.text.tokenizers.train_vocabulary import coverage, learn, learn_from_files, read_vocabulary
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS
 
 WORDS = ["the", "the", "dog", "dogs", "walks", "walking", "through", "Café", "streets", "and", "北京", "市民", "看见"]
 

@@ -1,7 +1,7 @@
 import pytest
 
 from bert_tf.core.errors import InputError
-from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.text.tokenizers.vocabulary import fill_vocabulary, read_vocabulary, write_vocabulary
 
 
 def written(tmp_path, content):
@@ -41,3 +41,9 @@ def test_what_is_no_vocabulary_is_refused(tmp_path, content, message):
 def test_missing_file_names_itself(tmp_path):
     with pytest.raises(InputError, match="No such vocabulary: .*nowhere.txt"):
         read_vocabulary(tmp_path / "nowhere.txt")
+
+
+def test_reserved_tokens_fill_a_vocabulary():
+    tokens = ["[UNK]", "[unused1]", "a"]
+    assert fill_vocabulary(tokens, 5) == [*tokens, "[unused0]", "[unused2]"]
+    assert fill_vocabulary(tokens, 2) == tokens

@@ -7,7 +7,7 @@ from bert_tf.text.tokenizers.wordpiece_trainer import learn_pieces
 FIXED = ["[UNK]", "[PAD]"]
 CODE = (
     "import random, string, hashlib\n"
-    "from bert_tf.text.wordpiece_trainer import learn_pieces\n"
+    "from bert_tf.text.tokenizers.wordpiece_trainer import learn_pieces\n"
     "draw = random.Random(0)\n"
     "words = {''.join(draw.choices(string.ascii_lowercase[:7], k=draw.randint(1, 8))): 2 for _ in range(2000)}\n"
     "print(hashlib.sha256(' '.join(learn_pieces(words, 300, ['[UNK]'])).encode()).hexdigest())\n"

@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.core.features import SPECIAL_TOKENS
 from bert_tf.modeling.pretrainer import BertPretrainer
+from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS
 from bert_tf.training.callbacks.metrics_logger import read_metrics
 from bert_tf.training.compile_model import compile_model
 from bert_tf.training.recipes.pretrain import pretrain

@@ -1,0 +1,222 @@
+"""The interface of all tokenizers: token ids of texts and back, and segments as the input rows of a model."""
+
+import abc
+import functools
+import pathlib
+import typing
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.core.config import TextConfig
+from bert_tf.core.features import INPUT_IDS, INPUT_MASK, SEGMENT_IDS
+from bert_tf.core.registry import resolve
+
+# Legend: V vocabulary, N texts, B rows, S row length.
+
+# The class by the vocabulary's file name in a folder of this package; by its suffix for files of any other name.
+_WORDPIECE = "bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer"
+VOCABULARY_FILES = {"vocab.txt": _WORDPIECE}
+
+
+class SpecialIds(typing.NamedTuple):
+    """Ids of the special tokens; None where the vocabulary lacks one."""
+
+    pad: int | None
+    unk: int | None
+    cls: int | None
+    sep: int | None
+    mask: int | None
+
+
+class Tokenizer(tf.Module, abc.ABC):
+    """Turns texts into token ids; one object for eager code, `tf.data`, `tf.function` and SavedModels.
+
+    `Tokenizer(vocabulary, config)` makes a `WordPieceTokenizer`; `Tokenizer.from_file` picks the class by the file.
+    A tokenizer does not change after it is made. A subclass implements the abstract methods and names its special
+    tokens; where its family lays out segments in another way it sets `SEPARATORS` or overrides `num_added` and `join`.
+
+    Args:
+        vocabulary: the tokens; their places are the ids.
+        config: a `TextConfig`.
+    """
+
+    SPECIAL_TOKENS: SpecialIds  # the special tokens as strings, in the fields of their ids
+    FILE_NAME: str  # of the vocabulary in folders of this package, a key of `VOCABULARY_FILES`
+    SEPARATORS = 1  # tokens between two segments
+
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(resolve(_WORDPIECE) if cls is Tokenizer else cls)
+
+    def __init__(self, vocabulary: Sequence[str], config: TextConfig | None = None):
+        super().__init__()
+        self.config = config or TextConfig()
+        self._tokens = np.array(vocabulary)
+
+    def __reduce__(self):
+        return _make, (type(self), tuple(self.vocabulary), self.config)
+
+    @classmethod
+    def from_file(cls, path: str | pathlib.Path, **settings) -> "Tokenizer":
+        """Opens a vocabulary file; `settings` are the fields of `TextConfig`. Raises `InputError` for a bad file."""
+        kinds = {pathlib.Path(name).suffix: kind for name, kind in VOCABULARY_FILES.items()}
+        return resolve(kinds.get(pathlib.Path(path).suffix, _WORDPIECE)).from_file(path, **settings)
+
+    @classmethod
+    def from_folder(cls, folder: str | pathlib.Path, config: TextConfig) -> "Tokenizer":
+        """Opens the vocabulary file of a folder, saved there as `FILE_NAME`. Raises `InputError` without one."""
+        found = [name for name in VOCABULARY_FILES if (pathlib.Path(folder) / name).exists()]
+        return cls.from_file(pathlib.Path(folder) / (found or list(VOCABULARY_FILES))[0], **vars(config))
+
+    @abc.abstractmethod
+    def save(self, path: str | pathlib.Path) -> None:
+        """Writes the vocabulary file that `from_file` reads; the caller keeps `config`."""
+
+    @abc.abstractmethod
+    def __call__(self, texts) -> tf.RaggedTensor:
+        """Token ids of texts.
+
+        Args:
+            texts: strings [N], or one string; UTF-8, where invalid bytes are dropped.
+
+        Returns:
+            int32 ragged tensor [N, (tokens)], for one string a tensor [tokens]; without special tokens of a layout.
+        """
+
+    @abc.abstractmethod
+    def with_offsets(self, texts) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """Token ids of texts and the characters that each token comes from.
+
+        Args:
+            texts: strings [N], or one string, as for `__call__`.
+
+        Returns:
+            (ids, starts, ends), ragged tensors [N, (tokens)], int32, int64, int64. Starts and ends count characters
+            (code points) of the text as given, `text[start:end]`; a run of invalid bytes counts as its replacement
+            characters.
+        """
+
+    @abc.abstractmethod
+    def readable(self, tokens: Sequence[str]) -> str:
+        """Text of one sequence of tokens, without the special tokens of a layout."""
+
+    @property
+    @abc.abstractmethod
+    def starts_word(self) -> np.ndarray:
+        """bool [V], whether a token begins a word. The first token of a text always does."""
+
+    @property
+    @abc.abstractmethod
+    def ordinary_ids(self) -> np.ndarray:
+        """int32, ids of the tokens that are made of text: neither special nor reserved for later use."""
+
+    @abc.abstractmethod
+    def max_bytes(self, num_tokens: int) -> int:
+        """Bytes of text beyond which `num_tokens` tokens do not reach, so that longer texts can be cut early."""
+
+    def decode(self, ids) -> str | list[str]:
+        """Readable text: one of a list of ids [tokens], a list of texts of nested lists or a (ragged) tensor [N, ...].
+
+        What tokenization drops (for example case, accents, spacing around punctuation) does not come back.
+        """
+        if isinstance(ids, tf.RaggedTensor | tf.Tensor):
+            ids = ids.to_list() if isinstance(ids, tf.RaggedTensor) else ids.numpy()
+        if len(ids) and np.ndim(ids[0]):
+            return [self.decode(row) for row in ids]
+        return self.readable(self._tokens[np.asarray(ids, int)])
+
+    @property
+    def vocabulary(self) -> list[str]:
+        return self._tokens.tolist()
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self._tokens)
+
+    def id_of(self, token: str) -> int | None:
+        """The id of a token, None where the vocabulary lacks it."""
+        return self._ids.get(token)
+
+    @property
+    def special(self) -> SpecialIds:
+        return SpecialIds(*map(self.id_of, self.SPECIAL_TOKENS))
+
+    @property
+    def special_ids(self) -> list[int]:
+        """Ids of all special tokens that the vocabulary has."""
+        return [i for i in self.special if i is not None]
+
+    @property
+    def added_ids(self) -> list[int]:
+        """Ids of the special tokens that `join` adds; no text has them."""
+        return [i for i in (self.cls_id, self.sep_id, self.pad_id) if i is not None]
+
+    # None where the vocabulary has no such token.
+    pad_id = property(lambda self: self.special.pad)
+    unk_id = property(lambda self: self.special.unk)
+    cls_id = property(lambda self: self.special.cls)
+    sep_id = property(lambda self: self.special.sep)
+    mask_id = property(lambda self: self.special.mask)
+
+    def num_added(self, num_segments):
+        """How many special tokens `join` adds to a row of `num_segments` segments (an int, or an int tensor).
+
+        All but one of them are before the last segment; the other one follows it.
+        """
+        return 2 + self.SEPARATORS * (num_segments - 1)
+
+    def join(
+        self,
+        segments: Sequence[tf.RaggedTensor],
+        length: int | tf.Tensor | None = None,
+        present: Sequence[tf.Tensor] | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Lays segments out as rows, for BERT `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`.
+
+        TensorFlow ops only. The first token of every row is that of `cls_id`.
+
+        Args:
+            segments: token ids of one or two segments, each int32 ragged [B, (tokens)], short enough for a row.
+            length: S; None: the longest row of the batch.
+            present: for each segment, 1 for rows that have it and 0 for rows laid out without it, int [B]. A segment
+                that a row does not have must be empty there. None: all rows have all segments.
+
+        Returns:
+            {"input_ids", "input_mask", "segment_ids"}, each int32 [B, S]. Segment ids are 0 for the first segment of a
+            row with the special tokens around it and for padding, 1 for the second and the token after it.
+        """
+        ones = tf.ones_like(segments[0].row_lengths())
+        present = [ones] * len(segments) if present is None else [tf.cast(flags, ones.dtype) for flags in present]
+        parts = [_repeat(self.cls_id, ones), segments[0]]
+        if len(segments) == 2:
+            both = present[0] * present[1]  # [B]
+            parts += [_repeat(self.sep_id, self.SEPARATORS * both), segments[1]]
+        rows = tf.concat([*parts, _repeat(self.sep_id, ones)], axis=1)  # [B, (tokens)]
+        segment_ids = tf.zeros_like(rows)
+        if len(segments) == 2:
+            second = both * (segments[1].row_lengths() + 1)  # [B] tokens with the number 1
+            counts = tf.stack([rows.row_lengths() - second, second], axis=1)  # [B, 2]
+            numbers = tf.repeat(tf.tile([0, 1], tf.shape(both)), tf.reshape(counts, [-1]))
+            segment_ids = rows.with_values(numbers)
+        shape = [None, length]
+        return {
+            INPUT_IDS: rows.to_tensor(self.pad_id, shape=shape),
+            INPUT_MASK: tf.ones_like(rows).to_tensor(shape=shape),
+            SEGMENT_IDS: segment_ids.to_tensor(shape=shape),
+        }
+
+    @functools.cached_property  # not kept as a tracked attribute, which TensorFlow would wrap
+    def _ids(self):
+        return {token: i for i, token in enumerate(self.vocabulary)}
+
+
+@functools.lru_cache(4)
+def _make(kind, vocabulary, config):
+    """A process that is sent a tokenizer with each item of work makes it once."""
+    return kind(vocabulary, config)
+
+
+def _repeat(token_id, counts):
+    """Rows of one token, as many in each as `counts` [B] says."""
+    return tf.RaggedTensor.from_row_lengths(tf.fill([tf.reduce_sum(counts)], token_id), counts)
