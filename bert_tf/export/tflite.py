@@ -62,13 +62,19 @@ def export_tflite(
     with files.atomic_file(path) as temporary, files.atomic_file(path.with_suffix(".json")) as report_file:
         temporary.write_bytes(content)
         litert = LiteRTModel(temporary)
-        report = {"file": path.name, "mib": len(content) / 2**20, "quantize": quantize, "lengths": litert.lengths}
-        report["error"] = {length: _error(model, litert, length, check_texts) for length in litert.lengths}
-        if not max(report["error"].values()) <= _MAX_ERROR[quantize]:  # also refuses NaN
+        errors = {length: _error(model, litert, length, check_texts) for length in litert.lengths}
+        if not max(errors.values()) <= _MAX_ERROR[quantize]:  # also refuses NaN
             raise InputError(
-                f"The file's outputs differ from Keras by {report['error']} of their size; at most "
+                f"The file's outputs differ from Keras by {errors} of their size; at most "
                 f"{_MAX_ERROR[quantize]} is allowed for {quantize}. It was not kept."
             )
+        report: dict[str, Any] = {
+            "file": path.name,
+            "mib": len(content) / 2**20,
+            "quantize": quantize,
+            "lengths": litert.lengths,
+            "error": errors,
+        }
         if accuracy_data:
             report["score"] = _score(model, on_device(model, litert), accuracy_data, max_drop)
         report["latency_ms"] = _latency(temporary, litert.lengths)

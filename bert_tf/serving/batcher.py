@@ -101,7 +101,8 @@ class Batcher:
 
     def _take(self, key: tuple) -> list[_Request]:
         """Removes the next batch from a queue; requests whose clients have disconnected are dropped."""
-        queue, batch, rows = self._queues[key], [], 0
+        queue, rows = self._queues[key], 0
+        batch: list[_Request] = []
         while queue and (not batch or rows + queue[0].rows <= self._config.max_batch_size):
             request = queue.popleft()
             if not request.answer.done():

@@ -37,15 +37,13 @@ def decode(method: str, body: Mapping[str, Any], signature: Signature) -> dict[s
 def encode(method: str, body: Mapping[str, Any], outputs: Mapping[str, np.ndarray]) -> bytes:
     """The answer as JSON; predictions have the format, rows or columns, of the request."""
     if method == "classify":
-        answer = {"results": examples.classifications(outputs, len(body["examples"]))}
-    elif method == "regress":
-        answer = {"results": examples.regressions(outputs, len(body["examples"]))}
-    elif _is_rows(body):
-        answer = {"predictions": _encode_rows(outputs)}
-    else:
-        columns = {name: to_json(value, name) for name, value in outputs.items()}
-        answer = {"outputs": columns if len(columns) > 1 else next(iter(columns.values()))}
-    return dump(answer)
+        return dump({"results": examples.classifications(outputs, len(body["examples"]))})
+    if method == "regress":
+        return dump({"results": examples.regressions(outputs, len(body["examples"]))})
+    if _is_rows(body):
+        return dump({"predictions": _encode_rows(outputs)})
+    columns = {name: to_json(value, name) for name, value in outputs.items()}
+    return dump({"outputs": columns if len(columns) > 1 else next(iter(columns.values()))})
 
 
 def dump(value: Any) -> bytes:

@@ -43,4 +43,5 @@ def metadata_as_json(version: Version, name: str) -> dict[str, Any]:
 
 
 def _signatures(version: Version) -> get_model_metadata_pb2.SignatureDefMap:
-    return get_model_metadata_pb2.SignatureDefMap(signature_def=version.servable.signature_defs)
+    with version.use() as servable:
+        return get_model_metadata_pb2.SignatureDefMap(signature_def=servable.signature_defs)

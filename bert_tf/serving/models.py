@@ -69,7 +69,8 @@ class Version:
 
     @contextlib.contextmanager
     def use(self) -> Iterator[Servable]:
-        """Keeps the version in memory while the block runs; yields its `Servable`."""
+        """Keeps an available version in memory while the block runs; yields its `Servable`."""
+        assert self.servable is not None, f"version {self.number} is not in memory"
         self._users += 1
         try:
             yield self.servable

@@ -2,11 +2,9 @@
 
 import asyncio
 
-import grpc
 import tensorflow as tf
 from absl import logging
-
-Code = grpc.StatusCode
+from grpc import StatusCode as Code
 
 # As in TF Serving, except for the time limit: 408 tells clients to send a smaller request.
 HTTP_STATUS = {

@@ -36,7 +36,7 @@ class Watcher:
         found, refused = await asyncio.to_thread(find_versions, model.config.base_path)
         for reason in refused.values():
             self._warn(model, reason)
-        wanted = []
+        wanted: list[int] = []
         for number in model.config.candidates(found):
             if len(wanted) == model.config.latest:
                 break

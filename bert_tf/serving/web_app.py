@@ -58,10 +58,13 @@ def make_runner(
 
 def _listing(models: Models) -> dict[str, list[dict[str, Any]]]:
     """{model: its versions in service, newest first, with the names of their classes}, for the page."""
-    return {
-        name: [{"version": str(version.number), "labels": version.servable.labels} for version in model.available]
-        for name, model in models.by_name.items()
-    }
+    listing: dict[str, list[dict[str, Any]]] = {}
+    for name, model in models.by_name.items():
+        listing[name] = []
+        for version in model.available:
+            with version.use() as servable:
+                listing[name].append({"version": str(version.number), "labels": servable.labels})
+    return listing
 
 
 @web.middleware

@@ -1,4 +1,4 @@
-"""The verb, from its flags to the artifact, and what is said of what cannot be done."""
+"""The verb `export`: from its flags to the artifact, and messages for wrong flags."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ def run(*overrides, **flags):
 
 
 def test_tflite_is_scored_on_a_file(folder, tmp_path, capsys):
-    """It is read as the model's own data set, and otherwise as the command line says."""
+    """The file is read like the model's training data, except for overrides."""
     rows, path = tmp_path / "rows.tsv", tmp_path / "docs.tflite"
     rows.write_text("label\tsentence\nx\tgood\n1\tbad\n", encoding="utf-8")
     flags = {"output": path, "format": "tflite", "length": "16,48", "accuracy_data": rows, "max_drop": 100.0}
@@ -75,13 +75,13 @@ def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
         ({"format": "tflite", "max_drop": 1.0}, "Received: --max_drop without --accuracy_data FILE, whose"),
     ],
 )
-def test_what_no_command_line_may_say(folder, tmp_path, flags, message):
+def test_wrong_flags(folder, tmp_path, flags, message):
     with pytest.raises(ConfigError, match=message):
         run(model=folder, output=tmp_path / "a", **flags)
     assert not list(tmp_path.iterdir())
 
 
-def test_an_encoder_alone_is_no_task(model, tmp_path):
+def test_an_encoder_is_not_a_task(model, tmp_path):
     model.encoder.save_pretrained(tmp_path / "encoder", model.tokenizer)
     with pytest.raises(InputError, match="encoder holds no task model .* becomes one with bert-tf finetune."):
         run(model=tmp_path / "encoder", output=tmp_path / "a")

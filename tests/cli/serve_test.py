@@ -1,4 +1,4 @@
-"""The verb `serve`: a process with plain curl, and what is wrong with flags."""
+"""The verb `serve`: a process and curl, and messages for wrong flags."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def curl(*arguments):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_curl_asks_and_sigterm_ends_what_has_begun(base_path):
+def test_curl_gets_answers_and_sigterm_waits_for_them(base_path):
     with process(base_path, "--verbosity=1") as (started, client):
         answer = curl("-d", '{"instances": ["abc"]}', f"{client.url}/v1/models/parity:predict")
         assert answer["predictions"][0]["label"] == "odd"
@@ -34,7 +34,7 @@ def test_curl_asks_and_sigterm_ends_what_has_begun(base_path):
         with socket.create_connection(("127.0.0.1", client.rest_port), timeout=20) as connection:
             head = f"POST /v1/models/parity:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
             connection.sendall(head.encode() + body)
-            time.sleep(0.2)  # it has begun
+            time.sleep(0.2)  # until it runs
             began = time.monotonic()
             started.send_signal(signal.SIGTERM)
             assert b'{"predictions": [50000]}' in connection.makefile("rb").read()
@@ -47,7 +47,7 @@ def test_curl_asks_and_sigterm_ends_what_has_begun(base_path):
         assert re.search(r"REST parity predict OK \d+\.\d ms$", logged[0])
 
 
-def test_without_the_extra_it_says_what_to_install():
+def test_a_missing_extra_is_named():
     code = """
 import sys
 sys.modules["aiohttp"] = None
@@ -85,7 +85,7 @@ def test_wrong_flags(base_path, given, message):
     assert message in str(caught.value)
 
 
-def test_there_is_no_config_to_override():
+def test_settings_are_refused():
     with pytest.raises(ConfigError, match="Received: 'a=b'. bert-tf serve has flags only"):
         serve(None, ["a=b"])
 
@@ -102,14 +102,14 @@ def test_flags_become_options(base_path, tmp_path):
     assert found.metrics_paths == ("/metrics", "/other")
 
 
-def test_a_port_in_use_is_said(base_path):
+def test_a_port_in_use_is_refused(base_path):
     with running(base_path) as client:
         again = running(base_path, ports=(client.rest_port, free_ports()[1]))
         with pytest.raises(InputError, match="Choose another --host, --rest_api_port or --port"):
             again.__enter__()
 
 
-def test_metrics_count_what_was_answered(base_path):
+def test_metrics_count_requests(base_path):
     with running(base_path, metrics_paths=("/metrics", "/other")) as client:
         for _ in range(3):
             client.predict(instances=["abc"])

@@ -1,4 +1,4 @@
-"""Where a model looks: probabilities that are those of the encoder, for the pieces that it reads."""
+"""Attention probabilities of the tokens that a model reads, against the encoder's own weights."""
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ def make(**settings):
     return TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], **settings)
 
 
-def test_pieces_and_shares_without_padding():
+def test_tokens_and_attention_without_padding():
     found = attention(make(), [tf.constant(TEXTS)])
     assert found["pieces"].numpy().tolist() == [
         [b"[CLS]", b"[UNK]", b"good", b"##ly", b"cafe", b"[SEP]"],
@@ -38,7 +38,7 @@ def test_pieces_and_shares_without_padding():
     np.testing.assert_allclose(shares[1:2, :, :3, :3], alone, atol=1e-6)
 
 
-def test_mean_of_heads_that_queries_and_keys_give():
+def test_mean_of_heads_from_queries_and_keys():
     model = make()
     rows = model.preprocess(tf.constant(TEXTS[:1]))
     states = model.encoder(rows, training=False, all_outputs=True)["hidden_states"]
@@ -57,8 +57,8 @@ def test_the_encoders_output_follows_from_it():
     x = outputs["hidden_states"][0][0].numpy()
     layers = attention(model, [tf.constant(TEXTS[:1])])["attention"][0]
     for shares, block in zip(layers, model.encoder.blocks, strict=True):
-        looked_at = shares.numpy() @ _dense(block.attention.value, x)
-        x = _norm(x + _dense(block.attention.output_dense, looked_at))
+        attended = shares.numpy() @ _dense(block.attention.value, x)
+        x = _norm(x + _dense(block.attention.output_dense, attended))
         hidden = tf.nn.gelu(_dense(block.intermediate, x), approximate=False)
         x = _norm(x + _dense(block.output_dense, hidden))
     np.testing.assert_allclose(x, outputs["sequence_output"][0], atol=1e-5)
@@ -69,7 +69,7 @@ def _dense(layer, x):
 
 
 def _norm(x):
-    return (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)  # of a fresh model: gamma 1, beta 0
+    return (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)  # a fresh model has gamma 1, beta 0
 
 
 def _softmax(x):
@@ -77,7 +77,7 @@ def _softmax(x):
     return powers / powers.sum(-1, keepdims=True)
 
 
-def test_signatures_only_where_they_are_asked_for(tmp_path):
+def test_signatures_only_on_request(tmp_path):
     model = make()
     assert not {"attention", "attention_pair"} & signatures(model).keys()
     path, _ = export_saved_model(model, tmp_path, TEXTS, attention=True)
@@ -94,14 +94,14 @@ def test_signatures_only_where_they_are_asked_for(tmp_path):
     assert "`attention_pair`" in (path / "README.md").read_text()
 
 
-def test_texts_are_read_so_far_that_a_person_can_follow():
+def test_long_texts_are_cut():
     model = QuestionAnswerer(Tokenizer(VOCABULARY), max_length=140, **ENCODER | {"max_positions": 140})
     found = attention(model, [tf.constant(["good"]), tf.constant(["bad " * 200])])
     assert found["attention"].shape == (1, 1, MAX_TOKENS, MAX_TOKENS)
     assert found["pieces"][0, :4].numpy().tolist() == [b"[CLS]", b"good", b"[SEP]", b"bad"]
 
 
-def test_a_recurrent_encoder_does_not_tell(tmp_path):
+def test_a_recurrent_encoder_has_none(tmp_path):
     with pytest.raises(ConfigError, match="The encoder bilstm has no attention. Leave --attention out."):
         export_saved_model(make(encoder="bilstm"), tmp_path / "name", TEXTS, attention=True)
     assert not (tmp_path / "name").exists()

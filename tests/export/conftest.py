@@ -1,4 +1,4 @@
-"""A small classifier with random weights, and texts that try its tokenizer."""
+"""A small classifier with random weights, and texts that exercise its tokenizer."""
 
 import keras
 import pytest

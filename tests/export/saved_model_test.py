@@ -1,4 +1,4 @@
-"""The SavedModel: what it answers from a folder that was moved, what lies in it, what is refused."""
+"""The SavedModel: answers after the folder has moved, its files, and refusals."""
 
 import dataclasses
 import json
@@ -62,7 +62,7 @@ def test_warm_up_requests_run_and_are_short_and_long(model, exported):
     assert [length // 32 for length in sorted(lengths)] == [0, 1, 2]
 
 
-def test_card_says_what_it_is(exported):
+def test_model_card(exported):
     card = (exported[0] / "README.md").read_text(encoding="utf-8")
     assert "x, y, z (assets/labels.txt)" in card
     assert "| out | `probabilities` | float32 | [any, 3] |" in card
@@ -72,14 +72,14 @@ def test_card_says_what_it_is(exported):
 def test_versions_count_on_and_stay(model, texts, tmp_path):
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "kept").touch()
-    (tmp_path / "²").touch()  # a digit, but no number
+    (tmp_path / "²").touch()  # a digit, but not a version
     assert export_saved_model(model, tmp_path, texts)[0].name == "8"
     with pytest.raises(InputError, match="7 exists"):
         export_saved_model(model, tmp_path, texts, version=7)
     assert (tmp_path / "7" / "kept").exists()
 
 
-def test_what_cannot_be_written_leaves_nothing(model, texts, tmp_path, monkeypatch):
+def test_a_failed_export_leaves_nothing(model, texts, tmp_path, monkeypatch):
     def save(module, folder, functions):
         (pathlib.Path(folder) / "half").touch()
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
@@ -93,7 +93,7 @@ def test_what_cannot_be_written_leaves_nothing(model, texts, tmp_path, monkeypat
         export_saved_model(model, tmp_path / "file", texts)
 
 
-def test_bfloat16_weights_take_half_the_room(model, texts, tmp_path, exported):
+def test_bfloat16_weights_take_half_the_space(model, texts, tmp_path, exported):
     half = type(model).from_checkpoint(model.to_checkpoint(model.tokenizer, model.task_settings()), "", "bfloat16")
     version, difference = export_saved_model(half, tmp_path, texts, reference=model, tolerance=0.05)
     assert 1e-5 < difference < 0.05

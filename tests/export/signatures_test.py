@@ -1,4 +1,4 @@
-"""The signatures: each against the task model itself, and the operators they are made of."""
+"""The signatures against the task model, and their operators."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from bert_tf.export import warmup
 from bert_tf.export.signatures import sample_request, signatures
 from bert_tf.export.warmup import write_warmup
 
-# Of tensorflow-text, all of which TF Serving links (tensorflow_serving/model_servers/BUILD), those that we use.
+# The ops of tensorflow-text that we use; TF Serving links all of them (tensorflow_serving/model_servers/BUILD).
 TEXT_OPS = {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"}
 PYTHON_OPS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
@@ -48,7 +48,7 @@ def test_tokens_take_googles_names(model, found, texts):
     np.testing.assert_allclose(answers["probabilities"], model.predict_inputs(rows)["probabilities"], atol=1e-5)
 
 
-def test_examples_give_what_classify_reads(model, found):
+def test_examples_return_the_outputs_of_classify(model, found):
     rows = [{"text": [b"good"]}, {"text": [b"good"], "text_pair": [b"bad"]}]
     answers = found["examples"](inputs=tf.constant([serialized(row) for row in rows]))
     expected = model.serve(tf.constant(["good", "good"]), tf.constant(["", "bad"]))

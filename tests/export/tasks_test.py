@@ -1,4 +1,4 @@
-"""Every task as SavedModel and as TFLite: what each answers is what Keras answers."""
+"""Every task as SavedModel and as TFLite: answers agree with Keras."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ MODELS = {
 
 
 PRETRAINED = {
-    "pieces": lambda tokenizer: FillMask(tokenizer, max_length=40, **ENCODER),
+    "masks": lambda tokenizer: FillMask(tokenizer, max_length=40, **ENCODER),
     "next": lambda tokenizer: NextSentence(tokenizer, max_length=40, **ENCODER),
 }
 
@@ -75,7 +75,7 @@ def test_tflite(phone_model, tmp_path):
     report = export_tflite(model, path, [40], texts, "none")
     assert report["error"][40] < 1e-4
     device = on_device(model, LiteRTModel(path))
-    keras = at_length(model, 40)  # which, as a file does, reads what one row holds where a task cuts no windows itself
+    keras = at_length(model, 40)  # reads one row, like the file, except for tasks that always cut windows
     for found, expected in zip(device.predict_text(texts), keras.predict_text(texts), strict=True):
         _same(found, expected)
 

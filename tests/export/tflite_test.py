@@ -1,4 +1,4 @@
-"""The TFLite file: its numbers, its operators, its names, and which files are not kept."""
+"""The TFLite file: its numbers, operators and names, and files that are refused."""
 
 import dataclasses
 import itertools
@@ -68,7 +68,7 @@ def test_report(exported, model):
     assert report["error"][48] < 1e-5
 
 
-def test_the_files_own_answers(model, exported):
+def test_answers_of_the_file(model, exported):
     texts = ["A good Café", "bad", "", "我 goodly bad"]
     found = on_device(model, LiteRTModel(exported[0])).predict_text(texts)
     for answer, expected in zip(found, model.predict_text(texts), strict=True):
@@ -115,7 +115,7 @@ def test_a_file_that_scores_lower_is_not_kept(model, texts, tmp_path):
     ]
     labels = [answer["label"] for answer in model.predict_text(long_texts)]
     path, data = tmp_path / "model.tflite", (long_texts, labels)
-    with pytest.raises(InputError, match="points below that of Keras; it was not kept"):  # 8 tokens are the begin
+    with pytest.raises(InputError, match="points below that of Keras; it was not kept"):  # only 8 tokens are read
         export_tflite(model, path, [8], texts, "none", accuracy_data=data)
     assert not list(tmp_path.iterdir())
     score = export_tflite(model, path, [8], texts, "none", accuracy_data=data, max_drop=100.0)["score"]
@@ -135,7 +135,7 @@ def test_a_file_that_scores_lower_is_not_kept(model, texts, tmp_path):
         ([16], {"max_drop": float("nan")}, "Received: max_drop=nan. Give a number of percentage points from 0."),
     ],
 )
-def test_what_cannot_be_converted(model, texts, tmp_path, lengths, settings, message):
+def test_wrong_settings(model, texts, tmp_path, lengths, settings, message):
     with pytest.raises(ConfigError, match=message):
         export_tflite(model, tmp_path / "model.tflite", lengths, texts, **settings)
     assert not list(tmp_path.iterdir())
@@ -156,7 +156,7 @@ def test_a_file_that_exists_stays(model, texts, tmp_path, name):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
 
 
-def test_the_report_may_not_take_the_files_place(model, texts, tmp_path):
+def test_the_report_may_not_overwrite_the_file(model, texts, tmp_path):
     with pytest.raises(ConfigError, match="The report is written there: name the file model.tflite."):
         export_tflite(model, tmp_path / "model.json", [16], texts)
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Which requests run together, with a signature whose runs the test starts and sees."""
+"""Requests that share a batch, with a signature whose runs the test controls."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ FAILS = 13
 
 
 class Doubler(Signature):
-    """Doubles "x" [N, ...]; waits until `go` is set, and keeps the rows of every run in `runs`."""
+    """Doubles "x" [N, ...]; waits until `go` is set, and records the rows of every run in `runs`."""
 
     def __init__(self, rows_in=None):
         spec = tf.TensorSpec([rows_in, None], tf.int32)
@@ -36,7 +36,7 @@ def rows(*values, length=1):
 
 
 def ask(signature, config, requests, first=0):
-    """Answers of `requests`, all sent while one thread is busy with the first `first` of them."""
+    """Answers of `requests`, sent while the only thread is busy with the first `first` of them."""
 
     async def run():
         batcher = Batcher(config)
@@ -57,42 +57,42 @@ def config(max_batch_size, **other):
     return BatchingConfig(max_batch_size, num_batch_threads=1, **other)
 
 
-def test_what_waits_while_a_batch_runs_goes_together_up_to_the_most_rows():
+def test_requests_that_wait_share_batches_up_to_the_largest_size():
     signature = Doubler()
     answers = ask(signature, config(4), [rows(1), rows(2), rows(3, 4), rows(5), rows(6, 7, 8, 9)], first=1)
     assert answers == [[2], [4], [6, 8], [10], [12, 14, 16, 18]]
     assert signature.runs == [[1], [2, 3, 4, 5], [6, 7, 8, 9]]
 
 
-def test_a_size_of_one_joins_nothing():
+def test_a_size_of_one_disables_batching():
     signature = Doubler()
     assert ask(signature, config(1), [rows(1), rows(2), rows(3)], first=1) == [[2], [4], [6]]
     assert signature.runs == [[1], [2], [3]]
 
 
-def test_an_idle_thread_waits_for_more_rows_as_long_as_it_is_told():
+def test_an_idle_thread_waits_for_more_rows_until_the_timeout():
     signature = Doubler()
     assert ask(signature, config(2, batch_timeout_micros=60_000_000), [rows(1), rows(2)]) == [[2], [4]]
-    assert signature.runs == [[1, 2]]  # full, so it did not wait out the minute
+    assert signature.runs == [[1, 2]]  # full, so it did not wait for the minute to end
     signature = Doubler()
     assert ask(signature, config(9, batch_timeout_micros=20_000), [rows(1), rows(2)]) == [[2], [4]]
     assert signature.runs == [[1, 2]]
 
 
-def test_rows_of_unequal_shape_run_apart():
+def test_rows_of_unequal_shape_run_in_separate_batches():
     signature = Doubler()
     answers = ask(signature, config(9), [rows(1), rows(2), rows(3, length=2), rows(4), rows(5, length=2)], first=1)
     assert answers == [[2], [4], [6], [8], [10]]
     assert signature.runs == [[1], [2, 4], [3, 5]]
 
 
-def test_a_signature_of_a_fixed_number_of_rows_joins_nothing():
+def test_a_signature_with_a_fixed_number_of_rows_is_not_batched():
     signature = Doubler(rows_in=1)
     assert ask(signature, config(9), [rows(1), rows(2), rows(3)], first=1) == [[2], [4], [6]]
     assert signature.runs == [[1], [2], [3]]
 
 
-def test_a_failing_request_takes_no_other_along():
+def test_a_failing_request_fails_alone():
     signature = Doubler()
     answers = ask(signature, config(9), [rows(1), rows(2), rows(FAILS), rows(3)], first=1)
     assert answers[:2] + answers[3:] == [[2], [4], [6]]
@@ -108,7 +108,7 @@ def test_a_full_queue_refuses():
     assert answers[3].code == Code.RESOURCE_EXHAUSTED
 
 
-def test_a_client_that_has_gone_is_not_answered():
+def test_a_client_that_disconnected_is_not_answered():
     async def run():
         batcher, signature = Batcher(config(9)), Doubler()
         first = asyncio.create_task(batcher.run(signature, rows(1)))

@@ -1,4 +1,4 @@
-"""TF Serving's config files: those of tools/serving as they are, and what is wrong with others."""
+"""TF Serving's config files: those in tools/serving, and messages for wrong ones."""
 
 import pathlib
 
@@ -25,7 +25,7 @@ def test_configs_parse_as_their_protos(name):
     assert text_format.Parse((TOOLS / name).read_text(), MESSAGES[name]()).ByteSize()
 
 
-def test_what_the_configs_say():
+def test_values_of_the_configs():
     assert config_files.read_models(TOOLS / "models.config") == [ModelConfig("docs", pathlib.Path("/models/docs"))]
     assert config_files.read_batching(TOOLS / "batching.config") == BatchingConfig(32, 1000, 64, 2)
     assert config_files.read_monitoring(TOOLS / "monitoring.config") == "/monitoring/prometheus/metrics"
@@ -90,7 +90,7 @@ def test_version_policies_and_labels(tmp_path):
         ("monitoring", 'prometheus_config { enable: true path: "/v1/models/a" }', "not be a path of the server's own"),
     ],
 )
-def test_one_line_says_what_is_wrong(read, text, message, tmp_path):
+def test_wrong_configs(read, text, message, tmp_path):
     file = tmp_path / "some.config"
     file.write_text(text)
     with pytest.raises(ConfigError) as caught:

@@ -60,7 +60,7 @@ class Parity(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def count(self, text):
-        return {"count": tf.size(text)}  # one number for all rows: nothing to be joined
+        return {"count": tf.size(text)}  # one number for all rows, so requests cannot be batched
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, name="steps")])
     def slow(self, steps):
@@ -88,7 +88,7 @@ class Parity(tf.Module):
 
 
 def write_model(folder, version=1, labels=LABELS):
-    """Writes FOLDER/VERSION, whole before it has its name."""
+    """Writes FOLDER/VERSION, complete before it gets its name."""
     model = Parity(version)
     signatures = {"serving_default": model.serve}
     for name in ("pair", "tokens", "examples", "lengths", "count", "slow", "raw", "longest"):

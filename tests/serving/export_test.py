@@ -1,4 +1,4 @@
-"""What the server answers for a real export is what Keras answers, whichever way it is asked."""
+"""Answers of the server for a real export agree with Keras, for every signature and API."""
 
 import concurrent.futures
 
@@ -40,7 +40,7 @@ def probabilities(answers):
     return [list(answer["probabilities"].values()) for answer in answers]
 
 
-def test_texts_joined_in_batches(model, exported):
+def test_texts_in_batches(model, exported):
     def ask(text):
         status, answer = exported.post("/v1/models/real:predict", {"instances": [text]})
         assert status == 200
@@ -56,13 +56,13 @@ def test_texts_joined_in_batches(model, exported):
     assert batches < len(found)  # some ran together
 
 
-def test_pairs_pieces_and_examples(model, exported):
+def test_pairs_tokens_and_examples(model, exported):
     pair = {"text": [TEXTS[0]], "text_pair": [TEXTS[3]]}
     answer = exported.post("/v1/models/real:predict", {"signature_name": "pair", "inputs": pair})[1]["outputs"]
     expected = model.predict_text(([TEXTS[0]], [TEXTS[3]]))
     np.testing.assert_allclose(answer["probabilities"], probabilities(expected), atol=1e-4)
-    pieces = {name: value.numpy().tolist() for name, value in model.preprocess(tf.constant(TEXTS[:1])).items()}
-    answer = exported.post("/v1/models/real:predict", {"signature_name": "tokens", "inputs": pieces})[1]["outputs"]
+    tokens = {name: value.numpy().tolist() for name, value in model.preprocess(tf.constant(TEXTS[:1])).items()}
+    answer = exported.post("/v1/models/real:predict", {"signature_name": "tokens", "inputs": tokens})[1]["outputs"]
     expected = probabilities(model.predict_text(TEXTS[:1]))
     np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-4)
     body = {"signature_name": "examples", "examples": [{"text": TEXTS[0]}]}
@@ -71,7 +71,7 @@ def test_pairs_pieces_and_examples(model, exported):
     np.testing.assert_allclose([[score for _, score in result]], expected, atol=1e-4)
 
 
-def test_where_the_model_looks(model, exported):
+def test_attention(model, exported):
     body = {"signature_name": "attention", "inputs": TEXTS[:2]}
     answer = exported.post("/v1/models/real:predict", body)[1]["outputs"]
     assert answer["pieces"] == [["[CLS]", "a", "good", "cafe", "[SEP]"], ["[CLS]", "bad", "[SEP]", "", ""]]
@@ -80,5 +80,5 @@ def test_where_the_model_looks(model, exported):
     np.testing.assert_allclose(answer["attention"], expected, atol=1e-4)
 
 
-def test_the_page_is_told_the_labels(exported):
+def test_the_page_gets_the_labels(exported):
     assert exported.get("/models") == (200, {"real": [{"version": "1", "labels": LABELS}]})

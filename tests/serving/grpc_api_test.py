@@ -78,7 +78,7 @@ def test_predict_with_several_texts_per_row(stub):
     answers = {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
     assert answers["choice"].tolist() == [1, 0]
     assert answers["together"].tolist() == [[b"ab", b"abcd"], ["xé".encode(), "xü".encode()]]
-    repeated = tf.make_tensor_proto([["a"]], shape=[2, 100])  # one string that claims to be 200
+    repeated = tf.make_tensor_proto([["a"]], shape=[2, 100])  # one string with the shape of 200
     with refused(grpc.StatusCode.INVALID_ARGUMENT, "Received: 200 texts of endings. A request has 1 to 128 texts"):
         stub.Predict(predict_request("longest", context=["a", "x"], endings=repeated), timeout=10)
 
@@ -149,7 +149,7 @@ def test_status_and_health(channel):
 
 
 def shaped(dtype, *shape, **values):
-    """A TensorProto that claims a shape, whatever it holds."""
+    """A TensorProto with a shape that its values may not have."""
     proto = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum, **values)
     for size in shape:
         proto.tensor_shape.dim.add(size=size)
@@ -168,7 +168,7 @@ def shaped(dtype, *shape, **values):
         ("INVALID_ARGUMENT", "65537 bytes in row 0", predict_request(text=["a" * 65537])),
         ("INVALID_ARGUMENT", "129 rows", predict_request(text=["a"] * 129)),
         ("INVALID_ARGUMENT", "a text that fails", predict_request(text=["fail"])),
-        # A few bytes that claim terabytes.
+        # A few bytes with the shape of terabytes.
         ("INVALID_ARGUMENT", "received the shape", predict_request(text=shaped(tf.string, 2**40, string_val=[b"a"]))),
         ("INVALID_ARGUMENT", "received the shape", predict_request(text=shaped(tf.string, -1, string_val=[b"a"]))),
         ("INVALID_ARGUMENT", "fit its shape", predict_request(text=shaped(tf.string, 1, string_val=[b"a", b"b"]))),
@@ -189,7 +189,7 @@ def test_wrong_predictions(stub, code, message, request_):
         stub.Predict(request_, timeout=10)
 
 
-def test_a_version_that_is_not_there(stub):
+def test_an_unknown_version(stub):
     request = predict_request(text=["a"])
     request.model_spec.version.value = 9
     with refused(grpc.StatusCode.NOT_FOUND, "no version 9 in service"):
@@ -212,7 +212,7 @@ def test_time_limit_of_both_apis(base_path):
         assert (status, answer["error"]) == (408, "Not answered within the time limit of 0.2 seconds.")
         with refused(grpc.StatusCode.DEADLINE_EXCEEDED, "time limit of 0.2 seconds"):
             stub.Predict(predict_request("slow", steps=np.array([100_000], "int32")), timeout=10)
-        # A graph that runs cannot be stopped, but what it held is free again when it ends.
+        # A running graph cannot be interrupted, but its thread is free when it ends.
         assert 200 in (client.predict(instances=["abc"])[0] for _ in range(100))
 
 
@@ -232,7 +232,7 @@ def test_a_full_queue_refuses_at_both_apis(base_path):
     ):
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         slow = pool.submit(client.predict, signature_name="slow", instances=[200_000])
-        time.sleep(0.2)  # it runs
+        time.sleep(0.2)  # until it runs
         waiting = pool.submit(client.predict, instances=["abc"])
         while "bert_tf_queue_rows 1.0" not in client.text("/metrics"):
             assert not slow.done()

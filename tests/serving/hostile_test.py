@@ -15,25 +15,25 @@ from tests.serving.conftest import process, running
 TOOL = runpy.run_path(pathlib.Path(__file__).parents[2] / "tools/hostile_requests.py")
 
 
-def test_hostile_requests_leave_it_serving_and_its_memory_level(base_path):
+def test_hostile_requests_do_not_stop_the_server_or_fill_its_memory(base_path):
     with process(base_path, "--enable_batching") as (started, client):
         TOOL["attack"](client.rest_port, "parity", 200, seed=1)
         before = TOOL["memory"](client.rest_port)
         found = TOOL["attack"](client.rest_port, "parity", 600, seed=2)
-        strange = {key: count for key, count in found.items() if key[1][0] not in "24clw"}  # closed, left, waits
-        assert strange == {}
+        wrong = {key: count for key, count in found.items() if key[1][0] not in "24clw"}  # closed, left, waits
+        assert wrong == {}
         assert len({kind for kind, _ in found}) == len(TOOL["KINDS"])
-        assert TOOL["memory"](client.rest_port) - before < 60  # MiB; the large bodies alone are more
+        assert TOOL["memory"](client.rest_port) - before < 60  # MiB; the large bodies together have more
         assert client.predict(instances=["abc"])[1]["predictions"][0]["label"] == "odd"
-        with socket.create_connection(("127.0.0.1", client.rest_port)) as idle:  # does not hold up its end
+        with socket.create_connection(("127.0.0.1", client.rest_port)) as idle:  # does not delay the end
             idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert idle.recv(100)
             started.send_signal(signal.SIGINT)
             log = started.communicate(timeout=30)[1]
-        assert (started.returncode, log) == (0, "")  # nothing that a client sends fills the log
+        assert (started.returncode, log) == (0, "")  # clients cannot fill the log
 
 
-def test_names_that_no_model_has_make_no_new_metrics(client):
+def test_unknown_model_names_make_no_new_metrics(client):
     for number in range(50):
         client.get(f"/v1/models/unknown{number}")
         client.post(f"/v1/models/unknown{number}:predict", {"instances": ["a"]})
@@ -55,7 +55,7 @@ def test_a_client_that_never_finishes_is_cut_off(base_path, monkeypatch, sent):
         connection.sendall(sent)
         began = time.monotonic()
         while connection.recv(1 << 16):
-            pass  # the answer to what was whole
+            pass  # the answer to the complete request
         assert time.monotonic() - began < 15
 
 

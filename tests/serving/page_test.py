@@ -1,4 +1,4 @@
-"""The page in headless Chromium: what it shows for each kind of answer, on a wide and on a narrow screen."""
+"""The page in headless Chromium: widgets for each type of answer, on wide and narrow screens."""
 
 import shutil
 
@@ -29,9 +29,15 @@ ANSWERS = {
 }
 INPUTS = {"reader": {"question": 1, "context": 1}, "endings": {"endings": 2, "context": 1}}  # ranks; others: "text"
 # Attention for the shorter text of a batch: the last token is padding.
-PIECES = ["[CLS]", "good", "##ly", "[SEP]", ""]
-LOOKS = [[0.1, 0.1, 0.2, 0.6, 0.0], [0.5, 0.1, 0.4, 0.0, 0.0], [0.1, 0.3, 0.2, 0.4, 0.0], [1.0, *[0.0] * 4], [0.0] * 5]
-EVENLY = [[0.25, 0.25, 0.25, 0.25, 0.0]] * 4 + [[0.0] * 5]
+TOKENS = ["[CLS]", "good", "##ly", "[SEP]", ""]
+ATTENTION = [
+    [0.1, 0.1, 0.2, 0.6, 0.0],
+    [0.5, 0.1, 0.4, 0.0, 0.0],
+    [0.1, 0.3, 0.2, 0.4, 0.0],
+    [1.0, *[0.0] * 4],
+    [0.0] * 5,
+]
+UNIFORM = [[0.25, 0.25, 0.25, 0.25, 0.0]] * 4 + [[0.0] * 5]
 
 
 class Fixed(tf.Module):
@@ -54,8 +60,8 @@ def page_client(base_path, tmp_path_factory):
         module = Fixed(answer, INPUTS.get(name))
         signatures = {"serving_default": module.serve}
         if name == "topics":
-            module.looks = Fixed({"pieces": [PIECES], "attention": [[EVENLY, LOOKS]]})
-            signatures["attention"] = module.looks.serve
+            module.attention = Fixed({"pieces": [TOKENS], "attention": [[UNIFORM, ATTENTION]]})
+            signatures["attention"] = module.attention.serve
         tf.saved_model.save(module, str(folder / name / "1"), signatures)
         models.append(ModelConfig(name, folder / name))
     with running(None, tuple(models)) as client:
@@ -154,9 +160,9 @@ def test_attention_follows_the_chosen_word(page):
     assert page.eval_on_selector_all(".word", shown) == [
         ["[CLS]", "10.0 %", "true", "0.167"],
         ["goodly", "30.0 %", "false", "0.500"],
-        ["[SEP]", "60.0 %", "false", "0.500"],  # no word pales beside it
+        ["[SEP]", "60.0 %", "false", "0.500"],  # does not make the words paler
     ]
-    page.click(".word:nth-child(2)")  # the mean over its two pieces of what they give to both
+    page.click(".word:nth-child(2)")  # the mean over its two tokens of their attention to both
     assert page.eval_on_selector_all(".word", shown) == [
         ["[CLS]", "30.0 %", "false", "0.300"],
         ["goodly", "50.0 %", "true", "0.500"],
@@ -169,7 +175,7 @@ def test_attention_follows_the_chosen_word(page):
     assert page.problems == []
 
 
-def test_the_chosen_of_several_texts(page):
+def test_a_choice_among_given_texts(page):
     choose(page, "endings")
     assert page.eval_on_selector_all("textarea", "areas => areas.map(a => a.name)") == ["context", "endings"]
     assert page.inner_text("label:has(textarea[name=endings])") == "endings, one per line"

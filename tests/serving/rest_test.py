@@ -1,4 +1,4 @@
-"""The REST API by plain HTTP: forms of request and answer, and the message and status of what is wrong."""
+"""The REST API over HTTP: formats of requests and answers, messages and statuses of errors."""
 
 import base64
 
@@ -6,7 +6,7 @@ import pytest
 
 from bert_tf.serving import rest
 
-# What the model says to "abc" and "".
+# The answers to "abc" and "".
 ODD = {"label": "odd", "probabilities": [0.25, 0.75], "version": 1.0}
 EVEN = {"label": "even", "probabilities": [0.75, 0.25], "version": 1.0}
 
@@ -74,7 +74,7 @@ def test_base64_in_and_out(client):
     named_bytes = base64.b64encode("hé".encode()).decode()
     assert answer["predictions"] == [
         {"text_bytes": {"b64": named_bytes}, "text": "hé"},
-        {"text_bytes": {"b64": odd_bytes}, "text": {"b64": odd_bytes}},  # no UTF-8, whatever it is called
+        {"text_bytes": {"b64": odd_bytes}, "text": {"b64": odd_bytes}},  # not UTF-8, whatever its name
     ]
 
 
@@ -208,14 +208,14 @@ def test_wrong_examples(client, method, body, message):
         "/v1/models/parity/versions/..%2f..",
         "/v1/models/%2fetc%2fpasswd/metadata",
         "/v1/models/parity%00",
-        "/v1/models/parity:predict",  # not by GET
+        "/v1/models/parity:predict",  # needs POST
         "/v1/models/",
         "/etc/passwd",
         "/page.html",
         "/../labels.txt",
     ],
 )
-def test_nothing_but_what_is_served_is_found(client, path):
+def test_unknown_paths_are_404(client, path):
     status, answer = client.get(path)
     assert (status, list(answer)) == (404, ["error"])
 
@@ -225,7 +225,7 @@ def test_a_large_body_is_413(client):
     assert (status, answer["error"]) == (413, "The body is larger than 1048576 bytes; split the request.")
 
 
-def test_an_unpacked_body_counts(client):
+def test_the_uncompressed_size_of_a_body_counts(client):
     import gzip
 
     headers = {"Content-Encoding": "gzip"}
@@ -235,7 +235,7 @@ def test_an_unpacked_body_counts(client):
     assert client.post("/v1/models/parity:predict", b"no gzip", headers)[0] == 400
 
 
-def test_an_answer_that_no_client_could_read_is_413(client, monkeypatch):
+def test_a_huge_answer_is_413(client, monkeypatch):
     monkeypatch.setattr(rest, "_MAX_VALUES", 12)
     assert client.predict(instances=["abc"] * 3)[0] == 200  # a label, two probabilities and the version each
     status, answer = client.predict(instances=["abc"] * 4)

@@ -1,4 +1,4 @@
-"""Versions that appear, go, are damaged or lead elsewhere, while the server answers."""
+"""Versions that are added, removed, damaged or links, while the server answers."""
 
 import shutil
 import threading
@@ -13,7 +13,7 @@ from tests.serving.conftest import running, write_model
 
 
 def until(condition):
-    """Waits for what a poll of the base path will bring about."""
+    """Waits until a poll of the base path makes a condition true."""
     end = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < end, "nothing happened"
@@ -32,7 +32,7 @@ def served(client):
 
 @pytest.fixture
 def versions(base_path, tmp_path):
-    """A base path with version 1, to which more can be added; `copy` makes a version of another."""
+    """A base path with version 1, to which tests add more."""
     shutil.copytree(base_path / "1", tmp_path / "1")
     return tmp_path
 
@@ -46,13 +46,13 @@ def test_a_new_version_is_picked_up_and_the_old_one_drained(versions):
         write_model(versions, 2)
         until(lambda: served(client) == 2.0)
         slow.join(30)
-        assert answers == [(200, {"predictions": [200_000]})]  # it had begun with version 1
+        assert answers == [(200, {"predictions": [200_000]})]  # it had started on version 1
         until(lambda: states(client) == {1: "END", 2: "AVAILABLE"})
         assert client.post("/v1/models/parity/versions/1:predict", {"instances": ["a"]})[0] == 404
-        shutil.rmtree(versions / "2")  # back to the one before
+        shutil.rmtree(versions / "2")  # roll back
         until(lambda: states(client) == {1: "AVAILABLE", 2: "END"})
         assert served(client) == 1.0
-        shutil.rmtree(versions / "1")  # nothing to take its place: it goes on
+        shutil.rmtree(versions / "1")  # no other version: it keeps answering
         time.sleep(0.5)
         assert served(client) == 1.0
 
@@ -61,7 +61,7 @@ def _ask_slowly(client, answers):
     answers.append(client.predict(signature_name="slow", instances=[200_000]))
 
 
-def test_damaged_versions_are_said_and_skipped(versions, caplog):
+def test_damaged_versions_are_logged_and_skipped(versions, caplog):
     (versions / "2").mkdir()
     shutil.copytree(versions / "1", versions / "3")
     (versions / "3/saved_model.pb").write_bytes(b"\xff no proto")
@@ -79,14 +79,14 @@ def test_damaged_versions_are_said_and_skipped(versions, caplog):
         said = [record.getMessage() for record in caplog.records if "is not served" in record.getMessage()]
         assert [message.split(" is")[0] for message in said] == [f"parity: version {n}" for n in (4, 3, 2)]
         assert all("\n" not in message for message in said)
-        shutil.copytree(versions / "1", versions / "2", dirs_exist_ok=True)  # now it is whole
+        shutil.copytree(versions / "1", versions / "2", dirs_exist_ok=True)  # now it is complete
         until(lambda: states(client)[2] == "AVAILABLE")
         time.sleep(0.3)
         again = [record for record in caplog.records if "version 3 is not served" in record.getMessage()]
         assert len(again) == 1  # not at every poll
 
 
-def test_a_damaged_warm_up_request_makes_a_version_unfit(versions, caplog):
+def test_a_version_whose_warm_up_fails_is_not_served(versions, caplog):
     extra = versions / "1/assets.extra"
     extra.mkdir()
     (extra / "tf_serving_warmup_requests").write_bytes(b"no record" * 9)
@@ -97,7 +97,7 @@ def test_a_damaged_warm_up_request_makes_a_version_unfit(versions, caplog):
         assert served(client) == 1.0
 
 
-def test_other_models_go_on(versions, base_path, tmp_path):
+def test_other_models_keep_answering(versions, base_path, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     models = (ModelConfig("bad", empty), ModelConfig("parity", base_path))
@@ -124,7 +124,7 @@ def test_policies_and_labels(versions):
         assert (status, "no label old in service. Versions: 3, 1." in answer["error"]) == (404, True)
 
 
-def test_links_may_not_lead_out_of_the_base_path(versions, base_path):
+def test_links_to_places_outside_the_base_path_are_refused(versions, base_path):
     (versions / "2").symlink_to(base_path / "1")
     (versions / "3").symlink_to("1")
     shutil.copytree(versions / "1", versions / "4")
