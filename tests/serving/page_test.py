@@ -179,6 +179,7 @@ def test_a_choice_among_given_texts(page):
     choose(page, "endings")
     assert page.eval_on_selector_all("textarea", "areas => areas.map(a => a.name)") == ["context", "endings"]
     assert page.inner_text("label:has(textarea[name=endings])") == "endings, one per line"
+    assert page.is_hidden("#asks")  # one signature: nothing to choose
     with page.expect_request("**/endings/versions/1:predict") as asked:
         answer(page, context="She sat", endings="down.\n\n on a chair. \nup.")
     assert asked.value.post_data_json["inputs"] == {
