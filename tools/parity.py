@@ -19,11 +19,13 @@ import venv
 import numpy as np
 from parity_peers import compare
 
-from bert_tf.core.config import EncoderConfig, TextConfig
+from bert_tf.core.config import TextConfig
+from bert_tf.modeling.families.bert import BertConfig
 from bert_tf.modeling.layers.pooling import normalize, pool
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from bert_tf.weights import Checkpoint, read_model, schema, write_model
+from bert_tf.weights.schema import head_shapes
 
 PACKAGES = ["torch==2.13.0", "transformers", "sentence-transformers"]
 PEERS = pathlib.Path(__file__).with_name("parity_peers.py")
@@ -109,16 +111,25 @@ def sample(kind, activation, lower_case):
     """A random checkpoint with the heads of `kind` and a vocabulary of the characters of the texts."""
     letters = sorted({letter for text in TEXTS for letter in text + text.lower()} - {" "})
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), "cat"]
-    encoder = EncoderConfig(len(pieces), 32, 3, 4, 64, 160, activation=activation, layer_norm_epsilon=1e-6)
-    heads = schema.head_shapes(encoder).items()
-    shapes = schema.encoder_shapes(encoder) | {name: s for name, s in heads if name.split("/")[0] in HEADS[kind]}
+    encoder = BertConfig(
+        vocab_size=len(pieces),
+        hidden_size=32,
+        num_layers=3,
+        num_heads=4,
+        intermediate_size=64,
+        max_positions=160,
+        activation=activation,
+        layer_norm_epsilon=1e-6,
+    )
+    heads = head_shapes(encoder).items()
+    shapes = schema("bert", encoder) | {name: s for name, s in heads if name.split("/")[0] in HEADS[kind]}
     random = np.random.default_rng(0)
     weights = {
         name: random.normal(0, 0.3, [size or 3 for size in shape]).astype("float32") for name, shape in shapes.items()
     }
     task = {"name": kind} if kind in (*LABELED, "question_answering") else {}
     task |= {"labels": ["B-Größe", "I-Größe", "O"]} if kind in LABELED else {}
-    return Checkpoint(encoder, weights, TextConfig(lower_case=lower_case, max_word_chars=100), pieces, task)
+    return Checkpoint("bert", encoder, weights, TextConfig(lower_case=lower_case, max_word_chars=100), pieces, task)
 
 
 def write(folder, checkpoint):

@@ -12,44 +12,6 @@ from bert_tf.core.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
-class EncoderConfig:
-    """Sizes and numerics of a BERT encoder (Devlin et al. 2019, section 3; defaults are BERT base's)."""
-
-    vocab_size: int = 30522
-    hidden_size: int = 768
-    num_layers: int = 12
-    num_heads: int = 12
-    intermediate_size: int = 3072
-    max_positions: int = 512
-    type_vocab_size: int = 2
-    activation: str = "gelu"  # the exact one; Google's code computes "gelu_tanh"
-    layer_norm_epsilon: float = 1e-12
-    hidden_dropout: float = 0.1
-    attention_dropout: float = 0.1
-    initializer_range: float = 0.02
-    encoder: str = "bert"  # or "bilstm", the baseline in modeling/families/bilstm.py
-
-    def __post_init__(self):
-        if self.encoder not in ("bert", "bilstm"):
-            raise ConfigError(f"Received: encoder={self.encoder!r}. Choose bert or bilstm.")
-        for name in ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_positions"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be at least 1.")
-        if self.encoder == "bilstm" and self.hidden_size % 2:
-            raise ConfigError(f"Received: hidden_size={self.hidden_size}. Two directions share it: it must be even.")
-        if self.hidden_size % self.num_heads:
-            raise ConfigError(
-                f"Received: hidden_size={self.hidden_size}, num_heads={self.num_heads}. "
-                "hidden_size must be a multiple of num_heads."
-            )
-        if not self.initializer_range > 0:
-            raise ConfigError(f"Received: initializer_range={self.initializer_range}. It must be above 0.")
-        for name in ("hidden_dropout", "attention_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be in [0, 1).")
-
-
-@dataclasses.dataclass(frozen=True)
 class TextConfig:
     """How text becomes pieces; belongs to the vocabulary and travels with the model."""
 

@@ -30,8 +30,8 @@ def attention(model: Task, texts: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
     Raises:
         ConfigError: the encoder has no attention.
     """
-    if model.config.encoder != "bert":
-        raise ConfigError(f"The encoder {model.config.encoder} has no attention. Leave --attention out.")
+    if not model.encoder.has_attention_probs:
+        raise ConfigError(f"The encoder {model.family} has no attention. Leave --attention out.")
     optional = model.TEXTS[len(texts) - 1] in model.OPTIONAL_TEXTS
     rows = pack(model.tokenizer, texts, min(model.max_length, MAX_TOKENS), optional=optional)
     layers = model.encoder(rows, training=False, all_outputs=True)["attention_probs"]  # L of [N, H, S, S]

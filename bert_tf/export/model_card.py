@@ -36,7 +36,7 @@ def _facts(model: Task, difference: float) -> list[str]:
     casing = "uncased" if tokenizer.config.lower_case else "cased"
     return [
         *facts,
-        f"Encoder: {config.encoder}, {size} in {model.variable_dtype}",
+        f"Encoder: {model.family}, {size} in {model.variable_dtype}",
         f"Tokenizer: {tokenizer.vocab_size:,} tokens, {casing}, at most {model.max_length} tokens per sequence",
         f"Verified: answers within {difference:.1e} of Keras",
     ]

@@ -1,7 +1,11 @@
-"""`from_pretrained` and `save_pretrained` for every model: its weights by name, in and out of a folder."""
+"""`from_pretrained` and `save_pretrained` for every model: its weights by name, from and to a folder."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
+import keras
+import numpy as np
 from absl import logging
 from keras import ops
 
@@ -11,42 +15,61 @@ from bert_tf.weights import Checkpoint, read_model, write_model
 
 
 class Pretrained(DistributedSteps):
-    """Mixed into a `keras.Model` that is an encoder or has one as `encoder`, with its settings as `config`.
+    """Mixed into a `keras.Model` that is an encoder or has one as `encoder`; its settings are `config`.
 
-    The constructor takes the fields of `EncoderConfig` and the arguments of its head. `source` is the checkpoint
-    that the model was opened from, without the weights, or None: vocabulary and casing are saved again from there.
-    `head_settings` names the settings of a checkpoint's task that the constructor takes and keeps as attributes.
+    The constructor takes `encoder`, the name of the encoder's family, the fields of that family's config, and the
+    arguments of the model's head.
+
+    Attributes:
+        source: the checkpoint that the model was opened from, without its weights, or None: vocabulary and casing are
+            saved again from there.
+        head_settings: names of settings in `Checkpoint.task` that the constructor takes and keeps as attributes.
     """
 
-    source = None
-    head_settings = ()
+    source: Checkpoint | None = None
+    head_settings: tuple[str, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """Name of the encoder's family."""
+        return self.encoder.family
 
     @classmethod
-    def from_pretrained(cls, folder, dtype=None, **head):
+    def from_pretrained(cls, folder: str | Path, dtype: Any = None, **head: Any) -> "Pretrained":
         """The model in `folder`, bert_tf's own or another project's; `head` are arguments of the model's head.
 
-        A pooler or head that the folder lacks starts fresh, which one logged line says; a missing weight of the
+        A pooler or head that the folder lacks starts fresh, which one logged line says. A missing weight of the
         encoder, a wrong shape or a broken file raises `InputError`.
         """
         checkpoint = read_model(folder)
         saved = {name: checkpoint.task[name] for name in cls.head_settings if name in checkpoint.task}
-        model = cls(dtype=dtype, **dataclasses.asdict(checkpoint.encoder), **(saved | head))
+        model = cls(dtype=dtype, **cls.settings_of(checkpoint), **(saved | head))
         model.assign(checkpoint.weights)
         model.source = dataclasses.replace(checkpoint, weights={})
         return model
 
-    def save_pretrained(self, folder, tokenizer=None, task=None, overwrite=False):
+    @classmethod
+    def settings_of(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+        """Arguments of the constructor for the encoder of a checkpoint."""
+        return {"encoder": checkpoint.family, **dataclasses.asdict(checkpoint.encoder)}
+
+    def save_pretrained(
+        self, folder: str | Path, tokenizer: Any = None, task: dict[str, Any] | None = None, overwrite: bool = False
+    ) -> None:
         """Writes the model's folder: config.json, vocab.txt, and model.weights.h5, which `load_weights` opens too.
 
-        `tokenizer` is anything with a `vocabulary` (list of pieces) and a `config` (`TextConfig`), `task` the settings
-        of the head; both default to what the model was opened with. A folder that exists raises `InputError` unless
-        `overwrite`.
+        Args:
+            folder: one that exists raises `InputError` unless `overwrite`.
+            tokenizer: anything with a `vocabulary` (list of tokens) and a `config` (`TextConfig`); None: that of the
+                folder that the model was opened from.
+            task: settings of the head; None: those that the model was opened with.
+            overwrite: whether a folder that holds a model is replaced.
         """
         write_model(self.to_checkpoint(tokenizer, task), folder, overwrite=overwrite)
 
-    def to_checkpoint(self, tokenizer=None, task=None):
+    def to_checkpoint(self, tokenizer: Any = None, task: dict[str, Any] | None = None) -> Checkpoint:
         """The model as a `Checkpoint` with float32 weights; arguments as for `save_pretrained`."""
-        checkpoint = Checkpoint(self.config, self.to_weights())
+        checkpoint = Checkpoint(self.family, self.config, self.to_weights())
         if self.source:
             checkpoint = dataclasses.replace(self.source, encoder=self.config, weights=checkpoint.weights)
         if tokenizer is not None:
@@ -55,30 +78,34 @@ class Pretrained(DistributedSteps):
         given = {name: getattr(self, name) for name in self.head_settings if getattr(self, name) is not None}
         return dataclasses.replace(checkpoint, task=task | given)
 
-    def get_config(self):
+    def constructor_settings(self) -> dict[str, Any]:
+        """Arguments of the constructor that make such an encoder again."""
+        return {"encoder": self.family, **dataclasses.asdict(self.config)}
+
+    def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "trainable": self.trainable,
             "dtype": self.dtype_policy.name,
-            **dataclasses.asdict(self.config),
+            **self.constructor_settings(),
         }
 
     @property
-    def named_weights(self):
+    def named_weights(self) -> dict[str, keras.Variable]:
         """Variables by their names in a checkpoint, "encoder/block_0/attention/query/kernel" and so on."""
         if not hasattr(self, "encoder"):
             return {f"encoder/{_path_inside(self, variable)}": variable for variable in self.weights}
-        return {
-            f"{'encoder' if layer is self.encoder else layer.name}/{_path_inside(layer, variable)}": variable
-            for layer in self.layers
-            for variable in layer.weights
-        }
+        named = {}
+        for layer in self.layers:
+            part = "encoder" if layer is self.encoder else layer.name
+            named |= {f"{part}/{_path_inside(layer, variable)}": variable for variable in layer.weights}
+        return named
 
-    def assign(self, weights):
-        """Fills the variables from `weights`, name to array.
+    def assign(self, weights: dict[str, np.ndarray]) -> None:
+        """Sets the variables from `weights`, {name: array}; arrays of other tasks' heads are ignored.
 
-        A pooler or head that they lack stays fresh, which one logged line says; a missing weight of the encoder or a
-        wrong shape raises `InputError`. Further arrays are heads of other tasks.
+        A pooler or head that they lack stays fresh, which one logged line says. A missing weight of the encoder or a
+        wrong shape raises `InputError`.
         """
         named = self.named_weights
         fresh = [name for name in named if name not in weights]
@@ -92,13 +119,13 @@ class Pretrained(DistributedSteps):
             named[name].assign(weights[name])
         if fresh:
             parts = sorted({name.rsplit("/", 1)[0] for name in fresh})
-            logging.warning("The checkpoint has no %s: there the model starts fresh.", ", ".join(parts))
+            logging.warning("The checkpoint has no %s: the model starts with a fresh one.", ", ".join(parts))
 
-    def to_weights(self):
-        """The variables as name to float32 array, as `assign` takes them."""
+    def to_weights(self) -> dict[str, np.ndarray]:
+        """The variables as {name: float32 array}, as `assign` takes them."""
         return {name: ops.convert_to_numpy(variable).astype("float32") for name, variable in self.named_weights.items()}
 
 
 def _path_inside(layer, variable):
-    """The variable's path below `layer`, whatever the layer is called and whatever encloses it."""
+    """The variable's path below `layer`, whatever the layer is called and whatever contains it."""
     return f"/{variable.path}".rsplit(f"/{layer.name}/", 1)[1]

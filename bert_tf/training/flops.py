@@ -5,7 +5,7 @@ def step_flops(config, rows, length, predictions=0, queries=None):
     """Floating-point operations of the matrix products in one step, forward and backward (three times forward).
 
     Args:
-        config: the `EncoderConfig`.
+        config: the encoder's config, as `BertConfig`.
         rows, length: shape of the batch, padding included, for it is computed.
         predictions: positions a row at which the masked LM scores the vocabulary.
         queries: positions a row that the last block is asked for; None: all.

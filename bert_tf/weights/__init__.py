@@ -1,17 +1,19 @@
-"""Weights of bert_tf and of other projects, in and out, as numpy arrays under one set of names."""
+"""Weights of bert_tf and of other projects, read and written as numpy arrays under one set of names."""
 
 import pathlib
+from typing import Any
 
 from bert_tf.core import files
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.weights import schema
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.formats import google, huggingface, keras_hub, model_folder, model_garden
+from bert_tf.weights.formats.base import family_format
 from bert_tf.weights.io import safetensors
+from bert_tf.weights.schema import check, schema
 
-__all__ = ["FORMATS", "Checkpoint", "read_model", "read_task", "write_model"]
+__all__ = ["FORMATS", "Checkpoint", "read_model", "read_task", "schema", "write_model"]
 
-# Each has `holds`, `read`, `read_task` and `write`; a folder is read by the first that it holds for.
+# Modules with `holds`, `read`, `read_task` and `write`; a folder is read by the first that it holds for.
 FORMATS = {
     "bert_tf": model_folder,
     "keras_hub": keras_hub,
@@ -21,28 +23,33 @@ FORMATS = {
 }
 
 
-def read_model(folder):
-    """The `Checkpoint` in `folder`, whose format is told by its files.
+def read_model(folder: str | pathlib.Path) -> Checkpoint:
+    """The `Checkpoint` in `folder`; its files tell the format.
 
     `InputError` says what is wrong: an unknown format, a missing or broken file, names or shapes that do not fit.
     """
     folder = pathlib.Path(folder)
     checkpoint = FORMATS[_format_of(folder)].read(folder)
-    schema.check(checkpoint, folder)
+    check(checkpoint, folder)
     return checkpoint
 
 
-def read_task(folder):
+def read_task(folder: str | pathlib.Path) -> dict[str, Any]:
     """The settings of the head in `folder` without reading weights: {"name": ..., "labels": ...}, {} for none."""
     folder = pathlib.Path(folder)
     return FORMATS[_format_of(folder)].read_task(folder)
 
 
-def write_model(checkpoint, folder, format="bert_tf", overwrite=False):
+def write_model(
+    checkpoint: Checkpoint, folder: str | pathlib.Path, format: str = "bert_tf", overwrite: bool = False
+) -> list[str]:
     """Writes `checkpoint` to `folder` in one of `FORMATS`, whole or not at all.
 
-    Returns a line for each thing that the format does not carry. A folder that exists raises `InputError` unless
-    `overwrite`, and one that holds no model even then.
+    Returns:
+        A line for each thing that the format does not carry.
+
+    An unknown format raises `ConfigError`; a family that the format cannot hold, or a folder that exists, raises
+    `InputError`. `overwrite` replaces a folder, but only one that holds a model.
     """
     folder = pathlib.Path(folder)
     if format not in FORMATS:
@@ -50,19 +57,19 @@ def write_model(checkpoint, folder, format="bert_tf", overwrite=False):
     if folder.exists() and not overwrite:
         raise InputError(f"{folder} exists. Choose another folder, or overwrite it (--overwrite).")
     if folder.exists():
-        _format_of(folder)  # nothing but a model is ever replaced
-    schema.check(checkpoint, folder)
-    if checkpoint.encoder.encoder != "bert" and format != "bert_tf":
-        raise InputError(f"The format {format} is for BERT; the encoder here is {checkpoint.encoder.encoder}.")
+        _format_of(folder)  # refuses to replace anything but a model
+    check(checkpoint, folder)
+    family_format(checkpoint.family, format)  # refuses a family that the format cannot hold
     with files.atomic_folder(folder) as temporary:
         notes = FORMATS[format].write(checkpoint, temporary)
     pooling = checkpoint.task.get("pooling", "cls")
-    if format != "bert_tf" and checkpoint.task.get("name") == "classification" and pooling != "cls":
-        notes.append(f"Their code classifies by the pooler's vector, this model by the {pooling} of all pieces.")
+    has_head = any(not name.startswith("encoder/") for name in checkpoint.weights)
+    if format != "bert_tf" and has_head and pooling != "cls":
+        notes.append(f"Their code classifies by the pooler's vector, this model by the {pooling} of all tokens.")
     return notes
 
 
-def _format_of(folder):
+def _format_of(folder: pathlib.Path) -> str:
     if not folder.is_dir():
         raise InputError(f"No such model folder: {folder}")
     for name, format in FORMATS.items():

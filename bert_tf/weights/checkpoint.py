@@ -1,22 +1,29 @@
-"""What every format is read into and written from: settings, vocabulary, and weights by bert_tf's names."""
+"""The weights, settings and vocabulary of a model, as every format is read into and written from."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
-from bert_tf.core.config import EncoderConfig, TextConfig
+from bert_tf.core.config import TextConfig
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A model without Keras: arrays in numpy, so that a conversion builds no model.
+    """A model without Keras: weights are numpy arrays, so that a conversion builds no model.
 
-    `weights` maps names like "encoder/block_0/attention/query/kernel" to arrays; `task` holds the settings of the
-    head, {} for an encoder or pretrainer; `vocabulary` is None where the folder has none.
+    Attributes:
+        family: name of the encoder family.
+        encoder: the encoder's config, of the family's config class.
+        weights: {name: float32 array}, named like "encoder/block_0/attention/query/kernel".
+        text: how text is split into tokens.
+        vocabulary: the tokens by id; None where the folder has none.
+        task: settings of the head; {} for an encoder or a pretrainer.
     """
 
-    encoder: EncoderConfig
+    family: str
+    encoder: Any
     weights: dict[str, np.ndarray]
     text: TextConfig = TextConfig()
     vocabulary: list[str] | None = None
-    task: dict = dataclasses.field(default_factory=dict)
+    task: dict[str, Any] = dataclasses.field(default_factory=dict)

@@ -1,30 +1,22 @@
-"""Encoder settings under other projects' names: one table each, read and written."""
+"""Settings under other projects' names: one table per format, read and written."""
 
 import dataclasses
 import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from bert_tf.core import config
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.registry import families
+from bert_tf.weights.checkpoint import Checkpoint
+from bert_tf.weights.formats.base import FamilyFormat
 
-# google-research/bert and Hugging Face name the sizes alike.
-GOOGLE_FIELDS = {
-    "vocab_size": "vocab_size",
-    "hidden_size": "hidden_size",
-    "num_layers": "num_hidden_layers",
-    "num_heads": "num_attention_heads",
-    "intermediate_size": "intermediate_size",
-    "max_positions": "max_position_embeddings",
-    "type_vocab_size": "type_vocab_size",
-    "activation": "hidden_act",
-    "hidden_dropout": "hidden_dropout_prob",
-    "attention_dropout": "attention_probs_dropout_prob",
-    "initializer_range": "initializer_range",
-}
 # Where a project's own settings cannot hold one of ours, their file keeps it under this key.
 OWN = "bert_tf"
 
 
-def load_json(path, kind=dict):
+def load_json(path: Path, kind: type = dict) -> Any:
     """The value in the JSON file at `path`, an instance of `kind`; `InputError` says what is wrong with the file."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -37,8 +29,11 @@ def load_json(path, kind=dict):
     return data
 
 
-def member(data, key, default, path):
-    """`data[key]`, which must be of the type of `default`; `default` where it is missing or null."""
+def member(data: Any, key: str, default: Any, path: Path | str) -> Any:
+    """`data[key]`, or `default` where it is missing or null; `InputError` for a value of another type than `default`.
+
+    `path` names the file in messages.
+    """
     if not isinstance(data, dict):
         raise InputError(f"{path} holds {data!r} where an object with {key!r} is expected.")
     value = data.get(key)
@@ -49,48 +44,58 @@ def member(data, key, default, path):
     return value
 
 
-def save_json(path, data):
+def save_json(path: Path, data: Any) -> None:
     """Writes `data` to `path` as indented JSON."""
     path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_encoder(fields, activations, data, path, **fixed):
-    """The `EncoderConfig` in their `data`, read from `path`.
+def read_encoder(family: str, format: FamilyFormat, data: dict, path: Path | str, **fixed: Any) -> Any:
+    """The config of an encoder from a project's settings.
 
-    `fields` maps our names to theirs, `activations` their activation names to ours where they differ, and `fixed`
-    holds what their code computes with and does not write down.
+    Args:
+        family: name of the encoder family.
+        format: how the project names its settings.
+        data: the settings, read from `path`.
+        fixed: more values as in `FamilyFormat.fixed`, known only from the file.
     """
-    values = fixed | {ours: data[theirs] for ours, theirs in fields.items() if theirs in data}
+    values = {**format.fixed, **fixed}
+    values |= {ours: data[theirs] for ours, theirs in format.fields.items() if theirs in data}
     activation = values.get("activation")
     if "activation" in values:
-        values["activation"] = next((ours for theirs, ours in activations.items() if theirs == activation), activation)
+        ours = (ours for theirs, ours in format.activations.items() if theirs == activation)
+        values["activation"] = next(ours, activation)
     own = member(member(data, OWN, {}, path), "encoder", {}, path)
-    return parse(config.EncoderConfig, values | own, path)
+    return parse(families()[family].config, values | own, path)
 
 
-def write_encoder(fields, activations, encoder, **fixed):
-    """Their settings for `encoder`, and one line for each of ours that changes what their code computes.
+def write_encoder(family: str, format: FamilyFormat, encoder: Any, **fixed: Any) -> tuple[dict, list[str]]:
+    """A project's settings for an encoder's config; arguments as for `read_encoder`.
 
-    A setting that reading them would not bring back is kept under the key `OWN`.
+    A setting that reading would not bring back is kept under the key `OWN`.
+
+    Returns:
+        The settings, and one line for each of ours that changes the numbers that their code computes.
     """
     values = dataclasses.asdict(encoder)
-    names = {ours: theirs for theirs, ours in reversed(activations.items())}
-    written = values | fixed | {"activation": names.get(encoder.activation, encoder.activation)}
-    data = {theirs: written[ours] for ours, theirs in fields.items()}
-    again = dataclasses.asdict(read_encoder(fields, activations, data, "", **fixed))
-    lost = {name: value for name, value in values.items() if again[name] != value}
+    names = {ours: theirs for theirs, ours in reversed(format.activations.items())}
+    written = values | dict(format.fixed) | fixed
+    if "activation" in values:
+        written["activation"] = names.get(encoder.activation, encoder.activation)
+    data = {theirs: written[ours] for ours, theirs in format.fields.items()}
+    read_again = dataclasses.asdict(read_encoder(family, format, data, "", **fixed))
+    lost = {name: value for name, value in values.items() if read_again[name] != value}
     notes = [
-        f"Their code computes with {name} {again[name]}, this model with {lost[name]}: outputs differ a little there."
+        f"Their code computes with {name} {read_again[name]}, this model with {lost[name]}: outputs differ slightly."
         for name in ("activation", "layer_norm_epsilon")
         if name in lost
     ]
     return (data | {OWN: {"encoder": lost}} if lost else data), notes
 
 
-def masked_lm_notes(checkpoint, **fixed):
+def masked_lm_notes(checkpoint: Checkpoint, **fixed: Any) -> list[str]:
     """One line if the masked LM head computes with other settings in their code than here.
 
-    Their head follows the encoder but for what `fixed` says, under the names that `Checkpoint.task` has.
+    Their head has the activation and epsilon of the encoder, except for `fixed`, named as in `Checkpoint.task`.
     """
     encoder = {
         "masked_lm_activation": checkpoint.encoder.activation,
@@ -103,21 +108,21 @@ def masked_lm_notes(checkpoint, **fixed):
     return [f"The masked LM head computes with {activation} and epsilon {epsilon} here, not in their code."]
 
 
-def read_own(data, path):
-    """The `TextConfig` or None, and the task settings, that `write_own` put into their `data`."""
+def read_own(data: dict, path: Path) -> tuple[config.TextConfig | None, dict[str, Any]]:
+    """The `TextConfig` (None if absent) and the task settings that `write_own` put into their `data`."""
     own = member(data, OWN, {}, path)
     text = parse(config.TextConfig, member(own, "text", {}, path), path) if "text" in own else None
     return text, member(own, "task", {}, path)
 
 
-def write_own(data, checkpoint):
+def write_own(data: dict, checkpoint: Checkpoint) -> dict:
     """Their `data` with the settings of text and head, for which their files have no place, under the key `OWN`."""
     kept = {"text": dataclasses.asdict(checkpoint.text), "task": checkpoint.task}
     return data | {OWN: data.get(OWN, {}) | kept}
 
 
-def parse(cls, values, path):
-    """`config.from_dict` for a file of someone else's: what is wrong is the file, so it raises `InputError`."""
+def parse(cls: type, values: Mapping[str, Any], path: Path | str) -> Any:
+    """`config.from_dict` for a file that somebody else wrote: a wrong value raises `InputError`."""
     try:
         return config.from_dict(cls, values)
     except (ConfigError, TypeError) as error:

@@ -41,6 +41,26 @@ def norm(ours, theirs, gamma="gamma", beta="beta"):
     return [Row(f"{ours}/gamma", f"{theirs}{gamma}"), Row(f"{ours}/beta", f"{theirs}{beta}")]
 
 
+def keras_dense(ours: str, theirs: str) -> list[Row]:
+    """The two rows of a dense layer in a weights file of Keras 3, whose variables are numbered."""
+    return linear(ours, f"{theirs}/vars/", kernel="0", bias="1")
+
+
+def keras_norm(ours: str, theirs: str) -> list[Row]:
+    """The two rows of a layer norm in a weights file of Keras 3."""
+    return norm(ours, f"{theirs}/vars/", gamma="0", beta="1")
+
+
+def torch_linear(ours: str, theirs: str) -> list[Row]:
+    """The two rows of a dense layer that is a `torch.nn.Linear`, whose kernel is transposed."""
+    return linear(ours, f"{theirs}.", kernel="weight", bias="bias", transform=TRANSPOSED)
+
+
+def torch_norm(ours: str, theirs: str) -> list[Row]:
+    """The two rows of a layer norm that is a `torch.nn.LayerNorm`."""
+    return norm(ours, f"{theirs}.", gamma="weight", beta="bias")
+
+
 def projections(ours, theirs, num_heads, kernel="kernel", bias="bias"):
     """The eight rows of an attention whose kernels and biases they keep by head; "{name}" in `theirs` is replaced."""
 
@@ -70,6 +90,11 @@ def expand(rows, num_layers):
             if "{i}" in row.ours
         ]
     return expanded
+
+
+def unnumber_first(rows: list[Row], name: str) -> list[Row]:
+    """The table with "name_0/" in their names replaced by "name/", as Keras names the first of several."""
+    return [dataclasses.replace(row, theirs=row.theirs.replace(f"{name}_0/", f"{name}/")) for row in rows]
 
 
 def read_rows(rows, tensors, ignored=(), required=("encoder",)):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bert_tf.core.config import EncoderConfig, TextConfig, find_config, from_dict, load_toml, override, shipped_configs
+from bert_tf.core.config import TextConfig, find_config, from_dict, load_toml, override, shipped_configs
 from bert_tf.core.errors import ConfigError
 
 
@@ -84,9 +84,5 @@ def test_a_file_comes_before_a_config_of_the_package(tmp_path, monkeypatch):
         find_config("squadd")
 
 
-def test_impossible_sizes():
-    with pytest.raises(ConfigError, match="hidden_size=100, num_heads=12. hidden_size must be a multiple of num_heads"):
-        EncoderConfig(hidden_size=100)
-    with pytest.raises(ConfigError, match="hidden_dropout=1.5"):
-        EncoderConfig(hidden_dropout=1.5)
+def test_defaults_of_text():
     assert TextConfig().max_word_chars == 200

@@ -164,11 +164,11 @@ def test_a_vocabulary_of_another_size(tmp_path, format, change):
     path = next(path for path in (tmp_path / "model").rglob("vocab*.txt"))
     pieces = change(VOCABULARY)
     path.write_text("".join(piece + "\n" for piece in pieces), encoding="utf-8")
-    assert f"the vocabulary has {len(pieces)} pieces and the embedding 11 rows" in refusal(tmp_path / "model")
+    assert f"the vocabulary has {len(pieces)} tokens and the embedding 11 rows" in refusal(tmp_path / "model")
 
 
 def test_a_vocabulary_of_another_size_is_not_written(tmp_path):
-    with pytest.raises(InputError, match="10 pieces"):
+    with pytest.raises(InputError, match="10 tokens"):
         write_model(make("encoder", VOCABULARY[:-1]), tmp_path / "model")
     assert not list(tmp_path.iterdir())
 

@@ -10,8 +10,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from bert_tf.core.config import TextConfig
-from bert_tf.weights import FORMATS, read_model, read_task, schema, write_model
+from bert_tf.weights import FORMATS, read_model, read_task, write_model
 from bert_tf.weights.io import tf_checkpoint
+from bert_tf.weights.schema import part_of
 from tests.weights.samples import TASKS, VOCABULARY, make
 
 # Heads that a format has no place for.
@@ -26,7 +27,7 @@ WITHOUT = {
 
 
 def assert_same(actual, expected, without=frozenset()):
-    kept = {name: array for name, array in expected.weights.items() if schema.part_of(name) not in without}
+    kept = {name: array for name, array in expected.weights.items() if part_of(name) not in without}
     assert actual.weights.keys() == kept.keys()
     for name, array in kept.items():
         np.testing.assert_array_equal(actual.weights[name], array, err_msg=name)

@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from bert_tf.core.config import EncoderConfig, TextConfig
+from bert_tf.core.config import TextConfig
+from bert_tf.modeling.families.bert import BertConfig
 from bert_tf.weights import Checkpoint, schema
+from bert_tf.weights.schema import head_shapes, part_of
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Größe", "##n", "北", "a", "b", "c"]
 SIZES = {
@@ -33,23 +35,13 @@ TASKS = {
 
 
 def make(kind, vocabulary=VOCABULARY, text=None, **settings):
-    """A checkpoint of one of `TASKS` with an encoder of two blocks; `settings` change its `EncoderConfig`."""
-    sizes = {
-        "vocab_size": 11,
-        "hidden_size": 8,
-        "num_layers": 2,
-        "num_heads": 2,
-        "intermediate_size": 12,
-        "max_positions": 6,
-    }
-    encoder = EncoderConfig(**sizes | settings)
+    """A checkpoint of one of `TASKS` with an encoder of two blocks; `settings` change its `BertConfig`."""
+    encoder = BertConfig(**SIZES | settings)
     random = np.random.default_rng(0)
-    shapes = schema.encoder_shapes(encoder)
-    shapes |= {
-        name: shape for name, shape in schema.head_shapes(encoder).items() if schema.part_of(name) in HEADS[kind]
-    }
+    shapes = schema("bert", encoder)
+    shapes |= {name: shape for name, shape in head_shapes(encoder).items() if part_of(name) in HEADS[kind]}
     weights = {
         name: random.normal(0, 0.1, [size or 3 for size in shape]).astype("float32") for name, shape in shapes.items()
     }
     text = text or TextConfig(lower_case=False, max_word_chars=100)
-    return Checkpoint(encoder, weights, text, vocabulary, dict(TASKS[kind]))
+    return Checkpoint("bert", encoder, weights, text, vocabulary, dict(TASKS[kind]))

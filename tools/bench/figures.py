@@ -2,7 +2,7 @@
 
 import shutil
 
-from bert_tf.core.config import EncoderConfig
+from bert_tf.modeling.families.bert import BertConfig
 from bert_tf.training.flops import step_flops
 
 VOCABULARY, PREDICTIONS = 30522, 20
@@ -22,9 +22,9 @@ def heads(hidden):
 
 
 def config_of(settings):
-    """The `EncoderConfig` of a case's settings."""
+    """The `BertConfig` of a case's settings."""
     hidden = settings["hidden"]
-    return EncoderConfig(
+    return BertConfig(
         vocab_size=VOCABULARY,
         num_layers=settings["layers"],
         hidden_size=hidden,

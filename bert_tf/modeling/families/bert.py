@@ -1,132 +1,323 @@
-"""The BERT encoder: pieces in, a vector a piece and a vector a row out."""
+"""BERT (Devlin et al. 2019)."""
 
-import functools
+import dataclasses
 
-import keras
-from keras import ops
+from bert_tf.modeling.families.base import EncoderConfig, EncoderFamily
+from bert_tf.modeling.families.transformer import TransformerEncoder
+from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat, ModelGardenFormat
+from bert_tf.weights.weight_table import (
+    TRANSPOSED,
+    Row,
+    expand,
+    keras_dense,
+    keras_norm,
+    linear,
+    norm,
+    projections,
+    torch_linear,
+    torch_norm,
+    unnumber_first,
+)
 
-from bert_tf.core import features
-from bert_tf.core.config import EncoderConfig
-from bert_tf.modeling.layers.dense import dense
-from bert_tf.modeling.layers.embeddings import Embeddings
-from bert_tf.modeling.layers.pooling import gather_positions
-from bert_tf.modeling.layers.transformer_block import TransformerBlock
-from bert_tf.modeling.pretrained import Pretrained
-
-# B batch, S sequence, E examples of a row, P positions, Q = P + E queries, D hidden
+# ---- Encoder
 
 
-class BertEncoder(Pretrained, keras.Model):
-    """BERT (Devlin et al. 2019) with learned positions, post-layer-norm blocks and a tanh pooler over [CLS].
+@dataclasses.dataclass(frozen=True)
+class BertConfig(EncoderConfig):
+    """Sizes and numerics of a BERT encoder (Devlin et al. 2019, section 3; defaults are those of BERT base)."""
 
-    Called with a dict of int [B, S] tensors: `input_ids`, `input_mask` (1 = real), `segment_ids`, and for packed
-    rows `position_ids` and `example_ids`, which give each example exactly what it gets alone. Returns
-    {"sequence_output": [B, S, D], "pooled_output": [B, D]}, the latter [B, E, D] where `cls_positions` [B, E] says
-    where the examples of a row begin; with `all_outputs=True` also "hidden_states", a list of [B, S, D] from the
-    embeddings to the last block, and "attention_probs", a list of [B, N, S, S].
+    intermediate_size: int = 3072
+    type_vocab_size: int = 2
+    activation: str = "gelu"  # exact; google-research/bert computes "gelu_tanh"
+    layer_norm_epsilon: float = 1e-12
 
-    Where a vector at each piece is not needed, the last block need not compute it: with `positions` [B, P]
-    "sequence_output" is what stands there, [B, P, D]; with `cls_only=True` what stands at [CLS], [B, 1 or E, D].
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_positive("intermediate_size", "type_vocab_size")
 
-    Arguments are the fields of `EncoderConfig`. Ids outside their tables raise `InputError` (see `id_checks.py`).
+
+class BertEncoder(TransformerEncoder):
+    """BERT: learned positions, two segments, post-layer-norm blocks, a tanh pooler over [CLS].
+
+    Arguments are the fields of `BertConfig`; inputs and outputs are those of `TransformerEncoder.call`.
     """
 
-    remat = False  # True: training computes the inside of blocks twice, to keep less of it in memory
-
-    def __init__(self, name="encoder", dtype=None, trainable=True, **settings):
-        super().__init__(name=name, dtype=dtype, trainable=trainable)
-        self.config = config = EncoderConfig(**settings)
-        self.embeddings = Embeddings(
-            config.vocab_size,
-            config.hidden_size,
-            config.max_positions,
-            config.type_vocab_size,
-            config.layer_norm_epsilon,
-            config.hidden_dropout,
-            config.initializer_range,
-            dtype=self.dtype_policy,
-            name="embeddings",
-        )
-        self.blocks = [
-            TransformerBlock(
-                config.num_heads,
-                config.hidden_size,
-                config.intermediate_size,
-                config.activation,
-                config.layer_norm_epsilon,
-                config.hidden_dropout,
-                config.attention_dropout,
-                config.initializer_range,
-                dtype=self.dtype_policy,
-                name=f"block_{i}",
-            )
-            for i in range(config.num_layers)
-        ]
-        self.pooler = dense(
-            config.hidden_size, config.initializer_range, activation="tanh", dtype=self.dtype_policy, name="pooler"
-        )
-        self.build()
-
-    def build(self, input_shape=None):
-        self.embeddings.build()
-        for block in self.blocks:
-            block.build()
-        self.pooler.build((None, self.config.hidden_size))
-
-    def call(self, inputs, training=None, all_outputs=False, positions=None, cls_only=False):
-        needed = functools.partial(_needed, inputs=inputs, positions=positions)
-        mask, queries = attention_bias(inputs), None
-        x = self.embeddings(
-            inputs[features.INPUT_IDS],
-            inputs[features.SEGMENT_IDS],
-            inputs.get(features.POSITION_IDS),
-            training=training,
-        )  # [B, S, D]
-        hidden_states, attention_probs = [x], []
-        twice = self.remat and training and not all_outputs
-        for block in self.blocks:
-            if (cls_only or positions is not None) and block is self.blocks[-1]:
-                mask, queries = attention_bias(inputs, needed), needed(x)  # [B, Q, D]
-            if twice:
-                x, probs = block.call_twice(x, mask, queries), None
-            else:
-                x, probs = block(x, mask, training=training, queries=queries)
-            hidden_states.append(x)
-            attention_probs.append(probs)
-        if positions is not None:
-            x, first = x[:, : ops.shape(positions)[1]], x[:, ops.shape(positions)[1] :]
-        else:
-            first = x if cls_only else _beginnings(x, inputs)
-        pooled = self.pooler(first)  # [B, E, D]
-        pooled = pooled if features.CLS_POSITIONS in inputs else pooled[:, 0]
-        outputs = {features.SEQUENCE_OUTPUT: x, features.POOLED_OUTPUT: pooled}
-        if all_outputs:
-            outputs |= {"hidden_states": hidden_states, "attention_probs": attention_probs}
-        return outputs
+    family = "bert"
+    config_class = BertConfig
 
 
-def _beginnings(sequence, inputs):
-    """Of `sequence` [B, S, D] what stands where examples begin: [B, E, D]."""
-    if features.CLS_POSITIONS in inputs:
-        return gather_positions(sequence, inputs[features.CLS_POSITIONS])
-    return ops.expand_dims(sequence[:, 0], 1)
+def _size(num_layers: int, hidden_size: int, num_heads: int | None = None) -> dict[str, int]:
+    # Published sizes have heads of 64 and a feed-forward network of four times the hidden size.
+    return {
+        "num_layers": num_layers,
+        "hidden_size": hidden_size,
+        "num_heads": num_heads or hidden_size // 64,
+        "intermediate_size": 4 * hidden_size,
+    }
 
 
-def _needed(sequence, inputs, positions):
-    """Of `sequence` [B, S, D] what stands at `positions`, if any, and where examples begin: [B, P + E, D]."""
-    first = _beginnings(sequence, inputs)
-    return first if positions is None else ops.concatenate([gather_positions(sequence, positions), first], 1)
+PRESETS = {
+    "tiny": _size(2, 128),
+    "mini": _size(4, 256),
+    "small": _size(4, 512),
+    "medium": _size(8, 512),
+    "base": _size(12, 768),
+    "large": _size(24, 1024),
+    "minilm": _size(6, 384, num_heads=12),
+}
+
+# ---- Weights: rows of (our name, their name), for each format; {i} is the number of a block
+
+_TABLES = ("encoder/embeddings/token/embeddings", "encoder/embeddings/position/embeddings",
+           "encoder/embeddings/segment/embeddings")  # fmt: skip
 
 
-def attention_bias(inputs, of=lambda ids: ids):
-    """What is added to attention scores, float32: [B, 1, 1, S] from the mask, [B, 1, Q, S] for packed rows.
+def _tables(token: str, position: str, segment: str) -> list[Row]:
+    return [Row(ours, theirs) for ours, theirs in zip(_TABLES, (token, position, segment), strict=True)]
 
-    `of` picks the queries' ids [B, Q, 1] from those of all pieces [B, S, 1].
+
+def _model_folder_rows(config: BertConfig) -> list[Row]:
+    """Paths in a Keras weights file.
+
+    Keras numbers the variables of a layer, names the items of a list after their class, and keeps the layers whose
+    attribute sorts after the word "layers" (here the pooler) in a group of that name.
     """
-    if features.EXAMPLE_IDS in inputs:
-        ids = ops.cast(ops.expand_dims(inputs[features.EXAMPLE_IDS], -1), "float32")  # [B, S, 1]
-        visible = ops.equal(of(ids), ops.transpose(ids, (0, 2, 1)))  # [B, Q, S]
-        visible = ops.expand_dims(visible, 1)
-    else:
-        visible = ops.expand_dims(ops.expand_dims(inputs[features.INPUT_MASK], 1), 1)  # [B, 1, 1, S]
-    return (1.0 - ops.cast(visible, "float32")) * -3e4  # Keras casts what a layer is given, and float16 ends at 65504
+    block = "encoder/blocks/transformer_block_{i}"
+    rows = [
+        *_tables(*(f"encoder/embeddings/{name}/vars/0" for name in ("token", "position", "segment"))),
+        *keras_norm("encoder/embeddings/norm", "encoder/embeddings/norm"),
+        *keras_dense("encoder/block_{i}/attention/query", f"{block}/attention/query"),
+        *keras_dense("encoder/block_{i}/attention/key", f"{block}/attention/key"),
+        *keras_dense("encoder/block_{i}/attention/value", f"{block}/attention/value"),
+        *keras_dense("encoder/block_{i}/attention/output", f"{block}/attention/output_dense"),
+        *keras_norm("encoder/block_{i}/attention_norm", f"{block}/attention_norm"),
+        *keras_dense("encoder/block_{i}/intermediate", f"{block}/intermediate"),
+        *keras_dense("encoder/block_{i}/output", f"{block}/output_dense"),
+        *keras_norm("encoder/block_{i}/output_norm", f"{block}/output_norm"),
+        *keras_dense("encoder/pooler", "encoder/layers/dense"),
+    ]
+    return unnumber_first(expand(rows, config.num_layers), "transformer_block")
+
+
+def _google_rows(config: BertConfig) -> list[Row]:
+    """Names of the variables of google-research/bert, modeling.py, and of its scripts for the heads."""
+    layer = "bert/encoder/layer_{i}/"
+
+    def dense(ours, theirs):
+        return linear(ours, f"{theirs}/")
+
+    def layer_norm(ours, theirs):
+        return norm(ours, f"{theirs}/LayerNorm/")
+
+    def output(ours, theirs):
+        return linear(ours, theirs, kernel="output_weights", bias="output_bias", transform=TRANSPOSED)
+
+    rows = [
+        *_tables(*(f"bert/embeddings/{name}_embeddings" for name in ("word", "position", "token_type"))),
+        *layer_norm("encoder/embeddings/norm", "bert/embeddings"),
+        *dense("encoder/block_{i}/attention/query", layer + "attention/self/query"),
+        *dense("encoder/block_{i}/attention/key", layer + "attention/self/key"),
+        *dense("encoder/block_{i}/attention/value", layer + "attention/self/value"),
+        *dense("encoder/block_{i}/attention/output", layer + "attention/output/dense"),
+        *layer_norm("encoder/block_{i}/attention_norm", layer + "attention/output"),
+        *dense("encoder/block_{i}/intermediate", layer + "intermediate/dense"),
+        *dense("encoder/block_{i}/output", layer + "output/dense"),
+        *layer_norm("encoder/block_{i}/output_norm", layer + "output"),
+        *dense("encoder/pooler", "bert/pooler/dense"),
+        *dense("masked_lm/transform", "cls/predictions/transform/dense"),
+        *layer_norm("masked_lm/norm", "cls/predictions/transform"),
+        Row("masked_lm/bias", "cls/predictions/output_bias"),
+        *output("next_sentence", "cls/seq_relationship/"),
+        *output("classifier", ""),  # run_classifier.py
+        *output("answer_span", "cls/squad/"),  # run_squad.py
+    ]
+    return expand(rows, config.num_layers)
+
+
+def _huggingface_rows(config: BertConfig) -> list[Row]:
+    """Names of the parameters of transformers' BertModel and the classes with its heads."""
+    layer = "bert.encoder.layer.{i}."
+    rows = [
+        *_tables(*(f"bert.embeddings.{name}_embeddings.weight" for name in ("word", "position", "token_type"))),
+        *torch_norm("encoder/embeddings/norm", "bert.embeddings.LayerNorm"),
+        *torch_linear("encoder/block_{i}/attention/query", layer + "attention.self.query"),
+        *torch_linear("encoder/block_{i}/attention/key", layer + "attention.self.key"),
+        *torch_linear("encoder/block_{i}/attention/value", layer + "attention.self.value"),
+        *torch_linear("encoder/block_{i}/attention/output", layer + "attention.output.dense"),
+        *torch_norm("encoder/block_{i}/attention_norm", layer + "attention.output.LayerNorm"),
+        *torch_linear("encoder/block_{i}/intermediate", layer + "intermediate.dense"),
+        *torch_linear("encoder/block_{i}/output", layer + "output.dense"),
+        *torch_norm("encoder/block_{i}/output_norm", layer + "output.LayerNorm"),
+        *torch_linear("encoder/pooler", "bert.pooler.dense"),
+        *torch_linear("masked_lm/transform", "cls.predictions.transform.dense"),
+        *torch_norm("masked_lm/norm", "cls.predictions.transform.LayerNorm"),
+        Row("masked_lm/bias", "cls.predictions.bias"),
+        *torch_linear("next_sentence", "cls.seq_relationship"),
+        *torch_linear("classifier", "classifier"),
+        *torch_linear("answer_span", "qa_outputs"),
+    ]
+    return expand(rows, config.num_layers)
+
+
+def _keras_hub_rows(config: BertConfig) -> list[Row]:
+    """Paths in the weights file of keras-hub's BertBackbone."""
+    layer = "layers/transformer_encoder_{i}/"
+    attention = layer + "_self_attention_layer/{name}_dense/vars/"
+    rows = [
+        *_tables("layers/reversible_embedding/vars/0", "layers/position_embedding/vars/0", "layers/embedding/vars/0"),
+        *keras_norm("encoder/embeddings/norm", "layers/layer_normalization"),
+        *projections("encoder/block_{i}/attention", attention, config.num_heads, kernel="0", bias="1"),
+        *keras_norm("encoder/block_{i}/attention_norm", layer + "_self_attention_layer_norm"),
+        *keras_dense("encoder/block_{i}/intermediate", layer + "_feedforward_intermediate_dense"),
+        *keras_dense("encoder/block_{i}/output", layer + "_feedforward_output_dense"),
+        *keras_norm("encoder/block_{i}/output_norm", layer + "_feedforward_layer_norm"),
+        *keras_dense("encoder/pooler", "layers/dense"),
+    ]
+    return unnumber_first(expand(rows, config.num_layers), "transformer_encoder")
+
+
+_GARDEN_BLOCK = "encoder/_transformer_layers/{i}/"
+
+
+def _model_garden_rows(config: BertConfig) -> list[Row]:
+    """Paths of objects in a checkpoint of Model Garden's BertPretrainerV2 (its `checkpoint_items`)."""
+
+    def dense(ours, theirs):
+        return linear(ours, f"{theirs}/")
+
+    def layer_norm(ours, theirs):
+        return norm(ours, f"{theirs}/")
+
+    attention = _GARDEN_BLOCK + "_attention_layer/_{name}_dense/"
+    rows = [
+        *_tables(*(f"encoder/_{name}embedding_layer/embeddings" for name in ("", "position_", "type_"))),
+        *layer_norm("encoder/embeddings/norm", "encoder/_embedding_norm_layer"),
+        *projections("encoder/block_{i}/attention", attention, config.num_heads),
+        *layer_norm("encoder/block_{i}/attention_norm", _GARDEN_BLOCK + "_attention_layer_norm"),
+        *dense("encoder/block_{i}/intermediate", _GARDEN_BLOCK + "_intermediate_dense"),
+        *dense("encoder/block_{i}/output", _GARDEN_BLOCK + "_output_dense"),
+        *layer_norm("encoder/block_{i}/output_norm", _GARDEN_BLOCK + "_output_layer_norm"),
+        *dense("encoder/pooler", "encoder/_pooler_layer"),
+        *dense("masked_lm/transform", "masked_lm/dense"),
+        *layer_norm("masked_lm/norm", "masked_lm/layer_norm"),
+        Row("masked_lm/bias", "masked_lm/bias"),
+        *dense("next_sentence_pooler", "next_sentence.pooler_dense"),
+        *dense("next_sentence", "next_sentence.out_proj"),  # not among their `checkpoint_items`
+    ]
+    return expand(rows, config.num_layers)
+
+
+# ---- Names of settings in each format
+
+_GOOGLE_FIELDS = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "hidden_size",
+    "num_layers": "num_hidden_layers",
+    "num_heads": "num_attention_heads",
+    "intermediate_size": "intermediate_size",
+    "max_positions": "max_position_embeddings",
+    "type_vocab_size": "type_vocab_size",
+    "activation": "hidden_act",
+    "hidden_dropout": "hidden_dropout_prob",
+    "attention_dropout": "attention_probs_dropout_prob",
+    "initializer_range": "initializer_range",
+}
+_GARDEN_FIELDS = _GOOGLE_FIELDS | {  # official/nlp/configs/encoders.py, BertEncoderConfig
+    "num_layers": "num_layers",
+    "activation": "hidden_activation",
+    "hidden_dropout": "dropout_rate",
+    "attention_dropout": "attention_dropout_rate",
+}
+_KERAS_HUB_FIELDS = {
+    "vocab_size": "vocabulary_size",
+    "hidden_size": "hidden_dim",
+    "num_layers": "num_layers",
+    "num_heads": "num_heads",
+    "intermediate_size": "intermediate_dim",
+    "max_positions": "max_sequence_length",
+    "type_vocab_size": "num_segments",
+    "hidden_dropout": "dropout",
+}
+
+_GOOGLE = FamilyFormat(
+    rows=_google_rows,
+    fields=_GOOGLE_FIELDS,
+    activations={"gelu": "gelu_tanh", None: "linear", "": "linear"},  # modeling.py: a linear one is null
+    fixed={"layer_norm_epsilon": 1e-12},  # of tf.contrib.layers.layer_norm, which their code calls
+)
+_HUGGINGFACE = HuggingFaceFormat(
+    rows=_huggingface_rows,
+    fields=_GOOGLE_FIELDS | {"layer_norm_epsilon": "layer_norm_eps"},
+    # Their "gelu" is exact; all their tanh forms are Google's.
+    activations={
+        "gelu": "gelu",
+        "gelu_new": "gelu_tanh",
+        "gelu_pytorch_tanh": "gelu_tanh",
+        "gelu_fast": "gelu_tanh",
+        "gelu_python": "gelu",
+        "silu": "silu",
+        "swish": "silu",
+    },
+    model_type="bert",
+    class_prefix="Bert",
+    module="bert",
+    tied={
+        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+        "cls.predictions.decoder.bias": "cls.predictions.bias",
+    },
+)
+_KERAS_HUB = KerasHubFormat(
+    rows=_keras_hub_rows,
+    fields=_KERAS_HUB_FIELDS,
+    fixed={"activation": "gelu_tanh", "layer_norm_epsilon": 1e-12},  # computed by `BertBackbone`
+    module="bert",
+    class_prefix="Bert",
+    similar_activations=("gelu", "gelu_tanh"),
+    heads={
+        "TextClassifier": keras_dense("classifier", "layers/dense"),
+        "MaskedLM": [
+            *keras_dense("masked_lm/transform", "layers/masked_lm_head/_intermediate_dense"),
+            *keras_norm("masked_lm/norm", "layers/masked_lm_head/_intermediate_layer_norm"),
+            Row("masked_lm/bias", "layers/masked_lm_head/vars/0"),
+        ],
+    },
+    # The head of `BertMaskedLM` computes with these, whatever the backbone does.
+    masked_lm={"masked_lm_activation": "gelu", "masked_lm_epsilon": 1e-5},
+)
+_MODEL_GARDEN = ModelGardenFormat(
+    rows=_model_garden_rows,
+    fields=_GARDEN_FIELDS,
+    # Their own activation of this name is the tanh form; tf_keras's "gelu", which a string given to the masked LM
+    # head means, is exact.
+    activations={"gelu": "gelu_tanh"},
+    fixed={"layer_norm_epsilon": 1e-12},
+    defaults={"hidden_activation": "gelu"},
+    token_table="encoder/_embedding_layer/embeddings",
+    empty=("encoder/_embedding_dropout", "encoder/_attention_mask_layer", "encoder/_config/initializer/config"),
+    empty_in_block=tuple(
+        _GARDEN_BLOCK + name
+        for name in (
+            "_attention_layer/_softmax",
+            "_attention_layer/_dropout_layer",
+            "_attention_dropout",
+            "_intermediate_activation_layer",
+            "_inner_dropout_layer",
+            "_output_dropout",
+        )
+    ),
+)
+
+FAMILY = EncoderFamily(
+    name="bert",
+    config=BertConfig,
+    encoder=BertEncoder,
+    tokenizer_place="bert_tf.text.tokenizers.wordpiece:Tokenizer",
+    formats={
+        "bert_tf": FamilyFormat(rows=_model_folder_rows),
+        "google": _GOOGLE,
+        "huggingface": _HUGGINGFACE,
+        "keras_hub": _KERAS_HUB,
+        "model_garden": _MODEL_GARDEN,
+    },
+    presets=PRESETS,
+)

@@ -106,7 +106,7 @@ class TransformerBlock(keras.layers.Layer):
         hidden = self.output_dense(hidden)  # [B, Q, D]
         return self.output_norm(hidden, x, dropout=self.dropout, training=training), probs
 
-    def call_twice(self, x, mask, queries=None):
+    def call_rematerialized(self, x, mask, queries=None):
         """What `call` gives in training, [B, Q, D] alone; its inside is not kept but computed again for the gradient.
 
         The random bits are settled before, or the second time they would be others.

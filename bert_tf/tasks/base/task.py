@@ -1,7 +1,5 @@
 """What every task model shares: raw strings into `fit`, `evaluate` and `predict`, and a folder to open and save."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,8 +7,7 @@ import tensorflow as tf
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.pipeline.batch_samplers import Plan
-from bert_tf.modeling.families.bert import BertEncoder
-from bert_tf.modeling.families.bilstm import BiLSTMEncoder
+from bert_tf.modeling.families import FAMILIES
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.pretrained import Pretrained
 from bert_tf.tasks.base.batching import as_rows, is_text, make_batches, measure, take
@@ -18,8 +15,6 @@ from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.text.input_packing import pack
 from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.weights import read_model
-
-ENCODERS = {"bert": BertEncoder, "bilstm": BiLSTMEncoder}
 
 
 class Task(Pretrained, keras.Model):
@@ -30,8 +25,8 @@ class Task(Pretrained, keras.Model):
     `default_metrics` for `compile`, `score_answers`, and `task_settings`. Texts are a list or array of strings [N],
     or a tuple of two of them for pairs.
 
-    The encoder is made of the fields of `EncoderConfig`, of which `encoder` is "bert" or "bilstm", the baseline; or it
-    is the encoder of another task, given as `encoder`, with which it is shared then.
+    `encoder` names the family of the encoder, which is made of the fields of that family's config; or it is the
+    encoder of another task, which is then shared with it.
     """
 
     TASK = None  # its name in config.json
@@ -47,10 +42,8 @@ class Task(Pretrained, keras.Model):
 
     def __init__(self, tokenizer, max_length, name=None, dtype=None, trainable=True, encoder="bert", **settings):
         super().__init__(name=name or self.TASK, dtype=dtype, trainable=trainable)
-        if encoder in ENCODERS:
-            encoder = ENCODERS[encoder](dtype=self.dtype_policy, encoder=encoder, **settings)
-        elif not isinstance(encoder, Pretrained):
-            raise ConfigError(f"Received: encoder={encoder!r}. Choose {' or '.join(ENCODERS)}, or give an encoder.")
+        if not isinstance(encoder, Pretrained):
+            encoder = FAMILIES[encoder].encoder(dtype=self.dtype_policy, **settings)
         self.encoder = encoder
         self.config = self.encoder.config
         self.tokenizer = tokenizer
@@ -80,7 +73,7 @@ class Task(Pretrained, keras.Model):
             raise InputError(f"{source} has no vocabulary: a task model needs one to read text.")
         saved = cls.saved_settings(checkpoint.task, source) if checkpoint.task.get("name") == cls.TASK else {}
         tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.text)
-        model = cls(tokenizer, dtype=dtype, **(dataclasses.asdict(checkpoint.encoder) | saved | settings))
+        model = cls(tokenizer, dtype=dtype, **(cls.settings_of(checkpoint) | saved | settings))
         weights = checkpoint.weights
         if not model.has_head_of(checkpoint.task):
             weights = {name: value for name, value in weights.items() if name.startswith("encoder/")}

@@ -26,7 +26,7 @@ class TextClassifier(LongTextTask):
             "regression".
         pooling: "cls" takes the encoder's pooled output, as Devlin et al. do; "mean" or "max" that over all pieces,
             which may suit an encoder better whose pooler was never trained.
-        encoder: the fields of `EncoderConfig`; `stride`, to read long texts whole (see `LongTextTask`).
+        encoder: the family's name and the fields of its config; `stride`, to read long texts whole (`LongTextTask`).
     """
 
     TASK = "classification"

@@ -41,7 +41,7 @@ class TextEmbedder(LongTextTask):
         max_length: pieces a row at most; None: 128, or all positions of a smaller encoder.
         objective: "similarity", "contrastive" or "triplet".
         max_score: the score of a pair of one meaning; scores of "similarity" are divided by it (5 for STS-B).
-        encoder: the fields of `EncoderConfig`; `stride`, to read long texts whole (see `LongTextTask`).
+        encoder: the family's name and the fields of its config; `stride`, to read long texts whole (`LongTextTask`).
     """
 
     TASK = "embedding"

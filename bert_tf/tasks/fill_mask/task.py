@@ -20,7 +20,7 @@ class FillMask(PretrainedHeadTask):
         tokenizer: a `Tokenizer` with `special_tokens` on.
         max_length: pieces a row at most; None: all positions of the encoder.
         top_k: how many pieces are answered for a mask, K.
-        encoder: the fields of `EncoderConfig`.
+        encoder: the family's name, and the fields of its config.
     """
 
     TASK = "fill_mask"

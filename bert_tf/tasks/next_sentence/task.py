@@ -15,7 +15,7 @@ class NextSentence(PretrainedHeadTask):
     Args:
         tokenizer: a `Tokenizer`.
         max_length: pieces a row at most; None: all positions of the encoder.
-        encoder: the fields of `EncoderConfig`.
+        encoder: the family's name, and the fields of its config.
     """
 
     TASK = "next_sentence"

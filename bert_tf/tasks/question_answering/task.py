@@ -39,7 +39,7 @@ class QuestionAnswerer(WindowedTask):
             win, 0.0 for a start; None: there is always an answer, as in SQuAD 1.1.
         n_best: how many candidates are answered.
         metric: "squad", or "cmrc" for Chinese.
-        encoder: the fields of `EncoderConfig`.
+        encoder: the family's name, and the fields of its config.
     """
 
     TASK = "question_answering"

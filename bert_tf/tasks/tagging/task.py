@@ -42,7 +42,7 @@ class TextTagger(WindowedTask):
             as the labels look. Targets may be in any of the schemes.
         max_length: pieces a row at most; None: 128, or all positions of a smaller encoder.
         stride: pieces from one window to the next; None: half of `max_length`, 128 at most.
-        encoder: the fields of `EncoderConfig`.
+        encoder: the family's name, and the fields of its config.
     """
 
     TASK = "tagging"

@@ -160,9 +160,7 @@ def layerwise_of(optimizer: keras.optimizers.Optimizer) -> LayerwiseOptimizer | 
 
 def stages_of(model: keras.Model) -> list[str]:
     """Paths of the layers of a model's encoder from bottom to top: embeddings, then one per block."""
-    encoder = getattr(model, "encoder", model)
-    stages = getattr(encoder, "stages", None) or [encoder.embeddings, *encoder.blocks]
-    return [stage.path for stage in stages]
+    return [stage.path for stage in getattr(model, "encoder", model).stages]
 
 
 def depths(variables: Sequence[keras.Variable], stages: Sequence[str]) -> tuple[list[int], int]:
@@ -200,11 +198,11 @@ def freeze(model: keras.Model, layers: int, embeddings: bool = True) -> None:
 
     Call it before `compile`: an optimizer knows only the variables that it was built with.
     """
-    encoder = getattr(model, "encoder", model)
-    if not 0 <= layers <= len(encoder.blocks):
-        raise ConfigError(f"Received: {layers} layers to freeze. This encoder has {len(encoder.blocks)}.")
-    encoder.embeddings.trainable = not embeddings
-    for i, block in enumerate(encoder.blocks):
+    bottom, *blocks = getattr(model, "encoder", model).stages
+    if not 0 <= layers <= len(blocks):
+        raise ConfigError(f"Received: {layers} layers to freeze. This encoder has {len(blocks)}.")
+    bottom.trainable = not embeddings
+    for i, block in enumerate(blocks):
         block.trainable = i >= layers
 
 

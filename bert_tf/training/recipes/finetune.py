@@ -132,9 +132,9 @@ def _leave(folder, learner, training, results):
 
 def _facts(learner, training, results):
     """What a reader of the model's card wants to know of how it came about."""
-    config, encoder, parts = learner.config, learner.model.config, learner.parts.values()
+    config, encoder, parts = learner.config, learner.model.encoder, learner.parts.values()
     return {
-        "encoder": f"{encoder.encoder}, {encoder.num_layers} layers, {encoder.hidden_size} wide",
+        "encoder": f"{encoder.family}, {encoder.config.num_layers} layers, {encoder.config.hidden_size} wide",
         "begun from": f"the vocabulary of {config.model.init} alone" if config.model.fresh else config.model.init,
         "labels": "; ".join(filter(None, (", ".join(getattr(part.model, "labels", ())[:20]) for part in parts))),
         "trained on": "; ".join(

@@ -3,10 +3,11 @@
 import dataclasses
 import pathlib
 
-from bert_tf.core.config import EncoderConfig, load_toml
+from bert_tf.core.config import load_toml
 from bert_tf.core.errors import ConfigError
 from bert_tf.data.readers.examples import FileConfig
 from bert_tf.data.readers.tfds import PREFIX
+from bert_tf.modeling.families import FAMILIES
 from bert_tf.tasks import TASKS
 from bert_tf.training.config import TrainingConfig
 
@@ -67,7 +68,9 @@ class ModelConfig:
         """What is set, as arguments of the models of a `TaskSpec`; what is none of them raises `ConfigError`."""
         fields = dataclasses.asdict(self)
         settings = {name: fields[name] for name in fields if name not in ("init", "fresh") and fields[name] is not None}
-        known = set(task.settings.__dataclass_fields__) | set(EncoderConfig.__dataclass_fields__)
+        known = {"encoder", *task.settings.__dataclass_fields__}
+        for family in FAMILIES.values():
+            known.update(field.name for field in dataclasses.fields(family.config))
         if strange := sorted(settings.keys() - known):
             raise ConfigError(
                 f"Received: model.{strange[0]}={settings[strange[0]]!r}. {task.name} has no such setting."

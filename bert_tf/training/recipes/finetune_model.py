@@ -3,6 +3,7 @@
 import dataclasses
 
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.modeling.families import FAMILIES
 from bert_tf.tasks import TASKS
 from bert_tf.tasks.base.targets import labels_of
 from bert_tf.text.tokenizers.base import Tokenizer
@@ -33,19 +34,28 @@ def make_model(config, training, encoder=None):
     if encoder:
         model = task(tokenizer, dtype=training.precision, encoder=encoder, **settings)
     elif config.model.fresh:
-        model = task(tokenizer, dtype=training.precision, **(dataclasses.asdict(checkpoint.encoder) | settings))
+        model = task(tokenizer, dtype=training.precision, **(_sizes_for(checkpoint, settings) | settings))
     else:
-        _check_sizes(settings, checkpoint.encoder, init)
+        _check_sizes(settings, checkpoint, init)
         model = task.from_checkpoint(checkpoint, init, training.precision, **settings)
     if config.freeze_layers is not None:
         freeze(model, config.freeze_layers)
     return model
 
 
-def _check_sizes(settings, encoder, init):
+def _sizes_for(checkpoint, settings):
+    """The checkpoint's encoder settings that the family in `settings`, or its own, has too."""
+    family = settings.get("encoder", checkpoint.family)
+    known = {field.name for field in dataclasses.fields(FAMILIES[family].config)}
+    sizes = {name: value for name, value in dataclasses.asdict(checkpoint.encoder).items() if name in known}
+    return {"encoder": family, **sizes}
+
+
+def _check_sizes(settings, checkpoint, init):
+    found = {"encoder": checkpoint.family, **dataclasses.asdict(checkpoint.encoder)}
     for name in ("encoder", "hidden_size", "num_layers", "num_heads"):
-        if settings.get(name, getattr(encoder, name)) != getattr(encoder, name):
+        if settings.get(name, found[name]) != found[name]:
             raise ConfigError(
-                f"Received: model.{name}={settings[name]}; the encoder in {init} has {getattr(encoder, name)}. "
+                f"Received: model.{name}={settings[name]}; the encoder in {init} has {found[name]}. "
                 "Set model.fresh=true to train one of other sizes from nothing."
             )

@@ -7,8 +7,8 @@ import pathlib
 
 import keras
 
-from bert_tf.core.config import EncoderConfig
 from bert_tf.core.errors import ConfigError
+from bert_tf.modeling.families.bert import BertConfig
 from bert_tf.modeling.layers.activations import get_activation
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.training import resolved_config
@@ -83,7 +83,7 @@ def _encoder_settings(model, pieces, sources):
         encoder = {name: value for name, value in dataclasses.asdict(model).items() if name not in others}
         encoder["intermediate_size"] = model.intermediate_size or 4 * model.hidden_size
         encoder["vocab_size"] = len(pieces)
-        EncoderConfig(**encoder)  # checks the sizes
+        BertConfig(**encoder)  # checks the sizes
         get_activation(model.activation)
     if encoder["vocab_size"] < len(pieces):
         raise ConfigError(f"{model.init} has {encoder['vocab_size']:,} pieces, the records have {len(pieces):,}.")

@@ -1,9 +1,11 @@
 """Hugging Face's BERT folders: config.json, model.safetensors in one piece or in shards, and the tokenizer's files."""
 
+from pathlib import Path
+from typing import Any
+
 from bert_tf.core.errors import InputError
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import (
-    GOOGLE_FIELDS,
     load_json,
     masked_lm_notes,
     member,
@@ -12,93 +14,38 @@ from bert_tf.weights.encoder_fields import (
     write_encoder,
 )
 from bert_tf.weights.formats import huggingface_tokenizer, sentence_transformers
+from bert_tf.weights.formats.base import HuggingFaceFormat, families_in, family_format, task_classes
 from bert_tf.weights.io import safetensors
-from bert_tf.weights.weight_table import (
-    TRANSPOSED,
-    Row,
-    expand,
-    linear,
-    norm,
-    read_rows,
-    write_rows,
-)
+from bert_tf.weights.weight_table import read_rows, write_rows
 
+FORMAT = "huggingface"
 CONFIG = "config.json"
-FIELDS = GOOGLE_FIELDS | {"layer_norm_epsilon": "layer_norm_eps"}
-# Their "gelu" is the exact one; all their tanh forms are Google's. Of two names for one function the first is written.
-ACTIVATIONS = {
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu_fast": "gelu_tanh",
-    "gelu_python": "gelu",
-    "silu": "silu",
-    "swish": "silu",
+# {class, without the family's prefix: the heads that it opens}; the first whose heads are all there is written.
+PRETRAINING_CLASSES = {
+    "ForPreTraining": ("masked_lm", "next_sentence"),
+    "ForMaskedLM": ("masked_lm",),
+    "ForNextSentencePrediction": ("next_sentence",),
 }
+BARE = "Model"  # the encoder alone
 
 
-def _linear(ours, theirs):
-    return linear(ours, f"{theirs}.", kernel="weight", bias="bias", transform=TRANSPOSED)
-
-
-def _norm(ours, theirs):
-    return norm(ours, f"{theirs}.LayerNorm.", gamma="weight", beta="bias")
-
-
-_LAYER = "bert.encoder.layer.{i}."
-ROWS = [
-    Row("encoder/embeddings/token/embeddings", "bert.embeddings.word_embeddings.weight"),
-    Row("encoder/embeddings/position/embeddings", "bert.embeddings.position_embeddings.weight"),
-    Row("encoder/embeddings/segment/embeddings", "bert.embeddings.token_type_embeddings.weight"),
-    *_norm("encoder/embeddings/norm", "bert.embeddings"),
-    *_linear("encoder/block_{i}/attention/query", _LAYER + "attention.self.query"),
-    *_linear("encoder/block_{i}/attention/key", _LAYER + "attention.self.key"),
-    *_linear("encoder/block_{i}/attention/value", _LAYER + "attention.self.value"),
-    *_linear("encoder/block_{i}/attention/output", _LAYER + "attention.output.dense"),
-    *_norm("encoder/block_{i}/attention_norm", _LAYER + "attention.output"),
-    *_linear("encoder/block_{i}/intermediate", _LAYER + "intermediate.dense"),
-    *_linear("encoder/block_{i}/output", _LAYER + "output.dense"),
-    *_norm("encoder/block_{i}/output_norm", _LAYER + "output"),
-    *_linear("encoder/pooler", "bert.pooler.dense"),
-    *_linear("masked_lm/transform", "cls.predictions.transform.dense"),
-    *_norm("masked_lm/norm", "cls.predictions.transform"),
-    Row("masked_lm/bias", "cls.predictions.bias"),
-    *_linear("next_sentence", "cls.seq_relationship"),
-    *_linear("classifier", "classifier"),
-    *_linear("answer_span", "qa_outputs"),
-]
-# Which class opens which heads; the first whose heads are all there.
-ARCHITECTURES = {
-    "BertForPreTraining": ("masked_lm", "next_sentence"),
-    "BertForMaskedLM": ("masked_lm",),
-    "BertForNextSentencePrediction": ("next_sentence",),
-    "BertForSequenceClassification": ("classifier",),
-    "BertForTokenClassification": ("classifier",),
-    "BertForQuestionAnswering": ("answer_span",),
-    "BertModel": (),
-}
-TASKS = {
-    "BertForSequenceClassification": "classification",
-    "BertForTokenClassification": "tagging",
-    "BertForQuestionAnswering": "question_answering",
-}
-
-
-def holds(folder):
+def holds(folder: Path) -> bool:
     """Whether the folder has a config.json that names a Hugging Face model, or a safetensors file."""
     named = (folder / CONFIG).exists() and "model_type" in load_json(folder / CONFIG)
     return named or safetensors.exists(folder)
 
 
-def read_task(folder):
+def read_task(folder: Path) -> dict[str, Any]:
     """The task and its labels as the architecture in config.json says, or the pooling of a sentence encoder."""
     settings = load_json(folder / CONFIG)
     architecture, *_ = member(settings, "architectures", [], folder / CONFIG) or [None]
-    name = next((task for named, task in TASKS.items() if named == architecture), None)
-    if name is None:
+    prefixes = [format.class_prefix for format in families_in(FORMAT).values()]
+    classes = task_classes(FORMAT)
+    specs = [spec for kind, spec in classes.items() if architecture in [prefix + kind for prefix in prefixes]]
+    if not specs:
         return sentence_transformers.read(folder)
-    task = {"name": name}
-    if name != "question_answering":
+    task: dict[str, Any] = {"name": specs[0].name}
+    if "labels" in specs[0].settings.__dataclass_fields__:
         task["labels"] = _labels(settings, folder / CONFIG)
     if settings.get("problem_type"):
         task["problem_type"] = settings["problem_type"]
@@ -107,82 +54,89 @@ def read_task(folder):
     return task
 
 
-def read(folder):
-    """Reads the folder of a BERT model; another architecture or a broken file raises `InputError`."""
+def read(folder: Path) -> Checkpoint:
+    """Reads a folder of transformers; another architecture or a broken file raises `InputError`."""
     settings = load_json(folder / CONFIG)
-    _refuse_others(settings, folder)
-    encoder = read_encoder(FIELDS, ACTIVATIONS, settings, folder / CONFIG)
-    weights = read_rows(expand(ROWS, encoder.num_layers), _plain_names(safetensors.read(folder), folder))
+    family, format = _family_of(settings, folder)
+    encoder = read_encoder(family, format, settings, folder / CONFIG)
+    tensors = _current_names(safetensors.read(folder), format, encoder, folder)
+    weights = read_rows(format.rows(encoder), tensors)
     text, vocabulary = huggingface_tokenizer.read(folder)
-    return Checkpoint(encoder, weights, text, vocabulary, read_task(folder))
+    return Checkpoint(family, encoder, weights, text, vocabulary, read_task(folder))
 
 
-def write(checkpoint, folder):
-    """Writes the files into `folder`; returns what could not be carried over, a line each."""
-    architecture = _architecture(checkpoint)
-    settings, notes = write_encoder(FIELDS, ACTIVATIONS, checkpoint.encoder)
-    settings |= {"model_type": "bert", "architectures": [architecture], "pad_token_id": 0}
+def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
+    """Writes the files into `folder`; returns a line for each thing that could not be carried over."""
+    format = family_format(checkpoint.family, FORMAT)
+    kind, heads = _class_of(checkpoint)
+    settings, notes = write_encoder(checkpoint.family, format, checkpoint.encoder)
+    architecture = format.class_prefix + kind
+    settings |= {"model_type": format.model_type, "architectures": [architecture], "pad_token_id": 0}
     if labels := checkpoint.task.get("labels"):
         settings["id2label"] = {str(i): label for i, label in enumerate(labels)}
         settings["label2id"] = {label: i for i, label in enumerate(labels)}
     if "problem_type" in checkpoint.task:
         settings["problem_type"] = checkpoint.task["problem_type"]
     save_json(folder / CONFIG, settings)
-    table = [row for row in expand(ROWS, checkpoint.encoder.num_layers) if _belongs(row.ours, architecture)]
-    tensors, left_out = write_rows(table, checkpoint.weights)
-    if architecture == "BertModel":
-        tensors = {name.removeprefix("bert."): tensor for name, tensor in tensors.items()}
+    rows = [row for row in format.rows(checkpoint.encoder) if row.ours.split("/")[0] in ("encoder", *heads)]
+    tensors, left_out = write_rows(rows, checkpoint.weights)
+    if kind == BARE:
+        tensors = {name.removeprefix(f"{format.module}."): tensor for name, tensor in tensors.items()}
     safetensors.write(folder, tensors)
     huggingface_tokenizer.write(folder, checkpoint)
     sentence_transformers.write(folder, checkpoint)
     return notes + masked_lm_notes(checkpoint) + left_out
 
 
-def _refuse_others(settings, folder):
+def _family_of(settings: dict, folder: Path) -> tuple[str, HuggingFaceFormat]:
+    """The family of `model_type`; a model that no family computes raises `InputError`."""
+    known = families_in(FORMAT)
     kind = settings.get("model_type")
-    if kind != "bert":
-        raise InputError(f"{folder} holds a {kind!r} model. Only model_type 'bert' can be read.")
+    found = [(name, format) for name, format in known.items() if format.model_type == kind]
+    if not found:
+        types = ", ".join(repr(format.model_type) for format in known.values())
+        raise InputError(f"{folder} holds a {kind!r} model. These values of model_type can be read: {types}.")
     positions = settings.get("position_embedding_type") or "absolute"
     if positions != "absolute":
-        raise InputError(f"{folder} has {positions!r} positions. BERT's are 'absolute'; no others can be read.")
+        raise InputError(f"{folder} has {positions!r} positions. Only 'absolute' ones can be read.")
     if settings.get("is_decoder") or settings.get("add_cross_attention"):
         raise InputError(f"{folder} holds a decoder. Only encoders can be read.")
+    return found[0]
 
 
-def _plain_names(tensors, folder):
-    """Their tensors under today's names, without the copies that tie the output embedding to the input."""
-    plain = {}
+def _current_names(tensors: dict, format: HuggingFaceFormat, encoder: Any, folder: Path) -> dict:
+    """Their tensors under current names, without the copies that tie the output embedding to the input."""
+    module = f"{format.module}."
+    named = [row.theirs for row in format.rows(encoder) if row.theirs.startswith(module)]
+    children = {name.removeprefix(module).split(".")[0] for name in named}  # "embeddings", "encoder", "pooler"
+    renamed = {}
     for name, tensor in tensors.items():
         name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
-        prefix = "bert." if name.startswith(("embeddings.", "encoder.", "pooler.")) else ""  # of the bare encoder
-        plain[prefix + name] = tensor
-    plain.pop("bert.embeddings.position_ids", None)
-    for copy, original in (
-        ("cls.predictions.decoder.weight", "bert.embeddings.word_embeddings.weight"),
-        ("cls.predictions.decoder.bias", "cls.predictions.bias"),
-    ):
-        tensor = plain.pop(copy, None)
-        if tensor is not None and (tensor != plain.setdefault(original, tensor)).any():
+        is_bare = name.split(".")[0] in children
+        renamed[module + name if is_bare else name] = tensor
+    renamed.pop(f"{module}embeddings.position_ids", None)
+    for copy, original in format.tied.items():
+        tensor = renamed.pop(copy, None)
+        if tensor is not None and (tensor != renamed.setdefault(original, tensor)).any():
             raise InputError(f"{folder}: {copy} differs from {original}. Only tied output embeddings can be read.")
-    return plain
+    return renamed
 
 
-def _belongs(name, architecture):
-    return name.split("/")[0] in ("encoder", *ARCHITECTURES[architecture])
+def _class_of(checkpoint: Checkpoint) -> tuple[str, tuple[str, ...]]:
+    """The class, without the family's prefix, that opens most of the checkpoint, and the heads that it has."""
+    present = {name.split("/")[0] for name in checkpoint.weights} - {"encoder"}
+    for kind, heads in PRETRAINING_CLASSES.items():
+        if set(heads) <= present:
+            return kind, heads
+    for kind, spec in task_classes(FORMAT).items():
+        if spec.head in present and checkpoint.task.get("name") == spec.name:
+            return kind, (spec.head,)
+    return BARE, ()
 
 
-def _architecture(checkpoint):
-    heads = {name.split("/")[0] for name in checkpoint.weights} - {"encoder"}
-    task = checkpoint.task.get("name")
-    for architecture, needed in ARCHITECTURES.items():
-        if set(needed) <= heads and TASKS.get(architecture, task) == task:
-            return architecture
-    return "BertModel"
-
-
-def _labels(settings, path):
+def _labels(settings: dict, path: Path) -> list[str]:
     names = member(settings, "id2label", {}, path)
-    if not names:  # their default, which they do not write
+    if not names:  # the default, which transformers does not write
         return [f"LABEL_{i}" for i in range(member(settings, "num_labels", 2, path))]
     if sorted(names) != sorted(str(i) for i in range(len(names))):
         raise InputError(f"{path}: id2label does not number its {len(names)} labels from 0.")

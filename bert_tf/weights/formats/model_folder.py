@@ -2,115 +2,74 @@
 
 import dataclasses
 import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
-from bert_tf.core import config
+from bert_tf.core.config import TextConfig
+from bert_tf.core.errors import InputError
+from bert_tf.core.registry import families, tasks
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import load_json, member, parse, save_json
+from bert_tf.weights.formats.base import family_format
 from bert_tf.weights.io import hdf5
 from bert_tf.weights.schema import part_of
-from bert_tf.weights.weight_table import (
-    Row,
-    expand,
-    linear,
-    norm,
-    read_rows,
-    write_rows,
-)
+from bert_tf.weights.weight_table import Row, keras_dense, keras_norm, read_rows, write_rows
 
+FORMAT = "bert_tf"
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocab.txt", "model.weights.h5"
-
-
-def _dense(ours, theirs):
-    return linear(ours, f"{theirs}/vars/", kernel="0", bias="1")
-
-
-def _norm(ours, theirs):
-    return norm(ours, f"{theirs}/vars/", gamma="0", beta="1")
-
-
-def _lstm(side):
-    ours, theirs = f"encoder/lstm_{{i}}/{side}_lstm/lstm_cell/", f"encoder/layers/bidirectional_{{i}}/{side}_layer/"
-    return [Row(ours + name, f"{theirs}cell/vars/{i}") for i, name in enumerate(("kernel", "recurrent_kernel", "bias"))]
-
-
-# Keras numbers the weights of a layer, names the items of a list after their class, and keeps those layers of a model
-# whose attribute sorts after the word "layers" in a group of that name.
-_BLOCK = "encoder/blocks/transformer_block_{i}"
-_BERT = [
-    Row("encoder/embeddings/token/embeddings", "encoder/embeddings/token/vars/0"),
-    Row("encoder/embeddings/position/embeddings", "encoder/embeddings/position/vars/0"),
-    Row("encoder/embeddings/segment/embeddings", "encoder/embeddings/segment/vars/0"),
-    *_norm("encoder/embeddings/norm", "encoder/embeddings/norm"),
-    *_dense("encoder/block_{i}/attention/query", f"{_BLOCK}/attention/query"),
-    *_dense("encoder/block_{i}/attention/key", f"{_BLOCK}/attention/key"),
-    *_dense("encoder/block_{i}/attention/value", f"{_BLOCK}/attention/value"),
-    *_dense("encoder/block_{i}/attention/output", f"{_BLOCK}/attention/output_dense"),
-    *_norm("encoder/block_{i}/attention_norm", f"{_BLOCK}/attention_norm"),
-    *_dense("encoder/block_{i}/intermediate", f"{_BLOCK}/intermediate"),
-    *_dense("encoder/block_{i}/output", f"{_BLOCK}/output_dense"),
-    *_norm("encoder/block_{i}/output_norm", f"{_BLOCK}/output_norm"),
-    *_dense("encoder/pooler", "encoder/layers/dense"),
-]
-_BILSTM = [
-    Row("encoder/token/embeddings", "encoder/layers/embedding/vars/0"),
-    *_lstm("forward"),
-    *_lstm("backward"),
-    *_dense("encoder/attention/query", "encoder/attention/query"),
-    *_dense("encoder/attention/key", "encoder/attention/key"),
-    *_dense("encoder/attention/value", "encoder/attention/value"),
-    *_dense("encoder/attention/output", "encoder/attention/output_dense"),
-]
-HEADS = [
-    *_dense("masked_lm/transform", "layers/masked_lm_head/transform"),
-    *_norm("masked_lm/norm", "layers/masked_lm_head/norm"),
+# The head that is not one dense layer. Keras puts layers whose attribute sorts after the word "layers" into a group of
+# that name, and names them after their class there.
+MASKED_LM = [
+    *keras_dense("masked_lm/transform", "layers/masked_lm_head/transform"),
+    *keras_norm("masked_lm/norm", "layers/masked_lm_head/norm"),
     Row("masked_lm/bias", "layers/masked_lm_head/vars/0"),
-    *_dense("next_sentence", "layers/dense"),
-    *_dense("classifier", "classifier"),
-    *_dense("answer_span", "answer_span"),
 ]
+LATE_DENSE = "layers/dense"
 FOREIGN = {"next_sentence_pooler"}  # parts of other projects' models that ours do not have
 
 
-def _table(encoder):
-    rows = expand((_BILSTM if encoder.encoder == "bilstm" else _BERT) + HEADS, encoder.num_layers)
-    # Keras leaves the number of the first one of a list out.
-    first = re.compile("(transformer_block|bidirectional)_0/")
-    return [dataclasses.replace(row, theirs=first.sub(r"\1/", row.theirs)) for row in rows]
-
-
-def holds(folder):
+def holds(folder: Path) -> bool:
     """Whether the folder says that it is ours: an "encoder" in its config.json."""
     return (folder / CONFIG).exists() and "encoder" in load_json(folder / CONFIG)
 
 
-def read_task(folder):
+def read_task(folder: Path) -> dict[str, Any]:
     """The settings of the head in config.json, {} where it names none."""
     return member(load_json(folder / CONFIG), "task", {}, folder / CONFIG)
 
 
-def read(folder):
+def read(folder: Path) -> Checkpoint:
     """Reads a folder that `write` wrote; `InputError` says what is missing or broken."""
     settings = load_json(folder / CONFIG)
-    encoder = parse(config.EncoderConfig, member(settings, "encoder", {}, folder / CONFIG), folder / CONFIG)
-    text = parse(config.TextConfig, member(settings, "text", {}, folder / CONFIG), folder / CONFIG)
+    family, encoder = _read_encoder(settings, folder / CONFIG)
+    text = parse(TextConfig, member(settings, "text", {}, folder / CONFIG), folder / CONFIG)
     vocabulary = read_vocabulary(folder / VOCABULARY) if (folder / VOCABULARY).exists() else None
     tensors = hdf5.read(folder / WEIGHTS)
     if not any(name.startswith("encoder/") for name in tensors):  # an encoder saved by itself
         tensors = {f"encoder/{name}": tensor for name, tensor in tensors.items()}
-    weights = read_rows(_table(encoder), tensors, ignored=("seed_generator", "optimizer/"))
-    return Checkpoint(encoder, weights, text, vocabulary, read_task(folder))
+    task = read_task(folder)
+    heads = {match[1] for name in tensors if (match := re.fullmatch(r"(\w+)/vars/[01]", name))}
+    if any(name.startswith(f"{LATE_DENSE}/") for name in tensors):
+        heads.add(_late_head(task))
+    weights = read_rows(_rows(family, encoder, heads), tensors, ignored=("seed_generator", "optimizer/"))
+    return Checkpoint(family, encoder, weights, text, vocabulary, task)
 
 
-def write(checkpoint, folder):
-    """Writes the files into `folder`; returns what could not be carried over, a line each."""
-    parts = {part_of(name) for name in checkpoint.weights} - {part_of(row.ours) for row in _BERT + HEADS}
-    if strange := parts - FOREIGN:
-        raise ValueError(f"native.HEADS has no rows for {', '.join(sorted(strange))}, which would be lost.")
-    tensors, left_out = write_rows(_table(checkpoint.encoder), checkpoint.weights)
+def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
+    """Writes the files into `folder`; returns a line for each thing that could not be carried over."""
+    heads = {match[1] for name in checkpoint.weights if (match := re.fullmatch(r"(\w+)/(?:kernel|bias)", name))}
+    rows = _rows(checkpoint.family, checkpoint.encoder, heads - FOREIGN)
+    tensors, left_out = write_rows(rows, checkpoint.weights)
+    known = {row.ours for row in rows}
+    lost = sorted(name for name in checkpoint.weights if name not in known and part_of(name) not in FOREIGN)
+    if lost:
+        raise ValueError(f"{', '.join(lost[:4])} would be lost: a head is one dense layer, or has rows in {__name__}.")
     if all(name.startswith("encoder/") for name in tensors):  # as Keras saves an encoder by itself
         tensors = {name.removeprefix("encoder/"): tensor for name, tensor in tensors.items()}
     settings = {
+        "family": checkpoint.family,
         "encoder": dataclasses.asdict(checkpoint.encoder),
         "text": dataclasses.asdict(checkpoint.text),
         "task": checkpoint.task,
@@ -120,3 +79,31 @@ def write(checkpoint, folder):
         write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
     hdf5.write(folder / WEIGHTS, tensors)
     return left_out
+
+
+def _read_encoder(settings: dict, path: Path) -> tuple[str, Any]:
+    """The family's name and the encoder's config."""
+    values = dict(member(settings, "encoder", {}, path))
+    family = member(settings, "family", "", path)
+    if not family:  # version 0.1 kept the family's name among the sizes
+        family = member(values, "encoder", "bert", path)
+        values.pop("encoder", None)
+    if family not in families():
+        raise InputError(f"{path}: unknown encoder family {family!r}. Known families: {', '.join(families())}.")
+    ignored = family_format(family, FORMAT).ignored_fields
+    values = {name: value for name, value in values.items() if name not in ignored}
+    return family, parse(families()[family].config, values, path)
+
+
+def _rows(family: str, encoder: Any, dense_heads: Iterable[str]) -> list[Row]:
+    rows = family_format(family, FORMAT).rows(encoder) + MASKED_LM
+    for name in sorted(set(dense_heads) - {"masked_lm"}):
+        rows += keras_dense(name, name if name < "layers" else LATE_DENSE)
+    return rows
+
+
+def _late_head(task: dict[str, Any]) -> str:
+    """The dense head that a file keeps under `LATE_DENSE`: that of its task, else the one from pretraining."""
+    name = member(task, "name", "", CONFIG)
+    head = getattr(tasks()[name], "head", "") if name and name in tasks() else ""
+    return head if head > "layers" and head != "masked_lm" else "next_sentence"

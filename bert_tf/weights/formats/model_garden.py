@@ -1,5 +1,8 @@
 """TF Model Garden's checkpoints of `BertPretrainerV2`, `BertEncoderV2` and its trainer: ckpt-N.* and a JSON config."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from bert_tf.core.errors import InputError
@@ -16,127 +19,63 @@ from bert_tf.weights.encoder_fields import (
     write_own,
 )
 from bert_tf.weights.formats import zero_pooler
+from bert_tf.weights.formats.base import families_in, family_format
 from bert_tf.weights.formats.google import text_of
 from bert_tf.weights.io import tf_checkpoint
-from bert_tf.weights.weight_table import (
-    Row,
-    expand,
-    linear,
-    norm,
-    projections,
-    read_rows,
-    write_rows,
-)
+from bert_tf.weights.weight_table import Row, read_rows, write_rows
 
+FORMAT = "model_garden"
 CONFIGS, VOCABULARY, PREFIX = ("config.json", "bert_config.json"), "vocab.txt", "ckpt"
-# The names of their `BertEncoderConfig` (official/nlp/configs/encoders.py).
-FIELDS = {
-    "vocab_size": "vocab_size",
-    "hidden_size": "hidden_size",
-    "num_layers": "num_layers",
-    "num_heads": "num_attention_heads",
-    "intermediate_size": "intermediate_size",
-    "max_positions": "max_position_embeddings",
-    "type_vocab_size": "type_vocab_size",
-    "activation": "hidden_activation",
-    "hidden_dropout": "dropout_rate",
-    "attention_dropout": "attention_dropout_rate",
-    "initializer_range": "initializer_range",
-}
-# Their own activation of that name is the tanh form, and their encoder's default; tf_keras's "gelu", which a string
-# given to the masked LM head means, is the exact one.
-ACTIVATIONS = {"gelu": "gelu_tanh"}
-FIXED = {"layer_norm_epsilon": 1e-12}
-
-_LAYER = "encoder/_transformer_layers/{i}/"
-
-
-def _dense(ours, theirs):
-    return linear(ours, f"{theirs}/")
-
-
-def _norm(ours, theirs):
-    return norm(ours, f"{theirs}/")
-
-
-def _table(encoder):
-    rows = [
-        Row("encoder/embeddings/token/embeddings", "encoder/_embedding_layer/embeddings"),
-        Row("encoder/embeddings/position/embeddings", "encoder/_position_embedding_layer/embeddings"),
-        Row("encoder/embeddings/segment/embeddings", "encoder/_type_embedding_layer/embeddings"),
-        *_norm("encoder/embeddings/norm", "encoder/_embedding_norm_layer"),
-        *projections("encoder/block_{i}/attention", _LAYER + "_attention_layer/_{name}_dense/", encoder.num_heads),
-        *_norm("encoder/block_{i}/attention_norm", _LAYER + "_attention_layer_norm"),
-        *_dense("encoder/block_{i}/intermediate", _LAYER + "_intermediate_dense"),
-        *_dense("encoder/block_{i}/output", _LAYER + "_output_dense"),
-        *_norm("encoder/block_{i}/output_norm", _LAYER + "_output_layer_norm"),
-        *_dense("encoder/pooler", "encoder/_pooler_layer"),
-        *_dense("masked_lm/transform", "masked_lm/dense"),
-        *_norm("masked_lm/norm", "masked_lm/layer_norm"),
-        Row("masked_lm/bias", "masked_lm/bias"),
-        *_dense("next_sentence_pooler", "next_sentence.pooler_dense"),
-        *_dense("next_sentence", "next_sentence.out_proj"),  # not among their `checkpoint_items`
-    ]
-    return expand(rows, encoder.num_layers)
-
-
-SHARED = {"masked_lm/embedding_table": "encoder/_embedding_layer/embeddings"}
-# Objects without variables, which `assert_existing_objects_matched` looks for.
-EMPTY = ["encoder/_embedding_dropout", "encoder/_attention_mask_layer", "encoder/_config/initializer/config"]
-EMPTY_IN_LAYER = [
-    "_attention_layer/_softmax",
-    "_attention_layer/_dropout_layer",
-    "_attention_dropout",
-    "_intermediate_activation_layer",
-    "_inner_dropout_layer",
-    "_output_dropout",
-]
-# Where their trainer keeps the same parts: it saves the whole model and not its `checkpoint_items`.
+SHARED = "masked_lm/embedding_table"  # path by which the masked LM head has the token embedding
+# Paths of the same parts in checkpoints of their trainer, which saves the whole model and not its `checkpoint_items`.
 TRAINER = {
     "encoder/": "model/encoder_network/",
     "masked_lm/": "model/masked_lm/",
     "next_sentence.pooler_dense/": "model/classification_heads/0/dense/",
     "next_sentence.out_proj/": "model/classification_heads/0/out_proj/",
 }
-IGNORED = ("optimizer/", "_CHECKPOINTABLE", "train_loss", "masked_lm/embedding_table")
+IGNORED = ("optimizer/", "_CHECKPOINTABLE", "train_loss", SHARED)
 
 
-def holds(folder):
+def holds(folder: Path) -> bool:
     """Whether the folder has a checkpoint of TensorFlow objects."""
     prefix = tf_checkpoint.find(folder)
     return prefix is not None and tf_checkpoint.has_objects(prefix)
 
 
-def read_task(folder):
-    """What bert_tf kept in the config when it wrote the folder, else the activation of the masked LM head."""
+def read_task(folder: Path) -> dict[str, Any]:
+    """The task settings that bert_tf kept in the config, else the activation of the masked LM head."""
     settings, path = _settings(folder)
     if OWN in settings or "mlm_activation" not in settings:
         return read_own(settings, path)[1]
     return {"masked_lm_activation": member(settings, "mlm_activation", "", path) or "linear"}
 
 
-def read(folder):
+def read(folder: Path) -> Checkpoint:
     """Reads the checkpoint with the config beside it; `InputError` where either is missing or broken."""
     settings, path = _settings(folder)
-    settings = {"hidden_activation": "gelu"} | settings  # which their encoder's default is the same as
-    encoder = read_encoder(FIELDS, ACTIVATIONS, settings, path, **FIXED)
-    weights = zero_pooler.drop_empty(_one_pooler(_read_weights(folder, _table(encoder))))
+    family, format = next(iter(families_in(FORMAT).items()))
+    settings = dict(format.defaults) | settings
+    encoder = read_encoder(family, format, settings, path)
+    weights = zero_pooler.drop_empty(_one_pooler(_read_weights(folder, format.rows(encoder))))
     vocabulary = read_vocabulary(folder / VOCABULARY) if (folder / VOCABULARY).exists() else None
     text, _ = read_own(settings, path)
-    return Checkpoint(encoder, weights, text or text_of(vocabulary), vocabulary, read_task(folder))
+    return Checkpoint(family, encoder, weights, text or text_of(vocabulary), vocabulary, read_task(folder))
 
 
-def write(checkpoint, folder):
-    """Writes the files into `folder`; returns what could not be carried over, a line each."""
-    settings, notes = write_encoder(FIELDS, ACTIVATIONS, checkpoint.encoder, **FIXED)
+def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
+    """Writes the files into `folder`; returns a line for each thing that could not be carried over."""
+    format = family_format(checkpoint.family, FORMAT)
+    settings, notes = write_encoder(checkpoint.family, format, checkpoint.encoder)
     weights, missing = zero_pooler.fill(checkpoint)
     if "next_sentence/kernel" in weights:  # theirs has a pooler of its own
         copy = {f"next_sentence_pooler/{name}": weights[f"encoder/pooler/{name}"] for name in ("kernel", "bias")}
         weights = copy | weights
-    tensors, left_out = write_rows(_table(checkpoint.encoder), weights)
-    layers = range(checkpoint.encoder.num_layers)
-    empty = EMPTY + [f"{_LAYER}{name}".replace("{i}", str(i)) for i in layers for name in EMPTY_IN_LAYER]
-    shared = SHARED if "masked_lm/bias" in weights else {}
+    tensors, left_out = write_rows(format.rows(checkpoint.encoder), weights)
+    empty = list(format.empty)
+    for i in range(checkpoint.encoder.num_layers):
+        empty += [path.replace("{i}", str(i)) for path in format.empty_in_block]
+    shared = {SHARED: format.token_table} if "masked_lm/bias" in weights else {}
     tf_checkpoint.write_objects(folder / PREFIX, tensors, shared, empty)
     save_json(folder / CONFIGS[0], write_own(settings, checkpoint))
     if checkpoint.vocabulary:
@@ -144,14 +83,14 @@ def write(checkpoint, folder):
     return notes + missing + left_out
 
 
-def _settings(folder):
+def _settings(folder: Path) -> tuple[dict, Path]:
     for name in CONFIGS:
         if (folder / name).exists():
             return load_json(folder / name), folder / name
     raise InputError(f"{folder} has a checkpoint and no {' or '.join(CONFIGS)}, which say what it holds.")
 
 
-def _read_weights(folder, rows):
+def _read_weights(folder: Path, rows: list[Row]) -> dict[str, np.ndarray]:
     prefix = tf_checkpoint.find(folder)
     paths = {row.theirs: row.theirs for row in rows}
     tensors = tf_checkpoint.read_objects(prefix, paths)
@@ -165,11 +104,11 @@ def _read_weights(folder, rows):
     return read_rows(rows, tensors, IGNORED)
 
 
-def _one_pooler(weights):
-    """Our models have one pooler where theirs have two.
+def _one_pooler(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights with one pooler, as our models have it, where theirs have two.
 
-    The one of the next sentence head is the trained one: in their pretraining nothing uses the encoder's. So it
-    takes its place where the whole head is there; without the head's output it is kept beside it if it differs.
+    In their pretraining only the pooler of the next sentence head is trained; nothing uses the encoder's. So it
+    becomes the encoder's where the whole head is there; without the head's output it is kept beside it if it differs.
     """
     head = {name: weights.pop(f"next_sentence_pooler/{name}", None) for name in ("kernel", "bias")}
     if head["kernel"] is None:

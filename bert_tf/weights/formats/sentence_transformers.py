@@ -1,23 +1,29 @@
-"""What sentence-transformers adds to a Hugging Face folder: how the vectors of pieces become one vector of a text."""
+"""Files that sentence-transformers adds to a Hugging Face folder: how token vectors become one vector per text."""
+
+from pathlib import Path
+from typing import Any
 
 from bert_tf.core.errors import InputError
+from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import load_json, member, save_json
+from bert_tf.weights.formats.base import task_classes
 
+FORMAT, CLASS = "sentence_transformers", "SentenceTransformer"
 MODULES, TRANSFORMER, POOLING, NORMALIZE = "modules.json", "sentence_bert_config.json", "1_Pooling", "2_Normalize"
-# Our poolings by their names: one setting in new files, a flag each in old ones.
+# {their name: our pooling}: one setting in new files, a flag for each in old ones.
 POOLINGS = {"cls": "cls", "mean": "mean", "max": "max"}
 FLAGS = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean", "pooling_mode_max_tokens": "max"}
 
 
-def read(folder):
-    """The task "embedding" with pooling, normalisation and length; {} for a folder that is no sentence encoder."""
+def read(folder: Path) -> dict[str, Any]:
+    """The task settings with pooling, normalisation and length; {} for a folder that is no sentence encoder."""
     if not (folder / MODULES).exists():
         return {}
     path = folder / MODULES
     modules = {member(module, "type", "", path).rsplit(".", 1)[-1]: module for module in load_json(path, list)}
     if strange := modules.keys() - {"Transformer", "Pooling", "Normalize"}:
         raise InputError(f"{path} has a module that cannot be carried over: {', '.join(sorted(strange))}.")
-    task = {"name": "embedding", "pooling": "mean", "normalize": "Normalize" in modules}
+    task = {"name": task_classes(FORMAT)[CLASS].name, "pooling": "mean", "normalize": "Normalize" in modules}
     if "Pooling" in modules:
         task["pooling"] = _pooling(folder / member(modules["Pooling"], "path", POOLING, path) / "config.json")
     settings = load_json(folder / TRANSFORMER) if (folder / TRANSFORMER).exists() else {}
@@ -26,10 +32,10 @@ def read(folder):
     return task
 
 
-def write(folder, checkpoint):
-    """Writes the modules of a checkpoint whose task is "embedding", and nothing for any other."""
+def write(folder: Path, checkpoint: Checkpoint) -> None:
+    """Writes the modules of a checkpoint whose task embeds texts, and nothing for any other."""
     task = checkpoint.task
-    if task.get("name") != "embedding":
+    if task.get("name") != task_classes(FORMAT)[CLASS].name:
         return
     modules = [("", "Transformer"), (POOLING, "Pooling"), (NORMALIZE, "Normalize")][: 3 if task["normalize"] else 2]
     save_json(
@@ -48,7 +54,7 @@ def write(folder, checkpoint):
     save_json(folder / POOLING / "config.json", width | flags)
 
 
-def _pooling(path):
+def _pooling(path: Path) -> str:
     settings = load_json(path)
     modes = settings.get(
         "pooling_mode", [key for key, value in settings.items() if key[:13] == "pooling_mode_" and value]

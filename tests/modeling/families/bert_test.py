@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from bert_tf.core.config import EncoderConfig
-from bert_tf.core.errors import InputError
-from bert_tf.modeling.families.bert import BertEncoder
-from bert_tf.modeling.families.presets import PRESETS
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.modeling.families.bert import PRESETS, BertConfig, BertEncoder
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.weights import schema
+from bert_tf.weights.schema import head_shapes
 from tests.modeling.backends import loss_and_gradients
 
 SIZES = {
@@ -197,9 +196,9 @@ def test_weights_start_as_in_the_paper():
 
 def test_names_and_shapes_are_those_of_the_schema(encoder):
     shapes = {name: tuple(variable.shape) for name, variable in encoder.named_weights.items()}
-    assert shapes == schema.encoder_shapes(EncoderConfig(**SIZES))
+    assert shapes == schema("bert", BertConfig(**SIZES))
     heads = {name: tuple(v.shape) for name, v in BertPretrainer(**SIZES).named_weights.items() if name not in shapes}
-    assert heads.items() <= schema.head_shapes(EncoderConfig(**SIZES)).items()
+    assert heads.items() <= head_shapes(BertConfig(**SIZES)).items()
     assert len(heads) == 7
 
 
@@ -216,8 +215,19 @@ def test_names_and_shapes_are_those_of_the_schema(encoder):
     ],
 )
 def test_presets_have_the_published_sizes(preset, parameters):
-    shapes = schema.encoder_shapes(EncoderConfig(**PRESETS[preset]))
+    shapes = schema("bert", BertConfig(**PRESETS[preset]))
     assert sum(np.prod(shape) for shape in shapes.values()) == parameters
+
+
+def test_impossible_sizes():
+    with pytest.raises(ConfigError, match="hidden_size=100, num_heads=12. hidden_size must be a multiple of num_heads"):
+        BertConfig(hidden_size=100)
+    with pytest.raises(ConfigError, match="hidden_dropout=1.5"):
+        BertConfig(hidden_dropout=1.5)
+    with pytest.raises(ConfigError, match="intermediate_size=0"):
+        BertConfig(intermediate_size=0)
+    with pytest.raises(ConfigError, match="Received: layers=3. The encoder family 'bert' has no such setting"):
+        BertEncoder(**SIZES, layers=3)
 
 
 @pytest.mark.parametrize(

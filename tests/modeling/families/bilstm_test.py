@@ -12,7 +12,7 @@ from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from bert_tf.weights import write_model
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a", "the", "is", "not"]
-SIZES = {"encoder": "bilstm", "vocab_size": 12, "hidden_size": 16, "num_layers": 2, "num_heads": 2}
+SIZES = {"vocab_size": 12, "hidden_size": 16, "num_layers": 2, "num_heads": 2}
 IDS = np.array([[2, 5, 6, 7, 3, 0, 0], [2, 8, 9, 5, 6, 7, 3]], "int32")
 
 
@@ -49,7 +49,9 @@ def test_order_and_both_directions_matter(encoder):
 def test_classifier_learns_and_its_folder_opens(tmp_path):
     """The order alone tells these classes apart."""
     keras.utils.set_random_seed(1)
-    model = TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], max_length=12, **SIZES | {"num_layers": 1})
+    model = TextClassifier(
+        Tokenizer(VOCABULARY), ["x", "y"], max_length=12, encoder="bilstm", **SIZES | {"num_layers": 1}
+    )
     model.compile(keras.optimizers.Adam(1e-2))
     texts, labels = ["good not bad", "bad not good", "film is the", "the is film"] * 4, ["x", "y", "x", "y"] * 4
     model.fit(texts, labels, epochs=20, batch_size=16, verbose=0)
@@ -61,12 +63,12 @@ def test_classifier_learns_and_its_folder_opens(tmp_path):
     loaded.classifier.kernel.assign(0 * loaded.classifier.kernel)
     loaded.load_weights(tmp_path / "model/model.weights.h5")  # Keras's own way
     assert loaded.predict_text(texts) == model.predict_text(texts)
-    with pytest.raises(InputError, match="huggingface is for BERT; the encoder here is bilstm"):
+    with pytest.raises(InputError, match="huggingface cannot hold an encoder of the family 'bilstm'. Choose bert_tf."):
         write_model(loaded.to_checkpoint(loaded.tokenizer), tmp_path / "hf", format="huggingface")
 
 
 def test_settings():
-    with pytest.raises(ConfigError, match="encoder='gru'"):
-        TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], **SIZES | {"encoder": "gru"})
+    with pytest.raises(ConfigError, match="encoder family 'gru'"):
+        TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], encoder="gru", **SIZES)
     with pytest.raises(ConfigError, match="hidden_size=9"):
         BiLSTMEncoder(**SIZES | {"hidden_size": 9, "num_heads": 3})

@@ -13,8 +13,8 @@ from bert_tf.modeling.layers.dropout import Dropout
 
 TWO_REPLICAS = """
 import numpy as np, tensorflow as tf
-from bert_tf.modeling.dropout import Dropout
-from bert_tf.training.strategies import make_strategy
+from bert_tf.modeling.layers.dropout import Dropout
+from bert_tf.training.distribution.strategies import make_strategy
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = make_strategy("mirrored")

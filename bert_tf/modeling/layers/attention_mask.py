@@ -1,0 +1,30 @@
+"""Attention masks as a bias that is added to attention scores."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from keras import ops
+
+from bert_tf.core import features
+
+# B batch, S sequence, Q queries
+
+
+def attention_bias(inputs: Mapping[str, Any], select_queries: Callable = lambda ids: ids) -> Any:
+    """The bias of attention scores, float32: 0 where a query may look, -30,000 elsewhere.
+
+    Args:
+        inputs: the encoder's inputs. With `example_ids` (packed rows) a token sees its own example only.
+        select_queries: picks the queries' ids [B, Q, 1] from those of all tokens [B, S, 1].
+
+    Returns:
+        [B, 1, 1, S] from the input mask, [B, 1, Q, S] for packed rows.
+    """
+    if features.EXAMPLE_IDS in inputs:
+        ids = ops.cast(ops.expand_dims(inputs[features.EXAMPLE_IDS], -1), "float32")  # [B, S, 1]
+        visible = ops.equal(select_queries(ids), ops.transpose(ids, (0, 2, 1)))  # [B, Q, S]
+        visible = ops.expand_dims(visible, 1)  # [B, 1, Q, S]
+    else:
+        visible = ops.expand_dims(ops.expand_dims(inputs[features.INPUT_MASK], 1), 1)  # [B, 1, 1, S]
+    # Keras casts the arguments of a layer to its compute dtype, and the largest number of float16 is 65504.
+    return (1.0 - ops.cast(visible, "float32")) * -3e4

@@ -1,0 +1,102 @@
+"""What a format needs to know of an encoder family: rows of weights, names of settings, names of classes."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bert_tf.core.errors import InputError
+from bert_tf.core.registry import families, tasks
+from bert_tf.weights.weight_table import Row
+
+
+@dataclasses.dataclass(frozen=True)
+class FamilyFormat:
+    """How a format holds an encoder family.
+
+    Attributes:
+        rows: from the encoder's config to the `Row`s of its weights and of the heads that the format has a place for.
+        fields: {our setting: their setting}.
+        activations: {their activation: ours} where names differ; of several for one of ours the first is written.
+        fixed: {our setting: the value that their code always computes with and that their files do not name}.
+        ignored_fields: settings in files that are not read.
+    """
+
+    rows: Callable[[Any], list[Row]]
+    fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    activations: Mapping[str | None, str] = dataclasses.field(default_factory=dict)
+    fixed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    ignored_fields: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HuggingFaceFormat(FamilyFormat):
+    """A family in transformers.
+
+    Attributes:
+        model_type: in config.json.
+        class_prefix: what the names of its classes begin with, "Bert" of "BertForMaskedLM".
+        module: name of the encoder inside a model with a head, "bert" of "bert.embeddings..."; the files of a bare
+            encoder leave it out.
+        tied: {name of a tensor that repeats another: name of that one}.
+    """
+
+    model_type: str
+    class_prefix: str
+    module: str
+    tied: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KerasHubFormat(FamilyFormat):
+    """A family in keras-hub; `rows` are those of the backbone.
+
+    Attributes:
+        module: the folder of its classes, keras_hub.src.models.MODULE.
+        class_prefix: what the names of its classes begin with, "Bert" of "BertBackbone".
+        similar_activations: ours that the backbone computes, exactly or nearly; others are refused.
+        heads: {class of a task, without the prefix: rows of its head}.
+        masked_lm: settings of the masked LM head, as `Checkpoint.task` names them, that its class always has.
+    """
+
+    module: str
+    class_prefix: str
+    similar_activations: tuple[str, ...]
+    heads: Mapping[str, list[Row]] = dataclasses.field(default_factory=dict)
+    masked_lm: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelGardenFormat(FamilyFormat):
+    """A family in TF Model Garden.
+
+    Attributes:
+        defaults: {their setting: value} of settings that their configs may leave out.
+        token_table: path of the token embedding, which the masked LM head shares.
+        empty: paths of objects without variables, which `assert_existing_objects_matched` looks for.
+        empty_in_block: the same for each block; {i} is its number.
+    """
+
+    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    token_table: str
+    empty: tuple[str, ...] = ()
+    empty_in_block: tuple[str, ...] = ()
+
+
+def task_classes(format: str) -> dict[str, Any]:
+    """{class of a task's models in a project, without the family's prefix: the `TaskSpec`}."""
+    return {spec.architectures[format]: spec for spec in tasks().values() if format in spec.architectures}
+
+
+def families_in(format: str) -> dict[str, Any]:
+    """{family name: its `FamilyFormat`} of the families that the format called `format` can hold."""
+    return {name: family.formats[format] for name, family in families().items() if format in family.formats}
+
+
+def family_format(family: str, format: str) -> Any:
+    """The `FamilyFormat` of the family in a format; `InputError` if the format cannot hold it."""
+    known = families()[family].formats
+    if format not in known:
+        raise InputError(
+            f"The format {format} cannot hold an encoder of the family {family!r}. Choose {' or '.join(known)}."
+        )
+    return known[format]
