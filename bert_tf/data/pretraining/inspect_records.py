@@ -14,7 +14,7 @@ from bert_tf.core.features import (
     NEXT_SENTENCE_LABELS,
     SEGMENT_IDS,
 )
-from bert_tf.data.pipeline.batch_samplers import Plan, SingleRows
+from bert_tf.data.pipeline.batch_samplers import BatchPlan, SequentialSampler
 from bert_tf.data.pipeline.record_reader import Records
 
 _SECOND, _HIDDEN, _RANDOM, _KEPT, _TARGET = "cyan", "bold red", "bold yellow", "bold magenta", "green"
@@ -34,9 +34,9 @@ def show(path, count=3, seed=None, tokenizer=None, console=None):
     records = Records(path)
     tokenizer = tokenizer or records.tokenizer()
     _show_summary(records, tokenizer.SPECIAL_TOKENS.mask, console)
-    order = SingleRows(Plan(1, seed or 0, seed is not None), len(records), 0)
+    sampler = SequentialSampler(BatchPlan(1, seed or 0, shuffle=seed is not None), len(records), None)
     for place in range(min(count, len(records))):
-        number = int(order.batch(place)[0][0])
+        number = int(sampler.batch(place).examples[0])
         features = {name: value[0].numpy() for name, value in records.parse(records.read([number])).items()}
         if (largest := features[INPUT_IDS].max()) >= tokenizer.vocab_size:
             raise ConfigError(

@@ -5,8 +5,7 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
-from bert_tf.data.pipeline.batch_samplers import SingleRows, SortedRows
-from bert_tf.data.pipeline.indexed_dataset import numbered_batches
+from bert_tf.data.pipeline.batch_samplers import BatchSampler, LengthGroupedSampler, SequentialSampler
 
 _MEASURED_BYTES = 2**22  # of text tokenized at once
 
@@ -16,30 +15,33 @@ def make_batches(task, texts, targets, plan, start=0, repeat=1):
 
     Args:
         texts, targets: as the task's `encode_texts` and `encode_targets` give them, N rows; targets may be None.
-        plan: a `bert_tf.data.pipeline.batch_samplers.Plan`. One that shuffles puts rows of about one length together,
+        plan: a `BatchPlan`. One that shuffles puts rows of about one length together,
             so that little padding is computed.
         start: the position of the first batch, counted over epochs.
         repeat: how many epochs; None never ends.
     """
-    rows = SortedRows(plan, measure(task, texts)) if plan.shuffle else SingleRows(plan, len(texts[0]), None)
+    if plan.shuffle:
+        sampler: BatchSampler = LengthGroupedSampler(plan, measure(task, texts))
+    else:
+        sampler = SequentialSampler(plan, len(texts[0]), None)
 
     def build(numbers):
         if targets is None:
             return task.preprocess(take(texts, numbers))
         return task.to_batch(take(texts, numbers), take(targets, numbers))
 
-    return build_batches(rows, build, start, repeat)
+    return build_batches(sampler, build, start, repeat)
 
 
-def build_batches(rows, build, start=0, repeat=1):
-    """As `make_batches`, of the rows (of `batch_samplers.py`) that `build` makes a batch of, given their numbers."""
-    size = rows.plan.batch_size if rows.plan.drop_remainder else None
+def build_batches(sampler, build, start=0, repeat=1):
+    """As `make_batches`, of batches that `build` makes from the numbers of the examples that a `BatchSampler` chose."""
+    size = sampler.plan.batch_size if sampler.plan.drop_remainder else None
 
     def fetch(number):
-        numbers = tf.numpy_function(lambda number: rows.batch(int(number))[0], [number], tf.int64)
+        numbers = tf.numpy_function(lambda number: sampler.batch(int(number)).examples, [number], tf.int64)
         return build(tf.ensure_shape(numbers, [size]))
 
-    return numbered_batches(fetch, rows.num_batches, start, repeat)
+    return sampler.dataset(fetch, start, repeat)
 
 
 def take(values, numbers):

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.data.pipeline.batch_samplers import Plan
+from bert_tf.data.pipeline.batch_samplers import BatchPlan
 from bert_tf.modeling.families import FAMILIES
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.pretrained import Pretrained
@@ -148,7 +148,7 @@ class Task(Pretrained, keras.Model):
         else:
             texts, targets = self.encode_pairs(texts, targets)
         return make_batches(
-            self, texts, targets, Plan(batch_size, seed, shuffle, *shard, drop_remainder), start, repeat
+            self, texts, targets, BatchPlan(batch_size, seed, shuffle, *shard, drop_remainder), start, repeat
         )
 
     # Keras's own verbs, on texts too.

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features
-from bert_tf.data.pipeline.batch_samplers import Plan, SingleRows, SortedRows
+from bert_tf.data.pipeline.batch_samplers import BatchPlan, LengthGroupedSampler, SequentialSampler
 from bert_tf.tasks.base import windows
 from bert_tf.tasks.base.batching import build_batches, take
 from bert_tf.tasks.base.long_text_task import CHARACTERS, LongTextTask, characters
@@ -52,9 +52,9 @@ class WindowedTask(LongTextTask):
             return super().dataset(texts, None, batch_size, shuffle, seed, start, shard, drop_remainder, repeat)
         rows = self._learned_rows(*self.encode_pairs(texts, targets))
         lengths = rows[0][features.INPUT_IDS].row_lengths().numpy()
-        plan = Plan(batch_size, seed, shuffle, *shard, drop_remainder)
-        order = SortedRows(plan, lengths) if shuffle else SingleRows(plan, len(lengths), None)
-        return build_batches(order, lambda numbers: self._pad(take(rows, numbers)), start, repeat)
+        plan = BatchPlan(batch_size, seed, shuffle, *shard, drop_remainder)
+        sampler = LengthGroupedSampler(plan, lengths) if shuffle else SequentialSampler(plan, len(lengths), None)
+        return build_batches(sampler, lambda numbers: self._pad(take(rows, numbers)), start, repeat)
 
     def _learned_rows(self, texts, targets):
         """What `to_batch` gives for all texts, without padding: ragged where it had a position axis."""

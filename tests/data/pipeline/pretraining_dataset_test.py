@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.data.pipeline.batch_samplers import PackedRows, Plan
+from bert_tf.data.pipeline.batch_samplers import BatchPlan, PackedSampler
 from bert_tf.data.pipeline.pretraining_dataset import make_dataset, make_dataset_from_text
 from bert_tf.data.pipeline.record_reader import Records
 from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
@@ -162,7 +162,7 @@ def test_packing_leaves_little_padding_on_real_text(shared, tmp_path):
     config = RecordsConfig(max_length=512, max_predictions=80, static_masking=False, num_processes=1)
     write_records(shared / "data" / "wikitext2" / "valid.txt", tokenizer, tmp_path / "records", config)
     lengths, predictions = Records(tmp_path / "records").measure()
-    assert PackedRows(Plan(1), lengths, predictions, 512).filled > 0.97
+    assert PackedSampler(BatchPlan(1), lengths, predictions, 512).filled > 0.97
     batches = take(make_dataset(tmp_path / "records", 8, pack_length=512), 20)
     assert np.mean([x["input_mask"].mean() for x, _, _ in batches]) > 0.97
 
