@@ -21,7 +21,7 @@ from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.training.compile_model import compile_model
 from bert_tf.training.config import PretrainConfig
 from bert_tf.training.optimizers.schedules import make_schedule
-from bert_tf.training.recipes.pretraining_data import Source, vocabulary_of
+from bert_tf.training.recipes.pretraining_data import RecordsSource, vocabulary_of
 from bert_tf.weights import write_model
 
 CONFIG = flags.DEFINE_string("config", None, "a pretraining config that sets steps and precision", required=True)
@@ -52,7 +52,7 @@ class Losses(keras.callbacks.Callback):
 
 def main(argv):
     config = override(load_toml(PretrainConfig, CONFIG.value), argv[1:])
-    source = Source(config.data, config.training)
+    source = RecordsSource(config.data, config.training)
     vocabulary = vocabulary_of([source], config.model)
     folder = pathlib.Path(OUTPUT.value)
     print(f"entropy of hidden pieces: {entropy(source):.3f} nats")
@@ -64,7 +64,7 @@ def main(argv):
 
     for model, inputs in both(config.model, config.model.hidden_dropout, vocabulary, config.training, folder / "wet"):
         losses, minutes = fit(model, source, inputs, config.training.steps)
-        heldout = source.heldout_batches(source.phase.batch_size).take(config.training.evaluate_batches).map(inputs)
+        heldout = source.validation.one_pass(source.batch_size).take(config.training.evaluate_batches).map(inputs)
         scores = model.evaluate(heldout, verbose=0, return_dict=True)
         print(f"{model.name}: {minutes:.1f} min, held out", {key: round(value, 4) for key, value in scores.items()})
         np.savetxt(folder / f"{model.name}.txt", losses)
@@ -131,16 +131,16 @@ def as_keras_hub(x, y, weights):
 def fit(model, source, inputs, steps):
     """Trains from the first batch; returns the losses and the minutes."""
     losses, start = Losses(), time.time()
-    data = source.read(source.phase.batch_size, start=0, shard=(0, 1)).map(inputs)
+    data = source.batches(source.batch_size).map(inputs)
     model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[losses])
     return losses.values, (time.time() - start) / 60
 
 
 def entropy(source):
-    """Of the hidden pieces of the held-out records, in nats."""
+    """Entropy of the masked tokens of the held-out records, in nats."""
     hidden = [
         y[features.MASKED_LM_LOGITS][weights[features.MASKED_LM_LOGITS] > 0].numpy()
-        for _, y, weights in source.heldout_batches(source.phase.batch_size)
+        for _, y, weights in source.validation.one_pass(source.batch_size)
     ]
     counts = np.bincount(np.concatenate(hidden))
     shares = counts[counts > 0] / counts.sum()

@@ -2,7 +2,7 @@
 
     python tools/soak.py [--kills 20] [--workers 2] [--seed 0] [--folder soak]
 
-One run is left alone; the other is killed until it has had all its kills, a snapshot being written every few steps, so
+One run is left alone; the other is killed until it has had all its kills, a checkpoint being written every few steps, so
 that some hit a writer. With several workers all are killed at once, or only one, whose run the others then wait for.
 """
 
@@ -45,7 +45,7 @@ log_every = 5
 checkpoint_every = 6
 """
 STEPS_A_KILL = 30
-PATIENCE = 300  # seconds without a new snapshot
+PATIENCE = 300  # seconds without a new checkpoint
 
 
 def main(argv):
@@ -62,7 +62,7 @@ def main(argv):
     for kill in range(1, KILLS.value + 1):
         before = steps(folder)
         run = start(folder, "killed")
-        wait_for_snapshot(folder, run, before)
+        wait_for_checkpoint(folder, run, before)
         time.sleep(chance.random() * 0.5)
         victims = kill_some(run, chance)
         print(f"kill {kill}: {victims} after step {max(steps(folder))}, {time.time() - begin:.0f} s", flush=True)
@@ -93,7 +93,7 @@ def steps(folder):
     return {int(path.name[5:]) for path in (folder / "killed/checkpoints").glob("step-*")} or {0}
 
 
-def wait_for_snapshot(folder, run, before):
+def wait_for_checkpoint(folder, run, before):
     end = time.time() + PATIENCE
     while max(steps(folder)) <= max(before):
         if run.poll() is not None or time.time() > end:

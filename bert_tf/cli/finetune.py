@@ -5,7 +5,7 @@ from bert_tf.training.distribution.local_workers import run_workers
 
 
 def finetune(flags, overrides):
-    """Trains, or goes on with, the run of a config; prints its scores."""
+    """Trains by a config, or resumes its run; prints its scores."""
     named = {"output": flags.output, "model.init": flags.init, "data.folder": flags.data}
     overrides = [*(f"{name}={value!r}" for name, value in named.items() if value), *overrides]
     if flags.skip_bad_rows:
@@ -14,14 +14,15 @@ def finetune(flags, overrides):
         run_workers(flags.workers, ["finetune", f"--config={flags.config}", *overrides])
     from bert_tf.training.recipes.finetune import finetune as run
     from bert_tf.training.recipes.finetune_config import FinetuneConfig
-    from bert_tf.training.trainer import or_again
+    from bert_tf.training.trainer import restarting_on_lost_worker
 
     config = override(load_toml(FinetuneConfig, flags.config), overrides)
-    results = or_again(run, config)
+    with restarting_on_lost_worker():
+        results = run(config)
     deviations = results.get("deviations", {})
     for name, value in results["scores"].items():
-        mark = "  <- by which the best was kept" if name == results["metric"] else ""
+        mark = "  (used to select the best checkpoint)" if name == results["metric"] else ""
         spread = f" ± {deviations[name]:.4f}" if name in deviations else ""
         print(f"  {name.replace('_', ' '):<24} {value:.4f}{spread}{mark}")
     where = f"{config.output}/{'' if config.seeds == 1 else 'seed-*/'}model{'/*' if config.tasks else ''}"
-    print(f"{where} is the model; curves.png and metrics.json beside it tell how it came about.")
+    print(f"Model saved to {where}. Training curves: curves.png; metrics: metrics.json.")

@@ -1,17 +1,22 @@
-"""Settings of a run in its folder: what was asked for, and what was found out when it began."""
+"""Settings of a run in its folder: those requested, and those resolved when it started."""
 
 import dataclasses
 import json
 import pathlib
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.core.files import write_text
 from bert_tf.training import precision
-from bert_tf.training.distribution.strategies import agree, worker
+from bert_tf.training.config import TrainingConfig
+from bert_tf.training.distribution.strategies import agree, is_chief
 
 SETTINGS = "settings.json"
-# What may change when a run goes on, because the weights do not hang on it.
-FREE = (
+# Settings that may change on resume: none of them affects the weights.
+MUTABLE_ON_RESUME = (
     "output",
     "data.folder",
     *(f"training.{name}" for name in ("strategy", "remat", "log_every", "evaluate_every", "evaluate_batches")),
@@ -20,35 +25,48 @@ FREE = (
 _BUDGET = 0.92  # of the minutes is for training, the rest for starting, evaluating and saving
 
 
-def settle(config, folder, strategy, seconds_a_step):
-    """The `TrainingConfig` with steps and precision as numbers and names; the same when a run goes on.
+class TimedJob(Protocol):
+    """A job that can measure its steps."""
+
+    def seconds_per_step(self, training: TrainingConfig) -> float:
+        """The seconds of a step, measured on a model that is thrown away."""
+
+
+def resolve(
+    config: Any, folder: pathlib.Path, strategy: tf.distribute.Strategy, job: TimedJob | None = None
+) -> TrainingConfig:
+    """The `TrainingConfig` with a number of steps and a precision; the same again when a run resumes.
 
     Args:
         config: a config with `training`.
         folder: of the run. One that holds another run, or anything else, raises `ConfigError`.
-        seconds_a_step: measures them, given a `TrainingConfig`; called if the config sets minutes.
+        job: measures the time of a step where the config sets minutes.
     """
-    folder = pathlib.Path(folder)
-    asked = _plain(config)
-    found = read(folder)
-    if found:
-        _refuse_other(found["asked"], asked, folder)
-        return dataclasses.replace(config.training, **found["settled"])
+    requested = _plain(config)
+    stored = read(folder)
+    if stored:
+        _refuse_other(stored["asked"], requested, _plain(type(config)()), folder)
+        return dataclasses.replace(config.training, **stored["settled"])
     training = config.training
     if training.precision == "auto":
         training = dataclasses.replace(training, precision=precision.faster(strategy))
     if training.steps is None:
-        seconds = agree(strategy, seconds_a_step(dataclasses.replace(training, steps=1000, minutes=None)))
+        assert job is not None
+        seconds = agree(strategy, job.seconds_per_step(dataclasses.replace(training, steps=1000, minutes=None)))
         steps = max(1, int(_BUDGET * 60 * training.minutes / seconds))
         training = dataclasses.replace(training, steps=steps)
-    settled = {"steps": training.steps, "precision": training.precision}
-    if worker()[0] == 0:
-        write_text(folder / SETTINGS, json.dumps({"asked": asked, "settled": settled}, indent=2) + "\n")
+    resolved = {"steps": training.steps, "precision": training.precision}
+    if is_chief():  # the keys are those of version 0.1
+        write_text(folder / SETTINGS, json.dumps({"asked": requested, "settled": resolved}, indent=2) + "\n")
     return training
 
 
-def read(folder):
-    """What `settle` wrote to a run's folder, {} if it is new; a folder of other things raises `ConfigError`."""
+def read(folder: pathlib.Path) -> dict:
+    """The settings that `resolve` wrote to a run's folder, {} if it is new.
+
+    Raises:
+        ConfigError: the folder holds something else.
+    """
     path = folder / SETTINGS
     if path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
@@ -57,24 +75,32 @@ def read(folder):
     return {}
 
 
-def _plain(config):
+def _plain(config: Any) -> dict:
     """The config as nested dicts of JSON values."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def _refuse_other(found, asked, folder):
-    differing = sorted(set(_differences(found, asked)) - set(FREE))
+def _refuse_other(stored: dict, requested: dict, defaults: dict, folder: pathlib.Path) -> None:
+    differing = sorted(set(_differences(stored, requested, defaults)) - set(MUTABLE_ON_RESUME))
     if differing:
         raise ConfigError(
             f"{folder} holds a run with other settings: {', '.join(differing)}. Set output to another folder."
         )
 
 
-def _differences(old, new, where=""):
-    """Dotted names of the values in which two configs differ."""
+def _differences(old: dict, new: dict, defaults: dict, where: str = "") -> Iterator[str]:
+    """Dotted names of the values in which two configs differ; a missing value counts as the default."""
     for name in old.keys() | new.keys():
-        a, b = old.get(name), new.get(name)
+        default = defaults.get(name)
+        a, b = (values.get(name, default) for values in (old, new))
         if isinstance(a, dict) and isinstance(b, dict):
-            yield from _differences(a, b, f"{where}{name}.")
-        elif a != b:
+            yield from _differences(a, b, default or {}, f"{where}{name}.")
+        elif _without_none(a) != _without_none(b):
             yield f"{where}{name}"
+
+
+def _without_none(value: Any) -> Any:
+    """A JSON value without the keys, at any depth, that are None."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value

@@ -34,7 +34,7 @@ def test_from_a_file_to_a_judged_model(init, toys, tmp_path, capsys, caplog):
     assert not (tmp_path / "run").exists()
     finetune.finetune(flags(**given, skip_bad_rows=True), ["epochs=1"])
     assert "Left out 1 bad row of" in caplog.text
-    assert "<- by which the best was kept" in capsys.readouterr().out
+    assert "(used to select the best checkpoint)" in capsys.readouterr().out
     model = str(tmp_path / "run/model")
     # Skips bad rows as the config of the run did.
     evaluate.evaluate(flags(model=model, data=str(tmp_path / "bad.tsv"), output=str(tmp_path / "report")), [])

@@ -1,4 +1,4 @@
-"""Snapshots are whole or not there; a damaged one is set aside; the newest and the best stay."""
+"""Checkpoints are complete or absent; a damaged one is set aside; the newest and the best are kept."""
 
 import pathlib
 
@@ -8,7 +8,7 @@ import pytest
 from safetensors import SafetensorError
 
 from bert_tf.core.errors import InputError
-from bert_tf.training.checkpoint_manager import Snapshots
+from bert_tf.training.checkpoint_manager import CheckpointManager
 
 
 @pytest.fixture
@@ -17,32 +17,32 @@ def variables():
 
 
 def test_what_is_saved_comes_back(tmp_path, variables):
-    snapshots = Snapshots(tmp_path)
-    snapshots.save(7, variables, {"scores": {"loss": 1.5}})
+    checkpoints = CheckpointManager(tmp_path)
+    checkpoints.save(7, variables, {"scores": {"loss": 1.5}})
     variables["model/0"].assign([9.0, 9.0])  # the copy was taken before
-    snapshots.wait()
-    assert snapshots.newest() == 7
-    assert snapshots.about(7)["scores"] == {"loss": 1.5}
-    snapshots.restore(7, variables)
+    checkpoints.wait()
+    assert checkpoints.newest() == 7
+    assert checkpoints.metadata(7)["scores"] == {"loss": 1.5}
+    checkpoints.restore(7, variables)
     np.testing.assert_array_equal(variables["model/0"].numpy(), [1, 2])
     assert variables["optimizer/0"].numpy() == 3
 
 
 def test_the_newest_and_the_best_stay(tmp_path, variables):
-    snapshots = Snapshots(tmp_path, keep=2)
+    checkpoints = CheckpointManager(tmp_path, keep=2)
     for step, score in enumerate([0.1, 0.9, 0.3, None, 0.5, None], 1):
-        snapshots.save(step, variables, {"score": score})
-    snapshots.wait()
-    assert snapshots.steps() == [2, 5, 6]
-    assert snapshots.best() == 2
+        checkpoints.save(step, variables, {"score": score})
+    checkpoints.wait()
+    assert checkpoints.steps() == [2, 5, 6]
+    assert checkpoints.best() == 2
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "about", "empty"])
 def test_a_damaged_one_is_set_aside(tmp_path, variables, damage, caplog):
-    snapshots = Snapshots(tmp_path)
+    checkpoints = CheckpointManager(tmp_path)
     for step in (1, 2):
-        snapshots.save(step, variables, {})
-    snapshots.wait()
+        checkpoints.save(step, variables, {})
+    checkpoints.wait()
     folder = tmp_path / "step-00000002"
     state = folder / "state.safetensors"
     content = bytearray(state.read_bytes())
@@ -53,22 +53,22 @@ def test_a_damaged_one_is_set_aside(tmp_path, variables, damage, caplog):
         "about": lambda: (folder / "about.json").write_text("{"),
         "empty": state.unlink,
     }[damage]()
-    assert snapshots.newest() == 1
+    assert checkpoints.newest() == 1
     assert (tmp_path / "damaged-step-00000002").exists()
     assert "set aside" in caplog.text
 
 
 def test_what_a_kill_left_half_written_is_cleared(tmp_path):
     (tmp_path / ".step-00000003.123.tmp").mkdir()
-    assert Snapshots(tmp_path).newest() == 0
+    assert CheckpointManager(tmp_path).newest() == 0
     assert not list(tmp_path.iterdir())
 
 
 def test_workers_that_do_not_write_change_nothing(tmp_path, variables):
     (tmp_path / ".step-00000003.123.tmp").mkdir()
-    snapshots = Snapshots(tmp_path, writes=False)
-    snapshots.save(1, variables, {})
-    snapshots.wait()
+    checkpoints = CheckpointManager(tmp_path, writes=False)
+    checkpoints.save(1, variables, {})
+    checkpoints.wait()
     assert [path.name for path in tmp_path.iterdir()] == [".step-00000003.123.tmp"]
 
 
@@ -77,8 +77,8 @@ def test_a_failure_to_write_is_told(tmp_path, variables, monkeypatch):
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("bert_tf.training.checkpoint_manager.safetensors.save_file", full)
-    snapshots = Snapshots(tmp_path)
-    snapshots.save(1, variables, {})
+    checkpoints = CheckpointManager(tmp_path)
+    checkpoints.save(1, variables, {})
     with pytest.raises(InputError, match="step 1 cannot be written: .*No space left"):
-        snapshots.wait()
+        checkpoints.wait()
     assert not list(pathlib.Path(tmp_path).glob("*"))

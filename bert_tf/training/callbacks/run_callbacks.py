@@ -1,7 +1,8 @@
-"""What happens between the steps of a run: it is guarded, evaluated, saved and stopped."""
+"""Callbacks between the steps of a run: it is guarded, evaluated, saved and stopped."""
 
 import math
 import time
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -9,105 +10,106 @@ from keras import tree
 
 from bert_tf.core import files
 from bert_tf.core.errors import InputError
-from bert_tf.training.distribution.strategies import worker
+from bert_tf.training.distribution.strategies import is_chief, worker
+
+if TYPE_CHECKING:
+    from bert_tf.training.callbacks.metrics_logger import MetricsLogger
+    from bert_tf.training.trainer import Trainer
 
 _PATIENCE = 5  # seconds
 
 
-class Guard(keras.callbacks.Callback):
-    """Counts the steps, and ends a run whose loss is not finite or has blown up; its snapshots are from before.
+class TerminateOnDivergence(keras.callbacks.Callback):
+    """Ends a run whose loss is not finite or has diverged; its checkpoints are from before.
 
-    It has blown up when its mean over some 20 steps is more than `blow_up` times the lowest such mean, and 1.
+    It has diverged when its mean over some 20 steps exceeds `blow_up` times the lowest such mean, plus 1.
     """
 
-    def __init__(self, run):
+    def __init__(self, trainer: "Trainer"):
         super().__init__()
-        self.run = run
-        self.total = self.smooth = self.lowest = None
+        self.trainer = trainer
+        self.total = 0.0
+        self.smooth = self.lowest = None
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.run.averaged = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.run.step += 1
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         loss = self._loss_of_step(float(logs["loss"]))
         if not math.isfinite(loss):
             self._fail(f"the loss is {loss}")
         self.smooth = loss if self.smooth is None else 0.95 * self.smooth + 0.05 * loss
         self.lowest = min(self.smooth, self.lowest or self.smooth)
-        if self.smooth > self.run.config.blow_up * self.lowest + 1:
+        if self.smooth > self.trainer.config.blow_up * self.lowest + 1:
             self._fail(f"the loss went up to {self.smooth:.3g} from {self.lowest:.3g}")
 
-    def _loss_of_step(self, mean):
-        """The loss of this step alone, of which Keras tells the mean since its metrics were reset."""
-        before = self.total if self.run.averaged else 0.0
-        self.run.averaged += 1
-        self.total = mean * self.run.averaged
+    def _loss_of_step(self, mean: float) -> float:
+        """The loss of this step alone; Keras gives the mean since its metrics were reset."""
+        before = self.total if self.trainer.averaged > 1 else 0.0
+        self.total = mean * self.trainer.averaged
         return self.total - before
 
-    def _fail(self, reason):
-        path = self.run.folder / f"bad_batch_{self.run.step}.npz"
-        phase, position = self.run.place(self.run.step - 1)
+    def _fail(self, reason: str) -> None:
+        trainer = self.trainer
+        path = trainer.folder / f"bad_batch_{trainer.step}.npz"
+        phase, position = trainer.place(trainer.step - 1)
         number, workers = worker()
-        replicas = self.run.model.distribute_strategy.num_replicas_in_sync
-        batch = phase.read(self.run.rows(phase), start=position, shard=(number * replicas // workers, replicas))
-        if number == 0:
-            _write_batch(next(iter(batch)), path)
+        replicas = trainer.model.distribute_strategy.num_replicas_in_sync
+        shard = (number * replicas // workers, replicas)
+        batches = phase.source.batches(trainer.rows(phase.source), position, shard)
+        if is_chief():
+            _write_batch(next(iter(batches)), path)
         raise InputError(
-            f"Step {self.run.step}: {reason}. Its batch is in {path}, and the snapshots are from before it. "
+            f"Step {trainer.step}: {reason}. Its batch is in {path}, and the checkpoints are from before it. "
             "Try a lower training.learning_rate or more training.warmup."
         )
 
 
-class Evaluate(keras.callbacks.Callback):
-    """Scores the model on held-out data every `evaluate_every` steps, and after the last."""
+class EvaluateCallback(keras.callbacks.Callback):
+    """Evaluates the model on held-out data every `evaluate_every` steps, and after the last."""
 
-    def __init__(self, run, watch):
+    def __init__(self, trainer: "Trainer", logger: "MetricsLogger"):
         super().__init__()
-        self.run, self.watch = run, watch
+        self.trainer, self.logger = trainer, logger
 
-    def on_train_batch_end(self, batch, logs=None):
-        run = self.run
-        phase, _ = run.place(run.step - 1)
-        if phase.evaluate and (run.step % run.config.evaluate_every == 0 or run.step == run.steps):
-            self.watch.log(logs)
-            run.scores = {"step": run.step} | phase.evaluate(run.model)
-            run.history.append(run.better(run.scores))
-            self.watch.log_scores(run.scores)
-            run.reset_metrics()
-            run.model.stop_training = run.over
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        trainer = self.trainer
+        phase, _ = trainer.place(trainer.step - 1)
+        due = trainer.step % trainer.config.evaluate_every == 0 or trainer.step == trainer.steps
+        if phase.validation and due:
+            self.logger.log(logs)
+            self.logger.log_scores(trainer.evaluate(phase.validation))
+            trainer.reset_metrics()
+            trainer.model.stop_training = trainer.done
 
 
-class Save(keras.callbacks.Callback):
-    """Writes snapshots, and ends the run after one when a signal came."""
+class CheckpointCallback(keras.callbacks.Callback):
+    """Writes checkpoints, and ends the run after one when a signal came."""
 
-    def __init__(self, run):
+    def __init__(self, trainer: "Trainer"):
         super().__init__()
-        self.run = run
-        self.asked = None
+        self.trainer = trainer
+        self.signalled_at: float | None = None
 
-    def on_train_batch_end(self, batch, logs=None):
-        run = self.run
-        if run.received and worker()[0]:
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        trainer = self.trainer
+        if trainer.signals and not is_chief():
             self._leave_to_chief()
-        due = run.step % run.config.checkpoint_every == 0 or run.step == run.steps
-        if due or run.scores.get("step") == run.step or run.received:
-            run.save()
-        if run.received and worker()[0] == 0:
-            run.snapshots.wait()
+        due = trainer.step % trainer.config.checkpoint_every == 0 or trainer.step == trainer.steps
+        if due or trainer.scores.get("step") == trainer.step or trainer.signals:
+            trainer.save()
+        if trainer.signals and is_chief():
+            trainer.checkpoints.wait()
             raise InputError(
-                f"Stopped by {run.received[0]} after step {run.step} of {run.steps}, which is saved. "
-                "The same command goes on from there."
+                f"Stopped by {trainer.signals[0]} after step {trainer.step} of {trainer.steps}, which is saved. "
+                "The same command resumes from there."
             )
 
-    def _leave_to_chief(self):
-        """The chief, which gets the same signal, saves; if it does not end the run soon, this worker leaves it."""
-        self.asked = self.asked or time.monotonic()
-        if time.monotonic() - self.asked > _PATIENCE:
-            raise InputError(f"Stopped by {self.run.received[0]} after step {self.run.step}.")
+    def _leave_to_chief(self) -> None:
+        """The chief, which gets the same signal, saves and ends the run; if it does not soon, this worker leaves."""
+        self.signalled_at = self.signalled_at or time.monotonic()
+        if time.monotonic() - self.signalled_at > _PATIENCE:
+            raise InputError(f"Stopped by {self.trainer.signals[0]} after step {self.trainer.step}.")
 
 
-def _write_batch(batch, path):
+def _write_batch(batch: Any, path: Any) -> None:
     arrays = {"/".join(map(str, keys)): np.asarray(value) for keys, value in tree.flatten_with_path(batch)}
     with files.atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)

@@ -1,7 +1,6 @@
-"""Fine-tuning from a config: rows read and checked, the model trained, the best of it kept and described."""
+"""Fine-tuning from a config: reads and checks the examples, trains, keeps and describes the best model."""
 
 import dataclasses
-import functools
 import json
 import pathlib
 import shutil
@@ -9,34 +8,40 @@ import statistics
 import time
 
 import keras
+import tensorflow as tf
 
 from bert_tf.core import files
 from bert_tf.evaluation.results import RESULTS
 from bert_tf.training import precision, resolved_config
-from bert_tf.training.checkpoint_manager import named_variables
 from bert_tf.training.compile_model import compile_model
+from bert_tf.training.config import TrainingConfig
 from bert_tf.training.distribution import strategies
-from bert_tf.training.distribution.phases import Phase, rows_a_replica
+from bert_tf.training.distribution.batches import rows_per_replica
 from bert_tf.training.model_card import write_card, write_curves
 from bert_tf.training.optimizers.layerwise import GradualUnfreezing
-from bert_tf.training.recipes.finetune_jobs import make_learner
-from bert_tf.training.trainer import train
+from bert_tf.training.recipes.finetune_config import FinetuneConfig
+from bert_tf.training.recipes.finetune_jobs import MultiTaskJob, TaskJob, make_job
+from bert_tf.training.trainer import Trainer
 
 
-def finetune(config):
-    """Trains a task model as a `FinetuneConfig` says, or goes on with such a run; a finished one is left as it is.
+def finetune(config: FinetuneConfig) -> dict:
+    """Trains a task model by a config, or resumes such a run; a finished run is left as it is.
 
     Leaves in `config.output`: settings.json, metrics.jsonl, logs/ for TensorBoard, curves.png, metrics.json, and
-    model/, the model where its score on the held-out rows was best; of several tasks each has a model in there. With
+    model/, the model with the best score on the held-out examples; with several tasks, a model of each in there. With
     several seeds each run has these in a subfolder, and metrics.json beside them has the means.
 
     Returns:
-        What stands in metrics.json. `ConfigError` where the config cannot be, `InputError` where a file cannot.
+        The content of metrics.json.
+
+    Raises:
+        ConfigError: the config is impossible.
+        InputError: a file cannot be used.
     """
     config.check()
     strategies.check_cluster()
     strategy = strategies.make_strategy(config.training.strategy)
-    rows_a_replica(strategy, config.batch_size, config.training.accumulation_steps)
+    rows_per_replica(strategy, config.batch_size, config.training.accumulation_steps)
     if config.seeds == 1:
         return _run(config, strategy)
     results = []
@@ -51,8 +56,8 @@ def finetune(config):
     return summary
 
 
-def summarize(results):
-    """Means and standard deviations (of a sample) over runs, from what stands in the metrics.json of each."""
+def summarize(results: list[dict]) -> dict:
+    """Means and standard deviations (of a sample) over runs, from the content of their metrics.json."""
     scores = {name: [result["scores"][name] for result in results] for name in results[0]["scores"]}
     same = {name: results[0][name] for name in ("task", "metric", "rows", "heldout_rows", "steps")}
     return same | {
@@ -63,38 +68,35 @@ def summarize(results):
     }
 
 
-def _run(config, strategy):
+def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
     folder = pathlib.Path(config.output)
-    learner = make_learner(config)
-    config = learner.config
+    job = make_job(config)
     training = _with_precision(config.training, folder, strategy)
     keras.utils.set_random_seed(training.seed)
     with strategy.scope():
-        model = learner.make_model(training)
-    learner.check()
-    epoch = learner.steps(config.batch_size)
-    training = dataclasses.replace(
-        training, steps=max(1, int(epoch * config.epochs)), evaluate_every=max(1, epoch // config.evaluations)
-    )
-    training = resolved_config.settle(dataclasses.replace(config, training=training), folder, strategy, None)
+        model = job.make_model(training)
+    job.prepare()
+    training = _with_steps(training, config, job.steps_per_epoch)
+    config = dataclasses.replace(job.config, training=training)
+    training = resolved_config.resolve(config, folder, strategy)
     if (folder / RESULTS).exists():
         return json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     with strategy.scope():
         compile_model(model, training)
-    read = functools.partial(learner.read, seed=training.seed)
-    phase = Phase(training.steps, config.batch_size, read, learner.score)
-    callbacks = [lambda run: Unfreeze(run, epoch)] if config.gradual_unfreezing else []
+    trainer = Trainer(model, job, job, training, folder)
+    if config.gradual_unfreezing:
+        trainer.callbacks.append(UnfreezeByEpoch(trainer, job.steps_per_epoch))
     started = time.monotonic()
-    run = train(model, [phase], training, folder, lambda scores: scores[model.SCORE], callbacks)
+    trainer.train()
     seconds = time.monotonic() - started
-    best = _to_best(run, strategy)
-    parts = learner.parts.values()
+    best = trainer.restore_best()
+    parts = job.parts.values()
     results = {
-        "task": ", ".join(learner.parts),
+        "task": ", ".join(job.parts),
         "metric": model.SCORE,
         "scores": {name: value for name, value in best.items() if name != "step"},
         "best_step": best["step"],
-        "steps": run.step,
+        "steps": trainer.step,
         "rows": sum(len(part.learned) for part in parts),
         "heldout_rows": sum(len(part.heldout) for part in parts),
         "skipped_rows": sum(part.skipped for part in parts),
@@ -102,68 +104,73 @@ def _run(config, strategy):
         "seed": training.seed,
     }
     if strategies.is_chief():
-        _leave(folder, learner, training, results)
+        _finish(folder, job, training, results)
     return results
 
 
-def _with_precision(training, folder, strategy):
-    """The settings with a precision that is no longer "auto": that of the run that goes on, or the faster one."""
-    found = resolved_config.read(folder).get("settled", {}).get("precision")
-    chosen = found if training.precision == "auto" else training.precision
+def _with_precision(
+    training: TrainingConfig, folder: pathlib.Path, strategy: tf.distribute.Strategy
+) -> TrainingConfig:
+    """The settings with "auto" replaced by the precision of the run that resumes, or by the faster one."""
+    stored = resolved_config.read(folder).get("settled", {}).get("precision")
+    chosen = stored if training.precision == "auto" else training.precision
     return dataclasses.replace(training, precision=chosen or precision.faster(strategy))
 
 
-def _to_best(run, strategy):
-    """Gives the model its weights of the best evaluation; returns the figures of it."""
-    strategies.agree(strategy, 0.0)  # the chief has written all snapshots when all workers are here
-    step = run.snapshots.best()
-    run.snapshots.restore(step, named_variables(run.model))
-    return run.snapshots.about(step)["scores"]
+def _with_steps(training: TrainingConfig, config: FinetuneConfig, epoch: int) -> TrainingConfig:
+    """The settings with numbers of steps in place of epochs."""
+    steps = max(1, int(epoch * config.epochs))
+    return dataclasses.replace(training, steps=steps, evaluate_every=max(1, epoch // config.evaluations))
 
 
-def _leave(folder, learner, training, results):
-    """Writes what a finished run is kept for, and removes what it could have been gone on with."""
-    write_curves(folder, learner.title, learner.model.SCORE)
-    for path in learner.save(folder / "model"):
-        write_card(path, f"BERT for {learner.title}", _facts(learner, training, results), results["scores"])
+def _finish(folder: pathlib.Path, job: TaskJob | MultiTaskJob, training: TrainingConfig, results: dict) -> None:
+    """Writes the results of a finished run, and removes its checkpoints."""
+    write_curves(folder, job.title, job.model.SCORE)
+    for path in job.save(folder / "model"):
+        write_card(path, f"BERT for {job.title}", _facts(job, training, results), results["scores"])
     files.write_text(folder / RESULTS, json.dumps(results, indent=2) + "\n")
     shutil.rmtree(folder / "checkpoints")
 
 
-def _facts(learner, training, results):
-    """What a reader of the model's card wants to know of how it came about."""
-    config, encoder, parts = learner.config, learner.model.encoder, learner.parts.values()
+def _facts(job: TaskJob | MultiTaskJob, training: TrainingConfig, results: dict) -> dict:
+    """The table of the model's card: what the model is and how it was trained."""
+    config, encoder, parts = job.config, job.model.encoder, job.parts.values()
+    labels, trained_on, heldout = [], [], []
+    for part in parts:
+        data = part.config.data
+        labels.append(", ".join(getattr(part.model, "labels", ())[:20]))
+        trained_on.append(f"{data.train} ({len(part.learned):,} rows, {part.skipped:,} bad ones left out)")
+        heldout.append(f"{data.heldout or f'{data.heldout_share:.0%} of it'} ({len(part.heldout):,} rows)")
     return {
         "encoder": f"{encoder.family}, {encoder.config.num_layers} layers, {encoder.config.hidden_size} wide",
-        "begun from": f"the vocabulary of {config.model.init} alone" if config.model.fresh else config.model.init,
-        "labels": "; ".join(filter(None, (", ".join(getattr(part.model, "labels", ())[:20]) for part in parts))),
-        "trained on": "; ".join(
-            f"{part.config.data.train} ({len(part.learned):,} rows, {part.skipped:,} bad ones left out)"
-            for part in parts
-        ),
-        "held out": "; ".join(
-            f"{part.config.data.heldout or f'{part.config.data.heldout_share:.0%} of it'} ({len(part.heldout):,} rows)"
-            for part in parts
-        ),
+        "initialized from": f"the vocabulary of {config.model.init} alone" if config.model.fresh else config.model.init,
+        "labels": "; ".join(filter(None, labels)),
+        "trained on": "; ".join(trained_on),
+        "held out": "; ".join(heldout),
         "steps": f"{training.steps:,} of {config.batch_size} rows; kept is step {results['best_step']:,}",
         "optimizer": f"{training.optimizer}, {training.learning_rate:g}, {training.schedule}",
-        "pieces a row": ", ".join(str(part.model.max_length) for part in parts),
+        "max_length": ", ".join(str(part.model.max_length) for part in parts),
         "computed in": training.precision,
         "seed": training.seed,
     }
 
 
-class Unfreeze(GradualUnfreezing):
-    """Sets layers free by the epochs of a `Run`, which Keras's `fit` does not know of: `steps` make one."""
+class UnfreezeByEpoch(GradualUnfreezing):
+    """Unfreezes layers by the epochs of a `Trainer`, of which Keras's `fit` knows nothing.
 
-    def __init__(self, run, steps):
+    Args:
+        trainer: counts the steps.
+        steps: of an epoch.
+    """
+
+    def __init__(self, trainer: Trainer, steps: int):
         super().__init__()
-        self.run, self.steps = run, steps
+        self.trainer, self.steps = trainer, steps
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Nothing: a run that goes on is in Keras's first epoch again."""
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Does nothing: for Keras, a run that resumes is in its first epoch again."""
 
-    def on_train_batch_begin(self, batch, logs=None):
-        epoch, step = divmod(self.run.step, self.steps)
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        epoch, step = divmod(self.trainer.step, self.steps)
         if batch == 0 or step == 0:
             super().on_epoch_begin(epoch)

@@ -1,9 +1,8 @@
-"""Pretraining from a config: checked, settled, trained, and what it leaves."""
+"""Pretraining from a config: checks it, trains, and writes the model and its card."""
 
 import dataclasses
-import functools
-import itertools
 import pathlib
+from collections.abc import Sequence
 
 import keras
 
@@ -13,118 +12,131 @@ from bert_tf.modeling.layers.activations import get_activation
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.training import resolved_config
 from bert_tf.training.compile_model import StepTimer, compile_model
+from bert_tf.training.config import ModelConfig, PretrainConfig, TrainingConfig
 from bert_tf.training.distribution import strategies
-from bert_tf.training.distribution.phases import distribute, rows_a_replica
+from bert_tf.training.distribution.batches import distribute, rows_per_replica
 from bert_tf.training.model_card import write_card, write_curves
 from bert_tf.training.recipes.pretraining_data import (
-    Source,
+    RecordsSource,
     check_lengths,
     check_vocabulary,
     have_next_sentence,
     vocabulary_of,
 )
-from bert_tf.training.trainer import train
+from bert_tf.training.trainer import Trainer
 from bert_tf.weights import read_model
 
 _TIMED_STEPS = 12
 
 
-def pretrain(config):
-    """Trains masked LM and next sentence prediction as a `PretrainConfig` says, or goes on with such a run.
+def pretrain(config: PretrainConfig) -> dict[str, float]:
+    """Trains masked LM and next sentence prediction by a config, or resumes such a run.
 
     Leaves in `config.output`: settings.json, checkpoints/, metrics.jsonl, logs/ for TensorBoard, curves.png, and
     model/, a folder for `BertPretrainer.from_pretrained`, fine-tuning and export, with a model card.
 
     Returns:
-        The figures on held-out data after the last step. `ConfigError` where the config cannot be, before any work.
+        The metrics on held-out data after the last step.
+
+    Raises:
+        ConfigError: the config is impossible; nothing was started.
+        InputError: the run cannot continue.
     """
     config.check()
     strategies.check_cluster()
-    sources = [Source(phase, config.training) for phase in config.all_phases]
-    vocabulary = vocabulary_of(sources, config.model)
-    encoder = _encoder_settings(config.model, vocabulary.vocabulary, sources)
-    next_sentence = have_next_sentence(sources)
-    strategy = strategies.make_strategy(config.training.strategy)
-    for source in sources:
-        rows_a_replica(strategy, source.phase.batch_size, config.training.accumulation_steps)
+    job = PretrainJob(config)
     folder = pathlib.Path(config.output)
+    training = resolved_config.resolve(config, folder, job.strategy, job)
+    model = job.make_model(training)
+    validations = [source.validation for source in job.sources]
+    scores = Trainer(model, job.sources, validations, training, folder).train()
+    if strategies.is_chief():
+        model.save_pretrained(folder / "model", job.vocabulary, overwrite=True)
+        write_curves(folder, "pretraining")
+        write_card(folder / "model", "BERT, pretrained", job.facts(training, model), scores)
+    return scores
 
-    def build(training):
+
+class PretrainJob:
+    """The records, vocabulary and encoder settings of a pretraining run, checked against each other.
+
+    Attributes:
+        sources: a `RecordsSource` per phase.
+        vocabulary: tokens and `TextConfig` that the records were made with.
+        strategy: the `tf.distribute.Strategy`.
+    """
+
+    def __init__(self, config: PretrainConfig):
+        self.config = config
+        self.sources = [RecordsSource(phase, config.training) for phase in config.all_phases]
+        self.vocabulary = vocabulary_of(self.sources, config.model)
+        self.encoder = _encoder_settings(config.model, self.vocabulary.vocabulary, self.sources)
+        self.next_sentence = have_next_sentence(self.sources)
+        self.strategy = strategies.make_strategy(config.training.strategy)
+        for source in self.sources:
+            rows_per_replica(self.strategy, source.batch_size, config.training.accumulation_steps)
+
+    def make_model(self, training: TrainingConfig) -> BertPretrainer:
+        """A new model, compiled, with the weights that the seed or the folder `model.init` gives."""
         keras.utils.set_random_seed(training.seed)
-        with strategy.scope():
-            if config.model.init:
-                model = BertPretrainer.from_pretrained(config.model.init, training.precision)
+        with self.strategy.scope():
+            if self.config.model.init:
+                model = BertPretrainer.from_pretrained(self.config.model.init, training.precision)
             else:
-                model = BertPretrainer(dtype=training.precision, **encoder)
-            compile_model(model, training, next_sentence=next_sentence)
+                model = BertPretrainer(dtype=training.precision, **self.encoder)
+            compile_model(model, training, next_sentence=self.next_sentence)
         return model
 
-    training = resolved_config.settle(
-        config, folder, strategy, lambda training: _seconds_a_step(build(training), sources)
-    )
-    model = build(training)
-    run = train(model, _phases(sources, training.steps), training, folder)
-    if strategies.worker()[0] == 0:
-        model.save_pretrained(folder / "model", vocabulary, overwrite=True)
-        write_curves(folder, "pretraining")
-        write_card(folder / "model", "BERT, pretrained", _facts(config, training, model, sources), run.scores)
-    return run.scores
+    def seconds_per_step(self, training: TrainingConfig) -> float:
+        """The mean time of a step over the phases by their shares, measured on a model that is thrown away."""
+        model = self.make_model(training)
+        total = 0.0
+        for source in self.sources:
+            data = distribute(self.strategy, source, rows_per_replica(self.strategy, source.batch_size))
+            timer = StepTimer()
+            model.fit(data, steps_per_epoch=_TIMED_STEPS, shuffle=False, verbose=0, callbacks=[timer])
+            total += source.share * timer.seconds
+        return total
+
+    def facts(self, training: TrainingConfig, model: BertPretrainer) -> dict[str, str | int | None]:
+        """The table of the model's card: what the model is and how it was trained."""
+        encoder = model.config
+        records = [
+            f"{source.phase.records} ({len(source.records):,} examples, {source.batch_size} a batch)"
+            for source in self.sources
+        ]
+        return {
+            "encoder": f"{encoder.num_layers} layers, {encoder.hidden_size} wide, {encoder.num_heads} heads",
+            "parameters": f"{model.count_params():,}",
+            "vocabulary": f"{encoder.vocab_size:,} tokens",
+            "initialized from": self.config.model.init,
+            "records": ", ".join(records),
+            "held out": ", ".join(source.phase.heldout for source in self.sources if source.phase.heldout),
+            "steps": f"{training.steps:,}",
+            "optimizer": f"{training.optimizer}, {training.learning_rate:g}, {training.schedule}",
+            "computed in": training.precision,
+            "seed": training.seed,
+        }
 
 
-def _encoder_settings(model, pieces, sources):
-    """Arguments of the encoder: those of the config and of the vocabulary, or those that `model.init` has."""
+def _encoder_settings(model: ModelConfig, vocabulary: Sequence[str], sources: Sequence[RecordsSource]) -> dict:
+    """Arguments of the encoder: those of the config and the vocabulary, or those of the model in `model.init`."""
     if model.init:
         checkpoint = read_model(model.init)
         encoder = dataclasses.asdict(checkpoint.encoder)
         for source in sources:
-            check_vocabulary(source.records, checkpoint.vocabulary or pieces, model.init)
+            check_vocabulary(source.records, checkpoint.vocabulary or vocabulary, model.init)
     else:
         others = ("init", "vocabulary", "lower_case")
         encoder = {name: value for name, value in dataclasses.asdict(model).items() if name not in others}
         encoder["intermediate_size"] = model.intermediate_size or 4 * model.hidden_size
-        encoder["vocab_size"] = len(pieces)
+        encoder["vocab_size"] = len(vocabulary)
         BertConfig(**encoder)  # checks the sizes
         get_activation(model.activation)
-    if encoder["vocab_size"] < len(pieces):
-        raise ConfigError(f"{model.init} has {encoder['vocab_size']:,} pieces, the records have {len(pieces):,}.")
+    if encoder["vocab_size"] < len(vocabulary):
+        raise ConfigError(
+            f"{model.init} has {encoder['vocab_size']:,} tokens, the records have {len(vocabulary):,}. Rebuild the "
+            "records with the model's vocabulary."
+        )
     check_lengths(sources, encoder["max_positions"])
     return encoder
-
-
-def _facts(config, training, model, sources):
-    """What a reader of the model's card wants to know of how it came about."""
-    encoder = model.config
-    return {
-        "encoder": f"{encoder.num_layers} layers, {encoder.hidden_size} wide, {encoder.num_heads} heads",
-        "parameters": f"{model.count_params():,}",
-        "vocabulary": f"{encoder.vocab_size:,} pieces",
-        "begun from": config.model.init,
-        "records": ", ".join(
-            f"{source.phase.records} ({len(source.records):,} examples, {source.phase.batch_size} a batch)"
-            for source in sources
-        ),
-        "held out": ", ".join(source.phase.heldout for source in sources if source.heldout),
-        "steps": f"{training.steps:,}",
-        "optimizer": f"{training.optimizer}, {training.learning_rate:g}, {training.schedule}",
-        "computed in": training.precision,
-        "seed": training.seed,
-    }
-
-
-def _phases(sources, steps):
-    """The phases, each with its share of the steps."""
-    ends = [round(steps * share) for share in itertools.accumulate(source.phase.share for source in sources)]
-    begins = [0, *ends[:-1]]
-    return [source.phase_of(end - begin) for source, begin, end in zip(sources, begins, ends, strict=True)]
-
-
-def _seconds_a_step(model, sources):
-    """The time of a step, each source's by its share, measured on a model that is thrown away."""
-    total = 0.0
-    for source in sources:
-        rows = rows_a_replica(model.distribute_strategy, source.phase.batch_size)
-        data = distribute(model.distribute_strategy, functools.partial(source.read, start=0), rows)
-        timer = StepTimer()
-        model.fit(data, steps_per_epoch=_TIMED_STEPS, shuffle=False, verbose=0, callbacks=[timer])
-        total += source.phase.share * timer.seconds
-    return total

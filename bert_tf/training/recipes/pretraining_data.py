@@ -1,9 +1,13 @@
 """The records of a pretraining run, checked against each other and against the model before any work starts."""
 
-import functools
 import hashlib
 import math
 import typing
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
 
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError
@@ -12,102 +16,131 @@ from bert_tf.data.pipeline.pretraining_dataset import make_dataset
 from bert_tf.data.pipeline.record_reader import Records
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary
 from bert_tf.training.callbacks.metrics_logger import short_name
-from bert_tf.training.distribution.phases import Phase, distribute, rows_a_replica
+from bert_tf.training.config import ModelConfig, PhaseConfig, TrainingConfig
+from bert_tf.training.data_source import DataSource, Validation
+from bert_tf.training.distribution.batches import distribute, rows_per_replica
 
 
-class Source:
-    """Records to train and to evaluate on, as a `PhaseConfig` names them."""
+class RecordsSource(DataSource):
+    """Records to train on, as a `PhaseConfig` names them; `validation` has its held-out records, None without."""
 
-    def __init__(self, phase, config):
+    def __init__(self, phase: PhaseConfig, config: TrainingConfig):
         self.phase, self.config = phase, config
+        self.batch_size, self.share = phase.batch_size, phase.share
         self.records = Records(phase.records, config.skip_records)
-        self.heldout = Records(phase.heldout, config.skip_records) if phase.heldout else None
+        heldout = Records(phase.heldout, config.skip_records) if phase.heldout else None
+        self.validation = RecordsValidation(heldout, phase, config) if heldout else None
 
-    def phase_of(self, steps):
-        """The `Phase` of so many steps on these records."""
-        return Phase(steps, self.phase.batch_size, self.read, self.evaluate if self.heldout else None)
+    @property
+    def all_records(self) -> list[Records]:
+        return [self.records, self.validation.records] if self.validation else [self.records]
 
-    def read(self, rows, start, shard):
-        """Batches to train on, as `Phase` wants them."""
-        return self._dataset(self.records, rows, start=start, shard=shard)
+    @property
+    def steps_per_epoch(self) -> int:
+        return int(_dataset(self.records, self.phase, self.config, self.batch_size, repeat=1).cardinality())
 
-    def evaluate(self, model):
-        """Losses, accuracies and the masked perplexity on held-out records: means over batches as in training."""
+    def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
+        return _dataset(self.records, self.phase, self.config, rows, start=start, shard=shard)
+
+
+class RecordsValidation(Validation):
+    """Held-out records: losses, accuracies and the masked perplexity, as means over batches like in training."""
+
+    def __init__(self, records: Records, phase: PhaseConfig, config: TrainingConfig):
+        self.records, self.phase, self.config = records, phase, config
+
+    def evaluate(self, model: keras.Model) -> dict[str, float]:
         strategy = model.distribute_strategy
-        rows = rows_a_replica(strategy, self.phase.batch_size)
-        steps = min(len(self.heldout_batches(rows, strategy.num_replicas_in_sync)), self.config.evaluate_batches)
-        data = distribute(strategy, functools.partial(self._dataset, self.heldout, shuffle=False), rows)
-        scores = model.evaluate(data, steps=steps, verbose=0, return_dict=True)
+        rows = rows_per_replica(strategy, self.phase.batch_size)
+        one_pass = self.one_pass(rows, strategy.num_replicas_in_sync)
+        steps = min(int(one_pass.cardinality()), self.config.evaluate_batches)
+        scores = model.evaluate(distribute(strategy, self, rows), steps=steps, verbose=0, return_dict=True)
         scores = {short_name(name): value for name, value in scores.items()}
         scores.setdefault("masked_lm_loss", scores["loss"])  # Keras has one name for one loss
         return scores | {"masked_lm_perplexity": math.exp(min(scores["masked_lm_loss"], 700))}
 
-    def heldout_batches(self, rows, shards=1):
-        """One pass over the held-out records, or the first of so many shards of them."""
-        return self._dataset(self.heldout, rows, shard=(0, shards), shuffle=False, repeat=1)
+    def score(self, metrics: dict[str, float]) -> float:
+        return -metrics["loss"]
 
-    def _dataset(self, records, rows, **settings):
-        how = {"seed": self.config.seed, "buckets": self.phase.buckets or None, "pack_length": self.phase.pack_length}
-        return make_dataset(records, rows, **how, **settings)
+    def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
+        """Endless batches in the order of the files."""
+        return _dataset(self.records, self.phase, self.config, rows, start=start, shard=shard, shuffle=False)
+
+    def one_pass(self, rows: int, shards: int = 1) -> tf.data.Dataset:
+        """One pass over the records, or over the first of so many shards of them."""
+        return _dataset(self.records, self.phase, self.config, rows, shard=(0, shards), shuffle=False, repeat=1)
+
+
+def _dataset(
+    records: Records, phase: PhaseConfig, config: TrainingConfig, rows: int, **settings: Any
+) -> tf.data.Dataset:
+    return make_dataset(
+        records, rows, seed=config.seed, buckets=phase.buckets or None, pack_length=phase.pack_length, **settings
+    )
 
 
 class Vocabulary(typing.NamedTuple):
-    """The pieces that ids stand for, and the `TextConfig` that goes with them."""
+    """The tokens that ids stand for, and the `TextConfig` that belongs to them."""
 
-    vocabulary: list
+    vocabulary: list[str]
     config: TextConfig
 
 
-def vocabulary_of(sources, model):
-    """The `Vocabulary` that all the records were made with; records that differ in it are refused.
+def vocabulary_of(sources: Sequence[RecordsSource], model: ModelConfig) -> Vocabulary:
+    """The `Vocabulary` that all the records were made with.
 
     Args:
-        sources: list of `Source`.
-        model: the `ModelConfig`; its `vocabulary` is for records that another program wrote.
+        sources: of the run.
+        model: its `vocabulary` is for records that another program wrote.
+
+    Raises:
+        ConfigError: the records' vocabularies differ, or are unknown.
     """
-    records = [found for source in sources for found in (source.records, source.heldout) if found]
+    records = [found for source in sources for found in source.all_records]
     ours = [found for found in records if found.report]
     if model.vocabulary:
         found = Vocabulary(read_vocabulary(model.vocabulary), TextConfig(lower_case=model.lower_case))
     elif ours:
         found = Vocabulary(ours[0].tokenizer().vocabulary, ours[0].text_config)
     else:
-        raise ConfigError(f"{records[0].files[0]} is another program's: set model.vocabulary, and model.lower_case.")
+        raise ConfigError(
+            f"{records[0].files[0]} was written by another program. Set model.vocabulary, and model.lower_case."
+        )
     for other in ours:
         check_vocabulary(other, found.vocabulary, model.vocabulary or ours[0].folder)
     return found
 
 
-def check_vocabulary(records, vocabulary, owner):
-    """Raises `ConfigError` unless records were made with this vocabulary, by its hash."""
+def check_vocabulary(records: Records, vocabulary: Sequence[str], owner: Any) -> None:
+    """Raises `ConfigError` unless records were made with this vocabulary, by its hash; `owner` names its file."""
     digest = hashlib.sha256("\n".join(vocabulary).encode()).hexdigest()
     if records.report and records.report["vocabulary"]["sha256"] != digest:
         raise ConfigError(
-            f"{records.folder} was made with another vocabulary ({records.report['vocabulary']['size']:,} pieces) than "
-            f"that of {owner} ({len(vocabulary):,} pieces). Make the records again with bert-tf records --vocab."
+            f"{records.folder} was made with another vocabulary ({records.report['vocabulary']['size']:,} tokens) than "
+            f"that of {owner} ({len(vocabulary):,} tokens). Rebuild the records with bert-tf records --vocab."
         )
 
 
-def have_next_sentence(sources):
-    """Whether the records have labels of next sentences; some with and some without raise `ConfigError`."""
-    records = [found for source in sources for found in (source.records, source.heldout) if found]
+def have_next_sentence(sources: Sequence[RecordsSource]) -> bool:
+    """Whether the records have next sentence labels; `ConfigError` if only some of them do."""
+    records = [found for source in sources for found in source.all_records]
     having = [found for found in records if NEXT_SENTENCE_LABELS in found.shapes]
     if having and len(having) < len(records):
         other = next(found for found in records if found not in having)
         raise ConfigError(
-            f"{having[0].files[0]} has labels of next sentences, {other.files[0]} has none. Make both alike."
+            f"{having[0].files[0]} has next sentence labels, {other.files[0]} has none. Make both with one objective."
         )
     return bool(having)
 
 
-def check_lengths(sources, positions):
-    """Raises `ConfigError` if rows are longer than the model has positions."""
+def check_lengths(sources: Sequence[RecordsSource], positions: int) -> None:
+    """Raises `ConfigError` if sequences are longer than the model has positions."""
     for source in sources:
         if (source.phase.pack_length or 0) > positions:
             raise ConfigError(f"Received: pack_length={source.phase.pack_length}. The model has {positions} positions.")
-        for records in (source.records, source.heldout):
-            if records and (width := records.shapes[INPUT_IDS][0]) > positions:
+        for records in source.all_records:
+            if (width := records.shapes[INPUT_IDS][0]) > positions:
                 raise ConfigError(
-                    f"{records.files[0]} has examples of {width} pieces; the model has {positions} positions. "
+                    f"{records.files[0]} has examples of {width} tokens; the model has {positions} positions. "
                     f"Set model.max_positions={width}, or make shorter records."
                 )

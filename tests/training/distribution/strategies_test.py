@@ -15,12 +15,11 @@ SCRIPT = """
 import pathlib, sys
 import keras, numpy as np, tensorflow as tf
 from bert_tf.modeling.pretrainer import BertPretrainer
-from bert_tf.training import strategies
-from bert_tf.training.compiling import compile_model
-from bert_tf.training.phases import distribute, rows_a_replica
-from bert_tf.training.settings import PhaseConfig, TrainingConfig
-from bert_tf.training.sources import Source
-import functools
+from bert_tf.training.compile_model import compile_model
+from bert_tf.training.config import PhaseConfig, TrainingConfig
+from bert_tf.training.distribution import strategies
+from bert_tf.training.distribution.batches import distribute, rows_per_replica
+from bert_tf.training.recipes.pretraining_data import RecordsSource
 
 records, strategy, parts, output = sys.argv[1:]
 if strategy == "mirrored":
@@ -28,7 +27,7 @@ if strategy == "mirrored":
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 training = TrainingConfig(steps=20, learning_rate=1e-3, accumulation_steps=int(parts), precision="float32")
 strategy = strategies.make_strategy(strategy)
-source = Source(PhaseConfig(records=records, heldout=records, batch_size=16), training)
+source = RecordsSource(PhaseConfig(records=records, heldout=records, batch_size=16), training)
 keras.utils.set_random_seed(0)
 with strategy.scope():
     model = BertPretrainer(
@@ -36,10 +35,9 @@ with strategy.scope():
         intermediate_size=32, max_positions=32, hidden_dropout=0.0, attention_dropout=0.0,
     )
     compile_model(model, training)
-rows = rows_a_replica(strategy, 16, int(parts))
-data = distribute(strategy, functools.partial(source.read, start=0), rows)
+data = distribute(strategy, source, rows_per_replica(strategy, 16, int(parts)))
 losses = model.fit(data, steps_per_epoch=10, epochs=2, verbose=0, shuffle=False).history["loss"]
-scores = source.evaluate(model)
+scores = source.validation.evaluate(model)
 if strategies.worker()[0] == 0:
     np.savez(output, losses=losses, heldout=scores["loss"], **{
         name.replace("/", "."): array for name, array in model.to_weights().items()

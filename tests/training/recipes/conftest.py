@@ -9,7 +9,7 @@ import pytest
 
 from bert_tf.modeling.families.bert import BertEncoder
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
-from bert_tf.training.callbacks.run_callbacks import Guard
+from bert_tf.training.callbacks.run_callbacks import TerminateOnDivergence
 from bert_tf.training.recipes.finetune import finetune
 from bert_tf.training.recipes.finetune_config import DataConfig, FinetuneConfig, FinetuneTraining, ModelConfig
 from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
@@ -91,14 +91,14 @@ def killed_at_step_5(monkeypatch):
     @contextlib.contextmanager
     def context():
         with monkeypatch.context() as patched:
-            count = Guard.on_train_batch_end
+            check = TerminateOnDivergence.on_train_batch_end
 
-            def die(guard, batch, logs=None):
-                count(guard, batch, logs)
-                if guard.run.step == 5:
+            def die(callback, batch, logs=None):
+                check(callback, batch, logs)
+                if callback.trainer.step == 5:
                     raise RuntimeError("killed")
 
-            patched.setattr(Guard, "on_train_batch_end", die)
+            patched.setattr(TerminateOnDivergence, "on_train_batch_end", die)
             with pytest.raises(RuntimeError, match="killed"):
                 yield
 

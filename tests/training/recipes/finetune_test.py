@@ -9,8 +9,8 @@ import bert_tf
 from bert_tf.core.config import load_toml, override
 from bert_tf.core.errors import ConfigError
 from bert_tf.training.callbacks.metrics_logger import read_metrics
-from bert_tf.training.callbacks.run_callbacks import Guard
-from bert_tf.training.recipes.finetune import Unfreeze, summarize
+from bert_tf.training.callbacks.run_callbacks import TerminateOnDivergence
+from bert_tf.training.recipes.finetune import UnfreezeByEpoch, summarize
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
 from bert_tf.training.recipes.finetune_data import read_rows
 from bert_tf.weights import read_model
@@ -45,7 +45,7 @@ def test_a_run_leaves_the_best_model_and_how_it_came_about(toy):
 
 def test_a_finished_run_is_left_as_it_is(toy, run, monkeypatch):
     folder, results = toy("classes")
-    monkeypatch.setattr(Guard, "on_train_batch_end", None)  # would be called
+    monkeypatch.setattr(TerminateOnDivergence, "on_train_batch_end", None)  # would be called
     assert run("classes.tsv", output=folder, epochs=8)[1] == results
     with pytest.raises(ConfigError, match="a run with other settings: epochs"):
         run("classes.tsv", output=folder, epochs=9)
@@ -99,13 +99,13 @@ def test_frozen_layers_stay_as_they_are(run, init):
 
 def test_layers_are_set_free_one_epoch_after_the_other(run, monkeypatch):
     free = []
-    begin = Unfreeze.on_train_batch_begin
+    begin = UnfreezeByEpoch.on_train_batch_begin
 
     def look(callback, batch, logs=None):
         begin(callback, batch, logs)
         free.append((callback.model.optimizer.layer_rates.numpy() > 0).tolist())
 
-    monkeypatch.setattr(Unfreeze, "on_train_batch_begin", look)
+    monkeypatch.setattr(UnfreezeByEpoch, "on_train_batch_begin", look)
     run("classes.tsv", gradual_unfreezing=True, epochs=3)
     head, block, everything = [False, False, True], [False, True, True], [True] * 3
     assert free == [head] * 4 + [block] * 4 + [everything] * 4

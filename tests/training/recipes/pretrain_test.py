@@ -16,9 +16,10 @@ from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS
 from bert_tf.training.callbacks.metrics_logger import read_metrics
+from bert_tf.training.callbacks.run_callbacks import TerminateOnDivergence
 from bert_tf.training.compile_model import compile_model
 from bert_tf.training.recipes.pretrain import pretrain
-from bert_tf.training.recipes.pretraining_data import Source
+from bert_tf.training.recipes.pretraining_data import RecordsSource
 from tests.training.conftest import changed
 
 
@@ -39,16 +40,14 @@ def assert_equal_weights(one, other):
 
 def stop_at(step, monkeypatch):
     """Sends SIGTERM after a step, as a scheduler does that wants the machine."""
-    from bert_tf.training.callbacks.run_callbacks import Guard
-
-    count = Guard.on_train_batch_end
+    check = TerminateOnDivergence.on_train_batch_end
 
     def stop(self, batch, logs=None):
-        count(self, batch, logs)
-        if self.run.step == step:
+        check(self, batch, logs)
+        if self.trainer.step == step:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(Guard, "on_train_batch_end", stop)
+    monkeypatch.setattr(TerminateOnDivergence, "on_train_batch_end", stop)
 
 
 def test_what_a_run_leaves(config):
@@ -80,7 +79,7 @@ def test_records_without_next_sentences(config, records, pack_length):
     assert scores.keys() == {"step", "loss", "accuracy", "masked_lm_loss", "masked_lm_perplexity"}
     assert scores["masked_lm_loss"] == scores["loss"]
     assert 4 < scores["loss"] < 8
-    with pytest.raises(ConfigError, match="short.* has labels of next sentences, .*single.* has none"):
+    with pytest.raises(ConfigError, match="short.* has next sentence labels, .*single.* has none"):
         pretrain(changed(config, data={"heldout": str(records / "short")}))
 
 
@@ -100,7 +99,7 @@ def test_a_stopped_run_goes_on_exactly(config, records, tmp_path, monkeypatch, k
     pretrain(config)
     stopped = changed(config, output=str(tmp_path / "stopped"))
     with monkeypatch.context() as patch:
-        stop_at(7, patch)  # between two snapshots, and in the second phase
+        stop_at(7, patch)  # between two checkpoints, and in the second phase
         with pytest.raises(InputError, match="Stopped by SIGTERM after step 7 of 12, which is saved"):
             pretrain(stopped)
     pretrain(stopped)
@@ -109,7 +108,7 @@ def test_a_stopped_run_goes_on_exactly(config, records, tmp_path, monkeypatch, k
     assert steps == sorted(set(steps)) and steps[-1] == 12
 
 
-def test_a_damaged_snapshot_costs_only_its_steps(config, tmp_path, monkeypatch, caplog):
+def test_a_damaged_checkpoint_costs_only_its_steps(config, tmp_path, monkeypatch, caplog):
     pretrain(config)
     stopped = changed(config, output=str(tmp_path / "stopped"))
     with monkeypatch.context() as patch:
@@ -119,7 +118,7 @@ def test_a_damaged_snapshot_costs_only_its_steps(config, tmp_path, monkeypatch, 
     state = tmp_path / "stopped/checkpoints/step-00000007/state.safetensors"
     state.write_bytes(state.read_bytes()[:-100])
     pretrain(stopped)
-    assert "step-00000007 is damaged" in caplog.text and "Going on from step 6" in caplog.text
+    assert "step-00000007 is damaged" in caplog.text and "Resuming from step 6" in caplog.text
     assert_equal_weights(config.output, stopped.output)
 
 
@@ -128,10 +127,10 @@ def test_fit_of_a_script_gives_the_same(config):
     training = config.training
     keras.utils.set_random_seed(training.seed)
     sizes = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "max_positions": 64, "intermediate_size": 64}
-    source = Source(config.data, training)
+    source = RecordsSource(config.data, training)
     model = BertPretrainer(vocab_size=source.records.report["vocabulary"]["size"], **sizes)
     compile_model(model, training)
-    model.fit(source.read(8, start=0, shard=(0, 1)), steps_per_epoch=12, verbose=0, shuffle=False)
+    model.fit(source.batches(8), steps_per_epoch=12, verbose=0, shuffle=False)
     trained = BertPretrainer.from_pretrained(pathlib.Path(config.output) / "model").to_weights()
     for name, array in model.to_weights().items():
         np.testing.assert_array_equal(array, trained[name], name)
@@ -185,7 +184,7 @@ def other_vocabulary(records, tmp_path):
 BAD = {
     "nothing to train on": (lambda c, r, t: changed(c, data={"records": ""}), "data.records=FOLDER"),
     "no end": (lambda c, r, t: changed(c, training={"steps": None}), "either training.steps or training.minutes"),
-    "too long": (lambda c, r, t: changed(c, model={"max_positions": 16}), "32 pieces; the model has 16 positions"),
+    "too long": (lambda c, r, t: changed(c, model={"max_positions": 16}), "32 tokens; the model has 16 positions"),
     "too long packed": (lambda c, r, t: changed(c, data={"pack_length": 80}), "pack_length=80.*64 positions"),
     "batch": (lambda c, r, t: changed(c, training={"accumulation_steps": 3}), "batch must be a multiple of 3"),
     "vocabulary": (

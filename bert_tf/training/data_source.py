@@ -1,0 +1,39 @@
+"""Data that a `Trainer` trains on and validates with: prepared once a run, readable from any position."""
+
+import abc
+
+import keras
+import tensorflow as tf
+
+
+class DataSource(abc.ABC):
+    """Training batches that are prepared once and can be read from any position.
+
+    Attributes:
+        batch_size: sequences of a batch, of all replicas together.
+        share: part of a run's steps that are done on this source, in (0, 1].
+    """
+
+    batch_size: int
+    share: float = 1.0
+
+    @property
+    @abc.abstractmethod
+    def steps_per_epoch(self) -> int:
+        """Batches in one pass over the data."""
+
+    @abc.abstractmethod
+    def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
+        """Endless batches of `rows` sequences for shard (k, n) of n, from position `start` on."""
+
+
+class Validation(abc.ABC):
+    """Held-out data, and the metric by which checkpoints are compared."""
+
+    @abc.abstractmethod
+    def evaluate(self, model: keras.Model) -> dict[str, float]:
+        """The model's metrics on the held-out data."""
+
+    @abc.abstractmethod
+    def score(self, metrics: dict[str, float]) -> float:
+        """The number that the best checkpoint has most of, from what `evaluate` returned."""
