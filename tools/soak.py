@@ -2,8 +2,8 @@
 
     python tools/soak.py [--kills 20] [--workers 2] [--seed 0] [--folder soak]
 
-One run is left alone; the other is killed until it has had all its kills, a checkpoint being written every few steps, so
-that some hit a writer. With several workers all are killed at once, or only one, whose run the others then wait for.
+One run is left alone; the other is killed again and again. Checkpoints are written every few steps, so that some kills
+hit a writer. With several workers all are killed at once, or only one, whose run the others then wait for.
 """
 
 import pathlib

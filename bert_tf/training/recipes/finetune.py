@@ -108,9 +108,7 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
     return results
 
 
-def _with_precision(
-    training: TrainingConfig, folder: pathlib.Path, strategy: tf.distribute.Strategy
-) -> TrainingConfig:
+def _with_precision(training: TrainingConfig, folder: pathlib.Path, strategy: tf.distribute.Strategy) -> TrainingConfig:
     """The settings with "auto" replaced by the precision of the run that resumes, or by the faster one."""
     stored = resolved_config.read(folder).get("settled", {}).get("precision")
     chosen = stored if training.precision == "auto" else training.precision
