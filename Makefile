@@ -1,26 +1,36 @@
-# Two commands to begin with: `make quickstart`, then `make test`.
+# Start with `make quickstart`, then `make test`. While you work: `make test-fast` and `make lint`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Isolated builds: one of the dependencies comes as source, and its own way to build breaks beside newer tools.
 PIP_INSTALL := $(BIN)/python -m pip install --use-pep517 --constraint constraints.txt
 
-.PHONY: quickstart test test-jax soak parity bench results lint format clean
+.PHONY: quickstart test test-fast test-jax soak parity bench results lint format clean
 
 # Options of the verb go into ARGS: make quickstart ARGS="--seed 1"
 quickstart: $(VENV)/installed
 	$(BIN)/bert-tf quickstart $(ARGS)
 
-# One test file or option goes into ARGS too: make test ARGS="tests/text -k offsets"
+# Two processes with one thread each are faster on two cores than one process with two: most of the time goes into
+# Python and into tracing. A single test file or option goes into ARGS: make test ARGS="tests/text -k offsets"
+PYTEST := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+WORKERS ?= 2
+
+# Unit tests of every part, to run while you work; two minutes on two cores.
+test-fast: $(VENV)/installed-dev
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow and not soak" $(ARGS)
+
+# All tests but those marked soak; 15 minutes on two cores.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not soak" $(ARGS)
 
 # The models on Keras's JAX backend.
 test-jax: $(VENV)/installed-dev
 	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/modeling $(ARGS)
 
-# Kills training runs at random moments and compares what they end with; 20 minutes.
+# The tests marked soak; then kills training runs at random moments and compares the resulting weights. 30 minutes.
 soak: $(VENV)/installed-dev
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m soak
 	$(BIN)/python tools/soak.py --folder runs/soak-1
 	$(BIN)/python tools/soak.py --folder runs/soak-2 --workers 2
 

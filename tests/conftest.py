@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, and the lanes: `slow` is left out of make test-fast, `soak` of make test too."""
 
 import os
 import pathlib
@@ -7,7 +7,24 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+TESTS = pathlib.Path(__file__).parent
+# Folders and files of which most tests train, export, convert, serve or start processes. All others are unit tests.
+SLOW = (
+    *("cli/convert_test.py", "cli/export_test.py", "cli/finetune_test.py", "cli/serve_test.py", "cli/vocab_test.py"),
+    *("data/pipeline/garden_test.py", "data/pipeline/pretraining_dataset_test.py", "data/pretraining/beam_test.py"),
+    *("data/pretraining/make_records_test.py", "data/provenance_test.py", "evaluation/evaluate_test.py", "export"),
+    *("modeling/families/golden_test.py", "modeling/pretrained_test.py", "quickstart/quickstart_test.py", "serving"),
+    *("tasks/contract_test.py", "tasks/multi_task_test.py", "tools", "training/distribution", "training/recipes"),
+    *("training/optimizers/layerwise_test.py", "version_0_1_test.py", "weights/peers_test.py", "wheel_test.py"),
+)
 SHARED = pathlib.Path(__file__).parent.parent.parent / "shared"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        places = {item.path, *item.path.parents}
+        if any(TESTS / name in places for name in SLOW):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
