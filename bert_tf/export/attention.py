@@ -8,6 +8,7 @@ from bert_tf.core import features
 from bert_tf.core.errors import ConfigError
 from bert_tf.tasks.base.task import Task
 from bert_tf.text.input_packing import pack
+from bert_tf.text.tokenizers.base import Tokenizer
 
 # N texts, S tokens, L layers, H heads
 
@@ -23,9 +24,12 @@ def attention(model: Task, texts: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
             more.
 
     Returns:
-        {"pieces": string [N, S], "attention": float32 [N, L, S, S]}: the tokens, and in `attention[n, l, i, j]` the
-        attention of token i to token j in layer l (Vaswani et al. 2017, section 3.2.1), the mean of all heads. Padding
-        is "", with attention 0 from and to it.
+        - "pieces": string [N, S], the tokens as the vocabulary has them; "" for padding.
+        - "texts": string [N, S], the tokens as parts of words.
+        - "words": int32 [N, S], the number of the word that a token belongs to, counted over the row; -1 for special
+          tokens and padding.
+        - "attention": float32 [N, L, S, S]. `attention[n, l, i, j]` is the attention of token i to token j in layer l
+          (Vaswani et al. 2017, section 3.2.1), the mean of all heads; 0 from and to padding.
 
     Raises:
         ConfigError: the encoder has no attention.
@@ -36,9 +40,18 @@ def attention(model: Task, texts: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
     rows = pack(model.tokenizer, texts, min(model.max_length, MAX_TOKENS), optional=optional)
     layers = model.encoder(rows, training=False, all_outputs=True)["attention_probs"]  # L of [N, H, S, S]
     shares = tf.stack([tf.reduce_mean(tf.cast(heads, tf.float32), 1) for heads in layers], 1)  # [N, L, S, S]
-    real = rows[features.INPUT_MASK]  # [N, S]
-    tokens = tf.gather(tf.constant(model.tokenizer.vocabulary), rows[features.INPUT_IDS])
+    ids, real = rows[features.INPUT_IDS], rows[features.INPUT_MASK]  # [N, S]
     return {
-        "pieces": tf.where(real > 0, tokens, ""),
+        "pieces": tf.where(real > 0, tf.gather(tf.constant(model.tokenizer.vocabulary), ids), ""),
+        "texts": tf.where(real > 0, tf.gather(tf.constant(model.tokenizer.token_texts), ids), ""),
+        "words": _word_numbers(model.tokenizer, ids),
         "attention": shares * tf.cast(real, tf.float32)[:, tf.newaxis, :, tf.newaxis],
     }
+
+
+def _word_numbers(tokenizer: Tokenizer, ids: tf.Tensor) -> tf.Tensor:
+    """The number of the word that each token [N, S] belongs to, -1 for the special tokens of the layout."""
+    added = tf.reduce_any(ids[..., tf.newaxis] == tf.constant(tokenizer.added_ids, ids.dtype), -1)
+    after_added = tf.pad(added[:, :-1], [[0, 0], [1, 0]], constant_values=True)  # where a text begins
+    starts = (tf.gather(tf.constant(tokenizer.starts_word), ids) | after_added) & ~added
+    return tf.where(added, -1, tf.cumsum(tf.cast(starts, tf.int32), 1) - 1)

@@ -29,6 +29,8 @@ def test_tokens_and_attention_without_padding():
         [b"[CLS]", b"bad", b"[SEP]", b"", b"", b""],
         [b"[CLS]", b"[SEP]", b"", b"", b"", b""],
     ]
+    assert found["texts"].numpy()[0].tolist() == [b"[CLS]", b"[UNK]", b"good", b"ly", b"cafe", b"[SEP]"]
+    assert found["words"].numpy().tolist() == [[-1, 0, 1, 1, 2, -1], [-1, 0, -1, -1, -1, -1], [-1] * 6]
     shares = found["attention"].numpy()
     assert shares.shape == (3, 2, 6, 6)
     real = found["pieces"].numpy() != b""
@@ -92,6 +94,12 @@ def test_signatures_only_on_request(tmp_path):
     assert pieces[1].tolist() == [b"[CLS]", b"bad", b"[SEP]"] + [b""] * 5  # no second text
     assert pieces[2, :4].tolist() == [b"[CLS]", b"[SEP]", b"bad", b"[SEP]"]
     assert "`attention_pair`" in (path / "README.md").read_text()
+
+
+def test_words_are_counted_over_both_texts():
+    model = make()
+    words = attention(model, [tf.constant(["good bad"]), tf.constant(["goodly bad"])])["words"]
+    assert words.numpy().tolist() == [[-1, 0, 1, -1, 2, 2, 3, -1]]
 
 
 def test_long_texts_are_cut():

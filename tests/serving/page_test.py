@@ -30,6 +30,8 @@ ANSWERS = {
 INPUTS = {"reader": {"question": 1, "context": 1}, "endings": {"endings": 2, "context": 1}}  # ranks; others: "text"
 # Attention for the shorter text of a batch: the last token is padding.
 TOKENS = ["[CLS]", "good", "##ly", "[SEP]", ""]
+TEXTS = ["[CLS]", "good", "ly", "[SEP]", ""]
+WORDS = [-1, 0, 0, -1, -1]
 ATTENTION = [
     [0.1, 0.1, 0.2, 0.6, 0.0],
     [0.5, 0.1, 0.4, 0.0, 0.0],
@@ -60,7 +62,9 @@ def page_client(base_path, tmp_path_factory):
         module = Fixed(answer, INPUTS.get(name))
         signatures = {"serving_default": module.serve}
         if name == "topics":
-            module.attention = Fixed({"pieces": [TOKENS], "attention": [[UNIFORM, ATTENTION]]})
+            module.attention = Fixed(
+                {"pieces": [TOKENS], "texts": [TEXTS], "words": [WORDS], "attention": [[UNIFORM, ATTENTION]]}
+            )
             signatures["attention"] = module.attention.serve
         tf.saved_model.save(module, str(folder / name / "1"), signatures)
         models.append(ModelConfig(name, folder / name))

@@ -108,6 +108,11 @@ class Tokenizer(tf.Module, abc.ABC):
 
     @property
     @abc.abstractmethod
+    def token_texts(self) -> list[str]:
+        """Each token of the vocabulary as part of a word: without marks of where words begin."""
+
+    @property
+    @abc.abstractmethod
     def ordinary_ids(self) -> np.ndarray:
         """int32, ids of the tokens that are made of text: neither special nor reserved for later use."""
 

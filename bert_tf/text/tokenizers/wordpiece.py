@@ -54,6 +54,10 @@ class WordPieceTokenizer(Tokenizer):
     def starts_word(self) -> np.ndarray:
         return ~np.char.startswith(self._tokens, CONTINUATION)
 
+    @property
+    def token_texts(self) -> list[str]:
+        return [token.removeprefix(CONTINUATION) for token in self.vocabulary]
+
     @functools.cached_property
     def ordinary_ids(self) -> np.ndarray:
         reserved = np.char.startswith(self._tokens, RESERVED) | np.isin(self._tokens, SPECIAL_TOKENS)
