@@ -11,8 +11,9 @@ def step_flops(config, rows, length, predictions=0, queries=None):
         queries: positions a row that the last block is asked for; None: all.
     """
     hidden = config.hidden_size
+    feed_forward = getattr(config, "intermediate_size", 0)  # families without a feed-forward network have none
     looked_at = 2 * hidden * hidden  # a position: its key and value
-    looking = 2 * hidden * hidden + 2 * length * hidden + 2 * hidden * config.intermediate_size  # a position: the rest
+    looking = 2 * hidden * hidden + 2 * length * hidden + 2 * hidden * feed_forward  # a position: the rest
     head = hidden * hidden + hidden * config.vocab_size  # a prediction
     last = length if queries is None else min(queries, length)
     row = config.num_layers * length * looked_at + ((config.num_layers - 1) * length + last) * looking

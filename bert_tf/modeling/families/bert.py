@@ -311,7 +311,7 @@ FAMILY = EncoderFamily(
     name="bert",
     config=BertConfig,
     encoder=BertEncoder,
-    tokenizer_place="bert_tf.text.tokenizers.wordpiece:Tokenizer",
+    tokenizer_place="bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer",
     formats={
         "bert_tf": FamilyFormat(rows=_model_folder_rows),
         "google": _GOOGLE,

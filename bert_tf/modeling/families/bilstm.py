@@ -104,7 +104,7 @@ FAMILY = EncoderFamily(
     name="bilstm",
     config=BiLSTMConfig,
     encoder=BiLSTMEncoder,
-    tokenizer_place="bert_tf.text.tokenizers.wordpiece:Tokenizer",
+    tokenizer_place="bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer",
     formats={
         "bert_tf": FamilyFormat(
             rows=_rows,

@@ -13,7 +13,6 @@ from bert_tf.modeling.pretrained import Pretrained
 from bert_tf.tasks.base.batching import as_rows, is_text, make_batches, measure, take
 from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.text.input_packing import pack
-from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.weights import read_model
 
 
@@ -72,7 +71,7 @@ class Task(Pretrained, keras.Model):
         if checkpoint.vocabulary is None:
             raise InputError(f"{source} has no vocabulary: a task model needs one to read text.")
         saved = cls.saved_settings(checkpoint.task, source) if checkpoint.task.get("name") == cls.TASK else {}
-        tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.text)
+        tokenizer = FAMILIES[checkpoint.family].tokenizer(checkpoint.vocabulary, checkpoint.text)
         model = cls(tokenizer, dtype=dtype, **(cls.settings_of(checkpoint) | saved | settings))
         weights = checkpoint.weights
         if not model.has_head_of(checkpoint.task):

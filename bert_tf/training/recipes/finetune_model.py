@@ -6,7 +6,6 @@ from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.families import FAMILIES
 from bert_tf.tasks import TASKS
 from bert_tf.tasks.base.targets import labels_of
-from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.training.optimizers.layerwise import freeze
 from bert_tf.weights import read_model
 
@@ -30,7 +29,7 @@ def make_model(config, training, encoder=None):
     checkpoint = read_model(init)
     if checkpoint.vocabulary is None:
         raise InputError(f"{init} has no vocabulary: a task model needs one to read text.")
-    tokenizer = Tokenizer(checkpoint.vocabulary, checkpoint.text)
+    tokenizer = FAMILIES[checkpoint.family].tokenizer(checkpoint.vocabulary, checkpoint.text)
     if encoder:
         model = task(tokenizer, dtype=training.precision, encoder=encoder, **settings)
     elif config.model.fresh:
