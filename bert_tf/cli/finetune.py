@@ -1,22 +1,24 @@
 """The verb `finetune`."""
 
-from bert_tf.core.config import load_toml, override
+from typing import Any
+
 from bert_tf.training.distribution.local_workers import run_workers
+from bert_tf.training.recipes.finetune_config import load_config
 
 
-def finetune(flags, overrides):
+def finetune(flags: Any, overrides: list[str]) -> None:
     """Trains by a config, or resumes its run; prints its scores."""
     named = {"output": flags.output, "model.init": flags.init, "data.folder": flags.data}
     overrides = [*(f"{name}={value!r}" for name, value in named.items() if value), *overrides]
     if flags.skip_bad_rows:
         overrides.append("data.skip_bad_rows=true")
+    config = load_config(flags.config, overrides)
+    config.check()  # a mistake is reported before TensorFlow is imported
     if flags.workers:
         run_workers(flags.workers, ["finetune", f"--config={flags.config}", *overrides])
     from bert_tf.training.recipes.finetune import finetune as run
-    from bert_tf.training.recipes.finetune_config import FinetuneConfig
     from bert_tf.training.trainer import restarting_on_lost_worker
 
-    config = override(load_toml(FinetuneConfig, flags.config), overrides)
     with restarting_on_lost_worker():
         results = run(config)
     deviations = results.get("deviations", {})

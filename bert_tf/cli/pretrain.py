@@ -1,20 +1,23 @@
 """The verb `pretrain`."""
 
+from typing import Any
+
 from bert_tf.core.config import load_toml, override
+from bert_tf.training.config import PretrainConfig
 from bert_tf.training.distribution.local_workers import run_workers
 
 
-def pretrain(flags, overrides):
+def pretrain(flags: Any, overrides: list[str]) -> None:
     """Trains by a config, or resumes its run; prints the metrics on held-out data."""
     if flags.output:
         overrides = [*overrides, f"output={flags.output!r}"]
+    config = override(load_toml(PretrainConfig, flags.config), overrides)
+    config.check()  # a mistake is reported before TensorFlow is imported
     if flags.workers:
         run_workers(flags.workers, ["pretrain", f"--config={flags.config}", *overrides])
-    from bert_tf.training.config import PretrainConfig
     from bert_tf.training.recipes.pretrain import pretrain as run
     from bert_tf.training.trainer import restarting_on_lost_worker
 
-    config = override(load_toml(PretrainConfig, flags.config), overrides)
     with restarting_on_lost_worker():
         scores = run(config)
     for name, value in scores.items():

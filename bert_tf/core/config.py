@@ -7,6 +7,8 @@ import pathlib
 import tomllib
 import types
 import typing
+from collections.abc import Iterable
+from typing import Any
 
 from bert_tf.core.errors import ConfigError
 
@@ -28,7 +30,7 @@ def from_dict(cls, data, where=""):
     values = {}
     for key, value in data.items():
         if key not in hints:
-            raise ConfigError(f"Unknown key {where + key!r}. {_nearest(key, hints)}")
+            raise ConfigError(f"Unknown key {where + key!r}. {nearest_key(key, hints)}")
         values[key] = _convert(hints[key], value, where + key)
     return cls(**values)
 
@@ -39,7 +41,7 @@ def override(config, assignments):
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"Received: {assignment!r}. Overrides are written key=value.")
-        config = _replace(config, key.strip().split("."), _parse(text.strip()), key.strip())
+        config = _replace(config, key.strip().split("."), parse_value(text.strip()), key.strip())
     return config
 
 
@@ -65,19 +67,23 @@ def find_config(path: str | pathlib.Path) -> pathlib.Path:
 
 def load_toml(cls, path):
     """Reads a TOML file, or a config of the package by its name, into the dataclass `cls`."""
+    return from_dict(cls, read_toml(path))
+
+
+def read_toml(path: str | pathlib.Path) -> dict[str, Any]:
+    """Reads a TOML file, or a config of the package by its name, as nested dicts."""
     path = find_config(path)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
-    return from_dict(cls, data)
 
 
 def _replace(config, keys, value, full_key):
     hints = typing.get_type_hints(type(config))
     key = keys[0]
     if key not in hints:
-        raise ConfigError(f"Unknown key {full_key!r}. {_nearest(key, hints)}")
+        raise ConfigError(f"Unknown key {full_key!r}. {nearest_key(key, hints)}")
     if len(keys) > 1:
         inner = getattr(config, key)
         if not dataclasses.is_dataclass(inner):
@@ -105,7 +111,8 @@ def _convert(hint, value, where):
     return value
 
 
-def _parse(text):
+def parse_value(text: str) -> Any:
+    """The value of a `key=value` override: as in TOML, else the text; "none" is None."""
     if text == "none":
         return None
     try:
@@ -114,6 +121,7 @@ def _parse(text):
         return text
 
 
-def _nearest(key, known):
+def nearest_key(key: str, known: Iterable[str]) -> str:
+    """A hint for an unknown key: the nearest known one, or all of them."""
     close = difflib.get_close_matches(key, known, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(known)}."

@@ -12,10 +12,10 @@ from bert_tf.weights import read_model
 
 def with_labels(config, train):
     """The `FinetuneConfig` with the labels of the training rows, where it names none and the task has some."""
-    task = TASKS[config.task]
-    if config.model.labels or config.task not in ("classification", "tagging") or train.targets is None:
+    has_labels = hasattr(config.model, "labels")
+    if not has_labels or config.model.labels or train.targets is None:
         return config
-    labels = labels_of(train, config.model.settings(task), config.data.separator)
+    labels = labels_of(train, config.model.settings(), config.data.separator)
     return dataclasses.replace(config, model=dataclasses.replace(config.model, labels=tuple(labels)))
 
 
@@ -25,7 +25,7 @@ def make_model(config, training, encoder=None):
     With the `encoder` of another task, which it shares then, its head starts fresh.
     """
     task, init = TASKS[config.task].load("model"), config.model.init
-    settings = config.model.settings(TASKS[config.task])
+    settings = config.model.settings()
     checkpoint = read_model(init)
     if checkpoint.vocabulary is None:
         raise InputError(f"{init} has no vocabulary: a task model needs one to read text.")

@@ -11,7 +11,7 @@ from bert_tf.modeling.families.bert import BertEncoder
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from bert_tf.training.callbacks.run_callbacks import TerminateOnDivergence
 from bert_tf.training.recipes.finetune import finetune
-from bert_tf.training.recipes.finetune_config import DataConfig, FinetuneConfig, FinetuneTraining, ModelConfig
+from bert_tf.training.recipes.finetune_config import make_config
 from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
 
 # A run for each kind of task: what `run` is given.
@@ -72,14 +72,11 @@ def run(init, toys, tmp_path_factory):
 
     def start(file, output=None, data=(), model=(), training=(), **settings):
         output = output or tmp_path_factory.mktemp("run") / "run"
-        config = FinetuneConfig(
-            output=str(output),
-            data=DataConfig(folder=str(toys), train=file, heldout=file, **dict(data)),
-            model=ModelConfig(init=str(init), **dict(model)),
-            training=FinetuneTraining(**TRAINING | dict(training)),
-            **{"batch_size": 8, "epochs": 4} | settings,
-        )
-        return output, finetune(config)
+        values = {"output": str(output), "batch_size": 8, "epochs": 4} | settings
+        values["data"] = {"folder": str(toys), "train": file, "heldout": file} | dict(data)
+        values["model"] = {"init": str(init)} | dict(model)
+        values["training"] = TRAINING | dict(training)
+        return output, finetune(make_config(values))
 
     return start
 

@@ -1,17 +1,18 @@
 """Fine-tuning from files: every kind of task, what a run leaves, resuming, stopping, freezing, seeds."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import bert_tf
-from bert_tf.core.config import load_toml, override
 from bert_tf.core.errors import ConfigError
 from bert_tf.training.callbacks.metrics_logger import read_metrics
 from bert_tf.training.callbacks.run_callbacks import TerminateOnDivergence
 from bert_tf.training.recipes.finetune import UnfreezeByEpoch, summarize
-from bert_tf.training.recipes.finetune_config import FinetuneConfig
+from bert_tf.training.recipes.finetune_config import load_config, make_config
 from bert_tf.training.recipes.finetune_data import read_rows
 from bert_tf.weights import read_model
 
@@ -129,9 +130,7 @@ def test_several_seeds_give_a_mean_and_a_deviation(run):
 
 
 def test_held_out_rows_may_be_a_share(toys):
-    config = override(
-        FinetuneConfig(), [f"data.folder={str(toys)!r}", "data.train=classes.tsv", "data.heldout_share=0.25"]
-    )
+    config = make_config({}, [f"data.folder={str(toys)!r}", "data.train=classes.tsv", "data.heldout_share=0.25"])
     train, heldout = read_rows(config)
     assert (len(train), len(heldout)) == (24, 8)
     assert set(train.places).isdisjoint(heldout.places)
@@ -140,22 +139,41 @@ def test_held_out_rows_may_be_a_share(toys):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["task=clasification"], "Received: task='clasification'. Tasks: classification"),
+        (["task=clasification"], "Received: task 'clasification'. Did you mean 'classification'"),
         (["data.train=''"], "set data.train=FILE"),
         (["data.heldout=none"], "Set either data.heldout=FILE or data.heldout_share"),
         (["model.init=none"], "name a model's folder with --init"),
         (["epochs=0"], "epochs must be above 0"),
         (["training.minutes=3"], "Received: training.minutes=3.0. Set epochs"),
-        (["training.evaluate_batches=3"], "All held-out rows are scored"),
+        (["training.evaluate_batches=3"], "All held-out examples are scored"),
         (["model.scheme=IOB1"], "model.scheme='IOB1'. classification has no such setting"),
+        (["model.max_lenght=3"], "classification has no such setting. Did you mean 'max_length'"),
+        (["model.max_length=long"], "model.max_length must be of type int"),
+        (["trainning.seed=1"], "Unknown key 'trainning'. Did you mean 'training'"),
+        (["model=3"], "model is a section"),
         (["gradual_unfreezing=true", "freeze_layers=1"], "Set either freeze_layers or gradual_unfreezing"),
     ],
 )
 def test_impossible_settings_are_refused_before_anything_is_read(settings, message):
-    config = FinetuneConfig()
-    config = override(config, ["data.train=a.tsv", "data.heldout=b.tsv", "model.init=nowhere", *settings])
     with pytest.raises(ConfigError, match=message):
-        config.check()
+        make_config({}, ["data.train=a.tsv", "data.heldout=b.tsv", "model.init=nowhere", *settings]).check()
+
+
+def test_a_mistake_is_reported_without_importing_tensorflow():
+    script = """
+import sys
+from bert_tf.training.recipes.finetune_config import make_config
+config = make_config({"task": "tagging", "model": {"scheme": "BIO", "init": "x"}, "data": {"train": "a"}})
+assert config.model.scheme == "BIO" and config.model.settings() == {"scheme": "BIO"}
+assert not {"tensorflow", "keras"} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_settings_of_another_task_can_be_unset():
+    values = {"model": {"problem_type": "regression", "max_length": 8}}
+    config = make_config(values, ["task=embedding", "model.max_score=5", "model.problem_type=none"])
+    assert config.model.settings() == {"max_length": 8, "max_score": 5.0}
 
 
 def test_all_configs_can_be_read(request):
@@ -172,7 +190,7 @@ def test_all_configs_can_be_read(request):
         "cmrc2018",
         "brown_pos",
     ):
-        config = override(load_toml(FinetuneConfig, configs / f"{name}.toml"), ["model.init=x"])
+        config = load_config(configs / f"{name}.toml", ["model.init=x"])
         config.check()
         head = (configs / f"{name}.toml").read_text().splitlines()[2]
         assert (

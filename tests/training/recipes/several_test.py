@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 import bert_tf
-from bert_tf.core.config import load_toml, override
 from bert_tf.core.errors import ConfigError
 from bert_tf.training.recipes.finetune import finetune
-from bert_tf.training.recipes.finetune_config import FinetuneConfig
+from bert_tf.training.recipes.finetune_config import load_config, make_config
 from bert_tf.weights import read_model
 
 MOOD = """
@@ -37,7 +36,7 @@ def several(tmp_path, toys, init):
         both = [f"{tmp_path}/mood.toml", f"{tmp_path}/names.toml"]
         settings = [f"tasks={both}", f"model.init={str(init)!r}", f"data.folder={str(toys)!r}", "batch_size=8"]
         settings += ["training.learning_rate=0.01", "training.precision=float32", "training.strategy=one"]
-        return override(FinetuneConfig(output=str(tmp_path / "run")), [*settings, *overrides])
+        return make_config({"output": str(tmp_path / "run")}, [*settings, *overrides])
 
     return config
 
@@ -102,7 +101,7 @@ def test_one_task_alone_is_not_several(several, tmp_path):
 
 def test_the_config_of_three_tasks_loads(monkeypatch, request):
     monkeypatch.chdir(request.config.rootpath)
-    config = load_toml(FinetuneConfig, "configs/sst2_mrpc_stsb.toml")
-    override(config, ["model.init=x"]).check()
+    config = load_config("configs/sst2_mrpc_stsb.toml", ["model.init=x"])
+    config.check()
     assert list(config.parts()) == ["sst2", "mrpc", "stsb"]
     assert config.parts()["stsb"].model.problem_type == "regression"
