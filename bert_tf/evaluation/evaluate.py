@@ -95,7 +95,7 @@ def _markdown(report: dict[str, Any], result: EvaluationResult, plots: dict[str,
     if report["intervals"]:
         yield f"\nIntervals: percentile bootstrap, {RESAMPLES:,} resamples of the examples."
     if result.classes:
-        yield from ("\n## Classes\n", "| class | precision | recall | F1 | examples |", "|---|---|---|---|---|")
+        yield from ("\n## Classes\n", "| class | precision | recall | F1 | count |", "|---|---|---|---|---|")
         for name, row in result.classes.items():
             shares = " | ".join(f"{row[column]:.3f}" for column in ("precision", "recall", "f1"))
             yield f"| {as_cell(name)} | {shares} | {row['rows']:,} |"

@@ -55,6 +55,7 @@ def draw_calibration(confidence: np.ndarray, correct: np.ndarray, path: str | os
         axes.set_title(f"Calibration (expected error {error:.1%})")
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="predicted probability", ylabel="share")
         axes.legend(loc="upper left", fontsize=8)
+        axes.set_axisbelow(True)
         axes.grid(alpha=0.3)
 
 

@@ -1,4 +1,4 @@
-"""Letters that phones do not read as the model does."""
+"""Vocabulary aliases of accented letters, which phones do not read as the model does."""
 
 import zipfile
 
@@ -17,27 +17,27 @@ from tests.export.conftest import ENCODER
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "caf", "e", "##e", "σ", "ß", "à"]
 
 
-def test_letters_that_stand_for_others():
-    alike = accent_aliases(Tokenizer(VOCABULARY))
-    assert {alike[piece] for piece in ("é", "É", "ê", "ẽ")} == {VOCABULARY.index("e")}
-    assert {alike[piece] for piece in ("##é", "##É")} == {VOCABULARY.index("##e")}
-    assert (alike["Σ"], alike["ẞ"]) == (VOCABULARY.index("σ"), VOCABULARY.index("ß"))
-    assert not alike.keys() & {*VOCABULARY, "##Σ", "ñ", "À"}  # À is read as a, which is unknown here
+def test_aliases_of_letters():
+    aliases = accent_aliases(Tokenizer(VOCABULARY))
+    assert {aliases[token] for token in ("é", "É", "ê", "ẽ")} == {VOCABULARY.index("e")}
+    assert {aliases[token] for token in ("##é", "##É")} == {VOCABULARY.index("##e")}
+    assert (aliases["Σ"], aliases["ẞ"]) == (VOCABULARY.index("σ"), VOCABULARY.index("ß"))
+    assert not aliases.keys() & {*VOCABULARY, "##Σ", "ñ", "À"}  # À is read as a, which is unknown here
     assert accent_aliases(Tokenizer(VOCABULARY, TextConfig(lower_case=False))) == {}
 
 
 @pytest.mark.parametrize("quantize", ["none", "int8"])
-def test_a_file_takes_them_for_those(tmp_path, quantize):
+def test_a_file_reads_aliases_as_the_tokens(tmp_path, quantize):
     sizes = ENCODER | {"vocab_size": len(VOCABULARY), "initializer_range": 0.1}
     keras.utils.set_random_seed(1)
     model = TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], **sizes)
     path = tmp_path / "m.tflite"
     export_tflite(model, path, [8], ["cafe", "σ"], quantize)
-    pieces = zipfile.ZipFile(path).read("vocab.txt").decode().splitlines()
-    assert pieces[: len(VOCABULARY)] == VOCABULARY
+    tokens = zipfile.ZipFile(path).read("vocab.txt").decode().splitlines()
+    assert tokens[: len(VOCABULARY)] == VOCABULARY
     texts = [["[CLS]", "caf", last, "[SEP]", "[PAD]", "[PAD]", "[PAD]", "[PAD]"] for last in ("##é", "##e", "σ")]
-    ids = np.array([[pieces.index(piece) for piece in text] for text in texts])
+    ids = np.array([[tokens.index(token) for token in text] for text in texts])
     rows = {"input_ids": ids, "input_mask": (ids > 0).astype(int), "segment_ids": np.zeros_like(ids)}
-    strange, plain, other = LiteRTModel(path)(rows)["probabilities"]
-    np.testing.assert_array_equal(strange, plain)
+    aliased, plain, other = LiteRTModel(path)(rows)["probabilities"]
+    np.testing.assert_array_equal(aliased, plain)
     assert abs(plain - other).max() > 1e-3

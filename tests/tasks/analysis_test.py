@@ -7,6 +7,7 @@ import pytest
 
 from bert_tf.data.readers.examples import FileConfig, read_examples
 from bert_tf.tasks import TASKS, QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
+from bert_tf.tasks.base.analysis import analyze_scores
 from bert_tf.tasks.base.targets import fit_targets
 from bert_tf.tasks.classification import analysis as classification
 from bert_tf.tasks.question_answering import analysis as question_answering
@@ -105,3 +106,10 @@ def test_errors_of_answers():
     assert error.severity == pytest.approx((1 - 2 / 3) * 0.5)
     assert error.text == f"Where? — …{'x' * 80}New York{'y' * 80}…"
     assert (error.target, error.prediction) == ("New York", "York")
+
+
+def test_errors_of_scores_are_those_whose_ranks_differ():
+    true, predicted = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.1, 0.9, 0.5, 2.0])
+    result = analyze_scores(true, predicted, fake_examples((list("abcd"),), true), {})
+    errors = [(error.text, error.target, error.prediction, error.severity) for error in result.errors]
+    assert errors == [("b", "2.00", "0.90", 1.0), ("c", "3.00", "0.50", 1.0)]

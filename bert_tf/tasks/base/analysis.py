@@ -17,11 +17,9 @@ def analyze_scores(
 
     rank_differences = np.abs(stats.rankdata(true) - stats.rankdata(predicted))
     errors = []
-    for i, difference in enumerate(rank_differences):
-        text = one_line(examples.texts, i)
-        errors.append(
-            ErrorExample(float(difference), examples.places[i], text, f"{true[i]:.2f}", f"{predicted[i]:.2f}")
-        )
+    for i in np.flatnonzero(rank_differences):
+        severity, text = float(rank_differences[i]), one_line(examples.texts, i)
+        errors.append(ErrorExample(severity, examples.places[i], text, f"{true[i]:.2f}", f"{predicted[i]:.2f}"))
     return EvaluationResult(
         scores,
         {
