@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bert_tf.core.features import INPUT_IDS, INPUT_MASK, IS_RANDOM, NEXT_SENTENCE_LABELS, SEGMENT_IDS
-from bert_tf.data.pretraining.corpus_chunks import deal_pages, group_files, read_pages, tokenize_page
+from bert_tf.data.pretraining.corpus_chunks import assign_chunks, group_files, read_chunks, tokenize_chunk
 from bert_tf.data.pretraining.instances import Block
 from bert_tf.data.pretraining.make_records import RecordsConfig
 from bert_tf.data.pretraining.record_writer import make_examples
@@ -24,15 +24,15 @@ CORPORA = {
 
 
 def blocks_of_documents(files, tokenizer, config):
-    """The pages of `files`, with the number of its document, from 1000 on, in the place of each piece."""
-    numbers, pages, ends = {}, [], []
-    for page in itertools.chain.from_iterable(read_pages(*group, config) for group in enumerate(group_files(files))):
-        block, _ = tokenize_page(page, tokenizer, config.split_sentences)
+    """The chunks of `files`, with the number of its document, from 1000 on, in the place of each piece."""
+    numbers, chunks, ends = {}, [], []
+    for chunk in itertools.chain.from_iterable(read_chunks(*group, config) for group in enumerate(group_files(files))):
+        block, _ = tokenize_chunk(chunk, tokenizer, config.split_sentences)
         documents = np.array([numbers.setdefault(number, 1000 + len(numbers)) for number in block.documents.tolist()])
         sentence_documents = np.repeat(documents, block.part_lengths)
-        pages.append(dataclasses.replace(block, tokens=np.repeat(sentence_documents, block.sentence_lengths)))
-        ends.append((page[0][0], page[-1][0]))
-    return pages, ends
+        chunks.append(dataclasses.replace(block, tokens=np.repeat(sentence_documents, block.sentence_lengths)))
+        ends.append((chunk[0][0], chunk[-1][0]))
+    return chunks, ends
 
 
 @pytest.mark.parametrize("name", CORPORA)
@@ -40,12 +40,12 @@ def test_a_random_next_is_never_of_the_same_document(shared, real_text, name):
     config = CORPORA[name]
     tokenizer = Tokenizer.from_file(shared / "golden" / "vocab_uncased.txt")
     files = find_files(real_text(name))
-    pages, ends = blocks_of_documents(files, tokenizer, config)
+    chunks, ends = blocks_of_documents(files, tokenizer, config)
     labels = []
-    for bucket, (own, guests) in enumerate(deal_pages(ends, 3, config.seed)):
-        block = Block.join([pages[page] for page in (*own, *guests)])
-        parts = sum(len(pages[page].documents) for page in guests)
-        for rows in make_examples(block, bucket, config, tokenizer, parts):
+    for partition, (own, donors) in enumerate(assign_chunks(ends, 3, config.seed)):
+        block = Block.join([chunks[chunk] for chunk in (*own, *donors)])
+        parts = sum(len(chunks[chunk].documents) for chunk in donors)
+        for rows in make_examples(block, partition, config, tokenizer, parts):
             first, second = (documents_of(rows, segment) for segment in (0, 1))
             label = rows[NEXT_SENTENCE_LABELS][:, 0]
             np.testing.assert_array_equal(first != second, label == IS_RANDOM)

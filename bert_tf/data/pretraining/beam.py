@@ -1,16 +1,25 @@
 """The records of `write_records` made by Apache Beam, on one machine or a cluster, with the same functions.
 
-Reads and writes paths that every worker can reach: a local disk for DirectRunner, a shared file system for a cluster.
+Inputs and output are paths that every worker can open: a local disk for DirectRunner, a shared file system for a
+cluster.
 """
 
 import collections
 import dataclasses
-import functools
 import itertools
+import os
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 from bert_tf.core.errors import ConfigError
-from bert_tf.data.pretraining.corpus_chunks import deal_pages, group_files, num_buckets, read_pages, tokenize_page
+from bert_tf.data.pretraining.corpus_chunks import (
+    assign_chunks,
+    group_files,
+    num_partitions,
+    read_chunks,
+    tokenize_chunk,
+)
 from bert_tf.data.pretraining.instances import Block
 from bert_tf.data.pretraining.make_records import RecordsConfig, check_text, num_shards, prepare
 from bert_tf.data.pretraining.record_writer import Layout, write_shards
@@ -19,10 +28,17 @@ from bert_tf.text.tokenizers.base import Tokenizer
 _NAMESPACE = "bert_tf"  # of the counters
 
 
-def write_records_with_beam(inputs, tokenizer, output, config=None, runner="DirectRunner", options=""):
+def write_records_with_beam(
+    inputs: str | os.PathLike | Sequence[str],
+    tokenizer: Tokenizer | str | os.PathLike,
+    output: str | os.PathLike,
+    config: RecordsConfig | None = None,
+    runner: str = "DirectRunner",
+    options: str = "",
+) -> dict:
     """Writes the same bytes as `write_records`.
 
-    A worker holds the text of a shard in memory, so leave their number as it is, or raise it.
+    A worker holds the text of one shard in memory; do not lower the number of shards below the default.
 
     Args:
         inputs, tokenizer, output, config: as for `write_records`.
@@ -41,8 +57,7 @@ def write_records_with_beam(inputs, tokenizer, output, config=None, runner="Dire
     if folder.is_finished():
         return folder.report()
     folder.open()
-    vocabulary, text = tuple(folder.tokenizer.vocabulary), folder.tokenizer.config
-    work = _Work(vocabulary, text, config, num_shards(config, size), folder.path.absolute())
+    work = _Work(folder.tokenizer, config, num_shards(config, size), folder.path.absolute())
     pipeline = beam.Pipeline(runner, beam.options.pipeline_options.PipelineOptions(options.split()))
     groups = [(number, [path.absolute() for path in paths]) for number, paths in enumerate(group_files(files))]
     _build(beam, pipeline | "Files" >> beam.Create(groups), work)
@@ -56,12 +71,12 @@ def write_records_with_beam(inputs, tokenizer, output, config=None, runner="Dire
 
 def _build(beam, groups, work):
     """Adds the steps from groups of files to shards."""
-    pages = groups | "Spread files" >> beam.Reshuffle() | "Read" >> beam.FlatMap(work.read)
-    blocks = pages | "Spread pages" >> beam.Reshuffle() | "Tokenize" >> beam.Map(work.tokenize)
+    chunks = groups | "Spread files" >> beam.Reshuffle() | "Read" >> beam.FlatMap(work.read)
+    blocks = chunks | "Spread chunks" >> beam.Reshuffle() | "Tokenize" >> beam.Map(work.tokenize)
     sizes = blocks | "Sizes" >> beam.Map(_size) | beam.combiners.ToList()
-    deal = beam.pvalue.AsSingleton(sizes | "Deal" >> beam.Map(work.deal))
-    units = blocks | "To units" >> beam.FlatMap(_to_units, deal) | "Units" >> beam.GroupByKey()
-    return units | "Write" >> beam.Map(work.write, deal)
+    assignment = beam.pvalue.AsSingleton(sizes | "Assign" >> beam.Map(work.assign))
+    units = blocks | "To units" >> beam.FlatMap(_to_units, assignment) | "Units" >> beam.GroupByKey()
+    return units | "Write" >> beam.Map(work.write, assignment)
 
 
 def _size(block):
@@ -69,67 +84,62 @@ def _size(block):
     return place, documents, characters
 
 
-def _to_units(block, deal):
-    """Sends a page to the unit of its bucket, and to those where it is a guest."""
+def _to_units(block, assignment):
+    """Sends a chunk to the unit of its partition, and to those of partitions that it is a donor chunk of."""
     place, _, _, arrays = block
-    layout, buckets_of = deal
-    for bucket, is_guest in buckets_of[place]:
-        yield bucket % layout.units, (bucket, is_guest, place, arrays)
+    layout, partitions_of = assignment
+    for partition, is_donor in partitions_of[place]:
+        yield partition % layout.units, (partition, is_donor, place, arrays)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Work:
-    """The steps of the pipeline; travels to the workers, where each process makes its own tokenizer."""
+    """The steps of the pipeline; it is sent to the workers, where each process makes its tokenizer once."""
 
-    vocabulary: tuple
-    text: object
+    tokenizer: Tokenizer
     config: RecordsConfig
     shards: int
     folder: pathlib.Path
 
     def read(self, group):
-        """Yields `((group, index), page)`: pages in the order in which `write_records` numbers them."""
+        """Yields `((group, index), chunk)`: chunks in the order in which `write_records` numbers them."""
         number, paths = group
-        counts = collections.Counter()
-        for index, page in enumerate(read_pages(number, paths, self.config, counts)):
-            yield (number, index), page
+        counts: collections.Counter = collections.Counter()
+        for index, chunk in enumerate(read_chunks(number, paths, self.config, counts)):
+            yield (number, index), chunk
         _report(counts)
 
     def tokenize(self, item):
-        """`((group, index), its first and last document, characters, arrays of a Block)` of a page."""
-        place, page = item
-        block, counts = tokenize_page(page, _tokenizer(self.vocabulary, self.text), self.config.split_sentences)
+        """`((group, index), its first and last document, characters, arrays of a Block)` of a chunk."""
+        place, chunk = item
+        block, counts = tokenize_chunk(chunk, self.tokenizer, self.config.split_sentences)
         _report(counts)
-        return place, (page[0][0], page[-1][0]), counts["characters"], vars(block)
+        return place, (chunk[0][0], chunk[-1][0]), counts["characters"], vars(block)
 
-    def deal(self, sizes):
-        """The `Layout`, and `{(group, index): [(bucket, whether as a guest)]}` of all pages."""
+    def assign(self, sizes):
+        """The `Layout`, and `{(group, index): [(partition, whether as a donor chunk)]}` of all chunks."""
         places, documents, characters = zip(*sorted(sizes), strict=True) if sizes else ((), (), ())
-        layout = Layout(num_buckets(sum(characters)), self.shards, self.config.gzip)
-        buckets_of = {place: [] for place in places}
-        for bucket, kinds in enumerate(deal_pages(documents, layout.buckets, self.config.seed)):
-            for is_guest, pages in enumerate(kinds):
-                for page in pages:
-                    buckets_of[places[page]].append((bucket, bool(is_guest)))
-        return layout, buckets_of
+        layout = Layout(num_partitions(sum(characters)), self.shards, self.config.gzip)
+        partitions_of: dict[Any, list] = {place: [] for place in places}
+        for partition, (own, donors) in enumerate(assign_chunks(documents, layout.partitions, self.config.seed)):
+            for chunk in own:
+                partitions_of[places[chunk]].append((partition, False))
+            for chunk in donors:
+                partitions_of[places[chunk]].append((partition, True))
+        return layout, partitions_of
 
-    def write(self, unit, deal):
-        """Writes the shards of one unit, whose pages come in any order."""
-        number, pages = unit
-        pages = sorted(pages, key=lambda page: page[:3])
-        buckets = []
-        for bucket, found in itertools.groupby(pages, key=lambda page: page[0]):
-            own, guests = [], []
-            for _, is_guest, _, arrays in found:
-                (guests if is_guest else own).append(Block(**arrays))
-            buckets.append((bucket, own, guests))
-        paths = [self.folder / name for name in deal[0].names_of(number)]
-        _report(write_shards(_tokenizer(self.vocabulary, self.text), buckets, paths, self.config))
-
-
-@functools.lru_cache(1)
-def _tokenizer(vocabulary, config):
-    return Tokenizer(vocabulary, config)
+    def write(self, unit, assignment):
+        """Writes the shards of one unit, whose chunks come in any order."""
+        number, chunks = unit
+        chunks = sorted(chunks, key=lambda chunk: chunk[:3])
+        partitions = []
+        for partition, found in itertools.groupby(chunks, key=lambda chunk: chunk[0]):
+            own, donors = [], []
+            for _, is_donor, _, arrays in found:
+                (donors if is_donor else own).append(Block(**arrays))
+            partitions.append((partition, own, donors))
+        paths = [self.folder / name for name in assignment[0].names_of(number)]
+        _report(write_shards(self.tokenizer, partitions, paths, self.config))
 
 
 def _report(counts):

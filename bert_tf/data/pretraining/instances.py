@@ -4,6 +4,7 @@ import bisect
 import dataclasses
 import itertools
 import random
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -16,80 +17,91 @@ from bert_tf.core.features import (
     NEXT_SENTENCE_LABELS,
     SEGMENT_IDS,
 )
+from bert_tf.text.tokenizers.base import Tokenizer
 
-# Legend: T pieces, N instances, S row length.
+# Legend: T tokens of a block, N instances, S row length.
 
 OBJECTIVES = ("next_sentence", "sentence_order", "none")
 
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """Tokenized text: pieces in one array, cut into sentences, the sentences into parts of documents.
+    """Tokenized text: token ids in one array, cut into sentences, and the sentences into parts of documents.
 
-    A part is a document, or a stretch of one that was too long to be held in one piece.
+    A part is a document, or a section of one that was too long to be held in memory at once.
     """
 
     tokens: np.ndarray  # int32 [T]
-    sentence_lengths: np.ndarray  # int32 [sentences], each at least 1
+    sentence_lengths: np.ndarray  # int32 [sentences], in tokens, each at least 1
     part_lengths: np.ndarray  # int32 [parts], in sentences, each at least 1
-    documents: np.ndarray  # int64 [parts], which document each part belongs to
+    documents: np.ndarray  # int64 [parts], the document of each part
 
     @classmethod
-    def join(cls, blocks):
+    def join(cls, blocks: Sequence["Block"]) -> "Block":
         fields = (field.name for field in dataclasses.fields(cls))
         return cls(**{name: np.concatenate([getattr(block, name) for block in blocks]) for name in fields})
 
     @property
-    def bounds(self):
-        """Where sentences begin and end in `tokens`, int64 [sentences + 1]."""
+    def bounds(self) -> np.ndarray:
+        """Bounds of the sentences in `tokens`, int64 [sentences + 1]."""
         return np.concatenate([[0], np.cumsum(self.sentence_lengths)])
 
     @property
-    def part_bounds(self):
-        """Where parts begin and end among the sentences, int64 [parts + 1]."""
+    def part_bounds(self) -> np.ndarray:
+        """Bounds of the parts in the sentences, int64 [parts + 1]."""
         return np.concatenate([[0], np.cumsum(self.part_lengths)])
 
 
-def make_spans(block, objective, max_length, short_seq_prob, seed, guests=0):
-    """Chooses what stands in each instance, before truncation.
+def make_spans(
+    block: Block, objective: str, room: int, short_seq_prob: float, seed: int, donors: int = 0
+) -> np.ndarray:
+    """Chooses the segments of each instance, before truncation.
 
     Args:
-        block: the `Block` that instances, random next sentences included, are taken from.
+        block: the source of all instances, random next sentences included.
         objective: one of `OBJECTIVES`.
-        max_length: S, special tokens included.
+        room: tokens that an instance has room for, without special tokens.
         short_seq_prob: share of instances that aim at a random shorter length. It is drawn for every instance;
             Google's script draws it once a document, which for books is all or nothing.
-        seed: what `random.Random` takes.
-        guests: how many parts, the last of the block, serve as random seconds only.
+        seed: seed of `random.Random`.
+        donors: how many of the last parts of the block are used for random next sentences only.
 
     Returns:
         int64 [N, 5]: begin and end of the first and of the second segment in `block.tokens`, and the label.
         For "none" the second segment is empty.
     """
     draw = random.Random(seed)
-    bounds, parts = block.bounds.tolist(), block.part_bounds[: len(block.documents) - guests + 1].tolist()
-    room = max_length - (2 if objective == "none" else 3)
+    bounds, parts = block.bounds.tolist(), block.part_bounds[: len(block.documents) - donors + 1].tolist()
 
     def target():
         return draw.randint(2, room) if draw.random() < short_seq_prob else room
 
+    spans: list = []
     if objective == "none":
-        runs = (_runs(bounds, *ends, target, room) for ends in zip(parts, parts[1:], strict=False))
-        spans = list(itertools.chain.from_iterable(runs))
+        for first, last in itertools.pairwise(parts):
+            spans += _runs(bounds, first, last, target, room)
     else:
         others = _OtherDocuments(block, draw) if objective == "next_sentence" else None
         coin = _balanced_coin(draw)
-        spans = []
-        for part, (first, last) in enumerate(zip(parts, parts[1:], strict=False)):
+        for part, (first, last) in enumerate(itertools.pairwise(parts)):
             spans += _pairs(bounds, first, last, target, draw, coin, others and others.chooser(part))
     return np.array(spans, np.int64).reshape(-1, 5)
 
 
-def make_rows(tokens, spans, max_length, cls_id, sep_id, pad_id, seed):
-    """Truncates the segments of each span and lays them out as `[CLS] first [SEP] second [SEP]`.
+def make_rows(
+    tokens: np.ndarray, spans: np.ndarray, max_length: int, tokenizer: Tokenizer, seed: int | Iterable[int]
+) -> dict[str, np.ndarray]:
+    """Truncates the segments of each span and lays them out as the tokenizer joins segments.
 
-    The longer segment loses pieces until both fit, each from its front or its back by the toss of a coin
+    The longer segment loses tokens until both fit, each from its front or its back by the toss of a coin
     (`truncate_seq_pair` of google-research/bert, in closed form).
+
+    Args:
+        tokens: int [T].
+        spans: int64 [N, 5], as `make_spans` returns them.
+        max_length: S.
+        tokenizer: the `Tokenizer` that `tokens` come from.
+        seed: seed of `numpy.random.default_rng`.
 
     Returns:
         A dict of input_ids, input_mask and segment_ids, int32 [N, S], and next_sentence_labels, int32 [N, 1].
@@ -97,38 +109,45 @@ def make_rows(tokens, spans, max_length, cls_id, sep_id, pad_id, seed):
     generator = np.random.default_rng(seed)
     begin_a, end_a, begin_b, end_b, labels = spans.T
     pair = (end_b > begin_b).astype(np.int64)
-    keep_a, keep_b = _truncated(end_a - begin_a, end_b - begin_b, max_length - 2 - pair)
+    room = max_length - tokenizer.num_added(1 + pair)
+    keep_a, keep_b = _truncated(end_a - begin_a, end_b - begin_b, room)
     begin_a = begin_a + generator.binomial(end_a - begin_a - keep_a, 0.5)
     begin_b = begin_b + generator.binomial(end_b - begin_b - keep_b, 0.5)
 
+    # The layout of `Tokenizer.join`, by array operations because they are several times as fast.
+    separators = tokenizer.num_added(2) - tokenizer.num_added(1)
     place = np.arange(max_length)[None]  # [1, S]
-    first, total = (keep_a + 2)[:, None], (keep_a + keep_b + 2 + pair)[:, None]  # [N, 1]
-    second = place >= first
-    source = place + np.where(second, begin_b[:, None] - first, begin_a[:, None] - 1)
+    end_first = (1 + keep_a)[:, None]  # [N, 1]
+    begin_second = end_first + separators
+    total = (keep_a + keep_b + tokenizer.num_added(1 + pair))[:, None]
+    in_second, real = place >= begin_second, place < total  # [N, S]
+    source = place + np.where(in_second, begin_b[:, None] - begin_second, begin_a[:, None] - 1)
     ids = tokens[np.clip(source, 0, len(tokens) - 1)]
-    ids[:, 0] = cls_id
-    ids[(place == first - 1) | (place == total - 1)] = sep_id
-    real = place < total
+    ids[:, 0] = tokenizer.cls_id
+    ids[((place >= end_first) & ~in_second) | (place == total - 1)] = tokenizer.sep_id
     return {
-        INPUT_IDS: np.where(real, ids, pad_id).astype(np.int32),
+        INPUT_IDS: np.where(real, ids, tokenizer.pad_id).astype(np.int32),
         INPUT_MASK: real.astype(np.int32),
-        SEGMENT_IDS: (second & real).astype(np.int32),
+        SEGMENT_IDS: (in_second & real).astype(np.int32),
         NEXT_SENTENCE_LABELS: labels[:, None].astype(np.int32),
     }
 
 
 def _truncated(a, b, room):
-    """Lengths left when the longer of two segments, the second if they are equal, loses a piece at a time."""
+    """Lengths left when the longer of two segments, the second if they are equal, loses one token at a time."""
     excess = np.maximum(a + b - room, 0)
-    difference = np.minimum(np.abs(a - b), excess)  # what only the longer one loses
+    difference = np.minimum(np.abs(a - b), excess)  # lost by the longer one only
     a, b, rest = a - difference * (a > b), b - difference * (b > a), excess - difference
     return a - rest // 2, b - (rest + 1) // 2
 
 
 def _pairs(bounds, first, last, target, draw, coin, choose_other):
-    """Pairs from the sentences `first` to `last` of one part; `choose_other` gives random seconds, None swaps."""
+    """Pairs from sentences `first` to `last` of one part.
+
+    `choose_other` gives random second segments; where it is None, the two segments are swapped instead.
+    """
     spans = []
-    if last - first < 2:  # nothing comes next: such a sentence serves others as a random second only
+    if last - first < 2:  # no next sentence: this one is only used as a random second of others
         return spans
     start = first
     while start < last:
@@ -136,7 +155,7 @@ def _pairs(bounds, first, last, target, draw, coin, choose_other):
         end = min(bisect.bisect_left(bounds, bounds[start] + wanted, start + 1, last), last)
         changed = next(coin)
         if end - start == 1 and not (changed and choose_other):
-            # Google's script makes every such pair random, which tips the balance. Take a true neighbour in.
+            # Google's script makes every such pair random, which is no longer half of them. Add the true neighbour.
             start, end = (start, end + 1) if end < last else (start - 1, end)
         middle = start + 1 if end - start <= 2 else draw.randint(start + 1, end - 1)
         a, b = (bounds[start], bounds[middle]), (bounds[middle], bounds[end])
@@ -150,7 +169,7 @@ def _pairs(bounds, first, last, target, draw, coin, choose_other):
 
 
 def _runs(bounds, first, last, target, room):
-    """Consecutive whole sentences that fit; only a sentence too long for any row is cut."""
+    """Runs of whole sentences that fit a row; only a sentence too long for any row is cut."""
     position, stop = bounds[first], bounds[last]
     while position < stop:
         end = bounds[bisect.bisect_right(bounds, position + target(), first, last + 1) - 1]
@@ -162,7 +181,7 @@ def _runs(bounds, first, last, target, room):
 
 
 def _balanced_coin(draw, size=64):
-    """Tosses that are half true in every `size`, in random order: 50 % does not wait for large numbers."""
+    """Tosses of which exactly half are true in every `size`, in random order, so that small corpora get 50 % too."""
     while True:
         tosses = [True, False] * (size // 2)
         draw.shuffle(tosses)
@@ -170,7 +189,7 @@ def _balanced_coin(draw, size=64):
 
 
 class _OtherDocuments:
-    """Draws a stretch of text from a part that belongs to another document, each such part equally likely."""
+    """Draws consecutive sentences from a part of another document, each such part with the same probability."""
 
     def __init__(self, block, draw):
         self.bounds, self.parts, self.draw = block.bounds.tolist(), block.part_bounds.tolist(), draw
@@ -189,7 +208,7 @@ class _OtherDocuments:
             )
 
         def choose(length):
-            """Begin and end in `tokens` of whole sentences of at least `length` pieces, or up to the part's end."""
+            """Begin and end in `tokens` of whole sentences: `length` tokens or more, or up to the part's end."""
             place = int(self.draw.random() * elsewhere)
             other = self.by_document[place if place < begin else place + end - begin]
             first, last = self.parts[other], self.parts[other + 1]

@@ -1,6 +1,7 @@
-"""Pretraining records from text of any size: tokenize into pages, deal them to buckets, write instances to shards.
+"""Pretraining records from text of any size: tokenize chunks, assign them to partitions, write instances to shards.
 
-Everything random hangs on the seed and the number of a bucket, so the bytes do not depend on how many processes work.
+Everything random is a function of the seed and of a partition's number, so that the bytes do not depend on how many
+processes work.
 """
 
 import collections
@@ -9,20 +10,21 @@ import os
 import pathlib
 import re
 import shutil
+from collections.abc import Callable, Sequence
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.data.pretraining.corpus_chunks import deal_pages, group_files, num_buckets, read_pages, save_page
+from bert_tf.data.pretraining.corpus_chunks import assign_chunks, group_files, num_partitions, read_chunks, save_chunk
 from bert_tf.data.pretraining.instances import OBJECTIVES
-from bert_tf.data.pretraining.process_pool import Workers
+from bert_tf.data.pretraining.process_pool import ProcessPool
 from bert_tf.data.pretraining.record_writer import Layout, write_shards_of_files
-from bert_tf.data.pretraining.records_folder import RecordsFolder
+from bert_tf.data.pretraining.records_folder import CHUNKS, RecordsFolder
 from bert_tf.data.pretraining.tf_examples import SCHEMAS
 from bert_tf.text.corpus import find_files, unpacked_bytes
 from bert_tf.text.masking import MaskingConfig
 from bert_tf.text.tokenizers.base import Tokenizer
 
-_BYTES_A_PROCESS = 16 << 20  # a process for less text costs more to start than it saves
-_BYTES_A_SHARD = 32 << 20
+_BYTES_PER_PROCESS = 16 << 20  # for less text a process takes longer to start than it saves
+_BYTES_PER_SHARD = 32 << 20
 _MIN_SHARDS = 4
 
 
@@ -38,13 +40,13 @@ class RecordsConfig:
     objective: str | None = "next_sentence"  # "sentence_order" (ALBERT), or "none": full sentences, one segment
     masking: str = "token"  # "whole_word", "ngram"
     max_ngram: int = 3
-    static_masking: bool = True  # False: training masks, anew in every epoch
+    static_masking: bool = True  # False: training masks, differently in every epoch
     seed: int = 12345
     shards: int | None = None  # None: from the size of the text
     schema: str = "google"  # "model_garden"
     gzip: bool = False
     split_sentences: bool = True  # False: a line is a sentence
-    field: str | None = None  # where the text stands in JSON lines
+    field: str | None = None  # key of the text in JSON lines
     strict: bool = False  # True: invalid UTF-8 is refused
     num_processes: int | None = None  # None: from the size of the text and the CPUs
 
@@ -65,29 +67,38 @@ class RecordsConfig:
         _ = self.masking_config  # checks the rest
 
     @property
-    def masking_config(self):
+    def masking_config(self) -> MaskingConfig:
         return MaskingConfig(self.masking, self.masked_lm_prob, self.max_predictions, self.max_ngram)
 
     @property
-    def passes(self):
+    def passes(self) -> int:
         return self.dupe_factor or (10 if self.static_masking else 1)
 
 
-def write_records(inputs, tokenizer, output, config=None, progress=None):
+def write_records(
+    inputs: str | os.PathLike | Sequence[str],
+    tokenizer: Tokenizer | str | os.PathLike,
+    output: str | os.PathLike,
+    config: RecordsConfig | None = None,
+    progress: Callable[[str, float, float], None] | None = None,
+) -> dict:
     """Writes TFRecord shards of pretraining examples, `records.json` and `vocab.txt` to a folder.
 
-    A run that was killed is taken up where it stopped when it is called again with the same arguments; finished
-    records of the same arguments are left as they are.
+    A run that was killed resumes where it stopped when it is called again with the same arguments; finished records
+    of the same arguments are left as they are.
 
     Args:
         inputs: files, folders or globs, as `find_files` takes them.
         tokenizer: a `Tokenizer`, or the path of a vocabulary.
         output: a folder that is new, empty, or holds these records.
         config: a `RecordsConfig`.
-        progress: called as `progress(stage, done, total)`.
+        progress: called as `progress(stage, done, total)`, stages "tokenize" (bytes) and "write" (units of work).
 
     Returns:
-        The report, as saved in `records.json`. Raises `InputError` if `output` holds anything else.
+        The report, as saved in `records.json`.
+
+    Raises:
+        InputError: `output` holds anything else, or the text or the vocabulary cannot give records.
     """
     config = config or RecordsConfig()
     progress = progress or (lambda stage, done, total: None)
@@ -95,15 +106,20 @@ def write_records(inputs, tokenizer, output, config=None, progress=None):
     if folder.is_finished():
         return folder.report()
     folder.open()
-    processes = config.num_processes or min(os.cpu_count(), 1 + size // _BYTES_A_PROCESS)
-    with Workers(folder.tokenizer, processes) as workers:
-        pages = folder.remember("pages", lambda: _write_pages(files, size, config, folder, workers, progress))
-        units = _write_shards(pages, num_shards(config, size), config, folder, workers, progress)
-    return folder.close(pages["counts"], units)
+    processes = config.num_processes or min(os.cpu_count(), 1 + size // _BYTES_PER_PROCESS)
+    with ProcessPool(folder.tokenizer, processes) as pool:
+        chunks = folder.remember(CHUNKS, lambda: _write_chunks(files, size, config, folder, pool, progress))
+        units = _write_shards(chunks, num_shards(config, size), config, folder, pool, progress)
+    return folder.close(chunks["counts"], units)
 
 
-def prepare(inputs, tokenizer, output, config):
-    """Checks what a run needs; returns its files, their size in bytes unpacked, and its `RecordsFolder`."""
+def prepare(
+    inputs: str | os.PathLike | Sequence[str],
+    tokenizer: Tokenizer | str | os.PathLike,
+    output: str | os.PathLike,
+    config: RecordsConfig,
+) -> tuple[list[pathlib.Path], int, RecordsFolder]:
+    """Checks the arguments of a run; returns its files, their unpacked size in bytes, and its `RecordsFolder`."""
     _refuse_addresses([*([inputs] if isinstance(inputs, str | pathlib.Path) else inputs), output])
     if not isinstance(tokenizer, Tokenizer):
         tokenizer = Tokenizer.from_file(tokenizer)
@@ -112,13 +128,13 @@ def prepare(inputs, tokenizer, output, config):
     return files, sum(map(unpacked_bytes, files)), RecordsFolder(pathlib.Path(output), files, tokenizer, config)
 
 
-def num_shards(config, size):
+def num_shards(config: RecordsConfig, size: int) -> int:
     """How many shards records of `size` bytes of text have."""
-    return config.shards or max(_MIN_SHARDS, -(-size // _BYTES_A_SHARD))
+    return config.shards or max(_MIN_SHARDS, -(-size // _BYTES_PER_SHARD))
 
 
 def _refuse_addresses(paths):
-    """Raises `InputError` for gs://bucket/... and its like, which `pathlib` would take for a folder named gs:."""
+    """Raises `InputError` for URLs such as gs://bucket/..., which `pathlib` would take for a folder named gs:."""
     for path in map(str, paths):
         if address := re.search(r"\b[a-z0-9]{2,}:/\S*", path):
             raise InputError(
@@ -135,32 +151,32 @@ def _check_vocabulary(tokenizer, config):
         raise InputError(f"The vocabulary of {tokenizer.vocab_size} tokens has no {' and no '.join(missing)}.")
 
 
-def check_text(counts, files, config):
+def check_text(counts: collections.Counter, files: Sequence[pathlib.Path], config: RecordsConfig) -> None:
     """Raises `InputError` if the text that was counted can give no examples."""
     if not counts["pieces"]:
         raise InputError(f"There is no text in the {len(files)} input file(s), the first of which is {files[0]}.")
     if config.objective != "none" and counts["sentences"] == counts["documents_of_one_sentence"]:
         raise InputError(
             f"Each of the {counts['documents']:,} documents has one sentence, so that nothing comes next. "
-            "Blank lines end documents: take them out between sentences, or use the objective none."
+            "Blank lines end documents: remove them between sentences, or set objective=none."
         )
 
 
-def _write_pages(files, size, config, folder, workers, progress):
-    """Tokenizes the corpus into page files; returns the documents of each page and the counts."""
+def _write_chunks(files, size, config, folder, pool, progress):
+    """Tokenizes the corpus into chunk files; returns the documents of each chunk and the counts."""
     counts = collections.Counter(files=len(files))
-    shutil.rmtree(folder.pages, ignore_errors=True)
-    folder.pages.mkdir()
+    shutil.rmtree(folder.chunks, ignore_errors=True)
+    folder.chunks.mkdir()
 
     def items():
         number = 0
         for group, paths in enumerate(group_files(files)):
-            for page in read_pages(group, paths, config, counts):
-                yield page, config.split_sentences, folder.page(number)
+            for chunk in read_chunks(group, paths, config, counts):
+                yield chunk, config.split_sentences, folder.chunk(number)
                 number += 1
 
     documents = []
-    for ends, found in workers.map(save_page, items()):
+    for ends, found in pool.map(save_chunk, items()):
         documents.append(ends)
         counts.update(found)
         progress("tokenize", counts["bytes"], size)
@@ -168,20 +184,23 @@ def _write_pages(files, size, config, folder, workers, progress):
     return {"documents": documents, "counts": counts}
 
 
-def _write_shards(pages, shards, config, folder, workers, progress):
-    """Writes all shards that are not there yet; returns the counts of each unit of work."""
-    layout = Layout(num_buckets(pages["counts"]["characters"]), shards, config.gzip)
-    dealt = deal_pages(pages["documents"], layout.buckets, config.seed)
-    left = [unit for unit in range(layout.units) if not folder.recalls(f"unit-{unit}")]
+def _write_shards(chunks, shards, config, folder, pool, progress):
+    """Writes all shards that do not exist yet; returns the counts of each unit of work."""
+    layout = Layout(num_partitions(chunks["counts"]["characters"]), shards, config.gzip)
+    assigned = assign_chunks(chunks["documents"], layout.partitions, config.seed)
+    remaining = [unit for unit in range(layout.units) if not folder.has(f"unit-{unit}")]
 
     def items():
-        for unit in left:
-            contents = [(b, *(list(map(folder.page, pages)) for pages in dealt[b])) for b in layout.buckets_of(unit)]
-            yield contents, [folder.path / name for name in layout.names_of(unit)], config
+        for unit in remaining:
+            partitions = []
+            for number in layout.partitions_of(unit):
+                own, donors = assigned[number]
+                partitions.append((number, list(map(folder.chunk, own)), list(map(folder.chunk, donors))))
+            yield partitions, [folder.path / name for name in layout.names_of(unit)], config
 
-    done = layout.units - len(left)
+    done = layout.units - len(remaining)
     progress("write", done, layout.units)
-    for unit, counts in zip(left, workers.map(write_shards_of_files, items()), strict=True):
+    for unit, counts in zip(remaining, pool.map(write_shards_of_files, items()), strict=True):
         folder.remember(f"unit-{unit}", lambda counts=counts: counts)
         done += 1
         progress("write", done, layout.units)

@@ -1,26 +1,38 @@
-"""The folder that records are written to: says what they are made of, remembers finished work, keeps other files."""
+"""The folder that records are written to: records its settings, remembers finished work, protects other files."""
 
 import dataclasses
 import hashlib
 import json
+import pathlib
 import shutil
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from bert_tf.core.errors import InputError
 from bert_tf.core.files import write_text
+from bert_tf.text.tokenizers.base import Tokenizer
+
+if typing.TYPE_CHECKING:
+    from bert_tf.data.pretraining.make_records import RecordsConfig
 
 REPORT = "records.json"
+# Names inside the folder while records are made, as version 0.1 wrote them, so that its stopped runs resume.
 _WORK = ".work"
 _PLAN = "plan.json"
+CHUNKS = "pages"
 
 
 class RecordsFolder:
-    """One output folder and the plan (settings, text, vocabulary) that it is filled by."""
+    """An output folder and its plan: settings, text settings, vocabulary and input files."""
 
-    def __init__(self, path, files, tokenizer, config):
+    def __init__(
+        self, path: pathlib.Path, files: Sequence[pathlib.Path], tokenizer: Tokenizer, config: "RecordsConfig"
+    ):
         self.path, self.tokenizer = path, tokenizer
-        self.work, self.pages = path / _WORK, path / _WORK / "pages"
+        self.work, self.chunks = path / _WORK, path / _WORK / CHUNKS
         settings = dataclasses.asdict(config)
-        del settings["num_processes"]  # does not change a byte
+        del settings["num_processes"]  # it does not change the records
         vocabulary = "\n".join(tokenizer.vocabulary).encode()
         self.plan = {
             "settings": settings,
@@ -29,21 +41,21 @@ class RecordsFolder:
             "inputs": [[str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns] for file in files],
         }
 
-    def is_finished(self):
-        """Whether the folder holds just these records; raises `InputError` if it holds anything else."""
+    def is_finished(self) -> bool:
+        """Whether the folder holds exactly these records; raises `InputError` if it holds anything else."""
         if self.path.is_file():
-            raise InputError(f"{self.path} is a file. Records are written to a folder.")
+            raise InputError(f"{self.path} is a file. Records are written to a folder; name another output.")
         plan = _read(self.work / _PLAN)
         names = {file.name for file in self.path.glob("[!.]*")}
         if not names:
-            if plan != self.plan:  # a run that failed before there was anything to lose
+            if plan != self.plan:  # left by a run that failed before it wrote a shard
                 shutil.rmtree(self.work, ignore_errors=True)
             return False
         if REPORT in names:
             report = self.report()
             self._refuse_others(report, "other records")
             if lost := sorted(report["shards"].keys() - names):
-                raise InputError(f"{self.path} has lost {lost[0]}. Remove the folder to make its records again.")
+                raise InputError(f"{self.path} has lost {lost[0]}. Remove the folder and make its records again.")
             return True
         if not plan:
             raise InputError(f"{self.path} holds other files. Nothing was written. Choose a new or empty folder.")
@@ -57,31 +69,37 @@ class RecordsFolder:
                 "Choose another output folder, or remove this one."
             )
 
-    def open(self):
-        """Makes the folder, or clears what a killed run left half-written."""
+    def open(self) -> None:
+        """Makes the folder, or removes unfinished files of a killed run."""
         self.work.mkdir(parents=True, exist_ok=True)
         for file in self.path.glob(".records-*.tmp"):
             file.unlink()
         write_text(self.work / _PLAN, json.dumps(self.plan, ensure_ascii=False))
 
-    def page(self, number):
-        return self.pages / f"{number // 1000:05d}-{number % 1000:03d}.npz"
+    def chunk(self, number: int) -> pathlib.Path:
+        """The file of a tokenized chunk."""
+        return self.chunks / f"{number // 1000:05d}-{number % 1000:03d}.npz"
 
-    def recalls(self, name):
+    def has(self, name: str) -> bool:
+        """Whether a value is kept under `name`."""
         return (self.work / f"{name}.json").exists()
 
-    def remember(self, name, make=None):
-        """The JSON value kept under `name`; made and kept when it is not there."""
+    def remember(self, name: str, make: Callable[[], Any] | None = None) -> Any:
+        """The JSON value kept under `name`; `make` makes it where there is none."""
         file = self.work / f"{name}.json"
         if not file.exists():
             write_text(file, json.dumps(make()))
         return _read(file)
 
-    def report(self):
+    def report(self) -> dict:
+        """The report of finished records."""
         return _read(self.path / REPORT)
 
-    def close(self, counts, units):
-        """Writes the report of finished records and drops what was needed to make them; returns the report."""
+    def close(self, counts: dict, units: Sequence[dict]) -> dict:
+        """Writes vocabulary and report, and removes the working files; returns the report.
+
+        `counts` are those of the text, `units` those of each unit of work.
+        """
         for unit in units:
             for name, number in unit.items():
                 counts[name] = counts.get(name, 0) + number
@@ -99,16 +117,16 @@ def _read(file):
 
 
 def _differences(part, found, plan):
-    """Names of the settings, or of the whole part, in which two plans differ."""
+    """Names of the settings, or of the part of the plan, in which two plans differ."""
     if part == "settings":
         old, new = found.get(part, {}), plan[part]
         return [f"{name} ({old.get(name)} there, {new[name]} now)" for name in new if old.get(name) != new[name]]
-    said = {"text": "how text is read", "inputs": "the input files"}.get(part, part)
-    return [] if found.get(part) == plan[part] else [said]
+    shown = {"text": "the text settings", "inputs": "the input files"}.get(part, part)
+    return [] if found.get(part) == plan[part] else [shown]
 
 
 def _rates(counts, settings):
-    """Shares that tell at a glance whether the records are what was wanted."""
+    """Shares that show at a glance whether the records are as intended; names as version 0.1 wrote them."""
     examples = counts.get("examples", 0)
     shares = {
         "filled": (counts.get("tokens", 0), examples * settings["max_length"]),

@@ -9,8 +9,8 @@ def test_the_direct_runner_makes_the_same_bytes(corpus, tokenizer, tmp_path, mon
     pytest.importorskip("apache_beam")
     from bert_tf.data.pretraining.beam import write_records_with_beam
 
-    monkeypatch.setattr("bert_tf.data.pretraining.corpus_chunks.PAGE_CHARS", 8000)
-    monkeypatch.setattr("bert_tf.data.pretraining.corpus_chunks.BUCKET_CHARS", 40_000)
+    monkeypatch.setattr("bert_tf.data.pretraining.corpus_chunks.CHUNK_CHARS", 8000)
+    monkeypatch.setattr("bert_tf.data.pretraining.corpus_chunks.PARTITION_CHARS", 40_000)
     config = RecordsConfig(max_length=64, dupe_factor=2, shards=3, num_processes=1)
     here = write_records(corpus, tokenizer, tmp_path / "here", config)
     beam = write_records_with_beam(corpus, tokenizer, tmp_path / "beam", config)

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from bert_tf.core.errors import InputError
 from bert_tf.core.features import IS_NEXT, IS_RANDOM
 from bert_tf.data.pretraining.instances import Block, _truncated, make_rows, make_spans
+from bert_tf.text.tokenizers.base import Tokenizer
 
+TOKENIZER = Tokenizer(["[PAD]", "[CLS]", "[SEP]", "[UNK]"])
 CLS, SEP, PAD = 1, 2, 0
 
 
@@ -40,7 +43,7 @@ def block():
 
 @pytest.fixture(scope="module")
 def spans(block):
-    return make_spans(block, "next_sentence", 128, 0.1, seed=7)
+    return make_spans(block, "next_sentence", 125, 0.1, seed=7)
 
 
 def test_half_of_the_pairs_are_random(spans):
@@ -79,22 +82,22 @@ def test_left_over_sentences_are_put_back(block, spans):
 
 def test_a_tenth_of_the_pairs_aims_short():
     block = numbered_block([np.ones(20_000, int), np.ones(20_000, int)])  # sentences of one piece fill exactly
-    spans = make_spans(block, "next_sentence", 128, 0.1, seed=1)
+    spans = make_spans(block, "next_sentence", 125, 0.1, seed=1)
     true_pairs = spans[spans[:, 4] == IS_NEXT]
     short = np.mean(true_pairs[:, 3] - true_pairs[:, 0] < 125)
     assert abs(short - 0.1) < 0.03
-    assert np.all(make_spans(block, "next_sentence", 128, 0.0, seed=1)[:-2, 3] > 0)
+    assert np.all(make_spans(block, "next_sentence", 125, 0.0, seed=1)[:-2, 3] > 0)
 
 
 def test_the_seed_decides(block, spans):
-    np.testing.assert_array_equal(spans, make_spans(block, "next_sentence", 128, 0.1, seed=7))
-    assert len(spans) != len(other := make_spans(block, "next_sentence", 128, 0.1, seed=8)) or np.any(spans != other)
+    np.testing.assert_array_equal(spans, make_spans(block, "next_sentence", 125, 0.1, seed=7))
+    assert len(spans) != len(other := make_spans(block, "next_sentence", 125, 0.1, seed=8)) or np.any(spans != other)
 
 
 def test_long_sentences_stay_balanced():
     """Every sentence alone fills a row: Google's script would call every pair random."""
     block = numbered_block(many_documents(300, lengths=(150, 300)))
-    spans = make_spans(block, "next_sentence", 128, 0.1, seed=3)
+    spans = make_spans(block, "next_sentence", 125, 0.1, seed=3)
     assert abs(np.mean(spans[:, 4] == IS_RANDOM) - 0.5) < 0.01
 
 
@@ -102,13 +105,13 @@ def test_long_sentences_stay_balanced():
 def test_one_document_has_no_random_next(documents):
     block = numbered_block(documents, parts_of=lambda _: 2)
     with pytest.raises(InputError, match="one document"):
-        make_spans(block, "next_sentence", 32, 0.1, seed=0)
-    assert len(make_spans(block, "sentence_order", 32, 0.0, seed=0))
+        make_spans(block, "next_sentence", 29, 0.1, seed=0)
+    assert len(make_spans(block, "sentence_order", 29, 0.0, seed=0))
 
 
 def test_sentence_order_swaps_half():
     block = numbered_block(many_documents(400))
-    spans = make_spans(block, "sentence_order", 64, 0.1, seed=0)
+    spans = make_spans(block, "sentence_order", 61, 0.1, seed=0)
     swapped = spans[:, 4] == IS_RANDOM
     assert abs(swapped.mean() - 0.5) < 0.005
     np.testing.assert_array_equal(spans[~swapped, 1], spans[~swapped, 2])
@@ -117,7 +120,7 @@ def test_sentence_order_swaps_half():
 
 def test_full_sentences_use_every_piece_once_and_fit():
     block = numbered_block(many_documents(300, lengths=(1, 90)))
-    spans = make_spans(block, "none", 64, 0.1, seed=0)
+    spans = make_spans(block, "none", 62, 0.1, seed=0)
     lengths = spans[:, 1] - spans[:, 0]
     assert lengths.max() <= 62
     used = np.concatenate([np.arange(begin, end) for begin, end in spans[:, :2]])
@@ -141,7 +144,7 @@ def test_truncation_is_that_of_the_step_by_step_procedure():
 def test_rows_by_hand():
     tokens = np.arange(10, 30, dtype=np.uint16)
     spans = np.array([[0, 3, 5, 7, IS_RANDOM], [10, 14, 14, 14, IS_NEXT], [0, 2, 2, 10, IS_NEXT]])
-    rows = make_rows(tokens, spans, 8, CLS, SEP, PAD, seed=0)
+    rows = make_rows(tokens, spans, 8, TOKENIZER, seed=0)
     np.testing.assert_array_equal(rows["input_ids"][0], [CLS, 10, 11, 12, SEP, 15, 16, SEP])
     np.testing.assert_array_equal(rows["segment_ids"][0], [0, 0, 0, 0, 0, 1, 1, 1])
     np.testing.assert_array_equal(rows["input_ids"][1], [CLS, 20, 21, 22, 23, SEP, PAD, PAD])
@@ -155,15 +158,31 @@ def test_rows_by_hand():
 
 def test_truncation_takes_from_both_ends():
     spans = np.tile([[0, 100, 100, 102, IS_NEXT]], (4000, 1))
-    rows = make_rows(np.arange(10, 200, dtype=np.int32), spans, 15, CLS, SEP, PAD, seed=0)
+    rows = make_rows(np.arange(10, 200, dtype=np.int32), spans, 15, TOKENIZER, seed=0)
     cut_in_front = rows["input_ids"][:, 1] - 10
     assert abs(cut_in_front.mean() - 45) < 0.5 and abs(cut_in_front.std() - 90**0.5 / 2) < 0.3
 
 
 def test_every_row_begins_and_ends_as_it_should(block, spans):
-    rows = make_rows(block.tokens, spans, 128, CLS, SEP, PAD, seed=0)
+    rows = make_rows(block.tokens, spans, 128, TOKENIZER, seed=0)
     ids, lengths = rows["input_ids"], rows["input_mask"].sum(1)
     assert np.all(ids[:, 0] == CLS) and np.all(ids[np.arange(len(ids)), lengths - 1] == SEP)
     assert np.all((ids == SEP).sum(1) == 2) and np.all((ids == CLS).sum(1) == 1)
     assert np.all((ids != PAD) == (rows["input_mask"] == 1))
     assert lengths.max() == 128
+
+
+@pytest.mark.parametrize("separators", [1, 2])
+def test_rows_are_laid_out_as_the_tokenizer_joins_segments(monkeypatch, separators):
+    monkeypatch.setattr(type(TOKENIZER), "SEPARATORS", separators)
+    lengths = [(5, 3), (1, 1), (9, 0), (4, 6)]
+    tokens = np.arange(10, 60, dtype=np.uint8)
+    spans = [(k, k + a, k + a, k + a + b, 0) for k, (a, b) in enumerate(lengths)]
+    rows = make_rows(tokens, np.array(spans), 16, TOKENIZER, seed=0)
+    segments = [
+        tf.ragged.stack([tokens[i:j].astype(np.int32) for i, j in ends])
+        for ends in zip(*(((a, b), (c, d)) for a, b, c, d, _ in spans), strict=True)
+    ]
+    joined = TOKENIZER.join(segments, 16, present=[[1, 1, 1, 1], [1, 1, 0, 1]])
+    for name, value in joined.items():
+        np.testing.assert_array_equal(rows[name], value)

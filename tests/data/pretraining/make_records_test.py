@@ -25,10 +25,10 @@ def read_all(folder):
 
 
 @pytest.fixture
-def small_buckets(monkeypatch):
-    """Several buckets from little text."""
-    monkeypatch.setattr("bert_tf.data.pretraining.corpus_chunks.PAGE_CHARS", 8000)
-    monkeypatch.setattr("bert_tf.data.pretraining.corpus_chunks.BUCKET_CHARS", 40_000)
+def small_partitions(monkeypatch):
+    """Several partitions from little text."""
+    monkeypatch.setattr("bert_tf.data.pretraining.corpus_chunks.CHUNK_CHARS", 8000)
+    monkeypatch.setattr("bert_tf.data.pretraining.corpus_chunks.PARTITION_CHARS", 40_000)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_the_seed_changes_the_bytes(written, corpus, tokenizer, tmp_path):
     assert shards_of(written[0]) != shards_of(tmp_path / "other")
 
 
-def test_a_killed_run_keeps_whole_shards(small_buckets, corpus, tokenizer, tmp_path, monkeypatch):
+def test_a_killed_run_keeps_whole_shards(small_partitions, corpus, tokenizer, tmp_path, monkeypatch):
     whole = tmp_path / "whole"
     write_records(corpus, tokenizer, whole, SMALL)
     assert len(shards_of(whole)) == 3
@@ -95,7 +95,7 @@ def test_a_killed_run_keeps_whole_shards(small_buckets, corpus, tokenizer, tmp_p
     assert len(kept) == 2 and not (killed / "records.json").exists()
     (killed / ".records-00002-of-00003.tfrecord.1.tmp").write_bytes(b"half")
 
-    monkeypatch.setattr(records_module, "_write_pages", None)  # nothing is tokenized again
+    monkeypatch.setattr(records_module, "_write_chunks", None)  # nothing is tokenized again
     report = write_records(corpus, tokenizer, killed, SMALL)
     assert shards_of(killed) == shards_of(whole)
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
@@ -147,7 +147,7 @@ def test_changed_text_is_noticed(tokenizer, tmp_path):
         write_records(text, tokenizer, tmp_path / "records", SMALL)
 
 
-def test_many_small_buckets_hold_all_of_the_text(small_buckets, corpus, tokenizer, tmp_path):
+def test_many_small_partitions_hold_all_of_the_text(small_partitions, corpus, tokenizer, tmp_path):
     config = RecordsConfig(max_length=64, objective="none", static_masking=False, shards=5, num_processes=1)
     report = write_records(corpus, tokenizer, tmp_path / "records", config)
     rows = read_all(tmp_path / "records")
@@ -156,7 +156,9 @@ def test_many_small_buckets_hold_all_of_the_text(small_buckets, corpus, tokenize
     assert pieces == report["counts"]["pieces"] == report["counts"]["tokens"] - 2 * report["counts"]["examples"]
 
 
-def test_a_document_that_fills_buckets_alone_gets_random_seconds_from_elsewhere(small_buckets, tokenizer, tmp_path):
+def test_a_document_that_fills_partitions_alone_gets_random_seconds_from_elsewhere(
+    small_partitions, tokenizer, tmp_path
+):
     text = tmp_path / "text.txt"
     text.write_text("w1 w2 w3 w4 w5 w6 w7.\n" * 10_000 + "\nw10.\nw11.\n\nw12.\nw13.\n")
     write_records(text, tokenizer, tmp_path / "records", RecordsConfig(dupe_factor=1, num_processes=1))
