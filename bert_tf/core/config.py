@@ -1,4 +1,4 @@
-"""Settings as frozen dataclasses: strict to load, `key=value` to override, saved with every run."""
+"""Settings as frozen dataclasses: loaded strictly, overridden by `key=value`, saved with every run."""
 
 import dataclasses
 import difflib
@@ -7,7 +7,7 @@ import pathlib
 import tomllib
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bert_tf.core.errors import ConfigError
@@ -15,17 +15,24 @@ from bert_tf.core.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class TextConfig:
-    """How text becomes pieces; belongs to the vocabulary and travels with the model."""
+    """How a tokenizer reads text; part of the vocabulary, and saved with the model."""
 
     lower_case: bool = True
     strip_accents: bool | None = None  # None: as lower_case
     split_cjk: bool = True
     max_word_chars: int = 200  # longer words become [UNK]; Hugging Face's limit is 100
-    special_tokens: bool = False  # True: a "[MASK]" in a text stays one piece
+    special_tokens: bool = False  # True: a "[MASK]" in a text stays one token
 
 
-def from_dict(cls, data, where=""):
-    """Builds the dataclass `cls` from nested dicts; unknown keys and wrong types raise `ConfigError`."""
+def from_dict(cls: Any, data: Mapping[str, Any], where: str = "") -> Any:
+    """Builds the dataclass `cls` from nested dicts.
+
+    Args:
+        where: dotted path of `data` in the whole config, for messages; ends with a dot, or is "".
+
+    Raises:
+        ConfigError: a key is unknown, or a value has another type than its field.
+    """
     hints = typing.get_type_hints(cls)
     values = {}
     for key, value in data.items():
@@ -35,8 +42,12 @@ def from_dict(cls, data, where=""):
     return cls(**values)
 
 
-def override(config, assignments):
-    """Returns `config` with `"section.key=value"` strings applied; values are read as TOML, else as text."""
+def override(config: Any, assignments: Iterable[str]) -> Any:
+    """Returns a copy of `config` with `"section.key=value"` strings applied.
+
+    Values are read as TOML; "none" is None, and anything that is not TOML is text. Unknown keys and wrong types raise
+    `ConfigError`.
+    """
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
@@ -65,8 +76,11 @@ def find_config(path: str | pathlib.Path) -> pathlib.Path:
     raise ConfigError(f"No such config: {path}. {hint}Give a file, or a name from the list of `bert-tf configs`.")
 
 
-def load_toml(cls, path):
-    """Reads a TOML file, or a config of the package by its name, into the dataclass `cls`."""
+def load_toml(cls: Any, path: str | pathlib.Path) -> Any:
+    """Reads a TOML file, or a config of the package by its name, into the dataclass `cls`.
+
+    A missing file, one that is not TOML, an unknown key and a wrong type raise `ConfigError`.
+    """
     return from_dict(cls, read_toml(path))
 
 
@@ -79,7 +93,7 @@ def read_toml(path: str | pathlib.Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not TOML: {error}") from None
 
 
-def _replace(config, keys, value, full_key):
+def _replace(config: Any, keys: list[str], value: Any, full_key: str) -> Any:
     hints = typing.get_type_hints(type(config))
     key = keys[0]
     if key not in hints:
@@ -94,7 +108,8 @@ def _replace(config, keys, value, full_key):
     return dataclasses.replace(config, **{key: value})
 
 
-def _convert(hint, value, where):
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """`value` as the type of a field; only int to float and list to tuple are converted."""
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if value is None and type(None) in options:
         return None

@@ -4,8 +4,8 @@
 INPUT_IDS = "input_ids"  # [B, S] token ids
 INPUT_MASK = "input_mask"  # [B, S] 1 = real token, 0 = padding
 SEGMENT_IDS = "segment_ids"  # [B, S] 0 = first segment and padding, 1 = second
-MASKED_LM_POSITIONS = "masked_lm_positions"  # [B, P] where a piece was hidden; 0 beyond the last
-MASKED_LM_IDS = "masked_lm_ids"  # [B, P] what stood there
+MASKED_LM_POSITIONS = "masked_lm_positions"  # [B, P] positions of the masked tokens; 0 beyond the last
+MASKED_LM_IDS = "masked_lm_ids"  # [B, P] their original ids
 MASKED_LM_WEIGHTS = "masked_lm_weights"  # [B, P] 1.0 = real prediction, 0.0 = padding
 NEXT_SENTENCE_LABELS = "next_sentence_labels"  # [B, 1]
 

@@ -1,18 +1,19 @@
-"""Files and folders that exist under their final name only when they are whole."""
+"""Files and folders that appear under their final name only when they are complete."""
 
 import contextlib
 import os
 import pathlib
 import shutil
+from collections.abc import Iterator
 
 
-def _temporary(path):
+def _temporary(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 @contextlib.contextmanager
-def atomic_file(path):
-    """Yields a temporary path beside `path`; renames it to `path` when the block ends without an error."""
+def atomic_file(path: str | pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a temporary path next to `path`; renames it to `path` if the block ends without an error."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
@@ -24,8 +25,8 @@ def atomic_file(path):
 
 
 @contextlib.contextmanager
-def atomic_folder(path):
-    """Like `atomic_file` for a folder; a folder that stood under the final name is replaced."""
+def atomic_folder(path: str | pathlib.Path) -> Iterator[pathlib.Path]:
+    """Like `atomic_file` for a folder; an existing folder of that name is replaced."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
@@ -40,7 +41,7 @@ def atomic_folder(path):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_text(path, text):
-    """Writes `text` as UTF-8 to `path`, whole or not at all."""
+def write_text(path: str | pathlib.Path, text: str) -> None:
+    """Writes `text` as UTF-8 to `path`, completely or not at all."""
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

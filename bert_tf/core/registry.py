@@ -1,7 +1,7 @@
 """Registries of what can be added to the package: encoder families and tasks, by name.
 
-An entry says where its object is defined; it is imported when it is first asked for. So a part of the package can ask
-for what a part above it defines, and `bert-tf --help` imports none of it.
+An entry names the place of its object, which is imported when it is first used. So a lower part of the package can use
+what a part above it defines, and `bert-tf --help` imports none of it.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ class Registry(Mapping):
     def add(self, item: Any) -> None:
         """Registers `item` under its `name`; a name that is taken raises `ConfigError`."""
         if item.name in self._entries:
-            raise ConfigError(f"Received: {self.kind} {item.name!r}. There is one of this name already.")
+            raise ConfigError(f"Received: {self.kind} {item.name!r}. The name is taken; choose another.")
         self._entries[item.name] = item
 
 

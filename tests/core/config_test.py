@@ -1,4 +1,4 @@
-"""Strict loading, overrides and their messages."""
+"""Strict loading, overrides, configs of the package, and their messages."""
 
 import dataclasses
 import json
