@@ -1,7 +1,9 @@
 """A task model that computes with a .tflite, so that its answers and scores are those that a phone gets."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features
@@ -29,11 +31,11 @@ def on_device(model: TaskModel, litert: LiteRTModel) -> TaskModel:
     example = outputs.to_file(copy(any_row, training=False))
     specs = {name: tf.TensorSpec([None, *value.shape[1:]], value.dtype) for name, value in example.items()}
 
-    def run(*rows):
+    def run(*rows: np.ndarray) -> list[np.ndarray]:
         answers = litert(dict(zip(features.ENCODER_INPUTS, rows, strict=True)))
         return [answers[name] for name in specs]
 
-    def call(inputs, training=None):
+    def call(inputs: Mapping[str, tf.Tensor], training: bool | None = None) -> Any:
         del training
         given = tf.shape(inputs[features.INPUT_IDS])[1]
         rows = [tf.pad(inputs[name], [[0, 0], [0, length - given]]) for name in features.ENCODER_INPUTS]  # [N, length]

@@ -60,7 +60,7 @@ def sample_request(model: Task, texts: Sequence[str]) -> tuple[list, ...]:
 
 def _function(specs: Sequence[tf.TensorSpec], compute: Callable[..., Any]) -> Any:
     @tf.function(input_signature=specs, autograph=False)
-    def serve(*inputs):
+    def serve(*inputs: tf.Tensor) -> Any:
         return compute(*inputs)
 
     return serve.get_concrete_function()
@@ -74,7 +74,7 @@ def _tokens(model: Task) -> Any:
 def _examples(model: Task) -> Any:
     features = _example_features(model)
 
-    def compute(serialized):
+    def compute(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         texts = tf.io.parse_example(serialized, features)
         return model.example_outputs(model.serve(*(texts[name] for name in model.TEXTS)))
 

@@ -90,7 +90,7 @@ def _function(
     spec = [tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUT_NAMES.values()]
 
     @tf.function(input_signature=spec, autograph=False)
-    def serve(ids, *others):
+    def serve(ids: tf.Tensor, *others: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = tf.gather(known_ids, ids), *others
         return to_outputs(model(dict(zip(INPUT_NAMES, rows, strict=True)), training=False))
 

@@ -28,15 +28,19 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._inference = inference
 
     async def Predict(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Runs a signature on named tensors."""
         return await _reply(self._inference, context, "predict", request, self._predict(request))
 
     async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Classes and scores of tf.Examples."""
         return await _reply(self._inference, context, "classify", request, self._classify(request))
 
     async def Regress(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """One value for each tf.Example."""
         return await _reply(self._inference, context, "regress", request, self._regress(request))
 
     async def GetModelMetadata(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """The signatures of a version."""
         return await _reply(self._inference, context, "metadata", request, self._metadata(request))
 
     async def _predict(self, request: Any) -> predict_pb2.PredictResponse:
@@ -96,6 +100,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         self._inference = inference
 
     async def GetModelStatus(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """The state of each version."""
         return await _reply(self._inference, context, "status", request, self._status(request))
 
     async def _status(self, request: Any) -> Any:

@@ -54,12 +54,15 @@ class Version:
         return self.state == ModelVersionStatus.AVAILABLE
 
     def begin_loading(self) -> None:
+        """Sets the state while the version is opened."""
         self.state, self.error = ModelVersionStatus.LOADING, ""
 
     def loaded(self, servable: Servable) -> None:
+        """Puts the opened version into service."""
         self.state, self.servable, self.failed_files = ModelVersionStatus.AVAILABLE, servable, None
 
     def failed(self, error: str, files: Any) -> None:
+        """Ends a version that could not be opened; `files` is the fingerprint of its files."""
         self.state, self.error, self.failed_files = ModelVersionStatus.END, error, files
 
     def unload(self) -> None:

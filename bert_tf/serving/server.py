@@ -90,7 +90,7 @@ async def serve(options: Options) -> None:
     watching = asyncio.create_task(server.watch())
     loop = asyncio.get_running_loop()
 
-    def stop():
+    def stop() -> None:
         watching.cancel()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

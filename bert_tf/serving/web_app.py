@@ -33,13 +33,13 @@ def make_runner(
     app.router.add_route("*", "/v1/{rest:.*}", RestApi(inference).handle)
     page = importlib.resources.files("bert_tf.serving").joinpath("page.html").read_text(encoding="utf-8")
 
-    async def show_page(request):
+    async def show_page(request: web.Request) -> web.Response:
         return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": _POLICY})
 
-    async def list_models(request):
+    async def list_models(request: web.Request) -> web.Response:
         return web.Response(body=json_bodies.dump(_listing(inference.models)), content_type="application/json")
 
-    async def show_metrics(request):
+    async def show_metrics(request: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     app.router.add_get("/", show_page)
