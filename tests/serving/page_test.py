@@ -26,8 +26,13 @@ ANSWERS = {
     "other": {"<b>odd</b>": [["<script>x</script>", "y"]], "size": [[1, 2]]},
     "reader": {"answer": ["né 🙂 Ada"], "start": [3], "end": [11], "score": [0.9]},
     "endings": {"choice": [1], "probability": [0.7], "probabilities": [[0.2, 0.7, 0.1]]},
+    "best": {"label": ["b"], "probability": [0.75], "probabilities": [[0.25, 0.75]]},
 }
-INPUTS = {"reader": {"question": 1, "context": 1}, "endings": {"endings": 2, "context": 1}}  # ranks; others: "text"
+INPUTS = {  # their ranks; of other models "text"
+    "reader": {"question": 1, "context": 1},
+    "endings": {"endings": 2, "context": 1},
+    "best": {"candidates": 2},
+}
 # Attention for the shorter text of a batch: the last token is padding.
 TOKENS = ["[CLS]", "good", "##ly", "[SEP]", ""]
 TEXTS = ["[CLS]", "good", "ly", "[SEP]", ""]
@@ -197,6 +202,13 @@ def test_a_choice_among_given_texts(page):
         ["up.", "10.0 %"],
     ]
     assert page.problems == []
+
+
+def test_labels_that_are_given_texts(page):
+    choose(page, "best")
+    answer(page, candidates="a\nb")
+    assert page.inner_text(".head") == "b"
+    assert page.eval_on_selector_all(".bar", "bars => bars.map(b => b.firstChild.textContent)") == ["b", "a"]
 
 
 def test_numbers_vectors_and_anything_else(page):
