@@ -35,18 +35,18 @@ def _attention():
     from bert_tf.modeling.layers import transformer_block
     from bert_tf.modeling.ops.fused_ops import dropout
 
-    def attend(query, key, value, mask, *dropping):
-        return ops.matmul(dropout(transformer_block.attention_probs(query, key, mask), *dropping), value)
+    def attend(query, key, value, mask, *mask_args):
+        return ops.matmul(dropout(transformer_block.attention_probs(query, key, mask), *mask_args), value)
 
     transformer_block.attend = attend
 
 
 def _norm():
     from bert_tf.modeling.layers import residual_norm
-    from bert_tf.modeling.ops.fused_ops import dropout, wide
+    from bert_tf.modeling.ops.fused_ops import dropout, upcast
 
-    def add_and_norm(x, residual, gamma, beta, epsilon, seed, *dropping):
-        total = wide(residual) + wide(x if seed is None else dropout(x, seed, *dropping))
+    def add_and_norm(x, residual, gamma, beta, epsilon, seed, *mask_args):
+        total = upcast(residual) + upcast(x if seed is None else dropout(x, seed, *mask_args))
         mean, variance = ops.moments(total, -1, keepdims=True)
         return ops.cast((total - mean) * ops.rsqrt(variance + epsilon) * gamma + beta, x.dtype)
 

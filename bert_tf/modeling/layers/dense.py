@@ -1,4 +1,6 @@
-"""Dense layers that start as BERT's do."""
+"""Dense layers with the initial weights of BERT."""
+
+from typing import Any
 
 import keras
 from keras import ops
@@ -6,14 +8,14 @@ from keras import ops
 from bert_tf.modeling.layers.initializers import truncated_normal
 
 
-def dense(units, stddev, **kwargs):
-    """A dense layer that starts with a truncated normal kernel and a bias of zeros."""
+def dense(units: int, stddev: float, **kwargs: Any) -> "Dense":
+    """A dense layer whose kernel is initially truncated normal with `stddev`, and its bias zero."""
     return Dense(units, kernel_initializer=truncated_normal(stddev), **kwargs)
 
 
 class Dense(keras.layers.Dense):
-    """Keras's, of all rows as one matrix: TensorFlow adds the bias within the product then."""
+    """Keras's dense layer on one matrix of all vectors: TensorFlow then adds the bias within the product."""
 
-    def call(self, inputs, training=None):
-        rows = super().call(ops.reshape(inputs, (-1, inputs.shape[-1])), training=training)
-        return ops.reshape(rows, (*ops.shape(inputs)[:-1], self.units))
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        vectors = super().call(ops.reshape(inputs, (-1, inputs.shape[-1])), training=training)  # [B * S, units]
+        return ops.reshape(vectors, (*ops.shape(inputs)[:-1], self.units))  # [..., units]

@@ -1,48 +1,50 @@
-"""Dropout from 8 random bits an element: drawing 32 took longer than all else that it does."""
+"""Dropout from 8 random bits per element: drawing 32 took longer than all the rest of it."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from bert_tf.modeling.ops.fused_ops import dropout
-from bert_tf.modeling.train_step import of_replica
+from bert_tf.modeling.train_step import replica_seed
 
 
 class Dropout(keras.layers.Dropout):
-    """Keras's layer with its state, at the rate's nearest multiple of 1 / 256 (but at least one).
+    """Keras's layer and its state, with the rate rounded to a multiple of 1 / 256, but at least 1 / 256.
 
-    What is kept is scaled by exactly what that rate takes away, in float32.
+    Kept elements are divided by exactly the share that is kept, in float32.
     """
 
-    def __init__(self, rate, **kwargs):
+    def __init__(self, rate: float, **kwargs: Any):
         super().__init__(rate, **kwargs)
-        self.dropped = max(1, round(256 * rate)) if rate else 0  # of 256 values of a byte
-        self.seeds = None
+        self.dropped = max(1, round(256 * rate)) if rate else 0  # of the 256 values of a byte
+        self.seeds: Iterator | None = None
         self.scale = 256 / (256 - self.dropped) if self.dropped < 256 else 0.0
 
-    def draw(self, times):
-        """Seeds for the next `times` calls of `dropping`, to be given to `drawn`."""
-        return [self.seed_generator.next() for _ in range(times)] if self.rate else []
+    def make_seeds(self, count: int) -> list[Any]:
+        """Draws seeds for the next `count` calls of `mask_args`, for `fixed_seeds`; none at rate 0."""
+        return [self.seed_generator.next() for _ in range(count)] if self.rate else []
 
     @contextlib.contextmanager
-    def drawn(self, seeds):
-        """Inside, `dropping` takes these seeds one after the other: the same bytes are drawn each time."""
+    def fixed_seeds(self, seeds: Sequence[Any]) -> Iterator[None]:
+        """A context in which `mask_args` uses these seeds in order, so that a second pass applies the same masks."""
         self.seeds = iter(seeds)
         try:
             yield
         finally:
             self.seeds = None
 
-    def call(self, x, training=None):
-        return dropout(x, *self.dropping()) if training and self.rate else x
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        return dropout(x, *self.mask_args()) if training and self.rate else x
 
-    def dropping(self):
-        """What the functions of fused_ops.py drop by: (a new seed, uint32 [2], `dropped`, `scale`); no seed at rate 0.
+    def mask_args(self) -> tuple[Any, int, float]:
+        """Arguments of the functions in fused_ops.py: (a new seed, uint32 [2], `dropped`, `scale`); no seed at rate 0.
 
-        Each replica under `tf.distribute` draws its own.
+        Each replica under `tf.distribute` has its own seed.
         """
         if not self.rate:
             return None, 0, 1.0
         seed = next(self.seeds) if self.seeds else self.seed_generator.next()
-        return ops.cast(of_replica(seed), "uint32"), self.dropped, self.scale
+        return ops.cast(replica_seed(seed), "uint32"), self.dropped, self.scale

@@ -1,5 +1,7 @@
 """The sum of token, position and segment embeddings, normalised (Devlin et al. 2019, figure 2)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -13,21 +15,22 @@ from bert_tf.modeling.layers.residual_norm import ResidualNorm
 
 
 class Embeddings(keras.layers.Layer):
-    """Embeds pieces: [B, S] ids to [B, S, D].
+    """Token ids to vectors: int [B, S] to [B, S, D].
 
-    `token`, `position` and `segment` hold the three tables; positions beyond `max_positions` raise.
+    The sublayers `token`, `position` and `segment` hold the three tables. Ids outside of them, and sequences longer
+    than `max_positions`, raise `InputError`.
     """
 
     def __init__(
         self,
-        vocab_size,
-        hidden_size,
-        max_positions,
-        type_vocab_size,
-        layer_norm_epsilon,
-        dropout,
-        initializer_range,
-        **kwargs,
+        vocab_size: int,
+        hidden_size: int,
+        max_positions: int,
+        type_vocab_size: int,
+        layer_norm_epsilon: float,
+        dropout: float,
+        initializer_range: float,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.vocab_size = vocab_size
@@ -46,23 +49,25 @@ class Embeddings(keras.layers.Layer):
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)
         self.hidden_size = hidden_size
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         for table in (self.token, self.position, self.segment):
             table.build()
         self.norm.build((None, None, self.hidden_size))
 
-    def call(self, input_ids, segment_ids, position_ids=None, training=None):
+    def call(self, input_ids: Any, segment_ids: Any, position_ids: Any = None, training: bool | None = None) -> Any:
         length = input_ids.shape[1]
         if length is not None and length > self.max_positions and position_ids is None:
-            raise InputError(f"Received: {length} tokens a row. This encoder has {self.max_positions} positions.")
+            raise InputError(
+                f"Received: {length} tokens per sequence. This encoder has {self.max_positions} positions."
+            )
         check_ids("input_ids", input_ids, self.vocab_size)
         check_ids("segment_ids", segment_ids, self.type_vocab_size)
         if position_ids is None:
             position_ids = ops.arange(ops.shape(input_ids)[1])  # [S]
         else:
             check_ids("position_ids", position_ids, self.max_positions)
-        # A product with one-hot rows, because the gradient of a lookup in so small a table is a slow scatter.
+        # A product with one-hot vectors: the gradient of a lookup in so small a table is a slow scatter.
         segments = ops.one_hot(segment_ids, self.type_vocab_size, dtype=self.compute_dtype)  # [B, S, T]
         x = self.token(input_ids) + self.position(position_ids)  # [B, S, D]
-        segments = ops.matmul(segments, ops.cast(self.segment.embeddings, self.compute_dtype))
+        segments = ops.matmul(segments, ops.cast(self.segment.embeddings, self.compute_dtype))  # [B, S, D]
         return self.dropout(self.norm(segments, x, training=training), training=training)

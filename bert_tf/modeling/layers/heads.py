@@ -1,4 +1,6 @@
-"""What stands on the encoder: masked LM, and one dense layer for each other task."""
+"""The masked LM head."""
+
+from typing import Any
 
 import keras
 from keras import ops
@@ -10,13 +12,21 @@ from bert_tf.modeling.layers.dense import dense
 
 
 class MaskedLMHead(keras.layers.Layer):
-    """Scores every piece of the vocabulary: [B, P, D] to float32 logits [B, P, V].
+    """Scores every token of the vocabulary: [B, P, D] to float32 logits [B, P, V].
 
-    A transform, its norm, then the token embedding as output matrix (tied) and a bias of its own
+    A dense layer, layer norm, then the token embedding as output matrix (tied) and a bias of its own
     (google-research/bert, run_pretraining.py, get_masked_lm_output).
     """
 
-    def __init__(self, hidden_size, vocab_size, activation, layer_norm_epsilon, initializer_range, **kwargs):
+    def __init__(
+        self,
+        hidden_size: int,
+        vocab_size: int,
+        activation: str,
+        layer_norm_epsilon: float,
+        initializer_range: float,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.hidden_size = hidden_size
         self.vocab_size = vocab_size
@@ -24,12 +34,13 @@ class MaskedLMHead(keras.layers.Layer):
         self.activation = get_activation(activation)
         self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="norm")
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         self.transform.build((None, None, self.hidden_size))
         self.norm.build((None, None, self.hidden_size))
         self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")
 
-    def call(self, x, token_table):
-        x = self.norm(self.activation(self.transform(x)))
+    def call(self, x: Any, token_table: Any) -> Any:
+        """`token_table` is the token embedding, [V, D]."""
+        x = self.norm(self.activation(self.transform(x)))  # [B, P, D]
         logits = ops.matmul(x, ops.transpose(ops.cast(token_table, self.compute_dtype)))  # [B, P, V]
         return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")

@@ -1,18 +1,19 @@
-"""Ids outside their table: an error on every backend, where a lookup or a one-hot row would go on with NaN or zeros."""
+"""Ids outside their table: an error on every backend, where a lookup or a one-hot vector would give NaN or zeros."""
 
 import functools
+from typing import Any
 
 import keras
 
 from bert_tf.core.errors import InputError
 
 
-def check_ids(name, ids, limit):
-    """Raises `InputError` where `ids` are not all in [0, limit), if their values can be seen.
+def check_ids(name: str, ids: Any, limit: int) -> None:
+    """Raises `InputError` where `ids` are not all in [0, limit), if their values are known.
 
-    In a compiled step they cannot. On JAX, whose lookup gives NaN, the check is then called back from the device;
-    TensorFlow's lookup raises by itself on CPUs, but under XLA and on GPUs it takes another row. What a tokenizer
-    gives is always in the table, because vocabulary and table are compared whenever a model is opened or saved.
+    In a compiled step they are not. On JAX, whose lookup gives NaN, the device then calls the check; TensorFlow's
+    lookup raises by itself on CPUs, but under XLA and on GPUs it takes another row. Ids of a tokenizer are always in
+    the table, because vocabulary and table are compared whenever a model is opened or saved.
     """
     if keras.backend.backend() == "jax":
         import jax

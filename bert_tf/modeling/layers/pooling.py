@@ -1,4 +1,6 @@
-"""From a vector a piece to the vectors that a head needs."""
+"""Pooling of token vectors."""
+
+from typing import Any
 
 from keras import ops
 
@@ -8,10 +10,10 @@ from bert_tf.modeling.layers.id_checks import check_ids
 # B batch, S sequence, P positions, D hidden
 
 
-def gather_positions(sequence, positions):
-    """Rows of `sequence` [B, S, D] at `positions` [B, P]: [B, P, D].
+def gather_positions(sequence: Any, positions: Any) -> Any:
+    """The vectors of `sequence` [B, S, D] at `positions` [B, P]: [B, P, D].
 
-    A product with one-hot rows is exact in every dtype, and its gradient is a product again instead of a scatter.
+    A product with one-hot vectors is exact in every dtype, and its gradient is a product again instead of a scatter.
     """
     length = ops.shape(sequence)[1]
     check_ids("positions", positions, length)
@@ -19,11 +21,11 @@ def gather_positions(sequence, positions):
     return ops.matmul(one_hot, sequence)
 
 
-def pool(sequence, mask, pooling):
-    """One vector a row, in float32: [B, S, D] and the mask [B, S] (1 = real) to [B, D].
+def pool(sequence: Any, mask: Any, pooling: str) -> Any:
+    """One float32 vector per sequence: [B, S, D] and the mask [B, S] (1 = real token) to [B, D].
 
-    `pooling` is "cls" (the first piece), "mean" or "max" over the real pieces, special tokens among them (Reimers and
-    Gurevych 2019, section 3). A row without a real piece gives zeros for the mean.
+    `pooling` is "cls" (the first token), "mean" or "max" over the real tokens, special ones included (Reimers and
+    Gurevych 2019, section 3); another one raises `ConfigError`. A sequence without real tokens has a mean of zeros.
     """
     if pooling not in POOLINGS:
         raise ConfigError(f"Received: pooling={pooling!r}. Known poolings: {', '.join(POOLINGS)}.")
@@ -31,8 +33,8 @@ def pool(sequence, mask, pooling):
     return POOLINGS[pooling](ops.cast(sequence, "float32"), real)
 
 
-def normalize(vectors):
-    """Vectors [..., D] of length 1, float32; a vector of zeros stays one."""
+def normalize(vectors: Any) -> Any:
+    """The vectors [..., D] scaled to length 1, float32; a vector of zeros stays zero."""
     vectors = ops.cast(vectors, "float32")
     return vectors * ops.rsqrt(ops.maximum(ops.sum(ops.square(vectors), -1, keepdims=True), 1e-24))
 

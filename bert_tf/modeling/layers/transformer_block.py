@@ -1,4 +1,6 @@
-"""One transformer block of BERT: self-attention, then a feed-forward network, each normalised after its residual."""
+"""A transformer block: self-attention, then a feed-forward network, each with layer norm after its residual."""
+
+from typing import Any
 
 import keras
 from keras import ops
@@ -15,11 +17,10 @@ from bert_tf.modeling.ops.fused_ops import attend, attention_probs
 class SelfAttention(keras.layers.Layer):
     """Multi-head self-attention (Vaswani et al. 2017, section 3.2): [B, S, D] to ([B, S, D], [B, N, S, S]).
 
-    With `queries` [B, Q, D], the positions of x that are to look, the others are only looked at: ([B, Q, D],
-    [B, N, Q, S]).
+    With `queries` [B, Q, D] only these vectors attend, to all of x: ([B, Q, D], [B, N, Q, S]).
     """
 
-    def __init__(self, num_heads, hidden_size, dropout, initializer_range, **kwargs):
+    def __init__(self, num_heads: int, hidden_size: int, dropout: float, initializer_range: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.hidden_size = hidden_size
@@ -34,43 +35,44 @@ class SelfAttention(keras.layers.Layer):
         self.output_dense = projection("output")
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         for layer in (self.query, self.key, self.value, self.output_dense):
             layer.build((None, None, self.hidden_size))
 
-    def call(self, x, mask, training=None, queries=None):
-        """`mask` [B, 1, 1 or Q, S] is added to the scores: 0 = look, very negative = do not."""
+    def call(self, x: Any, bias: Any, training: bool | None = None, queries: Any = None) -> tuple[Any, Any]:
+        """`bias` [B, 1, 1 or Q, S] is added to the scores: 0 = attend, very negative = do not."""
         queries = x if queries is None else queries
         query = self._split_heads(self.query(queries))  # [B, N, Q, H]
         key, value = self._split_heads(self.key(x)), self._split_heads(self.value(x))  # [B, N, S, H]
-        probs = attention_probs(query, key, mask)
-        context = attend(query, key, value, mask, *self.dropout.dropping()) if training else ops.matmul(probs, value)
+        probs = attention_probs(query, key, bias)  # [B, N, Q, S]
+        # In training `probs` is for the caller alone, and not computed where nobody reads it.
+        context = attend(query, key, value, bias, *self.dropout.mask_args()) if training else ops.matmul(probs, value)
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(queries))  # [B, Q, D]
         return self.output_dense(context), probs
 
     def _split_heads(self, x):
         batch, length = ops.shape(x)[0], ops.shape(x)[1]
-        x = ops.reshape(x, (batch, length, self.num_heads, self.hidden_size // self.num_heads))
-        return ops.transpose(x, (0, 2, 1, 3))
+        x = ops.reshape(x, (batch, length, self.num_heads, self.hidden_size // self.num_heads))  # [B, S, N, H]
+        return ops.transpose(x, (0, 2, 1, 3))  # [B, N, S, H]
 
 
 class TransformerBlock(keras.layers.Layer):
-    """Post-layer-norm block: ([B, S, D], mask) to ([B, S, D], attention probabilities [B, N, S, S]).
+    """Post-layer-norm block: [B, S, D] and the attention bias to ([B, S, D], attention probabilities [B, N, S, S]).
 
-    With `queries` [B, Q, D], positions of x whose output alone is wanted: ([B, Q, D], [B, N, Q, S]).
+    With `queries` [B, Q, D], vectors of x, only their outputs are computed: ([B, Q, D], [B, N, Q, S]).
     """
 
     def __init__(
         self,
-        num_heads,
-        hidden_size,
-        intermediate_size,
-        activation,
-        layer_norm_epsilon,
-        hidden_dropout,
-        attention_dropout,
-        initializer_range,
-        **kwargs,
+        num_heads: int,
+        hidden_size: int,
+        intermediate_size: int,
+        activation: str,
+        layer_norm_epsilon: float,
+        hidden_dropout: float,
+        attention_dropout: float,
+        initializer_range: float,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         policy = self.dtype_policy
@@ -91,30 +93,31 @@ class TransformerBlock(keras.layers.Layer):
         self.output_norm = norm("output_norm")
         self.dropout = Dropout(hidden_dropout, dtype=policy)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         hidden = (None, None, self.hidden_size)
         for layer in (self.attention, self.attention_norm, self.intermediate, self.output_norm):
             layer.build(hidden)
         self.output_dense.build((None, None, self.intermediate_size))
 
-    def call(self, x, mask, training=None, queries=None):
+    def call(self, x: Any, mask: Any, training: bool | None = None, queries: Any = None) -> tuple[Any, Any]:
+        """`mask` is the attention bias [B, 1, 1 or Q, S], see `SelfAttention.call`."""
         context, probs = self.attention(x, mask, training=training, queries=queries)
-        residual = x if queries is None else queries
+        residual = x if queries is None else queries  # [B, Q, D]
         x = self.attention_norm(context, residual, dropout=self.dropout, training=training)  # [B, Q, D]
         activation = self.training_activation if training else self.activation
         hidden = activation(self.intermediate(x))  # [B, Q, F]
         hidden = self.output_dense(hidden)  # [B, Q, D]
         return self.output_norm(hidden, x, dropout=self.dropout, training=training), probs
 
-    def call_rematerialized(self, x, mask, queries=None):
-        """What `call` gives in training, [B, Q, D] alone; its inside is not kept but computed again for the gradient.
+    def call_rematerialized(self, x: Any, mask: Any, queries: Any = None) -> Any:
+        """Gradient checkpointing of `call` in training: only the output [B, Q, D], whose intermediates are not kept.
 
-        The random bits are settled before, or the second time they would be others.
+        Seeds are drawn first, so that the recomputation for the gradient applies the same dropout masks.
         """
-        of_attention, of_block = self.attention.dropout.draw(1), self.dropout.draw(2)
+        attention_seeds, block_seeds = self.attention.dropout.make_seeds(1), self.dropout.make_seeds(2)
 
-        def inside(x, mask, queries=None):
-            with self.attention.dropout.drawn(of_attention), self.dropout.drawn(of_block):
+        def compute(x, mask, queries=None):
+            with self.attention.dropout.fixed_seeds(attention_seeds), self.dropout.fixed_seeds(block_seeds):
                 return self(x, mask, training=True, queries=queries)[0]
 
-        return keras.remat(inside)(x, mask, *(() if queries is None else (queries,)))
+        return keras.remat(compute)(x, mask, *(() if queries is None else (queries,)))

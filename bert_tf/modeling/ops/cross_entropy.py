@@ -1,4 +1,9 @@
-"""Cross-entropy over a vocabulary, the one loss whose cost is felt."""
+"""Cross-entropy over a vocabulary, the only loss that takes a noticeable share of a step.
+
+Its plain reference is in plain_ops.py; that of `accuracy` is Keras's metric. Tests compare them.
+"""
+
+from typing import Any
 
 import keras
 from keras import ops
@@ -10,20 +15,20 @@ from bert_tf.modeling.ops.xla import fused, row_sums
 
 @keras.saving.register_keras_serializable("bert_tf")
 class SparseCrossEntropy(keras.losses.Loss):
-    """Of logits [..., V] at ids [...], as Keras's from logits, in fewer and faster passes over them."""
+    """As Keras's sparse cross-entropy from logits [..., V] and ids [...], in fewer passes over the logits."""
 
-    def call(self, y_true, y_pred):
-        logits = ops.reshape(y_pred, (-1, y_pred.shape[-1]))
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        logits = ops.reshape(y_pred, (-1, y_pred.shape[-1]))  # [N, V]
         return ops.reshape(cross_entropy(logits, ops.reshape(y_true, (-1,))), ops.shape(y_pred)[:-1])
 
 
-def cross_entropy(logits, ids):
+def cross_entropy(logits: Any, ids: Any) -> Any:
     """-log(softmax(logits)[ids]): float32 [N, V] and integer [N] to float32 [N]."""
     ids = ops.expand_dims(ops.cast(ids, "int32"), -1)  # [N, 1]
 
     @ops.custom_gradient
     def compute(logits):
-        greatest = ops.max(logits, -1, keepdims=True)
+        greatest = ops.max(logits, -1, keepdims=True)  # [N, 1]
         log_sums = greatest + ops.log(_sums_of_exp(logits, greatest))  # [N, 1]
 
         def gradient(upstream):
@@ -45,10 +50,10 @@ def _gradient(logits, log_sums, ids, upstream):
     return (ops.exp(logits - log_sums) - ops.cast(targets, logits.dtype)) * upstream
 
 
-def accuracy(y_true, y_pred):
-    """1.0 where the first of the greatest of logits [..., V] is at the id [...] or [..., 1], else 0.0.
+def accuracy(y_true: Any, y_pred: Any) -> Any:
+    """1.0 where the first of the largest of logits [..., V] is at the id [...] or [..., 1], else 0.0; float32 [...].
 
-    Keras's makes five passes over the logits more, to tell -0.0 from 0.0.
+    Keras's metric makes five more passes over the logits, to distinguish -0.0 from 0.0.
     """
     ids = ops.reshape(ops.cast(y_true, "int32"), (*ops.shape(y_pred)[:-1], 1))
     return ops.cast(_is_greatest(y_pred, ops.take_along_axis(y_pred, ids, -1), ids), "float32")

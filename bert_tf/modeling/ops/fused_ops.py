@@ -1,6 +1,10 @@
-"""Functions whose gradients are written out, in fewer passes over memory than differentiating step by step takes."""
+"""Operations with handwritten gradients, in fewer passes over memory than automatic differentiation takes.
+
+The plain reference of each is the function of the same name in plain_ops.py; a test compares both.
+"""
 
 import math
+from typing import Any
 
 from keras import backend, ops
 
@@ -10,38 +14,38 @@ from bert_tf.modeling.ops.xla import column_sums, fused, row_sums
 # B batch, S sequence, Q queries, N heads, H head size, D hidden
 
 
-def wide(x):
-    """`x` in a dtype that sums and differences are safe in: float32 for 16 bits."""
+def upcast(x: Any) -> Any:
+    """`x` in a dtype whose sums are accurate: float32 for 16 bits, else its own."""
     dtype = backend.standardize_dtype(x.dtype)
     return ops.cast(x, "float32") if dtype in ("bfloat16", "float16") else x
 
 
 @ops.custom_gradient
-def gelu(x):
-    """The exact Gaussian error linear unit, x times the normal distribution's share below x."""
+def gelu(x: Any) -> Any:
+    """The exact Gaussian error linear unit, x times the normal distribution function at x."""
     return _gelu(x), lambda upstream: _gelu_gradient(x, upstream)
 
 
 @fused
 def _gelu(x):
-    z = wide(x)
-    return ops.cast(z * _share_below(z), x.dtype)
+    z = upcast(x)
+    return ops.cast(z * _normal_cdf(z), x.dtype)
 
 
 @fused
 def _gelu_gradient(x, upstream):
-    z = wide(x)
+    z = upcast(x)
     density = ops.exp(-0.5 * ops.square(z)) * math.sqrt(0.5 / math.pi)
-    return ops.cast(wide(upstream) * (_share_below(z) + z * density), x.dtype)
+    return ops.cast(upcast(upstream) * (_normal_cdf(z) + z * density), x.dtype)
 
 
-def _share_below(z):
+def _normal_cdf(z):
     return 0.5 + 0.5 * ops.erf(z * math.sqrt(0.5))
 
 
-def dropout(x, seed, dropped, scale):
-    """`x` * scale, 0 where a byte drawn from `seed` is below `dropped`."""
-    bits = _draw(x, seed)
+def dropout(x: Any, seed: Any, dropped: int, scale: float) -> Any:
+    """`x` * scale, with zeros where a byte drawn from `seed` (uint32 [2]) is below `dropped`; None: no zeros."""
+    bits = _mask_bytes(x, seed)
 
     def apply(x):
         return _dropout(x, bits, dropped, scale)
@@ -49,46 +53,52 @@ def dropout(x, seed, dropped, scale):
     return ops.custom_gradient(lambda x: (apply(x), apply))(x)
 
 
-def _draw(x, seed):
+def _mask_bytes(x, seed):
     return None if seed is None else random_bytes(x, seed)
 
 
 @fused
 def _dropout(x, bits, dropped, scale):
-    return _scaled(_drop(x, bits, dropped), scale)
+    return _scale(_apply_mask(x, bits, dropped), scale)
 
 
 @fused
-def _drop(x, bits, dropped):
+def _apply_mask(x, bits, dropped):
     return x if bits is None else x * ops.cast(bits >= ops.cast(dropped, "uint8"), x.dtype)
 
 
 @fused
-def _scaled(x, scale):
-    return ops.cast(wide(x) * scale, x.dtype)
+def _scale(x, scale):
+    return ops.cast(upcast(x) * scale, x.dtype)
 
 
-def attend(query, key, value, mask, seed, dropped, scale):
-    """Softmax of query key' / sqrt(H) + mask, dropped out, times value: [B, N, Q, H] from that and twice [B, N, S, H].
+def attend(query: Any, key: Any, value: Any, mask: Any, seed: Any, dropped: int, scale: float) -> Any:
+    """Attention with dropout on its probabilities (Vaswani et al. 2017, section 3.2.1): [B, N, Q, H].
 
-    `mask` [B, 1, 1 or Q, S] is added to the scores (Vaswani et al. 2017, section 3.2.1).
+    Args:
+        query: [B, N, Q, H].
+        key, value: [B, N, S, H].
+        mask: [B, 1, 1 or Q, S], added to the scores.
+        seed, dropped, scale: as for `dropout`.
     """
     temperature = query.shape[-1] ** -0.5
 
     @ops.custom_gradient
     def compute(query, key, value, mask):
-        probs = attention_probs(query, key, mask)
-        kept = _drop(probs, _draw(probs, seed), dropped)
-        context = ops.matmul(kept, _scaled(value, scale))  # [B, N, Q, H]
+        probs = attention_probs(query, key, mask)  # [B, N, Q, S]
+        kept = _apply_mask(probs, _mask_bytes(probs, seed), dropped)
+        context = ops.matmul(kept, _scale(value, scale))  # [B, N, Q, H]
 
         def gradient(upstream):
-            # The scores' gradients are to be divided by sqrt(H) too; a head is shorter than a row.
-            kept_gradient = ops.matmul(upstream, _transposed(_scaled(value, scale * temperature)))  # [B, N, Q, S]
-            scores_gradient = _scores_gradient(probs, kept, kept_gradient, upstream, context, temperature)
+            # Scores are divided by sqrt(H): here it costs less, because value is smaller than the scores.
+            kept_gradient = ops.matmul(upstream, _transpose(_scale(value, scale * temperature)))  # [B, N, Q, S]
+            scores_gradient = _scores_gradient(
+                probs, kept, kept_gradient, upstream, context, temperature
+            )  # [B, N, Q, S]
             return (
                 ops.matmul(scores_gradient, key),
-                ops.matmul(_transposed(scores_gradient), query),
-                _scaled(ops.matmul(_transposed(kept), upstream), scale),
+                ops.matmul(_transpose(scores_gradient), query),
+                _scale(ops.matmul(_transpose(kept), upstream), scale),
                 ops.zeros_like(mask),
             )
 
@@ -97,27 +107,32 @@ def attend(query, key, value, mask, seed, dropped, scale):
     return compute(query, key, value, mask)
 
 
-def attention_probs(query, key, mask):
+def attention_probs(query: Any, key: Any, mask: Any) -> Any:
     """Softmax of query key' / sqrt(H) + mask: [B, N, Q, H], [B, N, S, H] and [B, 1, 1 or Q, S] to [B, N, Q, S]."""
-    # In this order TensorFlow makes one step of all that is under the softmax, which sums in float32.
-    scores = ops.matmul(query, _transposed(key)) * query.shape[-1] ** -0.5
+    # In this order TensorFlow fuses all that is under the softmax, which sums in float32.
+    scores = ops.matmul(query, _transpose(key)) * query.shape[-1] ** -0.5  # [B, N, Q, S]
     return ops.softmax(scores + ops.cast(mask, query.dtype))
 
 
 @fused
 def _scores_gradient(probs, kept, kept_gradient, upstream, context, temperature):
-    # What the softmax takes off a row, sum(probs * their gradients), is this sum over a head too (Dao et al. 2022,
+    # The softmax subtracts sum(probs * their gradients) over S, which equals this sum over H (Dao et al. 2022,
     # appendix B.2).
-    mean = ops.sum(wide(upstream) * wide(context), -1, keepdims=True) * temperature  # [B, N, Q, 1]
+    mean = ops.sum(upcast(upstream) * upcast(context), -1, keepdims=True) * temperature  # [B, N, Q, 1]
     return kept * kept_gradient - probs * ops.cast(mean, probs.dtype)
 
 
-def add_and_norm(x, residual, gamma, beta, epsilon, seed, dropped, scale):
-    """Layer norm of residual + dropout(x, seed, dropped, scale): [B, S, D] all but gamma and beta [D] in float32."""
+def add_and_norm(
+    x: Any, residual: Any, gamma: Any, beta: Any, epsilon: float, seed: Any, dropped: int, scale: float
+) -> Any:
+    """Layer norm of residual + dropout(x, seed, dropped, scale): [B, S, D].
+
+    `x` and `residual` are [B, S, D], `gamma` and `beta` float32 [D]; for the rest see `dropout`.
+    """
 
     @ops.custom_gradient
     def compute(x, residual, gamma, beta):
-        bits = _draw(x, seed)
+        bits = _mask_bytes(x, seed)
         y, normed, inverse = _add_and_norm(x, residual, gamma, beta, epsilon, bits, dropped, scale)
 
         def gradient(upstream):
@@ -125,13 +140,13 @@ def add_and_norm(x, residual, gamma, beta, epsilon, seed, dropped, scale):
 
         return y, gradient
 
-    # TensorFlow takes tensors here and no variables, which a copy reads.
+    # A custom gradient of TensorFlow takes tensors and no variables; a copy reads their values.
     return compute(x, residual, ops.copy(gamma), ops.copy(beta))
 
 
 @fused
 def _add_and_norm(x, residual, gamma, beta, epsilon, bits, dropped, scale):
-    total = wide(residual) + wide(_drop(x, bits, dropped)) * scale
+    total = upcast(residual) + upcast(_apply_mask(x, bits, dropped)) * scale
     centred = total - _means(total)
     inverse = ops.rsqrt(_means(ops.square(centred)) + epsilon)  # [B, S, 1]
     normed = centred * inverse
@@ -141,16 +156,16 @@ def _add_and_norm(x, residual, gamma, beta, epsilon, bits, dropped, scale):
 @fused
 def _add_and_norm_gradient(upstream, normed, inverse, gamma, bits, dropped, scale):
     dtype = upstream.dtype
-    upstream, normed = wide(upstream), wide(normed)
+    upstream, normed = upcast(upstream), upcast(normed)
     by_normed = upstream * gamma
     total = (by_normed - _means(by_normed) - normed * _means(by_normed * normed)) * inverse
     sums = [column_sums(gradient) for gradient in (upstream * normed, upstream)]
-    return _drop(ops.cast(total * scale, dtype), bits, dropped), ops.cast(total, dtype), *sums
+    return _apply_mask(ops.cast(total * scale, dtype), bits, dropped), ops.cast(total, dtype), *sums
 
 
 def _means(x):
     return row_sums(x) / x.shape[-1]  # [..., 1]
 
 
-def _transposed(x):
+def _transpose(x):
     return ops.transpose(x, (0, 1, 3, 2))

@@ -2,19 +2,21 @@
 
 import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
-SMALLEST = 2**17  # elements: fewer are through before a compiled loop has begun
+SMALLEST = 2**17  # elements; fewer take less time than the start of a compiled loop
 
 
-def fused(function):
-    """`function` of tensors and Python numbers, compiled by XLA where it pays.
+def fused(function: Callable) -> Callable:
+    """Decorator: `function` of tensors and Python numbers, compiled by XLA where it saves time.
 
-    That is under TensorFlow, which makes a pass over memory for each operation; for known shapes, because each is
-    compiled anew; and for large ones. JAX compiles whole steps itself. It is not to be differentiated: gradients are
-    written with it.
+    It does under TensorFlow, which makes one pass over memory per operation, for large tensors of known shape; each
+    shape is compiled once. JAX compiles whole steps itself. The result is not differentiable: gradients are written
+    with such functions.
     """
     if keras.backend.backend() != "tensorflow":
         return function
@@ -28,21 +30,21 @@ def fused(function):
         known = all(shape.is_fully_defined() for shape in shapes)
         if not known or max(map(math.prod, shapes)) < SMALLEST:
             return function(*args)
-        # Or whoever is differentiating would be given all that is computed inside.
+        # Without stop_gradient an outer GradientTape would record every intermediate.
         return compiled(*[tf.stop_gradient(arg) if tf.is_tensor(arg) else arg for arg in args])
 
     return call
 
 
-def row_sums(x):
+def row_sums(x: Any) -> Any:
     """Sums over the last axis: [..., D] to [..., 1]."""
     if not _on_cpu():
         return ops.sum(x, -1, keepdims=True)
-    # For a sum XLA adds the terms one after the other; a product takes half as long. A GPU would round its factors.
+    # XLA adds the terms of a sum one by one on a CPU; a product takes half as long. A GPU would round its factors.
     return ops.matmul(x, ops.ones((x.shape[-1], 1), x.dtype))
 
 
-def column_sums(x):
+def column_sums(x: Any) -> Any:
     """Sums over all axes but the last: [..., D] to [D]."""
     rows = ops.reshape(x, (-1, x.shape[-1]))
     return ops.sum(rows, 0) if not _on_cpu() else ops.matmul(ops.ones((1, ops.shape(rows)[0]), x.dtype), rows)[0]
@@ -50,7 +52,7 @@ def column_sums(x):
 
 @functools.cache
 def _on_cpu():
-    """Whether TensorFlow computes, and has nothing but CPUs to do it."""
+    """Whether TensorFlow is the backend and has only CPUs."""
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf

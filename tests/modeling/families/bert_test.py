@@ -256,7 +256,7 @@ def test_ids_outside_the_vocabulary_in_a_compiled_step(encoder):
 
 
 def test_rows_longer_than_the_positions(encoder):
-    with pytest.raises(InputError, match="11 tokens a row. This encoder has 10 positions"):
+    with pytest.raises(InputError, match="11 tokens per sequence. This encoder has 10 positions"):
         encoder(batch([1] * 11))
 
 
