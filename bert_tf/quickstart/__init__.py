@@ -1,17 +1,24 @@
-"""The main job, end to end: from text to a served model in a few minutes."""
+"""The quick start: from text to a served model in a few minutes."""
 
 import dataclasses
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bert_tf.quickstart.settings import QuickstartConfig
 
 
-def quickstart(output, corpus=None, seed=0, config=None):
-    """Runs all stages in the folder `output` and returns their results; what an interrupted run finished is kept.
+def quickstart(
+    output: str, corpus: str | None = None, seed: int = 0, config: "QuickstartConfig | None" = None
+) -> dict[str, Any]:
+    """Runs all stages in the folder `output` and returns their results; resumes an interrupted run.
 
     Args:
         output: the run's folder.
         corpus: files, folders or globs of the user's own text; None: the documentation of the installed packages.
-        seed: of every random choice; the same seed, text and machine give the same numbers.
-        config: a `QuickstartConfig`.
+        seed: random seed; the same seed, text and machine give the same numbers.
+        config: sizes and training settings; None: the defaults.
     """
     from rich.markup import escape
 
@@ -27,24 +34,26 @@ def quickstart(output, corpus=None, seed=0, config=None):
     source = corpus or "the documentation of Python and the installed packages"
     results = {}
 
-    def stage(name, line, work):
+    def stage(name: str, line: str, work: Callable[[], Any]) -> Any:
         results[name] = run.stage(name, line, work)
         return results[name]
 
     stage("corpus", f"reads {source}", lambda: text_stages.collect(run, corpus, seed))
-    stage("vocabulary", "learns word pieces", lambda: text_stages.learn_vocabulary(run, config))
-    stage("records", "hides words and pairs sentences", lambda: text_stages.write_all_records(run, config, seed))
-    stage("pretrain", "learns to find hidden words and next sentences", lambda: stages.pretrain(run, config, seed))
-    for filled in stage("fill masks", "guesses a hidden word", lambda: stages.fill_masks(run, corpus)):
-        best = ", ".join(f"{piece} {probability:.0%}" for piece, probability in filled["best"])
+    stage("vocabulary", "learns WordPiece tokens", lambda: text_stages.learn_vocabulary(run, config))
+    stage("records", "masks words and pairs sentences", lambda: text_stages.write_all_records(run, config, seed))
+    stage("pretrain", "trains masked LM and next sentence prediction", lambda: stages.pretrain(run, config, seed))
+    for filled in stage("fill masks", "predicts a masked word", lambda: stages.fill_masks(run, corpus)):
+        best = ", ".join(f"{token} {probability:.0%}" for token, probability in filled["best"])
         run.say(escape(f"  {filled['text']}  {best}"))
     tuned = stage(
-        "fine-tune", "learns to tell where a paragraph is from", lambda: stages.finetune(run, config, corpus, seed)
+        "fine-tune",
+        "trains a classifier of where a paragraph is from",
+        lambda: stages.finetune(run, config, corpus, seed),
     )
     if "skipped" in tuned:
         run.say(f"  skipped: {tuned['skipped']}")
     else:
         exported = stage("export", "writes a SavedModel and an int8 TFLite", lambda: serving.export(run))
-        stage("ask", "asks both the held-out paragraphs", lambda: serving.ask(run, exported))
+        stage("ask", "runs both on the held-out paragraphs", lambda: serving.ask(run, exported))
     write_report(run, results, time.monotonic() - started)
     return results

@@ -7,14 +7,16 @@ from bert_tf.core.progress import stages
 from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
 from bert_tf.quickstart import documents as texts
 from bert_tf.quickstart.documentation import collect_documents
+from bert_tf.quickstart.run import Run
+from bert_tf.quickstart.settings import QuickstartConfig
 from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.text.tokenizers.train_vocabulary import learn, write_vocabulary
 
 PARTS = ("train", "heldout")
-CHARACTERS_A_PIECE = 50
+CHARACTERS_PER_TOKEN = 50
 
 
-def collect(run, corpus, seed):
+def collect(run: Run, corpus: str | None, seed: int) -> dict:
     """Writes the training and held-out documents to `corpus/`; returns how much there is of each."""
     documents = texts.read_own_documents(corpus) if corpus else collect_documents()
     sizes = {}
@@ -26,23 +28,23 @@ def collect(run, corpus, seed):
     return sizes
 
 
-def read_documents(run, part):
+def read_documents(run: Run, part: str) -> list[texts.Document]:
     """The documents that `collect` wrote."""
     rows = json.loads((run.folder / f"corpus/{part}.json").read_text(encoding="utf-8"))
     return [texts.Document(row["label"], row["paragraphs"]) for row in rows]
 
 
-def learn_vocabulary(run, config):
-    """Learns the word pieces of the training documents; a small corpus gets fewer than asked for."""
+def learn_vocabulary(run: Run, config: QuickstartConfig) -> dict:
+    """Learns the WordPiece tokens of the training documents; a small corpus gets fewer than asked for."""
     lines = [line for document in read_documents(run, "train") for line in document.paragraphs]
-    size = min(config.vocab_size, sum(map(len, lines)) // CHARACTERS_A_PIECE)
+    size = min(config.vocab_size, sum(map(len, lines)) // CHARACTERS_PER_TOKEN)
     with stages() as progress:
         pieces, report = learn(lines, size, progress=progress)
     write_vocabulary(run.folder / "vocab.txt", pieces)
     return report
 
 
-def write_all_records(run, config, seed):
+def write_all_records(run: Run, config: QuickstartConfig, seed: int) -> dict[str, int]:
     """Writes masked LM and next sentence examples of both parts."""
     tokenizer = Tokenizer.from_file(run.folder / "vocab.txt")
     counts = {}

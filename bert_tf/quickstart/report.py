@@ -1,27 +1,27 @@
-"""What a quick start ends with: one table, metrics.json, a picture of the curves."""
+"""The report of a quick start: a table, metrics.json, and the training curves."""
 
 import json
 import pathlib
 import shutil
 import sys
+from collections.abc import Iterator
 
 from rich import box
 from rich.table import Table
 
 from bert_tf.core import files
-from bert_tf.quickstart.run import METRICS
-from bert_tf.training.callbacks.metrics_logger import short_name
-from bert_tf.training.plots import HELDOUT, plot_curves
+from bert_tf.quickstart.run import METRICS, Run
+from bert_tf.training.plots import plot_curves
 
 CURVES = "curves.png"
 
 
-def write_report(run, results, seconds):
+def write_report(run: Run, results: dict, seconds: float) -> None:
     """Writes metrics.json and curves.png to the run's folder, and prints the table and what to try next."""
     pretrained, classifier = results["pretrain"], results["fine-tune"]
-    curves = {"pretraining": _curves(pretrained)}
+    curves = {"pretraining": pretrained.get("curves", {})}
     if "skipped" not in classifier:
-        curves["classifier"] = _curves(classifier)
+        curves["classifier"] = classifier.get("curves", {})
     plot_curves(curves, run.folder / CURVES)
     run.console.print(_table(results, seconds))
     run.say(_places(run, classifier))
@@ -30,12 +30,7 @@ def write_report(run, results, seconds):
     files.write_text(run.folder / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
 
 
-def _curves(result):
-    names = {name: short_name(name.replace("val_", HELDOUT)) for name in result["history"]}
-    return {names[name]: (result["steps"], values) for name, values in result["history"].items()}
-
-
-def _table(results, seconds):
+def _table(results: dict, seconds: float) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=f"Quick start, {seconds / 60:.1f} minutes", title_justify="left")
     table.add_column("On held-out text")
     table.add_column("result", justify="right")
@@ -45,12 +40,12 @@ def _table(results, seconds):
     return table
 
 
-def _rows(results):
+def _rows(results: dict) -> Iterator[tuple[str, str, str]]:
     pretrained, classifier = results["pretrain"], results["fine-tune"]
     yield (
         "masked LM accuracy",
         f"{pretrained['masked_lm_accuracy']:.1%}",
-        f"{pretrained['masked_lm_commonest_piece']:.1%}, always the commonest piece",
+        f"{pretrained['masked_lm_commonest_piece']:.1%}, always the most common token",
     )
     chance = f"{pretrained['next_sentence_chance']:.1%}, chance"
     yield "next sentence accuracy", f"{pretrained['next_sentence_accuracy']:.1%}", chance
@@ -62,7 +57,7 @@ def _rows(results):
     yield (
         f"classifier accuracy, {labels} labels",
         f"{classifier['accuracy']:.1%}",
-        f"{classifier['majority_class']:.1%}, always the commonest label",
+        f"{classifier['majority_class']:.1%}, always the most common label",
     )
     yield (
         "SavedModel accuracy",
@@ -76,12 +71,13 @@ def _rows(results):
     )
 
 
-def _places(run, classifier):
+def _places(run: Run, classifier: dict) -> str:
     folder = run.folder
     lines = [
-        f"Everything lies in {folder}:",
+        f"Results are in {folder}:",
         "  vocab.txt, records/, pretrained/     vocabulary, pretraining examples, the pretrained model",
-        f"  {METRICS}, {CURVES}, logs/      the figures above, pictures, TensorBoard logs",
+        f"  {METRICS}, {CURVES}             the figures above, training curves",
+        "  pretraining/, finetuning/            the two training runs, with settings, metrics and TensorBoard logs",
     ]
     command = _command()
     tries = [f"{command} inspect {folder}/records/train --count 3", f"{command} quickstart --corpus 'my/*.txt'"]
@@ -91,11 +87,11 @@ def _places(run, classifier):
         )
         tries.insert(0, f'{command} predict --model {folder}/classifier --text "Returns a tensor of zeros."')
     else:
-        tries.append(f"{pathlib.Path(command).with_name('tensorboard')} --logdir {folder}/logs")
+        tries.append(f"{pathlib.Path(command).with_name('tensorboard')} --logdir {folder}")
     return "\n".join([*lines, "Try next:", *(f"  {line}" for line in tries)])
 
 
-def _command():
-    """How this program is called: by its path where the shell would not find it, as in a fresh `.venv`."""
+def _command() -> str:
+    """The command of this program: its path where the shell would not find it, as in a fresh `.venv`."""
     called = sys.argv[0]
     return called if pathlib.Path(called).name == "bert-tf" and not shutil.which("bert-tf") else "bert-tf"

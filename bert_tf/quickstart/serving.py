@@ -1,4 +1,6 @@
-"""Last stages: export the classifier, and ask every artifact the same held-out paragraphs."""
+"""Last stages: export the classifier, and run every artifact on the same held-out paragraphs."""
+
+import pathlib
 
 import numpy as np
 import tensorflow as tf
@@ -7,13 +9,14 @@ from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import on_device
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.tflite import export_tflite
+from bert_tf.quickstart.run import Run
 from bert_tf.quickstart.stages import read_heldout
 from bert_tf.tasks import load
 
 BATCH = 64
 
 
-def export(run):
+def export(run: Run) -> dict:
     """Writes the classifier as a SavedModel and as an int8 TFLite, each checked before it is kept."""
     model = load(run.folder / "classifier")
     heldout = read_heldout(run)
@@ -32,8 +35,8 @@ def export(run):
     }
 
 
-def ask(run, exported):
-    """Accuracy of Keras, SavedModel and TFLite on the held-out paragraphs, and how far they agree."""
+def ask(run: Run, exported: dict) -> dict:
+    """Accuracy of Keras, SavedModel and TFLite on the held-out paragraphs, and how much they agree."""
     heldout = read_heldout(run)
     texts, labels = heldout["texts"], np.array(heldout["labels"])
     model = load(run.folder / "classifier")
@@ -58,8 +61,8 @@ def ask(run, exported):
     }
 
 
-def ask_saved_model(version, texts):
-    """Decoded answers of the SavedModel to strings: {"label": [N], "probabilities": [N, C]}."""
+def ask_saved_model(version: pathlib.Path, texts: list[str]) -> dict[str, np.ndarray]:
+    """Answers of the SavedModel to N strings, of C labels: {"label": [N], "probabilities": float32 [N, C]}."""
     serve = tf.saved_model.load(str(version)).signatures["serving_default"]
     batches = [serve(text=tf.constant(texts[i : i + BATCH])) for i in range(0, len(texts), BATCH)]
     return {

@@ -1,11 +1,11 @@
-"""What a quick start trains: small enough for minutes on two cores, large enough to learn something."""
+"""Settings of a quick start: small enough for minutes on two cores, large enough to learn something."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class QuickstartConfig:
-    """Sizes and recipe; every field can be overridden on the command line as `key=value`."""
+    """Sizes and training settings; every field can be overridden on the command line as `key=value`."""
 
     vocab_size: int = 8000
     num_layers: int = 2
@@ -22,4 +22,4 @@ class QuickstartConfig:
     finetune_learning_rate: float = 2e-3
     finetune_dropout: float = 0.1
     max_labels: int = 6
-    paragraphs_a_label: int = 1000  # to train on; a tenth of it are held out at most
+    paragraphs_a_label: int = 1000  # to train on; at most a tenth as many are held out

@@ -1,24 +1,33 @@
 """Middle stages: pretraining, filling masks, and fine-tuning a classifier."""
 
+import dataclasses
 import json
+import pathlib
+import shutil
+import sys
+from collections.abc import Sequence
 
-import keras
 import numpy as np
+import tensorflow as tf
 
-from bert_tf.core import features
-from bert_tf.data.pipeline.pretraining_dataset import make_dataset
+from bert_tf.core import features, files
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.quickstart import documents as texts
 from bert_tf.quickstart.corpus import read_documents
 from bert_tf.quickstart.documentation import LABELS
-from bert_tf.tasks.classification.task import TextClassifier
+from bert_tf.quickstart.run import Run
+from bert_tf.quickstart.settings import QuickstartConfig
 from bert_tf.tasks.fill_mask.task import FillMask
-from bert_tf.text.tokenizers.base import Tokenizer
-from bert_tf.training.callbacks.progress_bar import ProgressBar
-from bert_tf.training.optimizers.make_optimizer import make_optimizer
-from bert_tf.training.optimizers.schedules import make_schedule
+from bert_tf.training.callbacks.metrics_logger import METRICS, read_metrics
+from bert_tf.training.compile_model import compile_model
+from bert_tf.training.config import ModelConfig, PhaseConfig, PretrainConfig, TrainingConfig
+from bert_tf.training.model_card import curves_of
+from bert_tf.training.recipes import finetune as finetuning
+from bert_tf.training.recipes import pretrain as pretraining
+from bert_tf.training.recipes.finetune_config import make_config
+from bert_tf.training.recipes.pretraining_data import RecordsSource
 
-EPOCHS = 10  # points of the curve
+POINTS = 10  # of the pretraining curve
 MASKED_SENTENCES = (
     "Returns the number of {mask} in the list.",
     "If the file does not {mask}, an error is raised.",
@@ -27,49 +36,56 @@ MASKED_SENTENCES = (
 MIN_PARAGRAPHS = 100  # a label with fewer cannot be learned
 
 
-def pretrain(run, config, seed):
-    """Trains masked LM and next sentence prediction; scores both on the held-out documents."""
-    keras.utils.set_random_seed(seed)
-    tokenizer = Tokenizer.from_file(run.folder / "vocab.txt")
-    model = BertPretrainer(
-        vocab_size=tokenizer.vocab_size,
+def pretrain(run: Run, config: QuickstartConfig, seed: int) -> dict:
+    """Pretrains by the recipe of `bert-tf pretrain`; measures both objectives on all held-out documents."""
+    steps_a_point = max(1, config.pretrain_steps // POINTS)
+    training = TrainingConfig(
+        steps=POINTS * steps_a_point,
+        learning_rate=config.pretrain_learning_rate,
+        seed=seed,
+        precision="float32",
+        log_every=steps_a_point,
+        evaluate_every=steps_a_point,
+        evaluate_batches=10,
+        checkpoint_every=steps_a_point,
+        keep_checkpoints=1,
+    )
+    data = PhaseConfig(
+        records=str(run.folder / "records/train"),
+        heldout=str(run.folder / "records/heldout"),
+        batch_size=config.batch_size,
+    )
+    model = ModelConfig(
         hidden_size=config.hidden_size,
         num_layers=config.num_layers,
         num_heads=config.num_heads,
-        intermediate_size=4 * config.hidden_size,
         max_positions=max(config.max_length, config.finetune_length),
-        # No dropout: in so short a run no example is seen often enough to be learned by heart.
+        # No dropout: in so short a run no example is seen often enough to be memorized.
         hidden_dropout=0.0,
         attention_dropout=0.0,
     )
-    steps = config.pretrain_steps // EPOCHS
-    model.compile(adamw(config.pretrain_learning_rate, steps * EPOCHS))
-    heldout = make_dataset(run.folder / "records/heldout", config.batch_size, shuffle=False, repeat=1)
-    history = fit(
-        model,
-        make_dataset(run.folder / "records/train", config.batch_size, seed=seed),
-        run.folder / "logs/pretrain",
-        ProgressBar(steps * EPOCHS, config.batch_size * config.max_length),
-        steps_per_epoch=steps,
-        epochs=EPOCHS,
-        validation_data=heldout.take(10),
-    )
-    scores = model.evaluate(heldout, verbose=0, return_dict=True)
-    model.save_pretrained(run.folder / "pretrained", tokenizer, overwrite=True)
+    folder = run.folder / "pretraining"
+    pretraining.pretrain(PretrainConfig(output=str(folder), model=model, data=data, training=training))
+    _copy_model(folder, run.folder / "pretrained")
+    everything = dataclasses.replace(training, evaluate_batches=sys.maxsize)
+    validation = RecordsSource(data, everything).validation
+    assert validation is not None
+    trained = BertPretrainer.from_pretrained(run.folder / "pretrained")
+    compile_model(trained, training)
+    scores = validation.evaluate(trained)
     return {
-        "parameters": model.count_params(),
-        "masked_lm_accuracy": scores["masked_lm_logits_accuracy"],
-        "masked_lm_commonest_piece": commonest_share(heldout),
-        "masked_lm_loss": scores["masked_lm_logits_loss"],
-        "next_sentence_accuracy": scores["next_sentence_logits_accuracy"],
+        "parameters": trained.count_params(),
+        "masked_lm_accuracy": scores["masked_lm_accuracy"],
+        "masked_lm_commonest_piece": commonest_share(validation.one_pass(config.batch_size)),
+        "masked_lm_loss": scores["masked_lm_loss"],
+        "next_sentence_accuracy": scores["next_sentence_accuracy"],
         "next_sentence_chance": 0.5,
-        "steps": [steps * (epoch + 1) for epoch in range(EPOCHS)],
-        "history": history,
+        "curves": _curves(folder),
     }
 
 
-def fill_masks(run, corpus):
-    """The best pieces for a masked word in each of three sentences."""
+def fill_masks(run: Run, corpus: str | None) -> list[dict]:
+    """The most likely tokens for a masked word in each of three sentences."""
     model = FillMask.from_pretrained(run.folder / "pretrained")
     mask = model.tokenizer.SPECIAL_TOKENS.mask
     if corpus:
@@ -81,8 +97,8 @@ def fill_masks(run, corpus):
     return [{"text": text, "best": pieces} for text, pieces in zip(sentences, best, strict=True)]
 
 
-def masked_sentences(documents, mask):
-    """Three held-out beginnings of paragraphs with the middle hidden: a word, or a character where words run on."""
+def masked_sentences(documents: Sequence[texts.Document], mask: str) -> list[str]:
+    """Three held-out beginnings of paragraphs with a word in the middle masked; a character in text without spaces."""
     paragraphs = [paragraph for document in documents for paragraph in texts.whole_paragraphs(document)]
     sentences = []
     for paragraph in paragraphs[:: max(1, len(paragraphs) // 3)][:3]:
@@ -94,8 +110,8 @@ def masked_sentences(documents, mask):
     return sentences
 
 
-def finetune(run, config, corpus, seed):
-    """Fine-tunes a classifier that tells which package, or which document, a paragraph comes from.
+def finetune(run: Run, config: QuickstartConfig, corpus: str | None, seed: int) -> dict:
+    """Fine-tunes a classifier by the recipe of `bert-tf finetune`: which package or document is a paragraph from?
 
     The held-out paragraphs are those of documents that neither this training nor pretraining saw.
     """
@@ -103,41 +119,64 @@ def finetune(run, config, corpus, seed):
     labels = choose_labels(train, heldout, config.max_labels) if corpus else list(LABELS)
     if len(labels) < 2:
         return {"skipped": f"the text has fewer than two documents of {MIN_PARAGRAPHS} paragraphs to tell apart"}
-    keras.utils.set_random_seed(seed)
-    x, y = texts.labelled_paragraphs(train, labels, config.paragraphs_a_label, seed)
-    heldout_x, heldout_y = texts.labelled_paragraphs(heldout, labels, config.paragraphs_a_label // 10, seed)
-    model = TextClassifier.from_pretrained(
-        run.folder / "pretrained",
-        labels=labels,
-        max_length=config.finetune_length,
-        hidden_dropout=config.finetune_dropout,
-        attention_dropout=config.finetune_dropout,
+    counts = {"train": config.paragraphs_a_label, "heldout": config.paragraphs_a_label // 10}
+    rows = {}
+    for part, documents in {"train": train, "heldout": heldout}.items():
+        rows[part] = list(zip(*texts.labelled_paragraphs(documents, labels, counts[part], seed), strict=True))
+        lines = [json.dumps({"text": text, "label": label}, ensure_ascii=False) for text, label in rows[part]]
+        files.write_text(run.folder / f"corpus/classifier_{part}.jsonl", "".join(f"{line}\n" for line in lines))
+    folder = run.folder / "finetuning"
+    results = finetuning.finetune(
+        make_config(
+            {
+                "output": str(folder),
+                "data": {
+                    "folder": str(run.folder / "corpus"),
+                    "train": "classifier_train.jsonl",
+                    "heldout": "classifier_heldout.jsonl",
+                },
+                "model": {
+                    "init": str(run.folder / "pretrained"),
+                    "labels": labels,
+                    "max_length": config.finetune_length,
+                    "hidden_dropout": config.finetune_dropout,
+                    "attention_dropout": config.finetune_dropout,
+                },
+                "epochs": config.finetune_epochs,
+                "batch_size": config.finetune_batch_size,
+                "training": {
+                    "learning_rate": config.finetune_learning_rate,
+                    "seed": seed,
+                    "precision": "float32",
+                },
+            }
+        )
     )
-    steps = -(-len(x) // config.finetune_batch_size)
-    model.compile(adamw(config.finetune_learning_rate, steps * config.finetune_epochs))
-    history = fit(
-        model,
-        model.dataset(x, y, config.finetune_batch_size, shuffle=True, seed=seed, repeat=None),
-        run.folder / "logs/finetune",
-        ProgressBar(steps * config.finetune_epochs),
-        steps_per_epoch=steps,
-        epochs=config.finetune_epochs,
-        validation_data=model.dataset(heldout_x, heldout_y),
-    )
-    model.save_pretrained(run.folder / "classifier", overwrite=True)
+    _copy_model(folder, run.folder / "classifier")
+    heldout_labels = [label for _, label in rows["heldout"]]
     return {
         "labels": labels,
-        "train_paragraphs": len(x),
-        "heldout_paragraphs": len(heldout_x),
-        "accuracy": model.evaluate(heldout_x, heldout_y, verbose=0, return_dict=True)["accuracy"],
-        "majority_class": max(map(heldout_y.count, labels)) / len(heldout_y),
-        "steps": [steps * (epoch + 1) for epoch in range(config.finetune_epochs)],
-        "history": history,
-        "heldout": {"texts": heldout_x, "labels": heldout_y},
+        "train_paragraphs": len(rows["train"]),
+        "heldout_paragraphs": len(heldout_labels),
+        "accuracy": results["scores"]["accuracy"],
+        "majority_class": max(map(heldout_labels.count, labels)) / len(heldout_labels),
+        "curves": _curves(folder),
+        "heldout": {"texts": [text for text, _ in rows["heldout"]], "labels": heldout_labels},
     }
 
 
-def choose_labels(train, heldout, most):
+def _copy_model(run_folder: pathlib.Path, folder: pathlib.Path) -> None:
+    with files.atomic_folder(folder) as temporary:
+        shutil.copytree(run_folder / "model", temporary, dirs_exist_ok=True)
+
+
+def _curves(folder: pathlib.Path) -> dict:
+    """The losses and accuracies of a run, {metric: (steps, values)}."""
+    curves = curves_of(read_metrics(folder / METRICS))
+    return {name: curve for name, curve in curves.items() if name.endswith(("loss", "accuracy"))}
+
+
+def choose_labels(train: Sequence[texts.Document], heldout: Sequence[texts.Document], most: int) -> list[str]:
     """The labels with the most training paragraphs, of those that have enough of them and some held out."""
     counts = {}
     for document in train:
@@ -147,23 +186,8 @@ def choose_labels(train, heldout, most):
     return sorted(sorted(enough, key=counts.get, reverse=True)[:most])
 
 
-def adamw(learning_rate, steps):
-    """As BERT is trained: a tenth of the steps up to `learning_rate`, the others down to 0."""
-    return make_optimizer("adamw", make_schedule("linear", learning_rate, steps, steps // 10))
-
-
-def fit(model, data, logs, progress, **kwargs):
-    """Keras's `fit` with a bar and TensorBoard logs; returns the history as plain numbers."""
-    tensorboard = keras.callbacks.TensorBoard(str(logs), write_graph=False)
-    try:
-        history = model.fit(data, shuffle=False, verbose=0, callbacks=[progress, tensorboard], **kwargs).history
-    finally:
-        progress.close()
-    return {name: [float(value) for value in values] for name, values in history.items()}
-
-
-def commonest_share(dataset):
-    """How often the commonest hidden piece is the answer: what always guessing it would score."""
+def commonest_share(dataset: tf.data.Dataset) -> float:
+    """The accuracy of always predicting the most common masked token."""
     counts = np.zeros(0, int)
     for _, targets, weights in dataset:
         hidden = targets[features.MASKED_LM_LOGITS][weights[features.MASKED_LM_LOGITS] > 0].numpy()
@@ -173,6 +197,6 @@ def commonest_share(dataset):
     return float(counts.max() / counts.sum())
 
 
-def read_heldout(run):
+def read_heldout(run: Run) -> dict[str, list[str]]:
     """Held-out paragraphs and labels, as `finetune` left them."""
     return json.loads((run.folder / "stages/fine-tune.json").read_text(encoding="utf-8"))["heldout"]

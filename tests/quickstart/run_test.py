@@ -1,4 +1,4 @@
-"""The run's folder: stages are done once, an interrupted run goes on, a finished one starts again."""
+"""The run's folder: stages are done once, an interrupted run resumes, a finished one starts again."""
 
 import io
 
@@ -14,13 +14,13 @@ def console():
     return Console(file=io.StringIO(), width=200)
 
 
-def test_interrupted_run_goes_on(tmp_path, console):
+def test_interrupted_run_resumes(tmp_path, console):
     run = Run(tmp_path / "run", {"seed": 0}, console)
     assert run.stage("one", "does one", lambda: {"value": 1}) == {"value": 1}
     with pytest.raises(KeyboardInterrupt):
         run.stage("two", "is stopped", interrupt)
     again = Run(tmp_path / "run", {"seed": 0}, console)
-    assert "Going on with the interrupted run" in console.file.getvalue()
+    assert "Resuming the interrupted run" in console.file.getvalue()
     assert again.stage("one", "does one", interrupt) == {"value": 1}
     assert again.stage("two", "does two", lambda: [2]) == [2]
 
@@ -34,7 +34,7 @@ def test_finished_run_starts_again(tmp_path, console):
     run.stage("one", "does one", lambda: 1)
     (tmp_path / "run/metrics.json").write_text("{}")
     again = Run(tmp_path / "run", {"seed": 0}, console)
-    assert "doing it again from the start" in console.file.getvalue()
+    assert "starting again" in console.file.getvalue()
     assert again.stage("one", "does one", lambda: 2) == 2
 
 
@@ -49,6 +49,6 @@ def test_other_settings_are_refused(tmp_path, console):
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path, console):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ConfigError, match="no quick start's folder"):
+    with pytest.raises(ConfigError, match="not a quick start's folder"):
         Run(tmp_path, {"seed": 0}, console)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
