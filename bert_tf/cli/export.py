@@ -95,7 +95,7 @@ def _tflite(flags: Any, model: Task, data: FileConfig) -> None:
 
 def _labelled(path: str, config: FileConfig, model: Task) -> tuple[Any, Sequence[Any]]:
     """(texts, targets) of a file, as the model's `score` takes them."""
-    examples = fit_targets(read_examples(path, config, model), model, config.separator).checked(model)
+    examples = fit_targets(read_examples(path, config, model.SPEC), model, config.separator).checked(model)
     return examples.texts, examples.targets
 
 

@@ -52,7 +52,8 @@ def _rows(flags, config, model):
 
 def _of_file(path, field, config, model):
     if field is None and str(path).removesuffix(".gz").endswith(_TABLES):
-        for place, texts, _ in stream_rows(path, config, model, BadRows(path, config.skip_bad_rows), with_target=False):
+        bad = BadRows(path, config.skip_bad_rows)
+        for place, texts, _ in stream_rows(path, config, model.SPEC, bad, with_target=False):
             yield f"{path}, {place}", texts
     else:
         for number, line in enumerate(read_lines(path, field), 1):

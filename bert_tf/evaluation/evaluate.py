@@ -45,7 +45,7 @@ def evaluate(
     if not spec.analyze:
         able = [name for name, other in TASKS.items() if other.analyze]
         raise ConfigError(f"Received: a model for {model.TASK}, which has no metrics. Evaluated are {', '.join(able)}.")
-    examples = fit_targets(read_examples(path, config, model), model, config.separator).checked(model)
+    examples = fit_targets(read_examples(path, config, model.SPEC), model, config.separator).checked(model)
     examples.bad.tell()
     result: EvaluationResult = spec.load("analyze")(model, examples)
     report = {

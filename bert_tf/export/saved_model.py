@@ -87,7 +87,7 @@ def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path) -> None:
 
 def _difference(serve: Any, model: Task, texts: Any) -> float:
     """Largest absolute difference of a number in the answers; infinite where names or shapes differ."""
-    texts = model.encode_texts(texts)
+    texts = model.preprocessor.encode_texts(texts)
     expected = model.serve(*texts)
     answers = serve(**dict(zip(model.TEXTS, texts, strict=False)))
     shapes = [{name: value.shape for name, value in outputs.items()} for outputs in (answers, expected)]

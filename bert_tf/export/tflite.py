@@ -103,7 +103,7 @@ def _check(model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: st
 def _error(model: Task, litert: LiteRTModel, length: int, texts: Any) -> float:
     """Relative error of the file's outputs, those for padding left out: the largest of all outputs."""
     copy, outputs = at_length(model, length), outputs_of(model)
-    inputs = copy.preprocess(copy.encode_texts(texts), length)
+    inputs = copy.preprocessor(copy.preprocessor.encode_texts(texts), length)
     rows = {name: inputs[name] for name in features.ENCODER_INPUTS}  # [N, S]
     expected = {name: value.numpy() for name, value in outputs.to_file(copy(rows, training=False)).items()}
     chosen = rows[features.INPUT_MASK].numpy() > 0 if outputs.per_token else slice(None)

@@ -101,6 +101,6 @@ def _samples(model: Task, names: dict[str, int], texts: Any) -> Iterator[tuple[s
     """(signature, inputs) of each calibration text at each length, in the form that the converter takes."""
     for name, length in names.items():
         copy = at_length(model, length)
-        rows = copy.preprocess(copy.encode_texts(texts), length)
+        rows = copy.preprocessor(copy.preprocessor.encode_texts(texts), length)
         for row in range(len(rows[features.INPUT_IDS])):
             yield name, {theirs: np.asarray(rows[ours][row : row + 1]) for ours, theirs in INPUT_NAMES.items()}

@@ -61,14 +61,14 @@ class MultiTask(DistributedSteps, keras.Model):
     def dataset(
         self, data, batch_size=32, shuffle=False, seed=0, start=0, shard=(0, 1), drop_remainder=False, repeat=1
     ):
-        """Batches as `Task.dataset` gives them, of {name: (texts, targets)}.
+        """Batches as `Task.dataset` gives them, of {name: (texts, targets)} or {name: prepared examples}.
 
         An epoch is as many batches as hold all rows together; small tasks come more than once in it, large ones in
         part, as their shares say.
         """
         parts = {
             name: task.dataset(
-                *data[name],
+                *(data[name] if isinstance(data[name], tuple) else (data[name],)),
                 batch_size=rows,
                 shuffle=shuffle,
                 seed=seed,

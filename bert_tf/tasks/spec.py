@@ -19,6 +19,10 @@ class TaskSpec:
         model: place of its `Task` class.
         settings: dataclass of the settings that `[model]` of a fine-tuning config may have for it beside those of the
             encoder, named as the arguments of the model; None, the default of each, leaves it to the model.
+        texts: names of the texts of a request, in order; in data files, of their columns.
+        optional_texts: those of them that may be left out, or be "".
+        training_columns: columns of texts in data files, where they differ from `texts`: those that a file has are
+            read.
         head: first part of the names of the head's weights; "" for a task without a head.
         architectures: {format: the class that its models are in that project's files, without the family's name}.
         file_formats: formats of data files that only this task reads.
@@ -32,6 +36,9 @@ class TaskSpec:
     summary: str
     model: str
     settings: type
+    texts: tuple[str, ...] = ("text",)
+    optional_texts: tuple[str, ...] = ()
+    training_columns: tuple[str, ...] = ()
     head: str = ""
     architectures: Mapping[str, str] = dataclasses.field(default_factory=dict)
     file_formats: tuple[str, ...] = ()

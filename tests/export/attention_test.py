@@ -42,7 +42,7 @@ def test_tokens_and_attention_without_padding():
 
 def test_mean_of_heads_from_queries_and_keys():
     model = make()
-    rows = model.preprocess(tf.constant(TEXTS[:1]))
+    rows = model.preprocessor(tf.constant(TEXTS[:1]))
     states = model.encoder(rows, training=False, all_outputs=True)["hidden_states"]
     found = attention(model, [tf.constant(TEXTS[:1])])["attention"][0]
     for layer, block in enumerate(model.encoder.blocks):
@@ -54,7 +54,7 @@ def test_mean_of_heads_from_queries_and_keys():
 
 def test_the_encoders_output_follows_from_it():
     model = make(num_heads=1)
-    rows = model.preprocess(tf.constant(TEXTS[:1]))
+    rows = model.preprocessor(tf.constant(TEXTS[:1]))
     outputs = model.encoder(rows, training=False, all_outputs=True)
     x = outputs["hidden_states"][0][0].numpy()
     layers = attention(model, [tf.constant(TEXTS[:1])])["attention"][0]

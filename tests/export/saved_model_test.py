@@ -58,7 +58,7 @@ def test_warm_up_requests_run_and_are_short_and_long(model, exported):
         name, inputs = request.model_spec.signature_name, {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
         signatures[name](**{key: tf.constant(value) for key, value in inputs.items()})
         if name == "serving_default":
-            lengths[model.preprocess(tf.constant(inputs["text"]))["input_ids"].shape[1]] = name
+            lengths[model.preprocessor(tf.constant(inputs["text"]))["input_ids"].shape[1]] = name
     assert [length // 32 for length in sorted(lengths)] == [0, 1, 2]
 
 

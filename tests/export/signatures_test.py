@@ -43,7 +43,7 @@ def test_texts_and_pairs(model, found, texts):
 
 
 def test_tokens_take_googles_names(model, found, texts):
-    rows = model.preprocess(tf.constant(texts))
+    rows = model.preprocessor(tf.constant(texts))
     answers = found["tokens"](**rows)
     np.testing.assert_allclose(answers["probabilities"], model.predict_inputs(rows)["probabilities"], atol=1e-5)
 

@@ -56,14 +56,14 @@ def test_saved_model(model, tmp_path):
     version, difference = export_saved_model(model, tmp_path, texts)
     assert difference < 1e-4
     signatures = tf.saved_model.load(str(version)).signatures
-    tensors = model.encode_texts(texts)
+    tensors = model.preprocessor.encode_texts(texts)
     served = signatures["serving_default"](**dict(zip(model.TEXTS, tensors, strict=False)))
     expected = model.serve(*tensors)
     assert served.keys() == expected.keys()
     for name, value in expected.items():
         if value.dtype == tf.string or value.dtype.is_integer:
             assert served[name].numpy().tolist() == value.numpy().tolist()
-    rows = {name: model.preprocess(tensors)[name] for name in ("input_ids", "input_mask", "segment_ids")}
+    rows = {name: model.preprocessor(tensors)[name] for name in ("input_ids", "input_mask", "segment_ids")}
     for name, value in model.predict_inputs(rows).items():
         if value.dtype.is_floating:
             np.testing.assert_allclose(signatures["tokens"](**rows)[name], value, atol=1e-4)

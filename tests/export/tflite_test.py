@@ -34,7 +34,7 @@ def test_every_signature_computes_what_keras_computes(model, exported):
     lite = LiteRTModel(exported[0])
     assert lite.lengths == [48, 16]
     for length in lite.lengths:
-        rows = model.preprocess(tf.constant(["good bad", "cafe"]), length)
+        rows = model.preprocessor(tf.constant(["good bad", "cafe"]), length)
         expected = tf.nn.softmax(model(rows, training=False))
         np.testing.assert_allclose(lite(rows)["probabilities"], expected, atol=1e-5)
 

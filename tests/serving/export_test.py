@@ -61,7 +61,7 @@ def test_pairs_tokens_and_examples(model, exported):
     answer = exported.post("/v1/models/real:predict", {"signature_name": "pair", "inputs": pair})[1]["outputs"]
     expected = model.predict_text(([TEXTS[0]], [TEXTS[3]]))
     np.testing.assert_allclose(answer["probabilities"], probabilities(expected), atol=1e-4)
-    tokens = {name: value.numpy().tolist() for name, value in model.preprocess(tf.constant(TEXTS[:1])).items()}
+    tokens = {name: value.numpy().tolist() for name, value in model.preprocessor(tf.constant(TEXTS[:1])).items()}
     answer = exported.post("/v1/models/real:predict", {"signature_name": "tokens", "inputs": tokens})[1]["outputs"]
     expected = probabilities(model.predict_text(TEXTS[:1]))
     np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-4)

@@ -35,7 +35,7 @@ from tests.training.recipes.conftest import toys  # noqa: F401
 )
 def test_metric_functions_of_all_examples_give_the_scores(file, settings, make, toys):  # noqa: F811
     model = make(Tokenizer(VOCABULARY))  # untrained: both right and wrong answers
-    examples = fit_targets(read_examples(toys / file, FileConfig(**settings), model), model).checked(model)
+    examples = fit_targets(read_examples(toys / file, FileConfig(**settings), model.SPEC), model).checked(model)
     result = TASKS[model.TASK].load("analyze")(model, examples)
     everything = np.arange(len(examples))
     assert model.SCORE in result.metric_functions
@@ -48,7 +48,9 @@ def test_metric_functions_of_all_examples_give_the_scores(file, settings, make, 
 def fake_model(answers, **attributes):
     """A model that gives fixed answers and has no metrics."""
     return types.SimpleNamespace(
-        predict_text=lambda texts: answers, score_answers=lambda answers, targets: {}, **attributes
+        predict_text=lambda texts: answers,
+        postprocessor=types.SimpleNamespace(compute_metrics=lambda answers, targets: {}),
+        **attributes,
     )
 
 
@@ -87,7 +89,9 @@ def test_errors_of_labels():
         answers,
         problem_type="multi_label_classification",
         labels=["x", "y"],
-        encode_targets=lambda targets: np.array([["x" in names, "y" in names] for names in targets], "float32"),
+        preprocessor=types.SimpleNamespace(
+            encode_targets=lambda targets: np.array([["x" in names, "y" in names] for names in targets], "float32")
+        ),
     )
     result = classification.analyze(model, fake_examples((["a", "b"], ["", "c"]), [["x"], ["x"]]))
     (error,) = result.errors

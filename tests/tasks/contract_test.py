@@ -28,7 +28,7 @@ class Case:
     def requests(self):
         """What is asked: a column for each of the task's texts, whose length differs from row to row."""
         columns = self.texts if isinstance(self.texts, tuple) else (self.texts,)
-        return tuple(list(column) for column in columns[: len(self.task.TEXTS)])
+        return tuple(list(column) for column in columns[: len(self.task.SPEC.texts)])
 
 
 MODELS = [spec.load("model") for spec in TASKS.values()]
@@ -104,7 +104,7 @@ def test_learns(learned):
 def test_logits_are_not_rounded_to_16_bits(name):
     case = CASES[name]
     model = make(case, dtype="mixed_bfloat16")
-    inputs = model.preprocess(model.encode_texts(case.requests), 12)
+    inputs = model.preprocessor(model.preprocessor.encode_texts(case.requests), 12)
     logits = keras.tree.flatten(model({name: inputs[name] for name in model.INPUTS}))[0]
     assert logits.dtype == tf.float32
     assert np.any(tf.cast(tf.cast(logits, tf.bfloat16), tf.float32) != logits)

@@ -7,6 +7,7 @@ import re
 
 from bert_tf.core.config import from_dict
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.registry import tasks
 from bert_tf.data.readers.bad_rows import BadRows
 from bert_tf.data.readers.conll import read_conll
 from bert_tf.data.readers.squad import read_squad
@@ -30,7 +31,6 @@ _ENDS = {
     **dict.fromkeys((".conll", ".bio", ".bioes", ".iob", ".txt"), "conll"),
 }
 OF_MODEL = "data.json"  # in a model's folder: the `FileConfig` of its data set
-_TASK_OF = {"conll": "tagging", "squad": "question_answering"}  # which alone reads such files
 _TARGETS = ("label", "labels", "score", "tags", "answers")  # where nothing else is said, the first that a row has
 _ROW = re.compile(r"^Row (\d+)")
 
@@ -119,7 +119,7 @@ class Examples:
     def _refused(self, task):
         """Why the task refuses a row, None if it refuses none."""
         try:
-            task.encode_pairs(self.texts, self.targets)
+            task.preprocessor.encode_examples(self.texts, self.targets)
         except InputError as error:
             if _ROW.match(str(error)):
                 return str(error)
@@ -127,10 +127,10 @@ class Examples:
         return None
 
 
-def read_examples(path, config, task):
+def read_examples(path, config, spec):
     """The rows of a file as `Examples`, unchecked but for their form; arguments as for `stream_rows`."""
     bad = BadRows(path, config.skip_bad_rows)
-    rows = list(stream_rows(path, config, task, bad))
+    rows = list(stream_rows(path, config, spec, bad))
     if not rows:
         raise InputError(f"{path} has no good row; the first: {bad.first}" if bad.count else f"{path} has no rows.")
     places, texts, targets = zip(*rows, strict=True)
@@ -138,20 +138,20 @@ def read_examples(path, config, task):
     return Examples(str(path), columns, None if targets[0] is None else list(targets), list(places), bad)
 
 
-def stream_rows(path, config, task, bad, with_target=True):
+def stream_rows(path, config, spec, bad, with_target=True):
     """Streams the rows of a file: (place, texts in order, what is right).
 
     Args:
         path: a file, or "tfds:NAME:SPLIT".
         config: `FileConfig`.
-        task: the model or its class, whose `TEXTS` are the columns where the config names none.
+        spec: `TaskSpec`, which has the usual columns where the config names none.
         bad: `BadRows` for the path.
         with_target: whether rows without what is right are bad; it is None for all where no column has it.
     """
     columns = None
     for place, row in _rows(path, config, bad):
         if columns is None:
-            columns, target = _columns(path, row, config, task, with_target)
+            columns, target = _columns(path, row, config, spec, with_target)
         if missing := [name for name in (*columns, target) if name is not None and row.get(name) is None]:
             bad(place, f"it has no {missing[0]!r}; it has: {', '.join(row)}")
         else:
@@ -167,12 +167,13 @@ def _rows(path, config, bad):
     return READERS[format](path, bad)
 
 
-def _columns(path, row, config, task, with_target):
+def _columns(path, row, config, spec, with_target):
     """The names of the columns of texts, and that of the target, None where it is not asked for or not there."""
     format = config.format_of(path)
-    if _TASK_OF.get(format, task.TASK) != task.TASK:
+    readers = [other.name for other in tasks().values() if format in other.file_formats]
+    if readers and spec.name not in readers:
         raise InputError(
-            f"{path} is read as {format}, which is for {_TASK_OF[format]}; the model's task is {task.TASK}. "
+            f"{path} is read as {format}, which is for {' or '.join(readers)}; the model's task is {spec.name}. "
             "Give a file for that task, or set format."
         )
     if format == "conll":
@@ -180,7 +181,7 @@ def _columns(path, row, config, task, with_target):
     elif format == "squad":
         columns, target = ("question", "context"), "answers"
     else:
-        columns = config.columns or _usual_columns(row, task)
+        columns = config.columns or _usual_columns(row, spec)
         target = config.target or next((name for name in _TARGETS if name in row), None)
     target = target if with_target else None
     for name in (*columns, target):
@@ -191,9 +192,7 @@ def _columns(path, row, config, task, with_target):
     return columns, target
 
 
-def _usual_columns(row, task):
-    if "words" in row and task.TASK == "tagging":
-        return ("words",)
-    if task.TASK == "embedding":  # learns from several texts a row
-        return tuple(name for name in ("text", "text_pair", "negative") if name in row) or task.TEXTS
-    return tuple(name for name in task.TEXTS if name in row or name not in task.OPTIONAL_TEXTS)
+def _usual_columns(row, spec):
+    if columns := tuple(name for name in spec.training_columns if name in row):
+        return columns
+    return tuple(name for name in spec.texts if name in row or name not in spec.optional_texts)

@@ -1,50 +1,53 @@
-"""Texts longer than a row: read whole in windows that overlap, where a `stride` is set, instead of cut short."""
+"""Texts longer than a row: with a `stride` they are read whole, in overlapping windows, instead of cut short."""
+
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from bert_tf.tasks.base import windows
+from bert_tf.tasks.base.preprocessor import Preprocessor
 from bert_tf.tasks.base.task import Task
+from bert_tf.tasks.spec import TaskSpec
 from bert_tf.text.input_packing import head
 
 # N texts, W windows, S positions of a row
 
-CHARACTERS = 2**20  # of texts tokenized at once, about
 
+class LongTextPreprocessor(Preprocessor):
+    """The beginning of a text for training; for inference, where `stride` is set, all windows of it.
 
-class LongTextTask(Task):
-    """A task that can answer about texts of any length from windows, each `stride` pieces behind the one before.
-
-    The answer is that to the mean of the windows' outputs: of logits, or of vectors. Of a pair the second text is cut
-    into windows, each behind at most half a row of the first. Training reads the beginning of a text alone. `stride`
-    None, the default, does so in answers too; it is kept in the folder, and may be set on a model at any time.
+    A window begins `stride` tokens after the one before it. Of a pair the second text is cut into windows, each after
+    at most half a row of the first.
     """
 
-    def __init__(self, tokenizer, max_length, stride=None, **settings):
-        super().__init__(tokenizer, max_length, **settings)
-        windows.check_stride(stride, self.max_length)
+    def __init__(self, spec: TaskSpec, tokenizer: Any, max_length: int, stride: int | None = None):
+        super().__init__(spec, tokenizer, max_length)
+        windows.check_stride(stride, max_length)
         self.stride = stride
 
-    def inference_inputs(self, texts):
-        """The inputs of N rows, or where a stride is set those of W windows with "window_texts" [W]."""
+    def inference_inputs(self, texts: tuple) -> dict:
+        """The inputs of N rows, or with a stride those of W windows with "window_texts" [W]."""
         if not self.stride:
-            return self.preprocess(texts)
+            return self(texts)
         first, *others = [self.tokenizer(text) for text in texts]
         if not others:
-            return self.to_rows([], first)[0]
+            return self.make_windows([], first)[0]
         present = tf.cast(tf.strings.length(texts[1]) > 0, tf.int64)  # "" is no second text
         lengths = first.row_lengths()
         last = tf.concat([head(first, lengths * (1 - present)), others[0]], 1)
         first = head(first, tf.minimum(lengths * present, (self.max_length - self.tokenizer.num_added(2)) // 2))
-        return self.to_rows([first], last, present=present)[0]
+        return self.make_windows([first], last, present=present)[0]
 
-    def to_rows(self, segments, last, length=None, present=None):
-        """Pieces of N texts as the inputs of W rows, and the `Windows` that they are.
+    def make_windows(
+        self, segments: list, last: tf.RaggedTensor, length: int | None = None, present: Any = None
+    ) -> tuple[dict, windows.Windows]:
+        """Token ids of N texts as the inputs of W rows, and the `Windows` that they are.
 
         Args:
-            segments: what stands before the windows, [] or [the first texts], int32 ragged [N, (pieces)].
-            last: the segment that is cut into windows, int32 ragged [N, (pieces)].
-            length: pieces a row exactly; None: the longest row.
+            segments: what comes before the windows, [] or [the first texts], int32 ragged [N, (tokens)].
+            last: the segment that is cut into windows, int32 ragged [N, (tokens)].
+            length: tokens of a row exactly; None: the longest row.
             present: 1 where the first text is there, 0 where it is not and `last` alone makes the row, int64 [N].
         """
         present = tf.ones_like(last.row_lengths()) if present is None else present
@@ -56,38 +59,37 @@ class LongTextTask(Task):
         inputs = self.tokenizer.join(rows, length, present)
         return inputs | {windows.WINDOW_TEXTS: tf.cast(cut.texts, tf.int32)}, cut
 
-    def predict_inputs(self, inputs):
-        """Decoded answers to rows of pieces, of N texts where the rows are their windows."""
-        if windows.WINDOW_TEXTS not in inputs:
-            return super().predict_inputs(inputs)
-        return self.postprocess(self.put_together(self.forward_batched(inputs), inputs), inputs)
+    def characters(self, texts: tuple) -> np.ndarray | None:
+        return sum(_num_characters(text) for text in texts).numpy() if self.stride else None
 
-    def put_together(self, outputs, inputs):
-        """Outputs of W windows to those of N texts."""
-        return windows.mean(outputs, inputs)
 
-    def _batch_by_length(self, texts, batch_size):
-        """As `Task`'s; where texts are read whole, fewer of them in a batch where they are long."""
-        if not self.stride:
-            return super()._batch_by_length(texts, batch_size)
-        sizes = characters(texts)
-        order = np.argsort(-sizes, kind="stable")
-        first, batches = 0, []
-        while first < len(order):
-            count = max(1, min(batch_size, CHARACTERS // max(1, sizes[order[first]])))
-            batches.append(order[first : first + count])
-            first += count
-        return batches
+class LongTextTask(Task):
+    """A task that can read texts of any length for inference, in windows; its answer is that to their mean output.
 
-    def task_settings(self):
+    `stride` None, the default, reads the beginning of a text. It is kept in the folder, and may be set on a model at
+    any time.
+    """
+
+    preprocessor: LongTextPreprocessor
+
+    @property
+    def stride(self) -> int | None:
+        """Tokens from the begin of one window to that of the next; None: no windows."""
+        return self.preprocessor.stride
+
+    @stride.setter
+    def stride(self, stride: int | None) -> None:
+        self.preprocessor.stride = stride
+
+    def task_settings(self) -> dict:
         return super().task_settings() | ({"stride": self.stride} if self.stride else {})
 
     @classmethod
-    def saved_settings(cls, task, source):
+    def saved_settings(cls, task: dict, source: Any) -> dict:
         return super().saved_settings(task, source) | {key: task[key] for key in ("stride",) if key in task}
 
 
-def characters(texts):
-    """How long each of the N encoded texts is, int64 [N]: strings, or ragged words."""
-    lengths = [tf.cast(tf.strings.length(text, unit="UTF8_CHAR"), tf.int64) for text in texts]
-    return sum(tf.reduce_sum(x, 1) if x.shape.rank == 2 else x for x in lengths).numpy()
+def _num_characters(texts: Any) -> tf.Tensor:
+    """Characters of each text, or list of words, int64 [N]."""
+    lengths = tf.cast(tf.strings.length(texts, unit="UTF8_CHAR"), tf.int64)
+    return tf.reduce_sum(lengths, 1) if lengths.shape.rank == 2 else lengths

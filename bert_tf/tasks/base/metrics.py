@@ -1,6 +1,11 @@
 """Metrics that several tasks are scored by, as GLUE and its successors compute them."""
 
+import math
+from typing import Any
+
 import numpy as np
+
+from bert_tf.core.errors import InputError
 
 _QUERIES = 1024  # compared at once with all texts
 
@@ -62,3 +67,17 @@ def ranking_metrics(queries, texts, truth, ks=(1, 5, 10)):
         ranks.append(np.sum(similarities >= right, 1))  # from 1
     ranks = np.concatenate(ranks)
     return {f"recall@{k}": float(np.mean(ranks <= k)) for k in ks} | {"mrr": float(np.mean(1 / ranks))}
+
+
+def encode_scores(targets: Any) -> np.ndarray:
+    """Numbers, or strings that are numbers, to float32 [N]; others than finite ones raise `InputError` with the row."""
+    scores = []
+    for row, target in enumerate(targets):
+        try:
+            score = float(target)
+        except (TypeError, ValueError):
+            score = math.nan
+        if not math.isfinite(score):
+            raise InputError(f"Row {row} has the score {target!r}, which is no finite number.")
+        scores.append(score)
+    return np.array(scores, "float32")

@@ -1,4 +1,7 @@
-"""What every task model shares: raw strings into `fit`, `evaluate` and `predict`, and a folder to open and save."""
+"""A task's model: raw strings into `fit`, `evaluate` and `predict`, decoded answers out, and folders."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,36 +13,48 @@ from bert_tf.data.pipeline.batch_samplers import BatchPlan
 from bert_tf.modeling.families import FAMILIES
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.pretrained import Pretrained
-from bert_tf.tasks.base.batching import as_rows, is_text, make_batches, measure, take
+from bert_tf.tasks.base.batching import is_text
 from bert_tf.tasks.base.microbatch import call_in_microbatches
-from bert_tf.text.input_packing import pack
+from bert_tf.tasks.base.postprocessor import Postprocessor
+from bert_tf.tasks.base.prepared import PreparedExamples
+from bert_tf.tasks.base.preprocessor import Preprocessor
+from bert_tf.tasks.spec import TaskSpec
 from bert_tf.weights import read_model
 
 
 class Task(Pretrained, keras.Model):
-    """An encoder with a head, and the tokenizer that feeds it.
+    """An encoder with a head, between a preprocessor and a postprocessor.
 
-    A subclass names its `TASK` and adds the head, `call` from the encoder's inputs to float32 logits, `encode_targets`
-    from Python to tensors, `postprocess` from logits to decoded answers in the graph, `default_loss` and
-    `default_metrics` for `compile`, `score_answers`, and `task_settings`. Texts are a list or array of strings [N],
-    or a tuple of two of them for pairs.
+    A subclass names its `SPEC` and adds `call` from the encoder's inputs to float32 logits, `default_loss`,
+    `default_metrics` and `task_settings`; its constructor sets `preprocessor` (texts and targets to inputs) and
+    `postprocessor` (logits to answers and metrics). Texts are a list or array of strings [N], or a tuple of columns.
 
-    `encoder` names the family of the encoder, which is made of the fields of that family's config; or it is the
-    encoder of another task, which is then shared with it.
+    `encoder` names the family of the encoder, which is made from the fields of that family's config; or it is the
+    encoder of another task, which the two then share.
     """
 
-    TASK = None  # its name in config.json
-    TEXTS = ("text",)  # names of a request's strings, in order
-    OPTIONAL_TEXTS = ()  # those of them that may be left out, or be ""
-    SCORE = None  # the key of `score` that the best model has the highest value of
-    LENGTH = 128  # pieces a row where no `max_length` is given; None: all positions
+    SPEC: TaskSpec
+    SCORE: str | None = None  # key of `score`; the best model has the highest value
+    LENGTH: int | None = 128  # tokens of a row where no `max_length` is given; None: all positions
     INPUTS = features.ENCODER_INPUTS  # of `call`
-    LOGITS = tf.float32  # the dtypes of what `call` returns
+    LOGITS: Any = tf.float32  # the dtypes of what `call` returns
     PER_PIECE = False  # whether that is [N, S, ...]
     reads_pooler = True  # whether the head learns through the pooler of the encoder
-    cls_only = False  # whether the head reads no vector but that of [CLS], pooled or not
+    cls_only = False  # whether the head reads the vector of [CLS] alone, pooled or not
 
-    def __init__(self, tokenizer, max_length, name=None, dtype=None, trainable=True, encoder="bert", **settings):
+    preprocessor: Preprocessor
+    postprocessor: Postprocessor
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        max_length: int | None,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        encoder: Any = "bert",
+        **settings: Any,
+    ):
         super().__init__(name=name or self.TASK, dtype=dtype, trainable=trainable)
         if not isinstance(encoder, Pretrained):
             encoder = FAMILIES[encoder].encoder(dtype=self.dtype_policy, **settings)
@@ -57,20 +72,35 @@ class Task(Pretrained, keras.Model):
             )
         self._predict_graph = tf.function(self.predict_inputs)
 
+    @property
+    def TASK(self) -> str:
+        """The task's name in config.json."""
+        return self.SPEC.name
+
+    @property
+    def TEXTS(self) -> tuple[str, ...]:
+        """Names of the texts of a request, in order."""
+        return self.SPEC.texts
+
+    @property
+    def OPTIONAL_TEXTS(self) -> tuple[str, ...]:
+        """Those of `TEXTS` that may be left out, or be ""."""
+        return self.SPEC.optional_texts
+
     @classmethod
-    def from_pretrained(cls, folder, dtype=None, **settings):
-        """The model in `folder`, with `settings` of the task or encoder (dropout, say) in place of the saved ones.
+    def from_pretrained(cls, folder: Any, dtype: Any = None, **settings: Any) -> "Task":
+        """Opens the model in `folder`; `settings` of the task or encoder (dropout, say) replace the saved ones.
 
         An encoder's folder of any format will do; a head that the folder lacks, or has for other labels, starts fresh.
         """
         return cls.from_checkpoint(read_model(folder), folder, dtype, **settings)
 
     @classmethod
-    def from_checkpoint(cls, checkpoint, source, dtype=None, **settings):
+    def from_checkpoint(cls, checkpoint: Any, source: Any, dtype: Any = None, **settings: Any) -> "Task":
         """As `from_pretrained`, from a `Checkpoint`; `source` names it in messages."""
         if checkpoint.vocabulary is None:
             raise InputError(f"{source} has no vocabulary: a task model needs one to read text.")
-        saved = cls.saved_settings(checkpoint.task, source) if checkpoint.task.get("name") == cls.TASK else {}
+        saved = cls.saved_settings(checkpoint.task, source) if checkpoint.task.get("name") == cls.SPEC.name else {}
         tokenizer = FAMILIES[checkpoint.family].tokenizer(checkpoint.vocabulary, checkpoint.text)
         model = cls(tokenizer, dtype=dtype, **(cls.settings_of(checkpoint) | saved | settings))
         weights = checkpoint.weights
@@ -79,80 +109,57 @@ class Task(Pretrained, keras.Model):
         model.assign(weights)
         return model
 
-    def make_head(self, units, name):
-        """A dense layer for logits, which 16 bits would round: it computes in the dtype of its weights."""
+    def make_head(self, units: int, name: str) -> keras.layers.Layer:
+        """A dense layer for logits; it computes in the dtype of its weights, because 16 bits would round logits."""
         return dense(units, self.config.initializer_range, dtype=self.dtype_policy.variable_dtype, name=name)
 
-    def leave_pooler(self):
-        """For a head that reads the vectors of pieces: what no gradient reaches is not trained."""
+    def leave_pooler(self) -> None:
+        """Freezes the pooler, for a head that reads token vectors: no gradient would reach it."""
         self.reads_pooler = False
         if hasattr(self.encoder, "pooler"):
             self.encoder.pooler.trainable = False
 
-    # From texts to batches.
+    def default_loss(self) -> Any:
+        """The loss that `compile` takes by default."""
+        raise NotImplementedError
 
-    def encode_texts(self, texts, training=False):
-        """Texts as a tuple of string tensors [N]; one that is no string, or in training empty, raises with its row."""
-        texts = texts if isinstance(texts, tuple) else (texts,)
-        if not len(self.TEXTS) - len(self.OPTIONAL_TEXTS) <= len(texts) <= len(self.TEXTS):
-            raise InputError(f"Received a tuple of {len(texts)} texts. {self.TASK} reads {', '.join(self.TEXTS)}.")
-        return as_rows(texts, self.TEXTS, set() if not training else set(self.TEXTS) - set(self.OPTIONAL_TEXTS))
-
-    def encode_pairs(self, texts, targets):
-        """Texts and their targets as tensors of N rows; bad ones raise `InputError` with the row."""
-        texts = self.encode_texts(texts, training=True)
-        if len(targets) != texts[0].shape[0]:
-            raise InputError(f"Received {texts[0].shape[0]} texts and {len(targets)} targets.")
-        return texts, self.encode_targets(targets)
-
-    def preprocess(self, texts, length=None):
-        """Texts to the encoder's inputs, each int32 [N, length or the longest row]; TensorFlow ops only."""
-        texts = texts if isinstance(texts, tuple) else (texts,)
-        optional = self.TEXTS[len(texts) - 1] in self.OPTIONAL_TEXTS
-        return pack(self.tokenizer, texts, self.max_length, length, optional)
-
-    def to_batch(self, texts, targets):
-        """What Keras trains on, `(x, y)` or `(x, y, sample_weight)`, of encoded texts and targets of B rows.
-
-        TensorFlow ops only; a task whose targets depend on how the text falls into pieces says here how.
-        """
-        return self.preprocess(texts), targets
-
-    def dataset(
-        self,
-        texts,
-        targets=None,
-        batch_size=32,
-        shuffle=False,
-        seed=0,
-        start=0,
-        shard=(0, 1),
-        drop_remainder=False,
-        repeat=1,
-    ):
-        """Batches of inputs, and of targets if given, as `tf.data`; batch k is a function of seed and k alone.
-
-        Args:
-            texts, targets: as `fit` takes them; without targets the batches are inputs alone.
-            shuffle: whether rows come in a random order, a new one each epoch, with rows of about one length together.
-            seed: of the order.
-            start: the position of the first batch, counted over epochs; it is gone to at once.
-            shard: `(worker, workers)`: the workers' batches at one position hold different rows. Several workers
-                leave out the rows of an epoch that do not fill a batch for each.
-            drop_remainder: whether the last batch of an epoch is left out when it is not full.
-            repeat: how many epochs; None never ends.
-        """
-        if targets is None:
-            texts = self.encode_texts(texts)
-        else:
-            texts, targets = self.encode_pairs(texts, targets)
-        return make_batches(
-            self, texts, targets, BatchPlan(batch_size, seed, shuffle, *shard, drop_remainder), start, repeat
-        )
+    def default_metrics(self) -> Any:
+        """The metrics that `compile` takes by default."""
+        raise NotImplementedError
 
     # Keras's own verbs, on texts too.
 
-    def compile(self, optimizer=None, loss=None, metrics=None, **kwargs):
+    def dataset(
+        self,
+        texts: Any,
+        targets: Any = None,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        seed: int = 0,
+        start: int = 0,
+        shard: tuple[int, int] = (0, 1),
+        drop_remainder: bool = False,
+        repeat: int | None = 1,
+    ) -> tf.data.Dataset:
+        """Batches of inputs, and of targets if given, as `tf.data`; batch k is a function of seed and k alone.
+
+        Args:
+            texts, targets: as `fit` takes them; without targets the batches are inputs alone. Or `texts` is what
+                `preprocessor.prepare` gave for both.
+            batch_size: examples of a batch; windows, where a task is trained on windows of texts.
+            shuffle: whether examples come in random order, a new one each epoch, those of similar length together.
+            seed: of the order.
+            start: position of the first batch, counted over epochs; the batches before it are not computed.
+            shard: `(worker, workers)`: the workers' batches at one position hold different examples. With several
+                workers, the examples of an epoch that do not fill a batch for each are left out.
+            drop_remainder: whether the last batch of an epoch is left out when it is not full.
+            repeat: number of epochs; None never ends.
+        """
+        prepared = texts if isinstance(texts, PreparedExamples) else self.preprocessor.prepare(texts, targets)
+        sampler = prepared.sampler(BatchPlan(batch_size, seed, shuffle, *shard, drop_remainder))
+        return prepared.batches(sampler, start, repeat)
+
+    def compile(self, optimizer: Any = None, loss: Any = None, metrics: Any = None, **kwargs: Any) -> None:
         """As Keras's; by default AdamW at 5e-5, the task's loss and metrics, and no XLA."""
         super().compile(
             optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0),
@@ -161,50 +168,63 @@ class Task(Pretrained, keras.Model):
             **kwargs,
         )
 
-    def fit(self, x=None, y=None, batch_size=32, epochs=1, *, shuffle=True, validation_data=None, seed=None, **kwargs):
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = 32,
+        epochs: int = 1,
+        *,
+        shuffle: bool = True,
+        validation_data: Any = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """Keras's `fit`; x may be raw texts with targets y, or whatever Keras takes.
 
-        `seed` of the order of texts; None draws one as `keras.utils.set_random_seed` has it.
+        `seed` is that of the order of texts; None draws one from NumPy's, which `keras.utils.set_random_seed` sets.
         """
         if is_text(x):
             seed = int(np.random.randint(2**31)) if seed is None else seed
             steps = kwargs.get("steps_per_epoch")
-            data = self.dataset(x, y, batch_size, shuffle, seed, repeat=None if steps else epochs)
+            prepared = self.preprocessor.prepare(x, y)
+            data = self.dataset(prepared, None, batch_size, shuffle, seed, repeat=None if steps else epochs)
             steps = kwargs["steps_per_epoch"] = steps or int(data.cardinality()) // epochs
             if start := steps * kwargs.get("initial_epoch", 0):
-                data = self.dataset(x, y, batch_size, shuffle, seed, start, repeat=None)
+                data = self.dataset(prepared, None, batch_size, shuffle, seed, start, repeat=None)
             x, y, batch_size, shuffle = data, None, None, False
         if isinstance(validation_data, tuple) and is_text(validation_data[0]):
             validation_data = self.dataset(*validation_data)
         return super().fit(x, y, batch_size, epochs, shuffle=shuffle, validation_data=validation_data, **kwargs)
 
-    def evaluate(self, x=None, y=None, batch_size=32, **kwargs):
+    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = 32, **kwargs: Any) -> Any:
         """Keras's `evaluate`: loss and metrics; x may be raw texts with targets y."""
         if is_text(x):
             x, y, batch_size = self.dataset(x, y, batch_size), None, None
         return super().evaluate(x, y, batch_size, **kwargs)
 
-    def predict(self, x, batch_size=32, **kwargs):
+    def predict(self, x: Any, batch_size: int | None = 32, **kwargs: Any) -> Any:
         """Keras's `predict`: logits; x may be raw texts."""
         if is_text(x):
             x, batch_size = self.dataset(x, batch_size=batch_size), None
         return super().predict(x, batch_size, **kwargs)
 
-    # Decoded answers.
+    # Decoded answers: TensorFlow ops only.
 
-    def serve(self, *texts):
-        """Decoded answers to string tensors [N], one for each of `TEXTS`; TensorFlow ops only."""
+    def serve(self, *texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Decoded answers to string tensors [N], one for each of `TEXTS`."""
         return self.predict_inputs(self.inference_inputs(texts))
 
-    def inference_inputs(self, texts):
-        """The inputs that texts are answered from; those that are learned from, unless a task reads more of them."""
-        return self.preprocess(texts)
+    def inference_inputs(self, texts: tuple) -> dict[str, tf.Tensor]:
+        """The inputs that encoded texts are answered from."""
+        return self.preprocessor.inference_inputs(texts)
 
-    def predict_inputs(self, inputs):
-        """Decoded answers to rows of pieces, {name: [N, ...]}; TensorFlow ops only."""
+    def predict_inputs(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Decoded answers to rows of tokens, {name: [N, ...]}."""
+        inputs = self.preprocessor.complete(inputs)
         return self.postprocess(self.forward_batched(inputs), inputs)
 
-    def forward_batched(self, inputs):
+    def forward_batched(self, inputs: dict[str, tf.Tensor]) -> Any:
         """What `call` returns for any number of rows, in bounded memory."""
         inputs = {name: inputs[name] for name in self.INPUTS}
         return call_in_microbatches(
@@ -215,37 +235,43 @@ class Task(Pretrained, keras.Model):
             per_piece=self.PER_PIECE,
         )
 
-    def predict_text(self, texts, batch_size=32):
-        """Decoded answers: a list of dicts, one a text, ready to be written as JSON."""
-        texts = self.encode_texts(texts)
-        rows = [None] * texts[0].shape[0]
-        for numbers, answers in self._predict_batches(texts, batch_size):
-            for place, number in enumerate(numbers):
-                rows[number] = self.to_python({name: value[place] for name, value in answers.items()})
-        return rows
+    def postprocess(self, outputs: Any, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Decoded answers, {name: [N, ...]}, from what `call` returns for `inputs`."""
+        return self.postprocessor(outputs, inputs)
 
-    def _predict_batches(self, texts, batch_size):
-        """Of encoded texts: (the numbers of some of them, int [B], their decoded answers, {name: array [B, ...]})."""
-        for numbers in self._batch_by_length(texts, batch_size):
-            inputs = self.inference_inputs(take(texts, numbers))
+    # Answers and metrics in Python.
+
+    def predict_text(self, texts: Any, batch_size: int = 32) -> list[dict]:
+        """Decoded answers: one dict for each text, ready to be written as JSON."""
+        return self.predict_prepared(self.preprocessor.prepare_inference(texts), batch_size)
+
+    def predict_prepared(self, prepared: Any, batch_size: int = 32) -> list[dict]:
+        """As `predict_text`, of texts that `preprocessor.prepare_inference` tokenized."""
+        answers: list[Any] = [None] * len(prepared)
+        for numbers, batch in self._predict_batches(prepared, batch_size):
+            for place, number in enumerate(numbers):
+                answers[number] = self.to_python({name: value[place] for name, value in batch.items()})
+        return answers if prepared.texts is None else self.postprocessor.quote(answers, prepared.texts)
+
+    def _predict_batches(self, prepared: PreparedExamples, batch_size: int) -> Iterator[tuple[np.ndarray, dict]]:
+        """Batch by batch: numbers of examples, int [B], and their decoded answers, {name: array [B, ...]}."""
+        for numbers in prepared.batches_by_length(batch_size):
+            inputs = prepared.batch(numbers)
             any_size = {name: tf.TensorSpec([None] * x.shape.rank, x.dtype) for name, x in inputs.items()}
             answers = self._predict_graph.get_concrete_function(any_size)(inputs)
             yield numbers, {name: value.numpy() for name, value in answers.items()}
 
-    def _batch_by_length(self, texts, batch_size):
-        """Cuts the numbers of encoded texts into batches: texts of about one length together, the longest first."""
-        order = np.arange(texts[0].shape[0])
-        if len(order) > batch_size:
-            order = np.argsort(-measure(self, texts), kind="stable")
-        return [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+    def to_python(self, answer: dict[str, Any]) -> dict:
+        """One decoded answer, {name: numpy value}, as Python strings, numbers and lists of them."""
+        return self.postprocessor.to_python(answer)
 
-    def to_python(self, answer):
-        """One text's decoded answer, {name: numpy value}, as Python strings, numbers and lists of them."""
-        return {name: _as_python(value) for name, value in answer.items()}
+    def score(self, texts: Any, targets: Any, batch_size: int = 64) -> dict[str, float]:
+        """The task's metrics on decoded answers."""
+        return self.score_prepared(self.preprocessor.prepare_inference(texts), targets, batch_size)
 
-    def score(self, texts, targets, batch_size=64):
-        """The task's metrics on decoded answers, {name: float}."""
-        return self.score_answers(self.predict_text(texts, batch_size), targets)
+    def score_prepared(self, prepared: Any, targets: Any, batch_size: int = 64) -> dict[str, float]:
+        """As `score`, of texts that `preprocessor.prepare_inference` tokenized."""
+        return self.postprocessor.compute_metrics(self.predict_prepared(prepared, batch_size), targets)
 
     # Signatures of a SavedModel.
 
@@ -266,28 +292,20 @@ class Task(Pretrained, keras.Model):
 
     # Folders.
 
-    def save_pretrained(self, folder, overwrite=False):
+    def save_pretrained(self, folder: Any, overwrite: bool = False) -> None:
         """Writes the model folder: config.json, vocab.txt, model.weights.h5."""
         super().save_pretrained(folder, self.tokenizer, task=self.task_settings(), overwrite=overwrite)
 
-    def task_settings(self):
+    def task_settings(self) -> dict:
         """What `from_pretrained` needs beside the encoder, as the folder's config.json keeps it."""
         return {"name": self.TASK, "max_length": self.max_length}
 
     @classmethod
-    def saved_settings(cls, task, source):
-        """Arguments of the constructor from the saved `task` settings; what they cannot say raises `InputError`."""
+    def saved_settings(cls, task: dict, source: Any) -> dict:
+        """Arguments of the constructor from the saved `task` settings; settings of no model raise `InputError`."""
         del source
         return {key: task[key] for key in ("max_length",) if key in task}
 
-    def has_head_of(self, task):
+    def has_head_of(self, task: dict) -> bool:
         """Whether the saved `task` settings describe this very head."""
         return task.get("name") == self.TASK
-
-
-def _as_python(value):
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, np.ndarray) and value.dtype == object:
-        return [_as_python(item) for item in value]
-    return value.tolist()

@@ -83,6 +83,6 @@ def number_of_texts(inputs):
     return tf.reduce_max(tf.concat([[-1], inputs[WINDOW_TEXTS]], 0)) + 1  # every text has a window
 
 
-def mean(values, inputs):
-    """The mean over the windows of each text: [W, ...] to [N, ...]."""
-    return tf.math.segment_mean(values, inputs[WINDOW_TEXTS])
+def mean_of_texts(values: tf.Tensor, inputs: dict) -> tf.Tensor:
+    """The mean over the windows of each text, [W, ...] to [N, ...]; the values as they are without windows."""
+    return tf.math.segment_mean(values, inputs[WINDOW_TEXTS]) if WINDOW_TEXTS in inputs else values

@@ -21,7 +21,7 @@ from bert_tf.tasks.classification.task import TextClassifier
 def analyze(model: TextClassifier, examples: Any) -> EvaluationResult:
     """The `EvaluationResult` of a classifier on checked `Examples` with targets."""
     answers = model.predict_text(examples.texts)
-    scores = model.score_answers(answers, examples.targets)
+    scores = model.postprocessor.compute_metrics(answers, examples.targets)
     kinds = {
         "single_label_classification": _analyze_classes,
         "multi_label_classification": _analyze_labels,
@@ -34,8 +34,8 @@ def _analyze_classes(
     model: TextClassifier, examples: Any, answers: list[dict], scores: dict[str, float]
 ) -> EvaluationResult:
     num_classes = len(model.labels)
-    true = model.encode_targets(examples.targets)  # [N]
-    predicted = model.encode_targets([answer["label"] for answer in answers])  # [N]
+    true = model.preprocessor.encode_targets(examples.targets)  # [N]
+    predicted = model.preprocessor.encode_targets([answer["label"] for answer in answers])  # [N]
     confidence = np.array([answer["probability"] for answer in answers])  # [N]
     errors = []
     for i in np.flatnonzero(true != predicted):
@@ -70,8 +70,8 @@ def _class_metrics(counts: np.ndarray) -> dict[str, float]:
 def _analyze_labels(
     model: TextClassifier, examples: Any, answers: list[dict], scores: dict[str, float]
 ) -> EvaluationResult:
-    true = model.encode_targets(examples.targets).astype(bool)  # [N, C]
-    predicted = model.encode_targets([answer["labels"] for answer in answers]).astype(bool)  # [N, C]
+    true = model.preprocessor.encode_targets(examples.targets).astype(bool)  # [N, C]
+    predicted = model.preprocessor.encode_targets([answer["labels"] for answer in answers]).astype(bool)  # [N, C]
     probabilities = np.array([list(answer["probabilities"].values()) for answer in answers])  # [N, C]
     correct = true & predicted
     wrong = (true != predicted).any(1)  # [N]
@@ -98,5 +98,5 @@ def _analyze_labels(
 def _analyze_regression(
     model: TextClassifier, examples: Any, answers: list[dict], scores: dict[str, float]
 ) -> EvaluationResult:
-    true = model.encode_targets(examples.targets)[:, 0]
+    true = model.preprocessor.encode_targets(examples.targets)[:, 0]
     return analyze_scores(true, np.array([answer["score"] for answer in answers]), examples, scores)

@@ -1,14 +1,12 @@
 """What a classifier may be asked: one class a text, any number of labels, or a score, by Hugging Face's names."""
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.train_step import global_mean
-from bert_tf.tasks.base.metrics import class_metrics, correlations, label_metrics
+from bert_tf.tasks.base.metrics import class_metrics, correlations, encode_scores, label_metrics
 
 # N texts, C classes
 
@@ -140,17 +138,3 @@ def number_of(number, label, row):
         names = [name for name in number if isinstance(name, str)]
         raise InputError(f"Row {row} has the label {label!r}. Labels: {', '.join(names[:20])}.")
     return number[label]
-
-
-def encode_scores(targets):
-    """float32 [N] from numbers, or strings that are numbers; what is not finite raises `InputError` with its row."""
-    scores = []
-    for row, target in enumerate(targets):
-        try:
-            score = float(target)
-        except (TypeError, ValueError):
-            score = math.nan
-        if not math.isfinite(score):
-            raise InputError(f"Row {row} has the score {target!r}, which is no finite number.")
-        scores.append(score)
-    return np.array(scores, "float32")

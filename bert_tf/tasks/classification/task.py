@@ -9,6 +9,9 @@ from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.layers.pooling import POOLINGS, pool
 from bert_tf.tasks.base.long_text_task import LongTextTask
+from bert_tf.tasks.classification import SPEC
+from bert_tf.tasks.classification.postprocessor import ClassificationPostprocessor
+from bert_tf.tasks.classification.preprocessor import ClassificationPreprocessor
 from bert_tf.tasks.classification.problem_types import PROBLEM_TYPES
 
 # N texts, S sequence, D hidden, C classes
@@ -29,10 +32,8 @@ class TextClassifier(LongTextTask):
         encoder: the family's name and the fields of its config; `stride`, to read long texts whole (`LongTextTask`).
     """
 
-    TASK = "classification"
-    TEXTS = ("text", "text_pair")
-    OPTIONAL_TEXTS = ("text_pair",)
-    SCORE = "accuracy"  # of other problems their own
+    SPEC = SPEC
+    SCORE = "accuracy"  # of other problem types their own
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class TextClassifier(LongTextTask):
         max_length=None,
         problem_type="single_label_classification",
         pooling="cls",
+        stride=None,
         **encoder,
     ):
         super().__init__(tokenizer, max_length, **encoder)
@@ -54,6 +56,8 @@ class TextClassifier(LongTextTask):
         self.labels, self.problem_type, self.pooling = labels, problem_type, pooling
         self.problem = PROBLEM_TYPES[problem_type](labels)
         self.SCORE = self.problem.SCORE
+        self.preprocessor = ClassificationPreprocessor(SPEC, tokenizer, self.max_length, stride, self.problem)
+        self.postprocessor = ClassificationPostprocessor(labels, self.problem)
         self.cls_only = pooling == "cls"
         if not self.cls_only:
             self.leave_pooler()
@@ -77,10 +81,6 @@ class TextClassifier(LongTextTask):
     def default_metrics(self):
         return self.problem.metrics()
 
-    def encode_targets(self, targets):
-        """Names or numbers of classes, lists of them, or scores, as the problem says; a bad one raises with its row."""
-        return self.problem.encode(np.asarray(targets) if hasattr(targets, "__array__") else list(targets))
-
     def fit(self, x=None, y=None, *args, class_weight=None, **kwargs):
         """Keras's `fit`; `class_weight` may be as `class_weights` takes it."""
         if class_weight is not None:
@@ -97,7 +97,7 @@ class TextClassifier(LongTextTask):
         if weights == "balanced":
             if targets is None:
                 raise ConfigError("Received: class_weight='balanced' without targets. Give targets, or the weights.")
-            counts = np.bincount(self.encode_targets(targets), minlength=len(self.labels))
+            counts = np.bincount(self.preprocessor.encode_targets(targets), minlength=len(self.labels))
             weights = {i: counts.sum() / (len(counts) * count) for i, count in enumerate(counts) if count}
         strange = [name for name in weights if name not in self.problem.number]
         if strange:
@@ -105,29 +105,11 @@ class TextClassifier(LongTextTask):
         numbered = {self.problem.number[name]: float(weight) for name, weight in weights.items()}
         return {i: numbered.get(i, 1.0) for i in range(len(self.labels))}
 
-    def postprocess(self, outputs, inputs):
-        """Decoded answers in the graph: the class or labels and all probabilities, or the score."""
-        del inputs
-        return self.problem.postprocess(outputs)
-
     def example_outputs(self, answers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         if "score" in answers:
             return {"outputs": answers["score"][:, tf.newaxis]}  # [N, 1]
         scores = answers["probabilities"]  # [N, C]
         return {"classes": tf.broadcast_to(tf.constant(self.labels), tf.shape(scores)), "scores": scores}
-
-    def to_python(self, answer):
-        """{"label": name, "probability": float, "probabilities": {name: float}}; {"labels": names, ...}; {"score"}."""
-        answer = super().to_python(answer)
-        if "labels" in answer:
-            answer["labels"] = [name for name in answer["labels"] if name]
-        if "probabilities" in answer:
-            answer["probabilities"] = dict(zip(self.labels, answer["probabilities"], strict=True))
-        return answer
-
-    def score_answers(self, answers, targets):
-        """Accuracy, F1 and Matthews of classes, micro and macro F1 of labels, Pearson and Spearman of scores."""
-        return self.problem.score(answers, targets)
 
     def task_settings(self):
         own = {"labels": self.labels, "problem_type": self.problem_type, "pooling": self.pooling}

@@ -22,6 +22,7 @@ SPEC = TaskSpec(
     summary="One vector per text, for similarity and search.",
     model="bert_tf.tasks.embedding.task:TextEmbedder",
     settings=Settings,
+    training_columns=("text", "text_pair", "negative"),
     architectures={"sentence_transformers": "SentenceTransformer"},
     analyze="bert_tf.tasks.embedding.analysis:analyze",
     tflite_outputs="bert_tf.tasks.embedding.tflite:tflite_outputs",

@@ -1,20 +1,22 @@
 """Texts as vectors whose cosine says how alike they are (Reimers and Gurevych 2019)."""
 
+from typing import Any
+
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.layers.pooling import POOLINGS, normalize, pool
 from bert_tf.modeling.train_step import global_mean
-from bert_tf.tasks.base import windows
-from bert_tf.tasks.base.batching import as_rows
 from bert_tf.tasks.base.long_text_task import LongTextTask
 from bert_tf.tasks.base.metrics import correlations, ranking_metrics
-from bert_tf.tasks.classification.problem_types import encode_scores
+from bert_tf.tasks.base.prepared import PreparedColumns, PreparedExamples
+from bert_tf.tasks.base.preprocessor import Preprocessor
+from bert_tf.tasks.embedding import SPEC
 from bert_tf.tasks.embedding.losses import CosineSimilarityLoss, MultipleNegativesRankingLoss, TripletLoss
-from bert_tf.text.input_packing import pack
+from bert_tf.tasks.embedding.postprocessor import EmbeddingPostprocessor
+from bert_tf.tasks.embedding.preprocessor import EmbeddingPreprocessor
 
 # N texts or rows, T texts a row in training, S sequence, D hidden, Q queries
 
@@ -24,7 +26,6 @@ OBJECTIVES = {
     "contrastive": (MultipleNegativesRankingLoss, (2, 3), "mrr"),
     "triplet": (TripletLoss, (3,), "accuracy"),
 }
-_ROW = ("text", "text_pair", "negative")
 
 
 class TextEmbedder(LongTextTask):
@@ -44,7 +45,7 @@ class TextEmbedder(LongTextTask):
         encoder: the family's name and the fields of its config; `stride`, to read long texts whole (`LongTextTask`).
     """
 
-    TASK = "embedding"
+    SPEC = SPEC
     SCORE = "spearman"  # of other objectives their own
 
     def __init__(
@@ -55,6 +56,7 @@ class TextEmbedder(LongTextTask):
         max_length=None,
         objective="similarity",
         max_score=1.0,
+        stride=None,
         **encoder,
     ):
         super().__init__(tokenizer, max_length, **encoder)
@@ -66,6 +68,10 @@ class TextEmbedder(LongTextTask):
             raise ConfigError(f"Received: max_score={max_score}. It must be above 0.")
         self.pooling, self.normalize, self.objective, self.max_score = pooling, normalize, objective, max_score
         self.SCORE = OBJECTIVES[objective][2]
+        self.preprocessor = EmbeddingPreprocessor(
+            SPEC, tokenizer, self.max_length, stride, objective, OBJECTIVES[objective][1], max_score
+        )
+        self.postprocessor = EmbeddingPostprocessor(normalize)
         self.cls_only = pooling == "cls"
         self.leave_pooler()
         self.build()
@@ -81,77 +87,35 @@ class TextEmbedder(LongTextTask):
         vectors = normalize(vectors) if self.normalize else vectors
         return ops.reshape(vectors, (*ops.shape(mask)[:-1], self.config.hidden_size))
 
-    def encode_texts(self, texts, training=False):
-        """Texts, or the two or three columns of training rows, as a tuple of string tensors [N]."""
-        texts = texts if isinstance(texts, tuple) else (texts,)
-        allowed = OBJECTIVES[self.objective][1] if training else (1, 2, 3)
-        if len(texts) not in allowed:
-            raise InputError(
-                f"Received {len(texts)} text(s) a row. objective={self.objective!r} needs a tuple of "
-                f"{' or '.join(map(str, allowed))} columns."
-            )
-        return as_rows(texts, _ROW, _ROW if training else ())
-
-    def preprocess(self, texts, length=None):
-        """A column of texts to the encoder's inputs [N, S], T > 1 columns to [N, T, S]; TensorFlow ops only."""
-        texts = texts if isinstance(texts, tuple) else (texts,)
-        inputs = pack(self.tokenizer, [tf.concat(texts, 0)], self.max_length, length)
-        if len(texts) == 1:
-            return inputs
-        columns = {name: tf.reshape(value, [len(texts), -1, tf.shape(value)[1]]) for name, value in inputs.items()}
-        return {name: tf.transpose(value, [1, 0, 2]) for name, value in columns.items()}
-
-    def encode_pairs(self, texts, targets):
-        """As the base's; without scores, the second texts are numbered."""
-        if self.objective == "similarity":
-            return super().encode_pairs(texts, targets)
-        texts = self.encode_texts(texts, training=True)
-        return texts, np.unique(texts[1].numpy(), return_inverse=True)[1].astype("int32")
-
-    def encode_targets(self, targets):
-        """Scores from 0 to `max_score` to float32 [N], the highest 1; others raise `InputError` with the row."""
-        scores = encode_scores(targets) / self.max_score
-        if len(strange := np.flatnonzero((scores < 0) | (scores > 1))):
-            row = strange[0]
-            raise InputError(f"Row {row} has the score {targets[row]}. Scores are from 0 to {self.max_score:g}.")
-        return scores
-
-    def dataset(self, texts, targets=None, *args, **kwargs):
-        """As the base's; columns of texts are rows to learn from, also where the objective needs no scores."""
-        if targets is None and isinstance(texts, tuple) and self.objective != "similarity":
-            targets = ()
-        return super().dataset(texts, targets, *args, **kwargs)
-
     def default_loss(self):
         return global_mean(OBJECTIVES[self.objective][0]())
 
     def default_metrics(self):
         return []
 
-    def postprocess(self, outputs, inputs):
-        """{"embedding": float32 [N, D]}."""
-        del inputs
-        return {"embedding": outputs}
+    def predict_prepared(self, prepared: PreparedExamples | PreparedColumns, batch_size: int = 32) -> list[dict]:
+        """As `Task`'s; of T columns an embedding is [T, D]."""
+        if isinstance(prepared, PreparedExamples):
+            return super().predict_prepared(prepared, batch_size)
+        vectors = np.stack([self._embed(column, batch_size) for column in prepared.columns], 1)
+        return [{"embedding": row.tolist()} for row in vectors]
 
-    def inference_inputs(self, texts):
-        return super().inference_inputs(texts) if len(texts) == 1 else self.preprocess(texts)
+    def embed(self, texts: Any, batch_size: int = 32) -> np.ndarray:
+        """Vectors of N texts, float32 [N, D]."""
+        return self._embed(self.preprocessor.prepare_inference((texts,)), batch_size)
 
-    def put_together(self, outputs, inputs):
-        vectors = windows.mean(outputs, inputs)
-        return normalize(vectors) if self.normalize else vectors
-
-    def embed(self, texts, batch_size=32):
-        """Vectors of N texts, float32 array [N, D]."""
-        texts = as_rows((texts,), _ROW)
-        vectors = np.zeros((texts[0].shape[0], self.config.hidden_size), "float32")
-        for numbers, answers in self._predict_batches(texts, batch_size):
+    def _embed(self, prepared: PreparedExamples, batch_size: int) -> np.ndarray:
+        vectors = np.zeros((len(prepared), self.config.hidden_size), "float32")
+        for numbers, answers in self._predict_batches(prepared, batch_size):
             vectors[numbers] = answers["embedding"]
         return vectors
 
-    def similarity(self, texts, others, batch_size=32):
-        """How alike the texts of each pair are: cosines, float32 [N]."""
-        texts, others = as_rows((texts, others), _ROW)
-        first, second = (_unit(self.embed(column, batch_size)) for column in (texts, others))
+    def similarity(self, texts: Any, others: Any, batch_size: int = 32) -> np.ndarray:
+        """Cosine similarities of N pairs of texts, float32 [N]."""
+        return self._similarity(*self.preprocessor.prepare_inference((texts, others)).columns, batch_size)
+
+    def _similarity(self, texts: PreparedExamples, others: PreparedExamples, batch_size: int) -> np.ndarray:
+        first, second = (_unit(self._embed(column, batch_size)) for column in (texts, others))
         return np.sum(first * second, -1)
 
     def search(self, queries, texts, top_k=10, batch_size=32):
@@ -177,22 +141,30 @@ class TextEmbedder(LongTextTask):
             found = [[match | {"text": texts[match["index"]]} for match in matches] for matches in found]
         return found
 
-    def score(self, texts, targets=None, batch_size=64):
+    def score(self, texts: Any, targets: Any = None, batch_size: int = 64) -> dict[str, float]:
         """Metrics of (texts, others) with scores, of (queries, matches) without, or of (texts, near, far).
 
         Returns:
             {"pearson", "spearman"} of cosines and scores; {"recall@k", "mrr"} of finding a query's match among all
             matches; {"accuracy"}, how often the near text is nearer.
         """
-        texts = self.encode_texts(texts)
-        if len(texts) == 3:
-            near, far = (self.similarity(texts[0], texts[i], batch_size) for i in (1, 2))
+        if targets is not None and isinstance(texts, tuple) and len(texts) == 2:
+            Preprocessor.encode_examples(self.preprocessor, texts, targets)  # scores, whatever the objective is
+        return super().score(texts, targets, batch_size)
+
+    def score_prepared(self, prepared: PreparedColumns, targets: Any = None, batch_size: int = 64) -> dict[str, float]:
+        if not isinstance(prepared, PreparedColumns):
+            raise InputError("Received one column of texts. Give a tuple of two or three columns.")
+        texts, *others = prepared.columns
+        if len(others) == 2:
+            near, far = (self._similarity(texts, column, batch_size) for column in others)
             return {"accuracy": float(np.mean(near > far))}
         if targets is not None:
-            _, scores = super().encode_pairs(texts, targets)
-            return correlations(scores, self.similarity(*texts, batch_size))
-        matches, truth = np.unique(texts[1].numpy(), return_inverse=True)
-        return ranking_metrics(_unit(self.embed(texts[0])), _unit(self.embed(matches)), truth)
+            scores = self.preprocessor.encode_targets(targets)
+            return correlations(scores, self._similarity(texts, others[0], batch_size))
+        _, first, truth = np.unique(others[0].texts[0].numpy(), return_index=True, return_inverse=True)
+        matches = self._embed(others[0].take(first), batch_size)
+        return ranking_metrics(_unit(self._embed(texts, batch_size)), _unit(matches), truth)
 
     def task_settings(self):
         names = ("pooling", "normalize", "objective", "max_score")

@@ -1,11 +1,12 @@
 """Fills [MASK] in texts with a pretrained model (Devlin et al. 2019, section 3.1)."""
 
-import tensorflow as tf
-
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.layers.heads import MaskedLMHead
 from bert_tf.tasks.base.pretrained_head_task import PretrainedHeadTask
+from bert_tf.tasks.fill_mask import SPEC
+from bert_tf.tasks.fill_mask.postprocessor import FillMaskPostprocessor
+from bert_tf.tasks.fill_mask.preprocessor import FillMaskPreprocessor
 
 # N texts, S sequence, M masks, K pieces
 
@@ -23,9 +24,8 @@ class FillMask(PretrainedHeadTask):
         encoder: the family's name, and the fields of its config.
     """
 
-    TASK = "fill_mask"
+    SPEC = SPEC
     INPUTS = (*features.ENCODER_INPUTS, features.MASKED_LM_POSITIONS)
-    HEAD = "masked_lm"
     head_settings = ("masked_lm_activation", "masked_lm_epsilon")
 
     def __init__(
@@ -38,6 +38,8 @@ class FillMask(PretrainedHeadTask):
             raise InputError(f"The vocabulary has no {tokenizer.SPECIAL_TOKENS.mask}: there is nothing to fill.")
         self.top_k = top_k
         self.masked_lm_activation, self.masked_lm_epsilon = masked_lm_activation, masked_lm_epsilon
+        self.preprocessor = FillMaskPreprocessor(SPEC, tokenizer, self.max_length)
+        self.postprocessor = FillMaskPostprocessor(tokenizer, self.max_length, top_k)
         self.leave_pooler()
         self.masked_lm = MaskedLMHead(
             self.config.hidden_size,
@@ -56,52 +58,6 @@ class FillMask(PretrainedHeadTask):
     def call(self, inputs, training=None):
         outputs = self.encoder(inputs, training=training, positions=inputs[features.MASKED_LM_POSITIONS])
         return self.masked_lm(outputs[features.SEQUENCE_OUTPUT], self.encoder.embeddings.token.embeddings)
-
-    def preprocess(self, texts, length=None):
-        """Texts to inputs with the places of their masks: `masked_lm_positions` int32 [N, M], 0 beyond the last."""
-        inputs = super().preprocess(texts, length)
-        return inputs | {features.MASKED_LM_POSITIONS: self._masks(inputs).to_tensor()}
-
-    def _masks(self, inputs):
-        is_mask = inputs[features.INPUT_IDS] == self.tokenizer.mask_id
-        return tf.ragged.boolean_mask(
-            tf.zeros_like(inputs[features.INPUT_IDS]) + tf.range(tf.shape(is_mask)[1]), is_mask
-        )
-
-    def predict_inputs(self, inputs):
-        """As `Task`'s; the masks are found in rows of pieces alone."""
-        return super().predict_inputs({features.MASKED_LM_POSITIONS: self._masks(inputs).to_tensor()} | inputs)
-
-    def postprocess(self, outputs, inputs):
-        """{"pieces", "scores"} in the graph, [N, M, K]: strings and probabilities, the best first.
-
-        "" and 0 stand beyond the last mask of a text.
-        """
-        best = tf.math.top_k(tf.nn.softmax(outputs), self.top_k)
-        real = (inputs[features.MASKED_LM_POSITIONS] > 0)[..., tf.newaxis]  # [CLS] stands at 0
-        return {
-            "pieces": tf.where(real, tf.gather(self.tokenizer.vocabulary, best.indices), ""),
-            "scores": tf.where(real, best.values, 0.0),
-        }
-
-    def predict_text(self, texts, batch_size=32):
-        """A dict a text: {"pieces": [K strings a mask], "scores": [K probabilities a mask]}.
-
-        A text without a [MASK] within `max_length` raises `InputError` with its row.
-        """
-        answers = super().predict_text(texts, batch_size)
-        for row, answer in enumerate(answers):
-            if not answer["pieces"]:
-                where = f"its first {self.max_length} pieces"
-                raise InputError(
-                    f"Row {row}: {texts[row][:80]!r} has no {self.tokenizer.SPECIAL_TOKENS.mask} to fill in {where}."
-                )
-        return answers
-
-    def to_python(self, answer):
-        answer = super().to_python(answer)
-        masks = sum(pieces[0] != "" for pieces in answer["pieces"])
-        return {name: rows[:masks] for name, rows in answer.items()}
 
     def task_settings(self):
         return super().task_settings() | {"top_k": self.top_k}

@@ -17,5 +17,6 @@ SPEC = TaskSpec(
     summary="The probability that one text follows another, by a pretrained model.",
     model="bert_tf.tasks.next_sentence.task:NextSentence",
     settings=Settings,
+    texts=("text", "text_pair"),
     head="next_sentence",
 )

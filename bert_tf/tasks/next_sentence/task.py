@@ -1,10 +1,12 @@
 """Tells whether one text follows another, with a pretrained model (Devlin et al. 2019, section 3.1)."""
 
-import tensorflow as tf
 from keras import ops
 
 from bert_tf.core import features
+from bert_tf.tasks.base.preprocessor import Preprocessor
 from bert_tf.tasks.base.pretrained_head_task import PretrainedHeadTask
+from bert_tf.tasks.next_sentence import SPEC
+from bert_tf.tasks.next_sentence.postprocessor import NextSentencePostprocessor
 
 # N pairs
 
@@ -18,13 +20,13 @@ class NextSentence(PretrainedHeadTask):
         encoder: the family's name, and the fields of its config.
     """
 
-    TASK = "next_sentence"
-    TEXTS = ("text", "text_pair")
-    HEAD = "next_sentence"
+    SPEC = SPEC
     cls_only = True
 
     def __init__(self, tokenizer, max_length=None, **encoder):
         super().__init__(tokenizer, max_length, **encoder)
+        self.preprocessor = Preprocessor(SPEC, tokenizer, self.max_length)
+        self.postprocessor = NextSentencePostprocessor()
         self.next_sentence = self.make_head(2, "next_sentence")
         self.build()
 
@@ -34,8 +36,3 @@ class NextSentence(PretrainedHeadTask):
     def call(self, inputs, training=None):
         pooled = self.encoder(inputs, training=training, cls_only=self.cls_only)[features.POOLED_OUTPUT]
         return ops.cast(self.next_sentence(pooled), "float32")
-
-    def postprocess(self, outputs, inputs):
-        """{"probability": float32 [N]}: that the second text follows the first."""
-        del inputs
-        return {"probability": tf.nn.softmax(outputs)[:, features.IS_NEXT]}

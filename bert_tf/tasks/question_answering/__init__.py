@@ -23,6 +23,7 @@ SPEC = TaskSpec(
     summary="The span of a context that answers a question, as in SQuAD.",
     model="bert_tf.tasks.question_answering.task:QuestionAnswerer",
     settings=Settings,
+    texts=("question", "context"),
     head="answer_span",
     architectures={"huggingface": "ForQuestionAnswering"},
     file_formats=("squad",),

@@ -14,7 +14,7 @@ _CONTEXT = 80  # characters shown on both sides of the right answer
 def analyze(model: QuestionAnswerer, examples: Any) -> EvaluationResult:
     """The `EvaluationResult` of a question answering model on checked `Examples` with targets."""
     answers = model.predict_text(examples.texts)
-    scores = model.score_answers(answers, examples.targets)
+    scores = model.postprocessor.compute_metrics(answers, examples.targets)
     metric = metrics.METRICS[model.metric]
     references = [[reference["text"] for reference in target] for target in examples.targets]
     rows = [metric([answer["answer"]], [texts]) for answer, texts in zip(answers, references, strict=True)]

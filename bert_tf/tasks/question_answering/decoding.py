@@ -6,6 +6,7 @@ from bert_tf.tasks.base import windows
 
 # N questions, W windows, S sequence, L longest answer, K candidates
 
+START, END = "start_logits", "end_logits"  # the outputs of the model, float32 [W, S] each
 # What says where the context stands in the rows, each int32 [W, S].
 MAY_BEGIN = "may_begin"  # 1 where an answer that begins here is asked for in this window
 CONTEXT_STARTS = "context_starts"  # the first character of a piece of the context
@@ -15,7 +16,7 @@ NEVER = -1e9  # the score of what is no answer
 
 
 def best_spans(starts, ends, inputs, max_length, n_best, null_threshold):
-    """The best answers to N questions: {"start", "end", "score", ...} as `QuestionAnswerer.answer` says.
+    """The best answers to N questions: {"start", "end", "score", ...} as the postprocessor says.
 
     Args:
         starts, ends: scores that a piece is the first and the last of the answer, float32 [W, S].

@@ -20,6 +20,7 @@ SPEC = TaskSpec(
     summary="A tag for each word: entities, parts of speech.",
     model="bert_tf.tasks.tagging.task:TextTagger",
     settings=Settings,
+    training_columns=("words",),
     head="classifier",
     architectures={"huggingface": "ForTokenClassification"},
     file_formats=("conll",),

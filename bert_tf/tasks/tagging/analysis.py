@@ -25,7 +25,7 @@ _MISSED = 0.5  # severity of an entity that was not found; that of a wrong one i
 def analyze(model: TextTagger, examples: Any) -> EvaluationResult:
     """The `EvaluationResult` of a tagger on checked `Examples`: lists of words with their tags."""
     answers = model.predict_text(examples.texts)
-    scores = model.score_answers(answers, examples.targets)
+    scores = model.postprocessor.compute_metrics(answers, examples.targets)
     true = [_true_entities(tags, model.scheme) for tags in examples.targets]
     predicted = [_predicted_entities(answer) for answer in answers]
     correct = [entities & found.keys() for entities, found in zip(true, predicted, strict=True)]

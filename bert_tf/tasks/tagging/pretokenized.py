@@ -47,12 +47,3 @@ def begins_of_words(numbers):
     texts, words = numbers.value_rowids(), numbers.values
     changes = (texts[1:] != texts[:-1]) | (words[1:] != words[:-1])
     return tf.concat([tf.ones_like(words[:1], tf.bool), changes], 0)
-
-
-def as_python(texts):
-    """Texts or lists of words, tensors too, as Python strings; invalid bytes as the tokenizer reads them."""
-    if tf.is_tensor(texts):
-        texts = texts.to_list() if isinstance(texts, tf.RaggedTensor) else texts.numpy().tolist()
-    if isinstance(texts, str | bytes):
-        return texts if isinstance(texts, str) else texts.decode("utf-8", "replace")
-    return [as_python(text) for text in texts]

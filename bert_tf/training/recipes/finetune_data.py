@@ -10,7 +10,7 @@ from bert_tf.tasks.base.targets import fit_targets
 
 def read_rows(config):
     """The `Examples` to train on and those held out, as a `FinetuneConfig` names them, not yet checked."""
-    data, task = config.data, TASKS[config.task].load("model")
+    data, task = config.data, TASKS[config.task]
     train = read_examples(data.path(data.train), data, task)
     if data.heldout:
         return train, read_examples(data.path(data.heldout), data, task)

@@ -49,7 +49,7 @@ class TaskJob(DataSource, Validation):
     def prepare(self) -> None:
         """Checks the examples against the model and makes tensors of them, once a run."""
         self.learned, self.heldout = check_rows(*self.rows, self.model, self.config.data.separator)
-        self.texts = self.model.encode_texts(self.learned.texts, training=True)
+        self.texts = self.model.preprocessor.encode_texts(self.learned.texts, training=True)
 
     @property
     def parts(self) -> dict[str, "TaskJob"]:

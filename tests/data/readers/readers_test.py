@@ -25,7 +25,7 @@ def write(path, text):
 
 
 def read(path, task=TextClassifier, **settings):
-    return read_examples(path, FileConfig(**settings), task)
+    return read_examples(path, FileConfig(**settings), task.SPEC)
 
 
 def test_tsv_takes_quotation_marks_as_text(tmp_path):

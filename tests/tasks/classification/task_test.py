@@ -111,26 +111,26 @@ def test_one_number_is_a_regression_where_nothing_is_said(tmp_path):
 
 
 def test_targets(trained):
-    np.testing.assert_array_equal(trained.encode_targets(["pos", "neg"]), [1, 0])
-    np.testing.assert_array_equal(trained.encode_targets(np.array([1, 0])), [1, 0])
-    np.testing.assert_array_equal(trained.encode_targets(tf.constant(["neg", "pos"])), [0, 1])
+    np.testing.assert_array_equal(trained.preprocessor.encode_targets(["pos", "neg"]), [1, 0])
+    np.testing.assert_array_equal(trained.preprocessor.encode_targets(np.array([1, 0])), [1, 0])
+    np.testing.assert_array_equal(trained.preprocessor.encode_targets(tf.constant(["neg", "pos"])), [0, 1])
     for bad, shown in (("good", "'good'"), (2, "2"), (["pos"], r"\['pos'\]"), (None, "None"), (1.5, "1.5")):
         with pytest.raises(InputError, match=f"Row 1 has the label {shown}. Labels: neg, pos"):
-            trained.encode_targets(["pos", bad])
+            trained.preprocessor.encode_targets(["pos", bad])
 
 
 def test_lists_of_labels():
     model = make(labels=["x", "y", "z"], problem_type="multi_label_classification")
     table = np.array([[1, 0, 1], [0, 0, 0]])
-    np.testing.assert_array_equal(model.encode_targets([["x", 2], []]), table)
-    np.testing.assert_array_equal(model.encode_targets(table), table)
+    np.testing.assert_array_equal(model.preprocessor.encode_targets([["x", 2], []]), table)
+    np.testing.assert_array_equal(model.preprocessor.encode_targets(table), table)
     with pytest.raises(InputError, match="Row 1 has the target 'x'. Each text needs a list"):
-        model.encode_targets([["y"], "x"])
+        model.preprocessor.encode_targets([["y"], "x"])
     with pytest.raises(InputError, match=r"Row 1 has the targets \[0, 2, 0\]"):
-        model.encode_targets(np.array([[0, 1, 0], [0, 2, 0]]))
+        model.preprocessor.encode_targets(np.array([[0, 1, 0], [0, 2, 0]]))
     answers = [{"labels": ["x"]}, {"labels": ["y", "z"]}, {"labels": []}]
     # Right: x and z; wrong: y; missed: z in row 0. Of the classes, x and z: F1 1 and 2/3; y: 0.
-    scores = model.score_answers(answers, [["x", "z"], ["z"], []])
+    scores = model.postprocessor.compute_metrics(answers, [["x", "z"], ["z"], []])
     assert scores == pytest.approx({"micro_f1": 4 / 6, "macro_f1": 5 / 9, "accuracy": 1 / 3})
 
 
@@ -138,24 +138,24 @@ def test_scores_of_classes_by_hand(trained):
     """Three found positive, two of them rightly, of four: precision 2/3, recall 1/2."""
     found = ["pos", "pos", "pos", "neg", "neg", "neg", "neg"]
     truth = ["pos", "pos", "neg", "pos", "pos", "neg", "neg"]
-    scores = trained.score_answers([{"label": label} for label in found], truth)
+    scores = trained.postprocessor.compute_metrics([{"label": label} for label in found], truth)
     assert scores["accuracy"] == pytest.approx(4 / 7)
     assert scores["f1"] == pytest.approx(4 / 7)  # of "pos"
     assert scores["macro_f1"] == pytest.approx((4 / 7 + 4 / 7) / 2)
     assert scores["matthews"] == pytest.approx((2 * 2 - 1 * 2) / np.sqrt(3 * 4 * 3 * 4))
     three = make(labels=["a", "b", "c"])
-    assert "f1" not in three.score_answers([{"label": "a"}], ["b"])
+    assert "f1" not in three.postprocessor.compute_metrics([{"label": "a"}], ["b"])
 
 
 def test_scores_of_a_regression_by_hand():
     model = make(problem_type="regression")
-    scores = model.score_answers([{"score": score} for score in (1.0, 2.0, 3.0, 10.0)], ["2", 1, 3, 4])
+    scores = model.postprocessor.compute_metrics([{"score": score} for score in (1.0, 2.0, 3.0, 10.0)], ["2", 1, 3, 4])
     ranks = np.corrcoef([1, 2, 3, 4], [2, 1, 3, 4])[0, 1]
     assert scores["spearman"] == pytest.approx(ranks)
     assert scores["pearson"] == pytest.approx(np.corrcoef([1, 2, 3, 10], [2, 1, 3, 4])[0, 1])
-    assert model.score_answers([{"score": 1.0}] * 3, [1, 2, 3]) == {"pearson": 0.0, "spearman": 0.0}
+    assert model.postprocessor.compute_metrics([{"score": 1.0}] * 3, [1, 2, 3]) == {"pearson": 0.0, "spearman": 0.0}
     with pytest.raises(InputError, match="Row 1 has the score inf"):
-        model.encode_targets([1, float("inf")])
+        model.preprocessor.encode_targets([1, float("inf")])
 
 
 def test_class_weights(trained):

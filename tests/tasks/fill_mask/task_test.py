@@ -84,7 +84,7 @@ def test_one_graph_from_strings_to_pieces(model):
     assert answers["pieces"].shape == (3, 2, 8)
     assert answers["pieces"][1].numpy().tolist() == [[b""] * 8] * 2
     assert np.sum(answers["scores"], -1) == pytest.approx(np.array([[1, 1], [0, 0], [1, 0]]), abs=1e-5)
-    inputs = model.preprocess(tf.constant(["a [MASK]"]))
+    inputs = model.preprocessor(tf.constant(["a [MASK]"]))
     alone = model.predict_inputs({name: inputs[name] for name in ("input_ids", "input_mask", "segment_ids")})
     np.testing.assert_array_equal(alone["pieces"], model.serve(tf.constant(["a [MASK]"]))["pieces"])
 
@@ -92,7 +92,7 @@ def test_one_graph_from_strings_to_pieces(model):
 def test_text_without_mask(model):
     with pytest.raises(InputError, match=r"Row 1: 'a b' has no \[MASK\]"):
         model.predict_text(["a [MASK]", "a b"])
-    with pytest.raises(InputError, match=r"Row 0: .* in its first 12 pieces"):
+    with pytest.raises(InputError, match=r"Row 0: .* in its first 12 tokens"):
         model.predict_text(["a " * 20 + "[MASK]"])
 
 

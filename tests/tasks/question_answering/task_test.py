@@ -88,7 +88,9 @@ def test_no_answer_is_learned_at_cls():
 
 def test_training_tells_apart_cls_and_the_context_alone():
     model = make()
-    inputs, targets = model.to_batch(*model.encode_pairs((["Who ?", "Where is x ?"], CONTEXTS[:2]), ANSWERS[:2]))
+    inputs, targets = model.preprocessor.to_batch(
+        *model.preprocessor.encode_examples((["Who ?", "Where is x ?"], CONTEXTS[:2]), ANSWERS[:2])
+    )
     inputs = {name: tf.pad(value, [[0, 0], [0, 3]]) for name, value in inputs.items()}
     learned, answered = model(inputs, training=True), model(inputs, training=False)
     rivals = inputs["segment_ids"].numpy() == 1
@@ -106,7 +108,7 @@ def test_decoding_against_all_spans(threshold):
     model = make(max_answer_length=3, n_best=4, null_threshold=threshold)
     random = np.random.default_rng(0)
     contexts = ["x " * 23, "anna", "", "x " * 12, "paris is in x"]
-    inputs = model.preprocess((tf.constant(["who is x"] * 5), tf.constant(contexts)))
+    inputs = model.preprocessor((tf.constant(["who is x"] * 5), tf.constant(contexts)))
     outputs = {name: random.normal(size=inputs["input_ids"].shape).astype("float32") * 2 for name in (START, END)}
     answers = {name: value.numpy() for name, value in model.postprocess(outputs, inputs).items()}
     inputs = {name: value.numpy() for name, value in inputs.items()}
@@ -138,7 +140,7 @@ def test_decoding_against_all_spans(threshold):
 
 
 def test_every_piece_of_a_long_context_may_begin_an_answer_once():
-    inputs = make().preprocess((tf.constant(["who"]), tf.constant(["Anna is in Paris . " * 9])))
+    inputs = make().preprocessor((tf.constant(["who"]), tf.constant(["Anna is in Paris . " * 9])))
     asked = inputs["may_begin"].numpy() > 0
     assert sorted(inputs["context_starts"].numpy()[asked]) == [19 * i + k for i in range(9) for k in (0, 5, 8, 11, 17)]
 
@@ -161,7 +163,7 @@ def test_a_million_characters(trained):
 
 def test_questions_are_cut_and_contexts_are_not():
     model = make(max_question_length=5)
-    inputs = model.preprocess((tf.constant(["who " * 9]), tf.constant(["x " * 20])))
+    inputs = model.preprocessor((tf.constant(["who " * 9]), tf.constant(["x " * 20])))
     segments = inputs["segment_ids"].numpy()
     assert (segments[0] == 0).sum() == 7
     assert (inputs["may_begin"].numpy()).sum() == 20
@@ -190,7 +192,7 @@ def test_one_graph_from_strings_to_answers(trained):
 
 
 def test_rows_of_pieces_alone(trained):
-    inputs = trained.preprocess((tf.constant(["Who ?"]), tf.constant([CONTEXTS[0]])))
+    inputs = trained.preprocessor((tf.constant(["Who ?"]), tf.constant([CONTEXTS[0]])))
     answers = trained.predict_inputs({name: inputs[name] for name in ("input_ids", "input_mask", "segment_ids")})
     assert (answers["start"].numpy(), answers["end"].numpy()) == (4, 5)  # [CLS] who [UNK] [SEP] anna
 

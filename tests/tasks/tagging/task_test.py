@@ -95,17 +95,17 @@ def test_a_tag_is_learned_for_all_parts_of_a_word(scheme, expected):
 def test_a_word_is_asked_for_its_tag_once():
     """Worked by hand: Bo, u . s ., and . x and, of the next sentence, Bo; in training all parts but ##x are asked."""
     model = make()
-    words = model.encode_texts([["Bo", "u.s.", "and.x"], ["Bo"]])
+    words = model.preprocessor.encode_texts([["Bo", "u.s.", "and.x"], ["Bo"]])
     rows = model.inference_inputs(words)
     assert [np.flatnonzero(row).tolist() for row in rows["word_mask"]] == [[1, 2, 6], [1]]
     asked = rows["word_mask"].numpy() > 0
     assert rows["word_starts"].numpy()[asked].tolist() == [0, 1, 2, 0]
     assert rows["word_ends"].numpy()[asked].tolist() == [1, 2, 3, 1]
-    assert model.preprocess(words)["word_mask"].numpy().sum() == 9
+    assert model.preprocessor(words)["word_mask"].numpy().sum() == 9
 
 
 def test_raw_text_falls_into_words_of_the_basic_tokenizer():
-    inputs = make().preprocess(tf.constant(["u.s 我Annas"]))
+    inputs = make().preprocessor(tf.constant(["u.s 我Annas"]))
     asked = inputs["word_mask"].numpy()[0]
     places = [
         (s, e)
@@ -179,7 +179,7 @@ def test_folder_gives_the_same_tagger(trained, tmp_path):
 
 def test_rows_of_pieces_alone(trained):
     """What `preprocess` knows of the text is not needed: places are then counted in pieces."""
-    inputs = trained.preprocess(tf.constant(["Romes and Anna Maria"]))
+    inputs = trained.preprocessor(tf.constant(["Romes and Anna Maria"]))
     answers = trained.predict_inputs({name: inputs[name] for name in ("input_ids", "input_mask", "segment_ids")})
     assert answers["types"].numpy().tolist() == [[b"LOC", b"PER"]]
     assert (answers["starts"].numpy().tolist(), answers["ends"].numpy().tolist()) == ([[1, 4]], [[3, 6]])
@@ -215,7 +215,7 @@ def test_f1_is_seqevals(trained):
         {"entities": [{"type": kind, "start": a, "end": b} for kind, a, b in schemes.read(sentence)]}
         for sentence in found
     ]
-    scores = trained.score_answers(answers, right)
+    scores = trained.postprocessor.compute_metrics(answers, right)
     assert scores["f1"] == pytest.approx(f1_score(right, found)) == pytest.approx(2 / 3)
     assert scores["accuracy"] == pytest.approx(5 / 6)
 
@@ -230,7 +230,7 @@ def test_f1_is_seqevals(trained):
         ([["Anna"], []], [["I-PER"], []], "Row 1 has no words"),
         ([["Anna"], ["Bo", 3]], [["I-PER"], ["O", "O"]], "Row 1: the word 3 is no string"),
         ([["Anna"], "Bo"], [["I-PER"], ["O"]], "Row 1: 'Bo' is no list of words"),
-        (["Anna sees"], [["I-PER", "O"]], "for lists of words"),
+        (["Anna sees"], [["I-PER", "O"]], "raw texts with tags. Give each sentence as a list of words"),
     ],
 )
 def test_bad_rows_are_named(trained, texts, targets, message):

@@ -1,0 +1,104 @@
+"""Examples that are tokenized once and padded batch by batch."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.data.pipeline.batch_samplers import BatchPlan, BatchSampler, LengthGroupedSampler, SequentialSampler
+from bert_tf.tasks.base.batching import take
+
+# N examples, B of them in a batch
+
+CHARACTERS = 2**20  # of texts that are read whole, in one batch of inference, about
+
+
+class PreparedExamples:
+    """N tokenized examples of a task; a batch is gathered and padded, and nothing is tokenized again.
+
+    Attributes:
+        lengths: tokens in the longest row of each example, int [N].
+        texts: the encoded texts, where answers may quote them; None in training.
+    """
+
+    def __init__(
+        self,
+        rows: Any,
+        pad: Callable,
+        lengths: np.ndarray,
+        texts: tuple | None = None,
+        characters: np.ndarray | None = None,
+    ):
+        """Takes a tuple of nests of tensors, ragged or not, [N, ...], and the function that pads a batch of each.
+
+        `characters` are those of each text where texts of any length are read whole, int [N].
+        """
+        self._rows, self._pad, self._characters = rows, pad, characters
+        self.lengths, self.texts = lengths, texts
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def batch(self, numbers: Any) -> Any:
+        """The examples of these numbers, int [B], padded to the longest of them."""
+        return self._pad(*take(self._rows, numbers))
+
+    def take(self, numbers: np.ndarray) -> "PreparedExamples":
+        """The examples of these numbers, int [M], without their texts."""
+        characters = None if self._characters is None else self._characters[numbers]
+        return PreparedExamples(take(self._rows, numbers), self._pad, self.lengths[numbers], None, characters)
+
+    def sampler(self, plan: BatchPlan) -> BatchSampler:
+        """Which examples share a batch; where the plan shuffles, those of similar length, for less padding."""
+        return LengthGroupedSampler(plan, self.lengths) if plan.shuffle else SequentialSampler(plan, len(self), None)
+
+    def batches(self, sampler: BatchSampler, start: int = 0, repeat: int | None = 1) -> tf.data.Dataset:
+        """Batches as `tf.data`; that at position k is a function of the sampler's seed and k alone.
+
+        Args:
+            sampler: over N examples.
+            start: position of the first batch, counted over epochs.
+            repeat: number of epochs; None never ends.
+        """
+        size = sampler.plan.batch_size if sampler.plan.drop_remainder else None
+
+        def fetch(number):
+            numbers = tf.numpy_function(lambda number: sampler.batch(int(number)).examples, [number], tf.int64)
+            return self.batch(tf.ensure_shape(numbers, [size]))
+
+        return sampler.dataset(fetch, start, repeat)
+
+    def batches_by_length(self, batch_size: int) -> list[np.ndarray]:
+        """Numbers of examples of similar length for each batch of inference, the longest first.
+
+        A batch has `batch_size` examples, or fewer where texts are read whole and are long.
+        """
+        if self._characters is not None:
+            return _bounded_batches(self._characters, batch_size)
+        order = np.arange(len(self))
+        if len(order) > batch_size:
+            order = np.argsort(-self.lengths, kind="stable")
+        return [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
+
+
+@dataclasses.dataclass
+class PreparedColumns:
+    """Columns of texts of one length N, each prepared by itself."""
+
+    columns: list[PreparedExamples]
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+
+def _bounded_batches(characters: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Batches of at most `batch_size` texts and, but for a longer text alone, `CHARACTERS` characters."""
+    order = np.argsort(-characters, kind="stable")
+    first, batches = 0, []
+    while first < len(order):
+        count = max(1, min(batch_size, CHARACTERS // max(1, characters[order[first]])))
+        batches.append(order[first : first + count])
+        first += count
+    return batches

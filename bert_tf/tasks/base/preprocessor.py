@@ -1,0 +1,139 @@
+"""Texts and targets to the inputs of a task's model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.core import features
+from bert_tf.core.errors import InputError
+from bert_tf.tasks.base import windows
+from bert_tf.tasks.base.batching import as_rows, part_numbers, take
+from bert_tf.tasks.base.prepared import PreparedColumns, PreparedExamples
+from bert_tf.tasks.spec import TaskSpec
+from bert_tf.text.input_packing import pack
+
+# N examples, W windows, S positions of a row
+
+
+class Preprocessor:
+    """Texts in, the encoder's inputs out; one object for training, inference and export.
+
+    A subclass adds `encode_targets`, and `to_batch` where targets depend on how a text is tokenized.
+    """
+
+    PART_BYTES = 2**22  # of texts tokenized at once
+
+    def __init__(self, spec: TaskSpec, tokenizer: Any, max_length: int):
+        """Takes the task's spec, its tokenizer and the most tokens of a row."""
+        self.spec, self.tokenizer, self.max_length = spec, tokenizer, max_length
+
+    # Checked Python values to tensors.
+
+    def encode_texts(self, texts: Any, training: bool = False) -> tuple:
+        """A column of texts, or a tuple of columns, as a tuple of string tensors [N].
+
+        Raises:
+            InputError: the number of columns is wrong, or a text is no string or, in training, empty; names its row.
+        """
+        names, optional = self.spec.texts, self.spec.optional_texts
+        texts = texts if isinstance(texts, tuple) else (texts,)
+        if not len(names) - len(optional) <= len(texts) <= len(names):
+            raise InputError(f"Received a tuple of {len(texts)} texts. {self.spec.name} reads {', '.join(names)}.")
+        return as_rows(texts, names, set(names) - set(optional) if training else ())
+
+    def encode_targets(self, targets: Any) -> Any:
+        """Targets of N examples as tensors or arrays; a bad one raises `InputError` with its row."""
+        raise NotImplementedError(f"{self.spec.name} is not trained.")
+
+    def encode_examples(self, texts: Any, targets: Any) -> tuple:
+        """(encoded texts, encoded targets) of N examples; a bad one raises `InputError` with its row."""
+        texts = self.encode_texts(texts, training=True)
+        if len(targets) != texts[0].shape[0]:
+            raise InputError(f"Received {texts[0].shape[0]} texts and {len(targets)} targets.")
+        return texts, self.encode_targets(targets)
+
+    # Encoded texts to inputs: TensorFlow ops only.
+
+    def __call__(self, texts: Any, length: int | None = None) -> dict:
+        """Encoded texts to the encoder's inputs, each int32 [N, length or the longest row]."""
+        texts = texts if isinstance(texts, tuple) else (texts,)
+        optional = self.spec.texts[len(texts) - 1] in self.spec.optional_texts
+        return pack(self.tokenizer, texts, self.max_length, length, optional)
+
+    def to_batch(self, texts: tuple, targets: Any) -> tuple:
+        """What Keras trains on, `(x, y)` or `(x, y, sample_weight)`, from encoded texts and targets."""
+        return self(texts), targets
+
+    def inference_inputs(self, texts: tuple) -> dict:
+        """The inputs for inference: those of training, unless a task reads more of a text then."""
+        return self(texts)
+
+    def complete(self, inputs: dict) -> dict:
+        """Adds to the encoder's inputs what `__call__` gives beside them, for rows given as tokens alone."""
+        return inputs
+
+    # Tokenized once.
+
+    def prepare(self, texts: Any, targets: Any = None) -> PreparedExamples:
+        """Examples to train on, or texts alone, tokenized once; arguments as for `fit`."""
+        if targets is None:
+            texts = self.encode_texts(texts)
+            return self._prepare(texts, lambda numbers: (self(take(texts, numbers)),))
+        texts, targets = self.encode_examples(texts, targets)
+        return self._prepare(texts, lambda numbers: self.to_batch(take(texts, numbers), take(targets, numbers)))
+
+    def prepare_inference(self, texts: Any) -> PreparedExamples | PreparedColumns:
+        """Texts for `predict_prepared` and `score_prepared` of the model, tokenized once."""
+        texts = self.encode_texts(texts)
+        kept = {"texts": texts, "characters": self.characters(texts)}
+        return self._prepare(texts, lambda numbers: (self.inference_inputs(take(texts, numbers)),), **kept)
+
+    def characters(self, texts: tuple) -> np.ndarray | None:
+        """Characters of each encoded text where it is read whole, int [N]; None where it is cut to a row."""
+        return None
+
+    def _prepare(self, columns: tuple, make: Callable, **kept: Any) -> PreparedExamples:
+        """The rows that `make` gives for the numbers of some texts, part by part, as ragged rows of all."""
+        parts = [self.unpad(*make(numbers)) for numbers in part_numbers(columns, self.PART_BYTES)]
+        rows = tf.nest.map_structure(lambda *values: tf.concat(values, 0), *parts)
+        ids = tf.nest.flatten(rows[0][features.INPUT_IDS])
+        return PreparedExamples(rows, self.pad, np.max([_longest_row(column) for column in ids], 0), **kept)
+
+    def unpad(self, inputs: dict, *learned: Any) -> tuple:
+        """The tensors of a batch without padding: inputs as int32 ragged [N, (S)], or [N, (windows), (S)].
+
+        The other way round from `pad`. The mask is left out: `pad` makes it again.
+        """
+        inputs = dict(inputs)
+        lengths = tf.reduce_sum(inputs.pop(features.INPUT_MASK), 1)
+        texts = inputs.pop(windows.WINDOW_TEXTS, None)
+        rows = {name: tf.RaggedTensor.from_tensor(value, lengths) for name, value in inputs.items()}
+        if texts is not None:
+            texts = tf.cast(texts, tf.int64)
+            count = tf.reduce_max(tf.concat([[-1], texts], 0)) + 1  # every text has a window
+            rows = {name: tf.RaggedTensor.from_value_rowids(row, texts, count) for name, row in rows.items()}
+        return (rows, *learned)
+
+    def pad(self, rows: dict, *learned: Any, width: Any = None) -> Any:
+        """Rows of `unpad` to a batch padded to the longest or `width`: `inputs`, or `(inputs, *learned)`."""
+        inputs = {}
+        shape = None if width is None else tf.stack([-1, width])
+        if rows[features.INPUT_IDS].ragged_rank == 2:
+            inputs[windows.WINDOW_TEXTS] = tf.cast(rows[features.INPUT_IDS].value_rowids(), tf.int32)
+            rows = {name: row.values for name, row in rows.items()}
+        for name, row in rows.items():
+            default = self.tokenizer.pad_id if name == features.INPUT_IDS else 0
+            inputs[name] = row.to_tensor(default, shape=shape)
+            if name == features.INPUT_IDS:
+                inputs[features.INPUT_MASK] = tf.ones_like(row).to_tensor(shape=shape)
+        learned = tf.nest.map_structure(lambda x: x.to_tensor() if isinstance(x, tf.RaggedTensor) else x, learned)
+        return (inputs, *learned) if learned else inputs
+
+
+def _longest_row(ids: tf.RaggedTensor) -> np.ndarray:
+    """Tokens of each example, or of the longest of its windows, int [N]."""
+    if ids.ragged_rank == 1:
+        return ids.row_lengths().numpy()
+    return tf.reduce_max(ids.row_lengths(axis=2), 1).numpy()

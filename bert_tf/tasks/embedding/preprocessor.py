@@ -1,0 +1,105 @@
+"""Texts, or rows of two or three texts, to batches for sentence embeddings."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.core import features
+from bert_tf.core.errors import InputError
+from bert_tf.tasks.base.batching import as_rows
+from bert_tf.tasks.base.long_text_task import LongTextPreprocessor
+from bert_tf.tasks.base.metrics import encode_scores
+from bert_tf.tasks.base.prepared import PreparedColumns, PreparedExamples
+from bert_tf.text.input_packing import pack
+
+# N examples, T texts of an example in training, S positions of a row
+
+COLUMNS = ("text", "text_pair", "negative")
+
+
+class EmbeddingPreprocessor(LongTextPreprocessor):
+    """One column of texts to inputs [N, S], T > 1 columns to [N, T, S]."""
+
+    def __init__(
+        self,
+        spec: Any,
+        tokenizer: Any,
+        max_length: int,
+        stride: int | None,
+        objective: str,
+        texts_of_example: tuple[int, ...],
+        max_score: float,
+    ):
+        super().__init__(spec, tokenizer, max_length, stride)
+        self.objective, self.texts_of_example, self.max_score = objective, texts_of_example, max_score
+
+    def encode_texts(self, texts: Any, training: bool = False) -> tuple:
+        """Texts, or the two or three columns of training examples, as a tuple of string tensors [N]."""
+        texts = texts if isinstance(texts, tuple) else (texts,)
+        allowed = self.texts_of_example if training else (1, 2, 3)
+        if len(texts) not in allowed:
+            raise InputError(
+                f"Received {len(texts)} text(s) a row. objective={self.objective!r} needs a tuple of "
+                f"{' or '.join(map(str, allowed))} columns."
+            )
+        return as_rows(texts, COLUMNS, COLUMNS if training else ())
+
+    def encode_examples(self, texts: Any, targets: Any) -> tuple:
+        """As the base's; without scores, the targets are the numbers of the distinct second texts."""
+        if self.objective == "similarity":
+            return super().encode_examples(texts, targets)
+        texts = self.encode_texts(texts, training=True)
+        return texts, np.unique(texts[1].numpy(), return_inverse=True)[1].astype("int32")
+
+    def encode_targets(self, targets: Any) -> np.ndarray:
+        """Scores from 0 to `max_score` to float32 [N] in 0 to 1; others raise `InputError` with the row."""
+        scores = encode_scores(targets) / self.max_score
+        if len(strange := np.flatnonzero((scores < 0) | (scores > 1))):
+            row = strange[0]
+            raise InputError(f"Row {row} has the score {targets[row]}. Scores are from 0 to {self.max_score:g}.")
+        return scores
+
+    def __call__(self, texts: Any, length: int | None = None) -> dict:
+        """A column of texts to the encoder's inputs [N, S], T > 1 columns to [N, T, S]; TensorFlow ops only."""
+        texts = texts if isinstance(texts, tuple) else (texts,)
+        inputs = pack(self.tokenizer, [tf.concat(texts, 0)], self.max_length, length)
+        if len(texts) == 1:
+            return inputs
+        columns = {name: tf.reshape(value, [len(texts), -1, tf.shape(value)[1]]) for name, value in inputs.items()}
+        return {name: tf.transpose(value, [1, 0, 2]) for name, value in columns.items()}
+
+    def inference_inputs(self, texts: tuple) -> dict:
+        return super().inference_inputs(texts) if len(texts) == 1 else self(texts)
+
+    def prepare(self, texts: Any, targets: Any = None) -> PreparedExamples:
+        """As the base's; columns of texts are training examples also where the objective needs no scores."""
+        if targets is None and isinstance(texts, tuple) and self.objective != "similarity":
+            targets = ()
+        return super().prepare(texts, targets)
+
+    def prepare_inference(self, texts: Any) -> PreparedExamples | PreparedColumns:
+        """As the base's; each of several columns by itself."""
+        columns = [super(EmbeddingPreprocessor, self).prepare_inference(column) for column in self.encode_texts(texts)]
+        return columns[0] if len(columns) == 1 else PreparedColumns(columns)
+
+    def unpad(self, inputs: dict, *learned: Any) -> tuple:
+        """As the base's; of T columns each input is a tuple of T ragged tensors."""
+        if inputs[features.INPUT_IDS].shape.rank == 2:
+            return super().unpad(inputs, *learned)
+        columns = []
+        for i in range(inputs[features.INPUT_IDS].shape[1]):
+            (column,) = super().unpad({name: value[:, i] for name, value in inputs.items()})
+            columns.append(column)
+        return ({name: tuple(column[name] for column in columns) for name in columns[0]}, *learned)
+
+    def pad(self, rows: dict, *learned: Any, width: Any = None) -> Any:
+        ids = rows[features.INPUT_IDS]
+        if not isinstance(ids, tuple):
+            return super().pad(rows, *learned, width=width)
+        width = tf.reduce_max([column.bounding_shape(1) for column in ids])
+        columns = []
+        for i in range(len(ids)):
+            columns.append(super().pad({name: values[i] for name, values in rows.items()}, width=width))
+        inputs = {name: tf.stack([column[name] for column in columns], 1) for name in columns[0]}
+        return (inputs, *learned) if learned else inputs

@@ -1,0 +1,14 @@
+"""Logits of the next sentence head to a probability."""
+
+import tensorflow as tf
+
+from bert_tf.core import features
+from bert_tf.tasks.base.postprocessor import Postprocessor
+
+
+class NextSentencePostprocessor(Postprocessor):
+    """The probability that the second text follows the first."""
+
+    def __call__(self, outputs: tf.Tensor, inputs: dict) -> dict:
+        """{"probability": float32 [N]} of logits [N, 2]."""
+        return {"probability": tf.nn.softmax(outputs)[:, features.IS_NEXT]}
