@@ -6,9 +6,10 @@ import pathlib
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from bert_tf.core import files
+from bert_tf.core import files, progress
 from bert_tf.data.readers.examples import OF_MODEL
 from bert_tf.tasks.multi_task import MultiTask
 from bert_tf.training.config import TrainingConfig
@@ -23,6 +24,11 @@ _ENDLESS = {"shuffle": True, "drop_remainder": True, "repeat": None}  # as a tra
 def make_job(config: FinetuneConfig) -> "TaskJob | MultiTaskJob":
     """The job of a config, whose examples are read and whose model is not yet made."""
     return MultiTaskJob(config) if config.tasks else TaskJob(config)
+
+
+def with_static_rows(data: tf.data.Dataset, rows: int) -> tf.data.Dataset:
+    """Batches whose static shapes say how many rows they have, as gradient accumulation needs to cut them."""
+    return data.map(lambda *batch: tf.nest.map_structure(lambda x: tf.ensure_shape(x, [rows, *x.shape[1:]]), batch))
 
 
 class TaskJob(DataSource, Validation):
@@ -47,9 +53,14 @@ class TaskJob(DataSource, Validation):
         return self.model
 
     def prepare(self) -> None:
-        """Checks the examples against the model and makes tensors of them, once a run."""
+        """Checks the examples against the model and tokenizes them, once a run."""
         self.learned, self.heldout = check_rows(*self.rows, self.model, self.config.data.separator)
-        self.texts = self.model.preprocessor.encode_texts(self.learned.texts, training=True)
+        preprocessor = self.model.preprocessor
+        with progress.stages() as show:
+            show("preparing", 0, len(self.learned) + len(self.heldout))
+            self.train_examples = preprocessor.prepare(self.learned.texts, self.learned.targets)
+            show("preparing", len(self.learned), len(self.learned) + len(self.heldout))
+            self.heldout_texts = preprocessor.prepare_inference(self.heldout.texts)
 
     @property
     def parts(self) -> dict[str, "TaskJob"]:
@@ -65,15 +76,15 @@ class TaskJob(DataSource, Validation):
     @property
     def steps_per_epoch(self) -> int:
         """Full batches in an epoch; what does not fill one is left out, other examples in each epoch."""
-        data = self.model.dataset(self.texts, self.learned.targets, self.batch_size, drop_remainder=True)
-        return int(data.cardinality())
+        return int(self.model.dataset(self.train_examples, None, self.batch_size, drop_remainder=True).cardinality())
 
     def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
-        targets = self.learned.targets
-        return self.model.dataset(self.texts, targets, rows, seed=self.seed, start=start, shard=shard, **_ENDLESS)
+        how = {"seed": self.seed, "start": start, "shard": shard}
+        data = self.model.dataset(self.train_examples, None, rows, **how, **_ENDLESS)
+        return with_static_rows(data, rows) if self.config.training.accumulation_steps > 1 else data
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
-        return model.score(self.heldout.texts, self.heldout.targets)
+        return model.score_prepared(self.heldout_texts, self.heldout.targets)
 
     def score(self, metrics: dict[str, float]) -> float:
         return metrics[self.model.SCORE]
@@ -108,17 +119,23 @@ class MultiTaskJob(DataSource, Validation):
     def prepare(self) -> None:
         for part in self.parts.values():
             part.prepare()
-        self.data = {name: (part.texts, part.learned.targets) for name, part in self.parts.items()}
+        self.train_examples = {name: part.train_examples for name, part in self.parts.items()}
 
     @property
     def steps_per_epoch(self) -> int:
         return self.model.steps_of(self.batch_size)
 
     def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
-        return self.model.dataset(self.data, rows, seed=self.seed, start=start, shard=shard, **_ENDLESS)
+        return self.model.dataset(self.train_examples, rows, seed=self.seed, start=start, shard=shard, **_ENDLESS)
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
-        return model.score({name: (part.heldout.texts, part.heldout.targets) for name, part in self.parts.items()})
+        """The metrics of each task as "name/metric", and "mean": the mean of their main metrics."""
+        metrics, main = {}, []
+        for name, part in self.parts.items():
+            own = part.evaluate(part.model)
+            metrics |= {f"{name}/{metric}": value for metric, value in own.items()}
+            main.append(part.score(own))
+        return metrics | {"mean": float(np.mean(main))}
 
     def score(self, metrics: dict[str, float]) -> float:
         return metrics[self.model.SCORE]

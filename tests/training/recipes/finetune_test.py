@@ -6,15 +6,19 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import bert_tf
 from bert_tf.core.errors import ConfigError
+from bert_tf.text.tokenizers.wordpiece import WordPieceTokenizer
 from bert_tf.training.callbacks.metrics_logger import read_metrics
 from bert_tf.training.callbacks.run_callbacks import TerminateOnDivergence
 from bert_tf.training.recipes.finetune import UnfreezeByEpoch, summarize
 from bert_tf.training.recipes.finetune_config import load_config, make_config
 from bert_tf.training.recipes.finetune_data import read_rows
 from bert_tf.weights import read_model
+from tests.tasks.samples import TEXTS
+from tests.training.recipes.conftest import TOYS
 
 
 def weights(folder):
@@ -80,6 +84,30 @@ def test_every_kind_of_task_learns_its_toy(name, metric, least, toy):
     assert results["metric"] == metric
     assert results["scores"][metric] >= least
     assert results["task"] == bert_tf.load(folder / "model").TASK
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [("classes", 2 * 32), ("tags", 2 * sum(len(text.split()) for text in TEXTS)), ("questions", 2 * 2 * 16)],
+)
+def test_texts_are_tokenized_once_a_run(name, texts, run, monkeypatch):
+    counts = []
+    for method in ("__call__", "with_offsets"):
+        original = getattr(WordPieceTokenizer, method)
+
+        def count(tokenizer, batch, original=original):
+            assert tf.executing_eagerly(), "tokenized in a graph: again for each batch"
+            counts.append(int(tf.size(batch)))
+            return original(tokenizer, batch)
+
+        monkeypatch.setattr(WordPieceTokenizer, method, count)
+    run(**TOYS[name] | {"epochs": 2})
+    assert sum(counts) == texts
+
+
+def test_gradients_are_accumulated(run):
+    folder, results = run("classes.tsv", epochs=8, training={"accumulation_steps": 2})
+    assert results["scores"]["accuracy"] == 1.0
 
 
 def test_a_baseline_takes_the_vocabulary_alone(run):
