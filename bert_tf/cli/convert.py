@@ -1,11 +1,14 @@
-"""The verb `convert`: one project's model folder to another's."""
+"""The verb `convert`: a model folder of one project to that of another."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.weights import read_model, write_model
 
 
-def convert(flags, overrides):
-    """Reads any known folder, writes it in the format asked for, and prints what the format does not carry."""
+def convert(flags: Any, overrides: Sequence[str]) -> None:
+    """Reads a folder of any known format, writes it in another, and prints a line for each thing that is lost."""
     if overrides:
         raise ConfigError(f"Received: {overrides[0]!r}. convert takes flags only.")
     checkpoint = read_model(flags.input)

@@ -1,8 +1,8 @@
-"""Tables of weight names: one list of rows serves reading and writing, and every name is accounted for."""
+"""Tables of weight names: one list of rows for reading and writing, in which every name is accounted for."""
 
 import dataclasses
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
@@ -14,8 +14,8 @@ from bert_tf.weights.schema import part_of
 class Transform:
     """An invertible change of an array's layout between their file and ours."""
 
-    to_ours: Callable
-    to_theirs: Callable
+    to_ours: Callable[[np.ndarray], np.ndarray]
+    to_theirs: Callable[[np.ndarray], np.ndarray]
 
 
 SAME = Transform(lambda x: x, lambda x: x)
@@ -24,19 +24,21 @@ TRANSPOSED = Transform(np.transpose, np.transpose)
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One weight: our name, their name, and how the layouts differ; "{i}" in both names stands for the block."""
+    """One weight: our name, their name, and how the layouts differ; "{i}" in both is the number of a block."""
 
     ours: str
     theirs: str
     transform: Transform = SAME
 
 
-def linear(ours, theirs, kernel="kernel", bias="bias", transform=SAME):
-    """The two rows of a dense layer."""
+def linear(
+    ours: str, theirs: str, kernel: str = "kernel", bias: str = "bias", transform: Transform = SAME
+) -> list[Row]:
+    """The two rows of a dense layer; `transform` is that of the kernel."""
     return [Row(f"{ours}/kernel", f"{theirs}{kernel}", transform), Row(f"{ours}/bias", f"{theirs}{bias}")]
 
 
-def norm(ours, theirs, gamma="gamma", beta="beta"):
+def norm(ours: str, theirs: str, gamma: str = "gamma", beta: str = "beta") -> list[Row]:
     """The two rows of a layer norm."""
     return [Row(f"{ours}/gamma", f"{theirs}{gamma}"), Row(f"{ours}/beta", f"{theirs}{beta}")]
 
@@ -61,10 +63,15 @@ def torch_norm(ours: str, theirs: str) -> list[Row]:
     return norm(ours, f"{theirs}.", gamma="weight", beta="bias")
 
 
-def projections(ours, theirs, num_heads, kernel="kernel", bias="bias"):
-    """The eight rows of an attention whose kernels and biases they keep by head; "{name}" in `theirs` is replaced."""
+def projections(ours: str, theirs: str, num_heads: int, kernel: str = "kernel", bias: str = "bias") -> list[Row]:
+    """The eight rows of an attention whose kernels and biases have an axis of heads in their file.
 
-    def merge(first):  # the N and H axes, of which the first is number `first`, become one
+    "{name}" in `theirs` is replaced by "query", "key", "value" and "output".
+    """
+
+    # N heads, H head size, D hidden
+
+    def merge(first):  # axes `first` (N) and `first` + 1 (H) become one
         return lambda x: x.reshape(x.shape[:first] + (_merged(x.shape, first, num_heads),) + x.shape[first + 2 :])
 
     def split(first):
@@ -80,7 +87,7 @@ def projections(ours, theirs, num_heads, kernel="kernel", bias="bias"):
     return rows
 
 
-def expand(rows, num_layers):
+def expand(rows: list[Row], num_layers: int) -> list[Row]:
     """The table with the rows of a block repeated for every block."""
     expanded = [row for row in rows if "{i}" not in row.ours]
     for i in range(num_layers):
@@ -97,11 +104,20 @@ def unnumber_first(rows: list[Row], name: str) -> list[Row]:
     return [dataclasses.replace(row, theirs=row.theirs.replace(f"{name}_0/", f"{name}/")) for row in rows]
 
 
-def read_rows(rows, tensors, ignored=(), required=("encoder",)):
-    """Our weights, float32, from their `tensors`.
+def read_rows(
+    rows: list[Row],
+    tensors: Mapping[str, np.ndarray],
+    ignored: Collection[str] = (),
+    required: Collection[str] = ("encoder",),
+) -> dict[str, np.ndarray]:
+    """Our weights, {name: float32 array}, from their tensors.
 
-    Raises `InputError` for a name that no row and no pattern of `ignored` explains, and for a missing one: the parts
-    in `required` must be there, and every part (encoder, pooler, each head) must be whole or absent.
+    Args:
+        rows: the table.
+        tensors: {their name: array}. A name without a row raises `InputError`.
+        ignored: names that contain one of these strings need no row.
+        required: parts that must be there. Every part (encoder, pooler, each head) must be whole or absent, or
+            `InputError` lists the missing names.
     """
     by_name = {row.theirs: row for row in rows}
     strange = [name for name in tensors if name not in by_name and not any(part in name for part in ignored)]
@@ -114,8 +130,8 @@ def read_rows(rows, tensors, ignored=(), required=("encoder",)):
     return {row.ours: _ours(row, tensors[row.theirs]) for row in rows if row.theirs in tensors}
 
 
-def write_rows(rows, weights):
-    """Their tensors from our `weights`, and a line for each part of ours that no row holds."""
+def write_rows(rows: list[Row], weights: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Their tensors from our weights, and a line for each part of ours that has no row."""
     by_name = {row.ours: row for row in rows}
     tensors = {
         by_name[name].theirs: np.ascontiguousarray(by_name[name].transform.to_theirs(array))
@@ -126,20 +142,20 @@ def write_rows(rows, weights):
     return tensors, [f"{part} has no place in the format and was left out." for part in parts]
 
 
-def _ours(row, tensor):
+def _ours(row: Row, tensor: np.ndarray) -> np.ndarray:
     try:
         return np.ascontiguousarray(row.transform.to_ours(tensor), "float32")
     except (ValueError, IndexError):
         raise InputError(f"{row.theirs} has shape {tensor.shape}, which does not fit the settings.") from None
 
 
-def _merged(shape, first, num_heads):
+def _merged(shape: tuple[int, ...], first: int, num_heads: int) -> int:
     if shape[first] != num_heads:
         raise ValueError(f"{shape[first]} heads in the file, {num_heads} in the settings")
     return shape[first] * shape[first + 1]
 
 
-def _listed(names, known, what):
+def _listed(names: list[str], known: Collection[str], what: str) -> str:
     close = difflib.get_close_matches(names[0], known, n=1)
     hint = f" The nearest {what} name is {close[0]}." if close else ""
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""

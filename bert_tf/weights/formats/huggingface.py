@@ -1,4 +1,4 @@
-"""Hugging Face's BERT folders: config.json, model.safetensors in one piece or in shards, and the tokenizer's files."""
+"""Hugging Face's folders: config.json, model.safetensors whole or in shards, and the tokenizer's files."""
 
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     if kind == BARE:
         tensors = {name.removeprefix(f"{format.module}."): tensor for name, tensor in tensors.items()}
     safetensors.write(folder, tensors)
-    huggingface_tokenizer.write(folder, checkpoint)
+    huggingface_tokenizer.write(folder, checkpoint, format)
     sentence_transformers.write(folder, checkpoint)
     return notes + masked_lm_notes(checkpoint) + left_out
 

@@ -1,13 +1,17 @@
 """The tokenizer's files in a Hugging Face folder: vocab.txt, tokenizer.json, tokenizer_config.json."""
 
+from pathlib import Path
+
 from bert_tf.core.config import TextConfig
 from bert_tf.text.tokenizers.huggingface import TOKEN_NAMES, fast_tokenizer, fast_vocabulary
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import load_json, member, parse, save_json
+from bert_tf.weights.formats.base import HuggingFaceFormat
 
 VOCABULARY, FAST, CONFIG = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
 NO_LIMIT = 10**6  # they write 10**30 where there is no limit
-# Our settings by their names in tokenizer_config.json and in the normalizer of tokenizer.json.
+# {our setting: theirs} in tokenizer_config.json and in the normalizer of tokenizer.json.
 CONFIG_FIELDS = {
     "lower_case": "do_lower_case",
     "strip_accents": "strip_accents",
@@ -16,10 +20,10 @@ CONFIG_FIELDS = {
 FAST_FIELDS = {"lower_case": "lowercase", "strip_accents": "strip_accents", "split_cjk": "handle_chinese_chars"}
 
 
-def read(folder):
-    """The `TextConfig` and the pieces; the pieces are None where there are no tokenizer's files.
+def read(folder: Path) -> tuple[TextConfig, list[str] | None]:
+    """The `TextConfig` and the vocabulary, which is None where there are no tokenizer's files.
 
-    Where both files speak of one setting, tokenizer_config.json has the last word, as it has in transformers.
+    Of a setting that both files have, that of tokenizer_config.json is taken, as in transformers.
     """
     fast = load_json(folder / FAST) if (folder / FAST).exists() else {}
     settings = load_json(folder / CONFIG) if (folder / CONFIG).exists() else {}
@@ -36,15 +40,15 @@ def read(folder):
     return text, fast_vocabulary(model.get("type", "WordPiece"), ids, added, folder / FAST)
 
 
-def max_length(folder):
-    """The length that rows are cut to, None where the files do not say or say a number beyond any row."""
+def max_length(folder: Path) -> int | None:
+    """The maximum tokens of a sequence; None where the files have none, or a number that means no limit."""
     settings = load_json(folder / CONFIG) if (folder / CONFIG).exists() else {}
     length = settings.get("model_max_length")
     return length if isinstance(length, int) and 0 < length < NO_LIMIT else None
 
 
-def write(folder, checkpoint):
-    """Writes all three files for `checkpoint`, whose tokens both kinds of tokenizer of transformers then agree on."""
+def write(folder: Path, checkpoint: Checkpoint, format: HuggingFaceFormat) -> None:
+    """Writes all three files, from which both kinds of tokenizer of transformers give the same tokens."""
     if not checkpoint.vocabulary:
         return
     text = checkpoint.text
@@ -52,5 +56,5 @@ def write(folder, checkpoint):
     fast_tokenizer(checkpoint.vocabulary, text).save(str(folder / FAST))
     settings = {theirs: getattr(text, ours) for ours, theirs in CONFIG_FIELDS.items()}
     length = checkpoint.task.get("max_length", checkpoint.encoder.max_positions)
-    settings |= {"tokenizer_class": "BertTokenizer", "model_max_length": length} | TOKEN_NAMES
+    settings |= {"tokenizer_class": f"{format.class_prefix}Tokenizer", "model_max_length": length} | TOKEN_NAMES
     save_json(folder / CONFIG, settings)

@@ -1,13 +1,16 @@
 """Weights files of Keras: HDF5 datasets by their path."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import h5py
 import numpy as np
 
 from bert_tf.core.errors import InputError
 
 
-def read(path):
-    """Every dataset in the file, path to array; a file that is missing, cut short or corrupt raises `InputError`."""
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Every dataset in the file, {path: array}; a file that is missing, cut short or corrupt raises `InputError`."""
     tensors = {}
 
     def collect(name, item):
@@ -22,8 +25,8 @@ def read(path):
     return tensors
 
 
-def write(path, tensors):
-    """Writes the arrays of `tensors`, each to the path that is its name."""
+def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Writes `tensors`, {path in the file: array}."""
     with h5py.File(path, "w") as file:
         for name, tensor in tensors.items():
             file[name] = tensor

@@ -1,4 +1,8 @@
-"""Safetensors files, whole or in shards with an index, in any of the float types that models are kept in."""
+"""Safetensors files, whole or in shards with an index, in any of the float types in which models are saved."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -13,13 +17,13 @@ WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": ml_dtypes.bfloat16, "I64": "<i8", "I32": "<i4"}
 
 
-def exists(folder):
+def exists(folder: Path) -> bool:
     """Whether the folder has a safetensors file or the index of a sharded one."""
     return (folder / WHOLE).exists() or (folder / INDEX).exists()
 
 
-def read(folder):
-    """Every tensor, name to array in the file's type; a missing shard or a broken file raises `InputError`."""
+def read(folder: Path) -> dict[str, np.ndarray]:
+    """Every tensor, {name: array in the file's type}; a missing shard or a broken file raises `InputError`."""
     if (folder / WHOLE).exists():
         return _read_file(folder / WHOLE)
     if not (folder / INDEX).exists():
@@ -28,31 +32,31 @@ def read(folder):
     tensors = {}
     for name in sorted(set(places.values())):
         if not (folder / name).exists():
-            raise InputError(f"{folder / name} is missing: {INDEX} says that it holds a part of the weights.")
+            raise InputError(f"{folder / name} is missing: {INDEX} names it as a shard of the weights.")
         tensors |= _read_file(folder / name)
     if absent := [name for name in places if name not in tensors]:
         raise InputError(f"{folder}: {', '.join(absent[:4])} not in the shard that {INDEX} names.")
     return tensors
 
 
-def write(folder, tensors):
+def write(folder: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Writes one float32 file; PyTorch's loaders ask for the "format" in its metadata."""
     save_file(tensors, folder / WHOLE, metadata={"format": "pt"})
 
 
-def no_weights(folder):
+def no_weights(folder: Path) -> str:
     """Why the folder has no weights that can be read, in one line."""
     pickled = sorted(path.name for path in folder.glob("*.bin"))
     if pickled:
         return (
-            f"{folder} has its weights in {pickled[0]}, a pickled file that can run any code when it is opened, so it "
-            "is not. Make model.safetensors where you trust it: transformers.AutoModel.from_pretrained(FOLDER)"
+            f"{folder} has its weights in {pickled[0]}, a pickled file that can run any code when it is opened; it is "
+            "not read. Make model.safetensors where you trust it: transformers.AutoModel.from_pretrained(FOLDER)"
             ".save_pretrained(NEW_FOLDER)."
         )
     return f"{folder} has no weights: {WHOLE} is missing."
 
 
-def _read_file(path):
+def _read_file(path: Path) -> dict[str, np.ndarray]:
     try:
         parts = deserialize(path.read_bytes())
     except SafetensorError as error:
@@ -60,7 +64,7 @@ def _read_file(path):
     return {name: _array(path, name, part) for name, part in parts}
 
 
-def _array(path, name, part):
+def _array(path: Path, name: str, part: dict[str, Any]) -> np.ndarray:
     if part["dtype"] not in TYPES:
         raise InputError(f"{path}: {name} is of type {part['dtype']}. Known types: {', '.join(TYPES)}.")
     return np.frombuffer(part["data"], TYPES[part["dtype"]]).reshape(part["shape"])

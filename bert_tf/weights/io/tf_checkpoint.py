@@ -1,13 +1,18 @@
 """TensorFlow's checkpoint files (PREFIX.index, PREFIX.data-*): tensors by name, or by path in a graph of objects."""
 
 import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from bert_tf.core.errors import InputError
 
 GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
-def find(folder):
+def find(folder: Path) -> str | None:
     """The prefix of the checkpoint in `folder`, None without one; of several, the latest in the file "checkpoint"."""
     found = sorted(str(path).removesuffix(".index") for path in folder.glob("*.index"))
     if len(found) < 2:
@@ -20,7 +25,7 @@ def find(folder):
     return latest
 
 
-def has_objects(prefix):
+def has_objects(prefix: str) -> bool:
     """Whether the checkpoint was written by `tf.train.Checkpoint`, and not by name as TensorFlow 1 did."""
     import tensorflow as tf
 
@@ -28,7 +33,7 @@ def has_objects(prefix):
         return GRAPH in tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
 
 
-def read_names(prefix):
+def read_names(prefix: str) -> dict[str, np.ndarray]:
     """The float tensors of the checkpoint by name; a missing, cut or corrupt file raises `InputError`."""
     import tensorflow as tf
 
@@ -38,10 +43,10 @@ def read_names(prefix):
         return {name: reader.get_tensor(name) for name, kind in kinds.items() if kind.is_floating}
 
 
-def read_objects(prefix, paths):
-    """The float tensors that `paths` lead to, by path, and the others by their name in the file.
+def read_objects(prefix: str, paths: Iterable[str]) -> dict[str, np.ndarray]:
+    """The float tensors at `paths`, by path, and all others by their name in the file.
 
-    A path is a chain of attributes from the root, with "/" between; one variable can be reached by several.
+    A path is a chain of attributes from the root, joined by "/"; one variable can have several.
     """
     tensors = read_names(prefix)
     graph = _graph(prefix)
@@ -50,7 +55,7 @@ def read_objects(prefix, paths):
     return found | {name: tensor for name, tensor in tensors.items() if name not in set(keys.values())}
 
 
-def write_names(prefix, tensors):
+def write_names(prefix: str | Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Writes `tensors`, name to array, as TensorFlow 1's Saver does."""
     import tensorflow as tf
 
@@ -62,11 +67,16 @@ def write_names(prefix, tensors):
     )
 
 
-def write_objects(prefix, tensors, shared, empty):
-    """Writes `tensors`, path to array, as `tf.train.Checkpoint.save` does.
+def write_objects(
+    prefix: str | Path, tensors: Mapping[str, np.ndarray], shared: Mapping[str, str], empty: Iterable[str]
+) -> None:
+    """Writes a checkpoint as `tf.train.Checkpoint.save` does.
 
-    `shared` maps further paths to that of the same variable; `empty` are paths of objects without variables, which
-    their users' strict restoring asks for too.
+    Args:
+        prefix: path of its files without their endings.
+        tensors: {path: array}.
+        shared: {another path of a variable: its path in `tensors`}.
+        empty: paths of objects without variables, which a strict restore needs too.
     """
     import tensorflow as tf
 
@@ -81,17 +91,22 @@ def write_objects(prefix, tensors, shared, empty):
 
 
 @contextlib.contextmanager
-def _clear_errors(prefix):
+def _clear_errors(prefix: str) -> Iterator[None]:
     import tensorflow as tf
 
     try:
         yield
-    except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:  # its reader raises each
+    except (
+        tf.errors.OpError,
+        RuntimeError,
+        ValueError,
+        IndexError,
+    ) as error:  # TensorFlow's reader raises each of these
         reason = str(error).splitlines()[0]
         raise InputError(f"{prefix}.* cannot be read, are the files whole? {reason}") from None
 
 
-def _graph(prefix):
+def _graph(prefix: str) -> Any:
     import tensorflow as tf
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
@@ -99,8 +114,8 @@ def _graph(prefix):
         return TrackableObjectGraph.FromString(tf.train.load_checkpoint(prefix).get_tensor(GRAPH))
 
 
-def _key_at(graph, path):
-    """The name in the file of the variable that `path` leads to, None where it leads nowhere."""
+def _key_at(graph: Any, path: str) -> str | None:
+    """The name in the file of the variable at `path`, None without one."""
     node = graph.nodes[0]
     for part in path.split("/"):
         child = next((child.node_id for child in node.children if child.local_name == part), None)
@@ -110,7 +125,7 @@ def _key_at(graph, path):
     return node.attributes[0].checkpoint_key if node.attributes else None
 
 
-def _object_at(root, path):
+def _object_at(root: Any, path: str) -> Any:
     import tensorflow as tf
 
     for part in path.split("/"):
@@ -120,6 +135,6 @@ def _object_at(root, path):
     return root
 
 
-def _attach(root, path, item):
+def _attach(root: Any, path: str, item: Any) -> None:
     parent, _, name = path.rpartition("/")
     setattr(_object_at(root, parent), name, item)
