@@ -104,8 +104,17 @@ class Preprocessor:
     def unpad(self, inputs: dict, *learned: Any) -> tuple:
         """The tensors of a batch without padding: inputs as int32 ragged [N, (S)], or [N, (windows), (S)].
 
-        The other way round from `pad`. The mask is left out: `pad` makes it again.
+        Of T rows for each example, inputs [N, T, S], each input is a tuple of T such tensors. The inverse of `pad`,
+        which computes the mask again.
         """
+        if inputs[features.INPUT_IDS].shape.rank == 3:
+            columns = []
+            for i in range(inputs[features.INPUT_IDS].shape[1]):
+                columns.append(self._unpad_rows({name: value[:, i] for name, value in inputs.items()}))
+            return ({name: tuple(column[name] for column in columns) for name in columns[0]}, *learned)
+        return (self._unpad_rows(inputs), *learned)
+
+    def _unpad_rows(self, inputs: dict) -> dict:
         inputs = dict(inputs)
         lengths = tf.reduce_sum(inputs.pop(features.INPUT_MASK), 1)
         texts = inputs.pop(windows.WINDOW_TEXTS, None)
@@ -114,10 +123,23 @@ class Preprocessor:
             texts = tf.cast(texts, tf.int64)
             count = tf.reduce_max(tf.concat([[-1], texts], 0)) + 1  # every text has a window
             rows = {name: tf.RaggedTensor.from_value_rowids(row, texts, count) for name, row in rows.items()}
-        return (rows, *learned)
+        return rows
 
-    def pad(self, rows: dict, *learned: Any, width: Any = None) -> Any:
-        """Rows of `unpad` to a batch padded to the longest or `width`: `inputs`, or `(inputs, *learned)`."""
+    def pad(self, rows: dict, *learned: Any) -> Any:
+        """Rows of `unpad` to a batch padded to its longest row: `inputs`, or `(inputs, *learned)`."""
+        ids = rows[features.INPUT_IDS]
+        if isinstance(ids, tuple):
+            width = tf.reduce_max([column.bounding_shape(1) for column in ids])
+            columns = []
+            for i in range(len(ids)):
+                columns.append(self._pad_rows({name: values[i] for name, values in rows.items()}, width))
+            inputs = {name: tf.stack([column[name] for column in columns], 1) for name in columns[0]}
+        else:
+            inputs = self._pad_rows(rows)
+        learned = tf.nest.map_structure(lambda x: x.to_tensor() if isinstance(x, tf.RaggedTensor) else x, learned)
+        return (inputs, *learned) if learned else inputs
+
+    def _pad_rows(self, rows: dict, width: Any = None) -> dict:
         inputs = {}
         shape = None if width is None else tf.stack([-1, width])
         if rows[features.INPUT_IDS].ragged_rank == 2:
@@ -128,8 +150,7 @@ class Preprocessor:
             inputs[name] = row.to_tensor(default, shape=shape)
             if name == features.INPUT_IDS:
                 inputs[features.INPUT_MASK] = tf.ones_like(row).to_tensor(shape=shape)
-        learned = tf.nest.map_structure(lambda x: x.to_tensor() if isinstance(x, tf.RaggedTensor) else x, learned)
-        return (inputs, *learned) if learned else inputs
+        return inputs
 
 
 def _longest_row(ids: tf.RaggedTensor) -> np.ndarray:

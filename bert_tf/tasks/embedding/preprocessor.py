@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.core import features
 from bert_tf.core.errors import InputError
 from bert_tf.tasks.base.batching import as_rows
 from bert_tf.tasks.base.long_text_task import LongTextPreprocessor
@@ -82,24 +81,3 @@ class EmbeddingPreprocessor(LongTextPreprocessor):
         """As the base's; each of several columns by itself."""
         columns = [super(EmbeddingPreprocessor, self).prepare_inference(column) for column in self.encode_texts(texts)]
         return columns[0] if len(columns) == 1 else PreparedColumns(columns)
-
-    def unpad(self, inputs: dict, *learned: Any) -> tuple:
-        """As the base's; of T columns each input is a tuple of T ragged tensors."""
-        if inputs[features.INPUT_IDS].shape.rank == 2:
-            return super().unpad(inputs, *learned)
-        columns = []
-        for i in range(inputs[features.INPUT_IDS].shape[1]):
-            (column,) = super().unpad({name: value[:, i] for name, value in inputs.items()})
-            columns.append(column)
-        return ({name: tuple(column[name] for column in columns) for name in columns[0]}, *learned)
-
-    def pad(self, rows: dict, *learned: Any, width: Any = None) -> Any:
-        ids = rows[features.INPUT_IDS]
-        if not isinstance(ids, tuple):
-            return super().pad(rows, *learned, width=width)
-        width = tf.reduce_max([column.bounding_shape(1) for column in ids])
-        columns = []
-        for i in range(len(ids)):
-            columns.append(super().pad({name: values[i] for name, values in rows.items()}, width=width))
-        inputs = {name: tf.stack([column[name] for column in columns], 1) for name in columns[0]}
-        return (inputs, *learned) if learned else inputs

@@ -28,5 +28,5 @@ class FillMaskPreprocessor(Preprocessor):
         rows = {name: value for name, value in inputs.items() if name != features.MASKED_LM_POSITIONS}
         return super().unpad(rows, *learned)
 
-    def pad(self, rows: dict, *learned: Any, width: Any = None) -> Any:
-        return self.complete(super().pad(rows, width=width))
+    def pad(self, rows: dict, *learned: Any) -> Any:
+        return self.complete(super().pad(rows))
