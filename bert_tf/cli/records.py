@@ -7,8 +7,10 @@ from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
 from bert_tf.text.tokenizers.base import Tokenizer
 
 # Flags that set the field of RecordsConfig of their name; all its other fields are reached by key=value.
-SETTINGS = ("objective", "masking", "max_length", "max_predictions", "dupe_factor", "seed", "schema", "shards", "field")
-SETTINGS += ("gzip", "strict", "num_processes")
+SETTINGS = (
+    *("objective", "masking", "max_length", "max_predictions", "dupe_factor", "seed", "schema", "shards", "field"),
+    *("gzip", "strict", "num_processes"),
+)
 
 
 def records(flags, overrides):

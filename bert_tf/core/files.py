@@ -12,7 +12,7 @@ def _temporary(path: pathlib.Path) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def atomic_file(path: str | pathlib.Path) -> Iterator[pathlib.Path]:
+def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary path next to `path`; renames it to `path` if the block ends without an error."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def atomic_file(path: str | pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: str | pathlib.Path) -> Iterator[pathlib.Path]:
+def atomic_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Like `atomic_file` for a folder; an existing folder of that name is replaced."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def atomic_folder(path: str | pathlib.Path) -> Iterator[pathlib.Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_text(path: str | pathlib.Path, text: str) -> None:
+def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes `text` as UTF-8 to `path`, completely or not at all."""
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -35,7 +35,7 @@ class Pretrained(DistributedSteps):
         return self.encoder.family
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, dtype: Any = None, **head: Any) -> "Pretrained":
+    def from_pretrained(cls, folder: str | Path, dtype: Any = None, **head: Any) -> Self:
         """The model in `folder`, bert_tf's own or another project's; `head` are arguments of the model's head.
 
         A pooler or head that the folder lacks starts fresh, which one logged line says. A missing weight of the
@@ -95,7 +95,7 @@ class Pretrained(DistributedSteps):
         """Variables by their names in a checkpoint, "encoder/block_0/attention/query/kernel" and so on."""
         if not hasattr(self, "encoder"):
             return {f"encoder/{_path_inside(self, variable)}": variable for variable in self.weights}
-        named = {}
+        named: dict[str, keras.Variable] = {}
         for layer in self.layers:
             part = "encoder" if layer is self.encoder else layer.name
             named |= {f"{part}/{_path_inside(layer, variable)}": variable for variable in layer.weights}

@@ -178,12 +178,12 @@ def _curves(folder: pathlib.Path) -> dict:
 
 def choose_labels(train: Sequence[texts.Document], heldout: Sequence[texts.Document], most: int) -> list[str]:
     """The labels with the most training paragraphs, of those that have enough of them and some held out."""
-    counts = {}
+    counts: dict[str, int] = {}
     for document in train:
         counts[document.label] = counts.get(document.label, 0) + len(texts.whole_paragraphs(document))
     held_out = {document.label for document in heldout if texts.whole_paragraphs(document)}
     enough = [label for label, count in counts.items() if count >= MIN_PARAGRAPHS and label in held_out]
-    return sorted(sorted(enough, key=counts.get, reverse=True)[:most])
+    return sorted(sorted(enough, key=counts.__getitem__, reverse=True)[:most])
 
 
 def commonest_share(dataset: tf.data.Dataset) -> float:

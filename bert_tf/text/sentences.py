@@ -12,11 +12,11 @@ _LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]+\Z")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)+\Z")  # "J.", "U.S.", "e.g."
 
 # Words that are written with a stop and seldom end a sentence.
-_ABBREVIATIONS = """
+_WRITTEN_WITH_A_STOP = """
 adm assn ave bros capt cf co col corp cpl dept dr ed eds fr gen gov hon inc jan feb mar apr jun jul aug sep sept oct nov
 dec jr lt ltd maj messrs mlle mme mr mrs ms msgr mt pres prof rep reps rev sen sens sgt sr st ste supt v viz vs
 """
-_ABBREVIATIONS = frozenset(_ABBREVIATIONS.split())
+_ABBREVIATIONS = frozenset(_WRITTEN_WITH_A_STOP.split())
 _BEFORE_NUMBERS = frozenset(("no", "nos", "fig", "figs", "op", "p", "pp", "vol", "vols"))
 
 

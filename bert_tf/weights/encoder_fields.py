@@ -77,7 +77,7 @@ def write_encoder(family: str, format: FamilyFormat, encoder: Any, **fixed: Any)
         The settings, and one line for each of ours that changes the numbers that their code computes.
     """
     values = dataclasses.asdict(encoder)
-    names = {ours: theirs for theirs, ours in reversed(format.activations.items())}
+    names = {ours: theirs for theirs, ours in reversed(list(format.activations.items()))}
     written = values | dict(format.fixed) | fixed
     if "activation" in values:
         written["activation"] = names.get(encoder.activation, encoder.activation)

@@ -120,8 +120,8 @@ def prepare(
     config: RecordsConfig,
 ) -> tuple[list[pathlib.Path], int, RecordsFolder]:
     """Checks the arguments of a run; returns its files, their unpacked size in bytes, and its `RecordsFolder`."""
-    _refuse_addresses([*([inputs] if isinstance(inputs, str | pathlib.Path) else inputs), output])
-    if not isinstance(tokenizer, Tokenizer):
+    _refuse_addresses([*([inputs] if isinstance(inputs, str | os.PathLike) else inputs), output])
+    if isinstance(tokenizer, str | os.PathLike):
         tokenizer = Tokenizer.from_file(tokenizer)
     _check_vocabulary(tokenizer, config)
     files = find_files(inputs)

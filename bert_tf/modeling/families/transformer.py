@@ -33,7 +33,8 @@ class TransformerEncoder(Encoder):
 
     def __init__(self, name: str = "encoder", dtype: Any = None, trainable: bool = True, **settings: Any):
         super().__init__(name=name, dtype=dtype, trainable=trainable, **settings)
-        config, policy = self.config, self.dtype_policy
+        config: Any = self.config  # of the family
+        policy = self.dtype_policy
         self.embeddings = Embeddings(
             vocab_size=config.vocab_size,
             hidden_size=config.hidden_size,
@@ -52,7 +53,7 @@ class TransformerEncoder(Encoder):
         self.build()
 
     def _make_block(self, name: str) -> TransformerBlock:
-        config = self.config
+        config: Any = self.config
         return TransformerBlock(
             num_heads=config.num_heads,
             hidden_size=config.hidden_size,

@@ -1,7 +1,7 @@
 """Parts of the evaluation that several tasks share: predicted against true scores, and texts on one line."""
 
 from collections.abc import Sequence
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +31,6 @@ def analyze_scores(
     )
 
 
-def one_line(columns: Sequence[Sequence[Any]], row: SupportsIndex) -> str:
+def one_line(columns: Sequence[Sequence[Any]], row: int) -> str:
     """The texts of an example on one line, without those that are empty."""
     return " — ".join(str(column[row]) for column in columns if column[row])

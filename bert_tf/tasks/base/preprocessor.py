@@ -10,7 +10,7 @@ from bert_tf.core import features
 from bert_tf.core.errors import InputError
 from bert_tf.tasks.base import windows
 from bert_tf.tasks.base.batching import as_rows, part_numbers, take
-from bert_tf.tasks.base.prepared import PreparedColumns, PreparedExamples
+from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.spec import TaskSpec
 from bert_tf.text.input_packing import pack
 
@@ -84,8 +84,8 @@ class Preprocessor:
         texts, targets = self.encode_examples(texts, targets)
         return self._prepare(texts, lambda numbers: self.to_batch(take(texts, numbers), take(targets, numbers)))
 
-    def prepare_inference(self, texts: Any) -> PreparedExamples | PreparedColumns:
-        """Texts for `predict_prepared` and `score_prepared` of the model, tokenized once."""
+    def prepare_inference(self, texts: Any) -> Any:
+        """Texts for `predict_prepared` and `score_prepared` of the model, tokenized once (`PreparedExamples`)."""
         texts = self.encode_texts(texts)
         kept = {"texts": texts, "characters": self.characters(texts)}
         return self._prepare(texts, lambda numbers: (self.inference_inputs(take(texts, numbers)),), **kept)

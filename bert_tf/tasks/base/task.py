@@ -36,7 +36,7 @@ class Task(Pretrained, keras.Model):
     SPEC: TaskSpec
     SCORE: str | None = None  # key of `score`; the best model has the highest value
     LENGTH: int | None = 128  # tokens of a row where no `max_length` is given; None: all positions
-    INPUTS = features.ENCODER_INPUTS  # of `call`
+    INPUTS: tuple[str, ...] = features.ENCODER_INPUTS  # of `call`
     LOGITS: Any = tf.float32  # the dtypes of what `call` returns
     PER_PIECE = False  # whether that is [N, S, ...]
     reads_pooler = True  # whether the head learns through the pooler of the encoder

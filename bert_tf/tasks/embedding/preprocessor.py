@@ -77,7 +77,7 @@ class EmbeddingPreprocessor(LongTextPreprocessor):
             targets = ()
         return super().prepare(texts, targets)
 
-    def prepare_inference(self, texts: Any) -> PreparedExamples | PreparedColumns:
-        """As the base's; each of several columns by itself."""
+    def prepare_inference(self, texts: Any) -> Any:
+        """The base's `PreparedExamples` of one column of texts, `PreparedColumns` of several."""
         columns = [super(EmbeddingPreprocessor, self).prepare_inference(column) for column in self.encode_texts(texts)]
         return columns[0] if len(columns) == 1 else PreparedColumns(columns)

@@ -112,7 +112,8 @@ class TextEmbedder(LongTextTask):
 
     def similarity(self, texts: Any, others: Any, batch_size: int = 32) -> np.ndarray:
         """Cosine similarities of N pairs of texts, float32 [N]."""
-        return self._similarity(*self.preprocessor.prepare_inference((texts, others)).columns, batch_size)
+        first, second = self.preprocessor.prepare_inference((texts, others)).columns
+        return self._similarity(first, second, batch_size)
 
     def _similarity(self, texts: PreparedExamples, others: PreparedExamples, batch_size: int) -> np.ndarray:
         first, second = (_unit(self._embed(column, batch_size)) for column in (texts, others))

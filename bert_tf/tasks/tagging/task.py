@@ -95,10 +95,9 @@ class TextTagger(WindowedTask):
         """The tag of each word of sentences given as lists of words, in `scheme` or the model's own."""
         schemes.check_scheme(scheme)
         answers = super().predict_text(as_words(sentences), batch_size)
-        return [
-            self.postprocessor.tags_of(answer, len(words), scheme)
-            for answer, words in zip(answers, sentences, strict=True)
-        ]
+        postprocessor: Any = self.postprocessor
+        pairs = zip(answers, sentences, strict=True)
+        return [postprocessor.tags_of(answer, len(words), scheme) for answer, words in pairs]
 
     def score(self, texts: Any, targets: Any, batch_size: int = 64) -> dict[str, float]:
         """Of lists of words: entity F1, precision and recall, as the CoNLL script has them, and accuracy of tags.

@@ -2,6 +2,7 @@
 
 import abc
 import functools
+import os
 import pathlib
 import typing
 from collections.abc import Sequence
@@ -58,7 +59,7 @@ class Tokenizer(tf.Module, abc.ABC):
         return _make, (type(self), tuple(self.vocabulary), self.config)
 
     @classmethod
-    def from_file(cls, path: str | pathlib.Path, **settings) -> "Tokenizer":
+    def from_file(cls, path: str | os.PathLike, **settings) -> "Tokenizer":
         """Opens a vocabulary file; `settings` are the fields of `TextConfig`. Raises `InputError` for a bad file."""
         kinds = {pathlib.Path(name).suffix: kind for name, kind in VOCABULARY_FILES.items()}
         return resolve(kinds.get(pathlib.Path(path).suffix, _WORDPIECE)).from_file(path, **settings)
@@ -128,7 +129,7 @@ class Tokenizer(tf.Module, abc.ABC):
         if isinstance(ids, tf.RaggedTensor | tf.Tensor):
             ids = ids.to_list() if isinstance(ids, tf.RaggedTensor) else ids.numpy()
         if len(ids) and np.ndim(ids[0]):
-            return [self.decode(row) for row in ids]
+            return [self.decode(row) for row in ids]  # type: ignore[misc]  # rows of rows give lists of lists
         return self.readable(self._tokens[np.asarray(ids, int)])
 
     @property
@@ -145,7 +146,7 @@ class Tokenizer(tf.Module, abc.ABC):
 
     @property
     def special(self) -> SpecialIds:
-        return SpecialIds(*map(self.id_of, self.SPECIAL_TOKENS))
+        return SpecialIds(*(self._ids.get(token) for token in self.SPECIAL_TOKENS))
 
     @property
     def special_ids(self) -> list[int]:

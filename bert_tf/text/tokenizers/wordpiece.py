@@ -31,7 +31,7 @@ class WordPieceTokenizer(Tokenizer):
         config: a `TextConfig`.
     """
 
-    SPECIAL_TOKENS = SpecialIds(*SPECIAL_TOKENS)
+    SPECIAL_TOKENS: SpecialIds = SpecialIds(*SPECIAL_TOKENS)  # type: ignore[arg-type]  # spellings in place of ids
     FILE_NAME = "vocab.txt"
 
     def __init__(self, vocabulary: Sequence[str], config: TextConfig | None = None):

@@ -29,7 +29,8 @@ class TerminateOnDivergence(keras.callbacks.Callback):
         super().__init__()
         self.trainer = trainer
         self.total = 0.0
-        self.smooth = self.lowest = None
+        self.smooth: float | None = None
+        self.lowest: float | None = None
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         loss = self._loss_of_step(float(logs["loss"]))

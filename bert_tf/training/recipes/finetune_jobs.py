@@ -54,7 +54,7 @@ class TaskJob(DataSource, Validation):
 
     def prepare(self) -> None:
         """Checks the examples against the model and tokenizes them, once a run."""
-        self.learned, self.heldout = check_rows(*self.rows, self.model, self.config.data.separator)
+        self.learned, self.heldout = check_rows(self.rows[0], self.rows[1], self.model, self.config.data.separator)
         preprocessor = self.model.preprocessor
         with progress.stages() as show:
             show("preparing", 0, len(self.learned) + len(self.heldout))
@@ -130,7 +130,8 @@ class MultiTaskJob(DataSource, Validation):
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """The metrics of each task as "name/metric", and "mean": the mean of their main metrics."""
-        metrics, main = {}, []
+        metrics: dict[str, float] = {}
+        main = []
         for name, part in self.parts.items():
             own = part.evaluate(part.model)
             metrics |= {f"{name}/{metric}": value for metric, value in own.items()}

@@ -85,7 +85,7 @@ def serialized(format: KerasHubFormat, kind: str, settings: dict, dtype: str = "
 
 def _write_task(folder: Path, checkpoint: Checkpoint, format: KerasHubFormat, kind: str, backbone: dict) -> None:
     tensors, _ = write_rows(format.heads[kind], checkpoint.weights)
-    settings = {"backbone": backbone, "preprocessor": None}
+    settings: dict[str, Any] = {"backbone": backbone, "preprocessor": None}
     if checkpoint.vocabulary:
         length = checkpoint.task.get("max_length", checkpoint.encoder.max_positions)
         tokenizer = _tokenizer(format, checkpoint.text)
