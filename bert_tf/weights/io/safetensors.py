@@ -29,7 +29,7 @@ def read(folder: Path) -> dict[str, np.ndarray]:
     if not (folder / INDEX).exists():
         raise InputError(no_weights(folder))
     places = load_json(folder / INDEX).get("weight_map", {})
-    tensors = {}
+    tensors: dict[str, np.ndarray] = {}
     for name in sorted(set(places.values())):
         if not (folder / name).exists():
             raise InputError(f"{folder / name} is missing: {INDEX} names it as a shard of the weights.")
@@ -41,7 +41,7 @@ def read(folder: Path) -> dict[str, np.ndarray]:
 
 def write(folder: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Writes one float32 file; PyTorch's loaders ask for the "format" in its metadata."""
-    save_file(tensors, folder / WHOLE, metadata={"format": "pt"})
+    save_file(dict(tensors), folder / WHOLE, metadata={"format": "pt"})
 
 
 def no_weights(folder: Path) -> str:
