@@ -1,53 +1,47 @@
-"""What files say is right, as the tasks take it, and the labels that training data has."""
+"""Converts the target columns of data files to the targets of a task."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bert_tf.core.errors import InputError
-from bert_tf.tasks.tagging import schemes
+
+# `Examples` are those of data/readers/examples.py
 
 
-def labels_of(examples, settings, separator=","):
-    """The labels that a model for these rows needs: those found, sorted; of entities all tags of their types.
+class Targets:
+    """Targets as data files have them; a task whose targets are taken as they are needs no subclass.
 
     Args:
-        examples: `Examples` to train on.
-        settings: of the task; "problem_type" and "scheme" are looked at.
-        separator: of several labels in one cell.
+        settings: of the model; those that a task does not look at are ignored.
+        separator: between several labels in one cell.
     """
-    if settings.get("problem_type") == "regression":
-        return []
-    if examples.texts and isinstance(examples.texts[0][0], list):
-        found = {tag for sentence in examples.targets for tag in sentence}
-        scheme = settings.get("scheme", "auto")
-        labels = schemes.tag_set(examples.targets, schemes.scheme_of(found) if scheme == "auto" else scheme)
-    elif settings.get("problem_type") == "multi_label_classification":
-        return sorted({label for target in examples.targets for label in _split(target, separator)})
-    else:
-        labels = sorted({str(target) for target in examples.targets})
-    if len(labels) < 2:
-        raise InputError(f"{examples.path} has one class only: {labels[0]!r}. There is nothing to tell apart.")
-    return labels
+
+    needed = True  # whether examples without targets are refused; where it is False, targets are left out
+
+    def __init__(self, settings: Mapping[str, Any], separator: str = ","):
+        self.settings, self.separator = settings, separator
+
+    def find_labels(self, examples: Any) -> list[str] | None:
+        """The labels that a model for these training `Examples` needs, sorted; None for a task without labels."""
+        return None
+
+    def convert(self, targets: Sequence[Any]) -> list[Any]:
+        """Targets of a file as `fit` takes them; `settings` are those of a model."""
+        return list(targets)
 
 
-def fit_targets(examples, task, separator=","):
-    """The same `Examples` with targets as the model `task` takes them; `InputError` where they are missing."""
-    targets = examples.targets
-    if task.TASK == "embedding" and task.objective != "similarity":
+def fit_targets(examples: Any, model: Any, separator: str = ",") -> Any:
+    """The same `Examples` with targets as `model` takes them; `InputError` where targets are missing."""
+    targets = model.SPEC.load("targets")(model.task_settings(), separator)
+    if not targets.needed:
         return examples.with_targets(None)
-    if targets is None:
-        raise InputError(f"{examples.path} does not say what is right for its texts. Name the column with data.target.")
-    problem = getattr(task, "problem_type", None)
-    if problem == "single_label_classification":
-        targets = [_label(target, task.labels) for target in targets]
-    elif problem == "multi_label_classification":
-        targets = [[_label(label, task.labels) for label in _split(target, separator)] for target in targets]
-    return examples.with_targets(targets)
+    if examples.targets is None:
+        raise InputError(f"{examples.path} has no target column. Set data.target to its name.")
+    return examples.with_targets(targets.convert(examples.targets))
 
 
-def _label(target, labels):
-    """A label's name, or where the labels are called otherwise than in the file, its number."""
-    name = str(target)
-    return int(name) if name not in labels and name.isdecimal() else name
-
-
-def _split(target, separator):
-    labels = target.split(separator) if isinstance(target, str) else target
-    return [str(label).strip() for label in labels if str(label).strip()]
+def require_classes(labels: list[str], path: str) -> list[str]:
+    """The labels; fewer than two raise `InputError`, because there is nothing to tell apart."""
+    if len(labels) < 2:
+        raise InputError(f"{path} has one class only: {labels[0]!r}. There is nothing to tell apart.")
+    return labels

@@ -25,6 +25,7 @@ SPEC = TaskSpec(
     optional_texts=("text_pair",),
     head="classifier",
     architectures={"huggingface": "ForSequenceClassification", "keras_hub": "TextClassifier"},
+    targets="bert_tf.tasks.classification.targets:ClassificationTargets",
     analyze="bert_tf.tasks.classification.analysis:analyze",
     tflite_outputs="bert_tf.tasks.classification.tflite:tflite_outputs",
 )

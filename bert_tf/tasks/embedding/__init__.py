@@ -24,6 +24,7 @@ SPEC = TaskSpec(
     settings=Settings,
     training_columns=("text", "text_pair", "negative"),
     architectures={"sentence_transformers": "SentenceTransformer"},
+    targets="bert_tf.tasks.embedding.targets:EmbeddingTargets",
     analyze="bert_tf.tasks.embedding.analysis:analyze",
     tflite_outputs="bert_tf.tasks.embedding.tflite:tflite_outputs",
 )

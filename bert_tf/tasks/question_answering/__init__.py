@@ -27,6 +27,7 @@ SPEC = TaskSpec(
     head="answer_span",
     architectures={"huggingface": "ForQuestionAnswering"},
     file_formats=("squad",),
+    targets="bert_tf.tasks.base.targets:Targets",
     analyze="bert_tf.tasks.question_answering.analysis:analyze",
     tflite_outputs="bert_tf.tasks.question_answering.tflite:tflite_outputs",
 )

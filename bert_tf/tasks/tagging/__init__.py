@@ -24,6 +24,7 @@ SPEC = TaskSpec(
     head="classifier",
     architectures={"huggingface": "ForTokenClassification"},
     file_formats=("conll",),
+    targets="bert_tf.tasks.tagging.targets:TaggingTargets",
     analyze="bert_tf.tasks.tagging.analysis:analyze",
     tflite_outputs="bert_tf.tasks.tagging.tflite:tflite_outputs",
 )

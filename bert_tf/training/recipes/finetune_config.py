@@ -99,7 +99,7 @@ class FinetuneConfig:
     Load it by `load_config` or `make_config`, which give `model` the settings of the task.
     """
 
-    task: str = "classification"
+    task: str = next(iter(TASKS))
     output: str = "runs/finetune"
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
@@ -151,7 +151,8 @@ class FinetuneConfig:
 
     def _check_data(self) -> None:
         """Raises `ConfigError` for an impossible task or impossible data."""
-        TASKS[self.task]
+        if not TASKS[self.task].targets:
+            raise ConfigError(f"Received: task={self.task!r}. A pretrained model has this task without fine-tuning.")
         if not self.data.train:
             raise ConfigError("Nothing to train on: set data.train=FILE.")
         if bool(self.data.heldout) == bool(self.data.heldout_share):

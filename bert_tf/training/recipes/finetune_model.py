@@ -5,17 +5,19 @@ import dataclasses
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.families import FAMILIES
 from bert_tf.tasks import TASKS
-from bert_tf.tasks.base.targets import labels_of
 from bert_tf.training.optimizers.layerwise import freeze
 from bert_tf.weights import read_model
 
 
 def with_labels(config, train):
     """The `FinetuneConfig` with the labels of the training rows, where it names none and the task has some."""
-    has_labels = hasattr(config.model, "labels")
-    if not has_labels or config.model.labels or train.targets is None:
+    settings = config.model.settings()
+    if settings.get("labels") or train.targets is None:
         return config
-    labels = labels_of(train, config.model.settings(), config.data.separator)
+    targets = TASKS[config.task].load("targets")(settings, config.data.separator)
+    labels = targets.find_labels(train)
+    if labels is None:
+        return config
     return dataclasses.replace(config, model=dataclasses.replace(config.model, labels=tuple(labels)))
 
 

@@ -11,7 +11,7 @@ import pytest
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.readers.examples import FileConfig, read_examples
 from bert_tf.tasks import QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
-from bert_tf.tasks.base.targets import fit_targets, labels_of
+from bert_tf.tasks.base.targets import fit_targets
 from bert_tf.text.tokenizers.base import Tokenizer
 from tests.tasks.samples import SIZES, VOCABULARY
 
@@ -26,6 +26,10 @@ def write(path, text):
 
 def read(path, task=TextClassifier, **settings):
     return read_examples(path, FileConfig(**settings), task.SPEC)
+
+
+def find_labels(examples, task=TextClassifier, separator=",", **settings):
+    return task.SPEC.load("targets")(settings, separator).find_labels(examples)
 
 
 def test_tsv_takes_quotation_marks_as_text(tmp_path):
@@ -178,7 +182,7 @@ def test_rows_that_the_task_refuses_are_named_by_file_and_line(tmp_path):
 
 def test_tags_that_training_data_lacks_are_named(tmp_path):
     train = read(write(tmp_path / "a.conll", "a I-X\nb O\n"), TextTagger)
-    model = TextTagger(Tokenizer(VOCABULARY), labels_of(train, {}), **SIZES)
+    model = TextTagger(Tokenizer(VOCABULARY), find_labels(train, TextTagger), **SIZES)
     heldout = read(write(tmp_path / "b.conll", "a I-X\n\nb I-Y\n"), TextTagger)
     with pytest.raises(InputError, match=r"b.conll, line 3: word 0: the tag is 'I-Y'"):
         fit_targets(heldout, model).checked(model)
@@ -186,13 +190,13 @@ def test_tags_that_training_data_lacks_are_named(tmp_path):
 
 def test_labels_are_those_found(tmp_path):
     path = write(tmp_path / "a.tsv", "label\ttext\nb|a\tx\na\ty\n")
-    assert labels_of(read(path), {}) == ["a", "b|a"]
-    assert labels_of(read(path), {"problem_type": "multi_label_classification"}, "|") == ["a", "b"]
-    assert labels_of(read(path), {"problem_type": "regression"}) == []
+    assert find_labels(read(path)) == ["a", "b|a"]
+    assert find_labels(read(path), separator="|", problem_type="multi_label_classification") == ["a", "b"]
+    assert find_labels(read(path), problem_type="regression") is None
     path = write(tmp_path / "a.bio", "a\tI-X\nb\tO\n")
-    assert labels_of(read(path, TextTagger), {"scheme": "BIOES"}) == ["O", "B-X", "I-X", "E-X", "S-X"]
+    assert find_labels(read(path, TextTagger), TextTagger, scheme="BIOES") == ["O", "B-X", "I-X", "E-X", "S-X"]
     with pytest.raises(InputError, match="a.tsv has one class only: '1'"):
-        labels_of(read(write(tmp_path / "a.tsv", "label\ttext\n1\ta\n1\tb\n")), {})
+        find_labels(read(write(tmp_path / "a.tsv", "label\ttext\n1\ta\n1\tb\n")))
 
 
 def test_embedders_read_as_many_columns_as_there_are(tmp_path):
