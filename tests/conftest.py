@@ -17,13 +17,15 @@ SLOW = (
     *("tasks/contract_test.py", "tasks/multi_task_test.py", "tools", "training/distribution", "training/recipes"),
     *("training/optimizers/layerwise_test.py", "version_0_1_test.py", "weights/peers_test.py", "wheel_test.py"),
 )
+# Parts of the names of tests that are slow for themselves: they train, or try hundreds of inputs.
+SLOW_NAMES = ("learns", "any_text_gives", "any_value_of_any_setting", "imports_no_tensorflow")
 SHARED = pathlib.Path(__file__).parent.parent.parent / "shared"
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         places = {item.path, *item.path.parents}
-        if any(TESTS / name in places for name in SLOW):
+        if any(TESTS / name in places for name in SLOW) or any(part in item.name for part in SLOW_NAMES):
             item.add_marker("slow")
 
 
