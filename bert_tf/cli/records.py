@@ -1,12 +1,12 @@
-"""The verbs `records` and `inspect`: from flags and overrides to one library call, with a progress bar."""
+"""The verbs `records` and `inspect`."""
 
 from bert_tf.core.config import override
 from bert_tf.core.progress import stages
-from bert_tf.data.pretraining.inspect_records import show
+from bert_tf.data.pretraining.inspect_records import format_rates, show
 from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
 from bert_tf.text.tokenizers.base import Tokenizer
 
-# Flags that set the field of RecordsConfig of their name; all its other fields are reached by key=value.
+# Flags that set the field of the same name in RecordsConfig; all other fields are set by key=value.
 SETTINGS = (
     *("objective", "masking", "max_length", "max_predictions", "dupe_factor", "seed", "schema", "shards", "field"),
     *("gzip", "strict", "num_processes"),
@@ -14,7 +14,7 @@ SETTINGS = (
 
 
 def records(flags, overrides):
-    """Writes records and prints what they hold."""
+    """Writes records and prints a summary of them."""
     given = {name: flags[name].value for name in SETTINGS if flags[name].present}
     given = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in given.items()]
     config = override(RecordsConfig(), [*given, *overrides])
@@ -36,20 +36,20 @@ def inspect(flags, overrides):
     show(flags.input, flags.count, flags.seed, flags.vocab and Tokenizer.from_file(flags.vocab))
 
 
-def summary(report, output):
-    """What the records hold, in a few lines."""
+def summary(report: dict, output: str) -> str:
+    """The report in a few lines: numbers of examples and tokens, rates, and repairs of the text."""
     counts, rates = report["counts"], report["rates"]
     lines = [
         f"{counts.get('examples', 0):,} examples in {len(report['shards'])} shards in {output}",
-        f"from {counts['documents']:,} documents, {counts['sentences']:,} sentences, {counts['pieces']:,} pieces; "
-        + ", ".join(f"{name.replace('_', ' ')} {share:.2%}" for name, share in rates.items()),
+        f"from {counts['documents']:,} documents, {counts['sentences']:,} sentences, {counts['pieces']:,} tokens; "
+        + format_rates(rates),
     ]
     notes = {
-        "invalid_utf8_lines": "lines with bytes that are not UTF-8, which were replaced",
-        "nul_bytes": "NUL bytes, which were left out",
-        "long_lines": "lines of over a MiB, which were taken in pieces",
+        "invalid_utf8_lines": "lines with invalid UTF-8, which was replaced",
+        "nul_bytes": "NUL bytes, which were removed",
+        "long_lines": "lines of over 1 MiB, which were cut into parts",
     }
     if report["settings"]["objective"] != "none":
-        notes["documents_of_one_sentence"] = "documents of one sentence, which have no next one and gave no pairs"
+        notes["documents_of_one_sentence"] = "documents of one sentence, which have no next sentence and gave no pairs"
     lines += [f"{note}: {counts[name]:,}" for name, note in notes.items() if counts.get(name)]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The verb `vocab`: from flags and overrides to one library call, with progress bars."""
+"""The verb `vocab`."""
 
 from bert_tf.core.config import TextConfig, override
 from bert_tf.core.progress import stages
@@ -6,7 +6,7 @@ from bert_tf.text.tokenizers.train_vocabulary import learn_from_files
 
 
 def vocab(flags, overrides):
-    """Learns a vocabulary, writes it, and prints how well it covers text that was kept out of learning."""
+    """Learns a vocabulary, writes it, and prints how well it covers held-out text."""
     config = override(TextConfig(lower_case=flags.lower_case), overrides)
     with stages() as progress:
         settings = {name: flags[name].value for name in ("size", "field", "strict", "overwrite", "unused", "sample_mb")}
@@ -14,16 +14,16 @@ def vocab(flags, overrides):
     print(summary(report, flags.output))
 
 
-def summary(report, output):
-    """What was learned from how much, and the rates on held-out text, in a few lines."""
+def summary(report: dict, output: str) -> str:
+    """The report in a few lines: size, text read, and rates on held-out text."""
     read, sample, held_out = report["read"], report["sample"], report["held_out"]
     share = f"{sample['bytes'] / max(read['bytes'], 1):.0%}"
     lines = [
-        f"{report['size']:,} pieces in {output}",
-        f"from {sample['bytes'] / 1e6:,.1f} MB of text, {share} of {read['files']} files",
-        f"on {held_out['words']:,} words {'it learned from' if held_out['seen'] else 'kept out of learning'}: "
-        f"[UNK] {held_out['unknown_rate']:.3%}, {held_out['pieces_per_word']:.3f} pieces a word",
+        f"{report['size']:,} tokens in {output}",
+        f"learned from {sample['bytes'] / 1e6:,.1f} MB of text, {share} of {read['files']} files",
+        f"on {held_out['words']:,} {'learned' if held_out['seen'] else 'held-out'} words: "
+        f"unknown {held_out['unknown_rate']:.3%}, {held_out['pieces_per_word']:.3f} tokens per word",
     ]
     if read["invalid_utf8_lines"]:
-        lines.append(f"{read['invalid_utf8_lines']:,} lines held bytes that are not UTF-8, which were replaced")
+        lines.append(f"{read['invalid_utf8_lines']:,} lines had invalid UTF-8, which was replaced")
     return "\n".join(lines)

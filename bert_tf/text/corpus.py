@@ -7,26 +7,28 @@ import gzip
 import itertools
 import json
 import operator
+import os
 import pathlib
 import zlib
+from collections.abc import Iterable, Iterator
 
 from bert_tf.core.errors import InputError
 from bert_tf.text.sentences import split_sentences
 
-CHUNK_BYTES = 1 << 20  # what is read at once, and the longest line given out in one piece
-MAX_JSON_BYTES = 32 << 20  # a JSON row cannot be parsed in pieces
+CHUNK_BYTES = 1 << 20  # read at once, and the length above which a line is cut
+MAX_JSON_BYTES = 32 << 20  # a JSON row cannot be parsed in parts
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b")) + b"\x7f"
 
 
-def find_files(patterns):
-    """Finds the files that `patterns` name.
+def find_files(patterns: str | pathlib.Path | Iterable[str | os.PathLike]) -> list[pathlib.Path]:
+    """Finds the files that match `patterns`.
 
     Args:
-        patterns: a list, or text separated by commas, of files, folders (searched to the bottom; hidden files
-            are left out) and globs (`**` included).
+        patterns: files, folders (searched recursively, without hidden files) and globs (with `**`), in a list or in
+            a string separated by commas.
 
     Returns:
-        Sorted `pathlib.Path`s without repeats. Raises `InputError` for a pattern that names nothing.
+        Sorted `pathlib.Path`s without duplicates. Raises `InputError` for a pattern that matches nothing.
     """
     if isinstance(patterns, str | pathlib.Path):
         whole = pathlib.Path(patterns)
@@ -38,12 +40,12 @@ def find_files(patterns):
             raise InputError(f"No file matches {str(pattern)!r} (searched from {pathlib.Path.cwd()}).")
         files.update(found)
     if not files:
-        raise InputError("No input files were named.")
+        raise InputError("Received no input files. Name files, folders or globs.")
     return sorted(files)
 
 
-def unpacked_bytes(path):
-    """The size of a file's text; for `.gz` what its trailer says, which is modulo 4 GiB and of the last member."""
+def unpacked_bytes(path: pathlib.Path) -> int:
+    """Bytes of a file's text; for `.gz` from its trailer, which counts modulo 4 GiB and the last member only."""
     if path.suffix != ".gz":
         return path.stat().st_size
     with path.open("rb") as file:
@@ -63,19 +65,27 @@ def _match(path):
     return found
 
 
-def read_lines(path, field=None, strict=False, counts=None):
+def read_lines(
+    path: str | os.PathLike,
+    field: str | None = None,
+    strict: bool = False,
+    counts: collections.Counter | None = None,
+) -> Iterator[str]:
     """Streams the lines of one file as text, without line ends, in constant memory.
 
-    Byte-order marks and NUL bytes are dropped and CRLF is read as a line end. A line much longer than
-    `CHUNK_BYTES` comes in several pieces, cut at blanks. Of JSON lines (`.jsonl`, `.ndjson`, or any file when
-    `field` is given) the text under `field` is given out line by line, with a blank line after each row.
+    Byte-order marks and NUL bytes are removed and CRLF is read as a line end. A line much longer than `CHUNK_BYTES`
+    is yielded in several parts, cut at spaces. For JSON lines (`.jsonl`, `.ndjson`, or any file where `field` is
+    given) the text under `field` is yielded line by line, with an empty line after each row.
 
     Args:
-        path: a file; `.gz` is unpacked on the way.
+        path: a file; `.gz` is decompressed while reading.
         field: the key of the text in each row of a JSON lines file; None means "text".
         strict: whether invalid UTF-8 raises `InputError`, with file and line, instead of being replaced.
         counts: a `collections.Counter` to which "bytes", "lines", "invalid_utf8_lines", "nul_bytes" and
             "long_lines" are added.
+
+    Raises:
+        InputError: the file is not text, damaged, or not UTF-8 where `strict`.
     """
     path = pathlib.Path(path)
     counts = collections.Counter() if counts is None else counts
@@ -85,8 +95,14 @@ def read_lines(path, field=None, strict=False, counts=None):
     return (decode(line, number) for number, line in _byte_lines(path, CHUNK_BYTES, counts))
 
 
-def read_documents(paths, field=None, strict=False, split=True, counts=None):
-    """Streams documents as lists of sentences; a blank line, the end of a file and of a JSON row end one.
+def read_documents(
+    paths: Iterable[pathlib.Path],
+    field: str | None = None,
+    strict: bool = False,
+    split: bool = True,
+    counts: collections.Counter | None = None,
+) -> Iterator[list[str]]:
+    """Streams documents as lists of sentences; a blank line and the end of a file or JSON row end a document.
 
     Args:
         paths: files, as `find_files` returns them.
@@ -98,37 +114,43 @@ def read_documents(paths, field=None, strict=False, split=True, counts=None):
         yield [sentence for _, lines in document for sentence in to_sentences(lines, split)]
 
 
-def read_parts(paths, field=None, strict=False, counts=None, part_chars=CHUNK_BYTES):
-    """Streams `(document number, lines)`; a document longer than `part_chars` comes in several parts.
+def read_parts(
+    paths: Iterable[pathlib.Path],
+    field: str | None = None,
+    strict: bool = False,
+    counts: collections.Counter | None = None,
+    part_chars: int = CHUNK_BYTES,
+) -> Iterator[tuple[int, list[str]]]:
+    """Streams `(document number, lines)`; a document longer than `part_chars` is yielded in several parts.
 
     Arguments as for `read_documents`; "documents" are counted too.
     """
     counts = collections.Counter() if counts is None else counts
     number = 0
     for path in paths:
-        lines, size, begun = [], 0, False
+        lines, size, counted = [], 0, False
         for line in itertools.chain(read_lines(path, field, strict, counts), [""]):
             blank = not line or line.isspace()
             if not blank:
                 lines.append(line)
                 size += len(line)
             if lines and (blank or size >= part_chars):
-                counts["documents"] += not begun
+                counts["documents"] += not counted
                 yield number, lines
-                lines, size, begun = [], 0, True
+                lines, size, counted = [], 0, True
             if blank:
-                number, begun = number + 1, False
+                number, counted = number + 1, False
 
 
-def to_sentences(lines, split=True):
-    """The sentences of a document's lines: each line split, or each line as it is."""
+def to_sentences(lines: Iterable[str], split: bool = True) -> list[str]:
+    """The sentences of a document's lines: each line split into sentences, or taken as one."""
     if not split:
         return [line.strip() for line in lines]
     return [sentence for line in lines for sentence in split_sentences(line)]
 
 
 class _Decoder:
-    """Turns the bytes of a line into text, keeping count of what had to be mended."""
+    """Decodes the bytes of a line, and counts what had to be replaced or removed."""
 
     def __init__(self, path, strict, counts):
         self.path, self.strict, self.counts = path, strict, counts
@@ -173,23 +195,23 @@ def _json_text(path, number, line, field):
 
 
 def _byte_lines(path, longest, counts):
-    """Yields `(line number, bytes)`; a line of over `longest` bytes comes in pieces, or is refused if it is JSON."""
-    number, rest, pieces = 1, b"", 0
+    """Yields `(line number, bytes)`; a line of over `longest` bytes is cut into parts, or refused if it is JSON."""
+    number, rest, parts = 1, b"", 0
     for chunk in _chunks(path):
         counts["bytes"] += len(chunk)
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield number, line.removesuffix(b"\r")
             number += 1
-            pieces = 0
+            parts = 0
         while len(rest) > longest:
             if longest == MAX_JSON_BYTES:
                 raise InputError(
                     f"{path}, line {number}: a JSON row of over {MAX_JSON_BYTES >> 20} MiB, which cannot be read in "
-                    "pieces. Split the document, or give it as plain text."
+                    "parts. Split the document, or give it as plain text."
                 )
-            counts["long_lines"] += not pieces
-            pieces += 1
+            counts["long_lines"] += not parts
+            parts += 1
             end = _place_to_cut(rest, longest)
             yield number, rest[:end]
             rest = rest[end:]
@@ -198,7 +220,7 @@ def _byte_lines(path, longest, counts):
 
 
 def _place_to_cut(line, longest):
-    """Just after the last blank within `longest` bytes, else between two characters."""
+    """The position after the last space within `longest` bytes, else one between two characters."""
     end = line.rfind(b" ", longest // 2, longest) + 1
     if not end:
         end = longest

@@ -2,13 +2,14 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Callable, Iterable
 
 _TOP = 1 << 32
 
 
 @dataclasses.dataclass
 class Sample:
-    """The lines that were kept (UTF-8), and how much the stream held."""
+    """The sampled lines (UTF-8) and the size of the whole stream."""
 
     lines: list[bytes]
     bytes: int
@@ -16,16 +17,18 @@ class Sample:
     stream_bytes: int
 
 
-def sample_lines(lines, max_bytes, progress=lambda done: None):
-    """Keeps each line of a stream with the same chance, so that at most `max_bytes` are kept; blank lines do not count.
+def sample_lines(
+    lines: Iterable[str], max_bytes: float, progress: Callable[[int], object] = lambda done: None
+) -> Sample:
+    """Samples lines of a stream with equal probability, `max_bytes` at most; blank lines are ignored.
 
-    One pass, memory for the sample only. Which lines are kept depends on their number and on the lengths of all
-    lines, not on chance. `progress` is called with the bytes read.
+    One pass, in memory for the sample only. The sample is a function of the lines: their numbers are hashed, nothing
+    is random. `progress` is called with the number of bytes read.
     """
     kept, size, limit = [], 0, _TOP
     number = read = 0
-    for number, line in enumerate(filter(str.strip, lines), 1):
-        line = line.encode("utf-8", "replace")
+    for number, text in enumerate(filter(str.strip, lines), 1):
+        line = text.encode("utf-8", "replace")
         read += len(line)
         if (rank := _rank(number)) < limit:
             kept.append((rank, line))

@@ -1,8 +1,9 @@
-"""Hides pieces for the masked language model (Devlin et al. 2019, section 3.1): tokens, whole words or n-grams."""
+"""Masking for the masked language model (Devlin et al. 2019, section 3.1): of tokens, whole words or n-grams."""
 
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError
@@ -12,6 +13,7 @@ from bert_tf.core.features import (
     MASKED_LM_POSITIONS,
     MASKED_LM_WEIGHTS,
 )
+from bert_tf.text.tokenizers.base import Tokenizer
 
 # Legend: B batch, S sequence, U units (of a row; at most S), P predictions.
 
@@ -20,11 +22,11 @@ UNITS = ("token", "whole_word", "ngram")
 
 @dataclasses.dataclass(frozen=True)
 class MaskingConfig:
-    """Which pieces are hidden; the names and numbers are those of Google's create_pretraining_data.py."""
+    """Settings of masking; names and numbers are those of Google's create_pretraining_data.py."""
 
-    masking: str = "token"  # what is hidden together: "token", "whole_word", or "ngram" of whole words
-    masked_lm_prob: float = 0.15  # share of a row's pieces, [CLS] and [SEP] counted
-    max_predictions: int = 20  # at most this many pieces in a row
+    masking: str = "token"  # unit of masking: "token", "whole_word", or "ngram" of whole words
+    masked_lm_prob: float = 0.15  # share of a row's tokens, special tokens included
+    max_predictions: int = 20  # maximum of masked tokens in a row
     max_ngram: int = 3  # longest n-gram in words; a length n has a probability proportional to 1 / n
 
     def __post_init__(self):
@@ -36,8 +38,8 @@ class MaskingConfig:
             if getattr(self, name) < 1:
                 raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be at least 1.")
 
-    def num_to_predict(self, lengths):
-        """How many pieces are hidden in rows of these lengths, as an array of int."""
+    def num_to_predict(self, lengths: npt.ArrayLike) -> np.ndarray:
+        """Masked tokens in rows of these lengths, int64 of the shape of `lengths`."""
         wanted = np.round(np.asarray(lengths) * self.masked_lm_prob).astype(np.int64)
         return np.clip(wanted, 1, self.max_predictions)
 
@@ -45,13 +47,17 @@ class MaskingConfig:
 class Masker:
     """Masks rows of ids with TensorFlow ops alone, the same in eager code and in `tf.data`.
 
-    A unit is chosen at random until a row has `num_to_predict` hidden pieces; one that no longer fits is passed over,
-    so that words are never split. Of the units chosen 80 % become [MASK], 10 % random pieces and 10 % stay, shares
-    that are kept exactly over a batch: they are dealt out, not drawn. [CLS], [SEP] and [PAD] are never hidden and
-    random pieces are neither special nor [unused].
+    Random units are chosen until a row has `num_to_predict` masked tokens; a unit that no longer fits is skipped, so
+    that words are never split. 80 % of the chosen units become the mask token, 10 % random tokens and 10 % stay; the
+    shares are exact over a batch, because they are assigned by rank and not drawn for each unit. Special tokens of the
+    layout are never masked, and random tokens are neither special nor reserved.
+
+    Args:
+        config: a `MaskingConfig`.
+        tokenizer: a `Tokenizer`. `ConfigError` where its vocabulary has no mask token, or special tokens only.
     """
 
-    def __init__(self, config, tokenizer):
+    def __init__(self, config: MaskingConfig, tokenizer: Tokenizer):
         if tokenizer.mask_id is None:
             lacking = tokenizer.SPECIAL_TOKENS.mask
             raise ConfigError(f"The vocabulary of {tokenizer.vocab_size} tokens has no {lacking}, which masking needs.")
@@ -61,9 +67,9 @@ class Masker:
         self.starts_word = tokenizer.starts_word
         self.ordinary = tokenizer.ordinary_ids
         if not len(self.ordinary):
-            raise ConfigError("The vocabulary holds special tokens only.")
+            raise ConfigError("The vocabulary has special tokens only. Masking needs ordinary ones for replacement.")
 
-    def __call__(self, input_ids, input_mask, seed):
+    def __call__(self, input_ids: tf.Tensor, input_mask: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Masks a batch.
 
         Args:
@@ -81,40 +87,40 @@ class Masker:
         units = self._units(input_ids, maskable, seeds[0])  # [B, S]
         lengths = tf.reduce_sum(input_mask, axis=1)
         chosen = self._choose(_sizes(units, maskable), lengths, seeds[1])  # [B, U]
-        hidden = _of_pieces(chosen, units) & maskable  # [B, S]
-        masked = self._replace(input_ids, hidden, _of_pieces(_deal(chosen, seeds[2]), units), seeds[3])
+        hidden = _at_tokens(chosen, units) & maskable  # [B, S]
+        masked = self._replace(input_ids, hidden, _at_tokens(_spread_ranks(chosen, seeds[2]), units), seeds[3])
         return {INPUT_IDS: masked, **self._predictions(input_ids, hidden)}
 
     def _units(self, input_ids, maskable, seed):
-        """Which unit of its row a piece belongs to, int32 [B, S]; None where every piece is a unit."""
+        """The unit of each token, numbered within its row, int32 [B, S]; None where every token is a unit."""
         if self.config.masking == "token":
             return None
         starts = self._unit_starts(input_ids, maskable, seed)
         return tf.maximum(tf.cumsum(tf.cast(starts, tf.int32), axis=1) - 1, 0)
 
     def _unit_starts(self, input_ids, maskable, seed):
-        """Where a unit begins, bool [B, S]."""
-        follows = tf.pad(maskable[:, :-1], [[0, 0], [1, 0]])  # the piece before may be masked too
+        """True at tokens that begin a unit, bool [B, S]."""
+        follows = tf.pad(maskable[:, :-1], [[0, 0], [1, 0]])  # the token before can be masked too
         words = maskable & (tf.gather(self.starts_word, input_ids) | ~follows)
         if self.config.masking == "whole_word":
             return words
         return words & (self._ngram_starts(words, seed) | ~follows)
 
     def _ngram_starts(self, words, seed):
-        """Tiles the words of each row with n-grams of random lengths; true at pieces where a tile begins."""
+        """Divides the words of each row into n-grams of random lengths; True where one begins, bool [B, S]."""
         sizes = np.arange(1, self.config.max_ngram + 1)
         cumulative = np.cumsum(1 / sizes) / np.sum(1 / sizes)
         draws = tf.random.stateless_uniform(tf.shape(words), seed)
         tiles = tf.searchsorted(cumulative[:-1].astype(np.float32), tf.reshape(draws, [-1]), side="right") + 1
-        edges = tf.cumsum(tf.reshape(tiles, tf.shape(words)), axis=1)  # [B, U] the first word of the next tile
+        edges = tf.cumsum(tf.reshape(tiles, tf.shape(words)), axis=1)  # [B, U] first word of the next n-gram
         word = tf.cumsum(tf.cast(words, tf.int32), axis=1) - 1  # [B, S]
         tile = tf.searchsorted(edges, word, side="right")
         return tile != tf.pad(tile[:, :-1], [[0, 0], [1, 0]], constant_values=-1)
 
     def _choose(self, sizes, lengths, seed):
-        """Which units of each row are hidden, bool [B, U], by the sizes of the units [B, U] and of the rows [B]."""
+        """Chooses the masked units, bool [B, U], given the sizes of units [B, U] and the lengths of rows [B]."""
         keys = tf.where(sizes > 0, tf.random.stateless_uniform(tf.shape(sizes), seed), -1.0)
-        # Of units of one piece no more than P are ever looked at.
+        # Of units of one token each, at most P are needed.
         most = self.config.max_predictions if self.config.masking == "token" else tf.int32.max
         order = tf.math.top_k(keys, tf.minimum(most, tf.shape(sizes)[1])).indices  # [B, at most U]
         wanted = tf.cast(tf.round(tf.cast(lengths, tf.float64) * self.config.masked_lm_prob), tf.int32)
@@ -129,7 +135,7 @@ class Masker:
         return tf.where(hidden & (action < 0.9), replacement, input_ids)
 
     def _predictions(self, input_ids, hidden):
-        """The first P hidden places of each row, from left to right."""
+        """The first P masked positions of each row, from left to right, with the tokens that were there."""
         rows, places = tf.unstack(tf.cast(tf.where(hidden), tf.int32), axis=1)
         found = tf.RaggedTensor.from_value_rowids(places, rows, tf.shape(hidden)[0], validate=False)
         positions = found.to_tensor(-1, shape=[None, self.config.max_predictions])  # [B, P]
@@ -144,7 +150,7 @@ class Masker:
 
 
 def _sizes(units, maskable):
-    """How many pieces each unit has, int32 [B, U] with U = S."""
+    """Tokens in each unit, int32 [B, U] with U = S."""
     counted = tf.cast(maskable, tf.int32)
     if units is None:
         return counted
@@ -154,13 +160,13 @@ def _sizes(units, maskable):
     return tf.reshape(sizes, [rows, width])
 
 
-def _of_pieces(values, units):
-    """Values of units [B, U] at each of their pieces [B, S]."""
+def _at_tokens(values, units):
+    """Values of units [B, U], repeated for each of their tokens [B, S]."""
     return values if units is None else tf.gather(values, units, batch_dims=1)
 
 
 def _take_what_fits(sizes, room):
-    """Walks along each row and takes every unit that still fits: sizes int [B, U], room [B, 1], result bool [B, U]."""
+    """Takes units from left to right where they still fit: sizes int [B, U], room [B, 1], result bool [B, U]."""
 
     def step(taken, waiting, room):
         fits = waiting & (tf.cumsum(tf.where(waiting, sizes, 0), axis=1) <= room)
@@ -171,8 +177,8 @@ def _take_what_fits(sizes, room):
     return tf.while_loop(lambda taken, waiting, room: tf.reduce_any(waiting), step, state)[0]
 
 
-def _deal(chosen, seed):
-    """Numbers spread evenly over [0, 1), dealt at random to the chosen units: float32 [B, U], 1.0 elsewhere."""
+def _spread_ranks(chosen, seed):
+    """Evenly spaced numbers in [0, 1), assigned at random to the chosen units: float32 [B, U], 1.0 elsewhere."""
     places = tf.where(chosen)
     count = tf.shape(places)[0]
     order = tf.argsort(tf.random.stateless_uniform([count], seed))

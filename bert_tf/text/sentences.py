@@ -1,27 +1,28 @@
-"""Splits paragraphs into sentences, in English, Chinese and what is punctuated like them."""
+"""Splits paragraphs into sentences: English, Chinese, and languages with the same punctuation."""
 
+import itertools
 import re
 
-MAX_CHARS = 2000  # longer "sentences" (tables, text without any stop) are cut at a blank
+MAX_CHARS = 2000  # longer "sentences" (tables, text without full stops) are cut at a space
 
-# A stop, then what may close a quotation or a bracket. Full-width stops end a sentence wherever they stand;
-# ASCII stops only before a blank and something that can begin a sentence.
+# A full stop, then closing quotation marks or brackets. A full-width stop always ends a sentence, an ASCII stop only
+# before a space and a character that can begin a sentence.
 _CLOSERS = "\"'”’»」』）】》)\\]"
 _END = re.compile(rf"[。！？｡]+[{_CLOSERS}]*|(?:[.!?]+|…)(?: ?''|[{_CLOSERS}])*(?=\s+[\"'“‘«「(\[¿¡`]*\s*[^\W_a-z])")
 _LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]+\Z")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)+\Z")  # "J.", "U.S.", "e.g."
 
-# Words that are written with a stop and seldom end a sentence.
-_WRITTEN_WITH_A_STOP = """
+# Words that are written with a full stop and seldom end a sentence.
+_ABBREVIATED = """
 adm assn ave bros capt cf co col corp cpl dept dr ed eds fr gen gov hon inc jan feb mar apr jun jul aug sep sept oct nov
 dec jr lt ltd maj messrs mlle mme mr mrs ms msgr mt pres prof rep reps rev sen sens sgt sr st ste supt v viz vs
 """
-_ABBREVIATIONS = frozenset(_WRITTEN_WITH_A_STOP.split())
+_ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 _BEFORE_NUMBERS = frozenset(("no", "nos", "fig", "figs", "op", "p", "pp", "vol", "vols"))
 
 
-def split_sentences(text):
-    """Returns the sentences of one paragraph, stripped, in order; joined again they hold all of its words."""
+def split_sentences(text: str) -> list[str]:
+    """The sentences of one paragraph, stripped, in order; together they have all of its words."""
     sentences, start = [], 0
     for match in _END.finditer(text):
         if _is_abbreviation(text, start, match):
@@ -30,13 +31,13 @@ def split_sentences(text):
         start = match.end()
     sentences.append(text[start:])
     stripped = (sentence.strip() for sentence in sentences)
-    return [piece for sentence in stripped if sentence for piece in _cut(sentence)]
+    return list(itertools.chain.from_iterable(map(_cut, stripped)))
 
 
 def _is_abbreviation(text, start, match):
     if match.group() != ".":
         return False
-    # 20 characters hold every abbreviation; a word cut by this window is longer than any of them.
+    # 20 characters are enough for every abbreviation; a word that begins before them is longer than any.
     word = _LAST_WORD.search(text, max(start, match.start() - 20), match.end())
     if not word:
         return False

@@ -9,15 +9,15 @@ from bert_tf.text.masking import UNITS, Masker, MaskingConfig
 from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS
 
-PIECES = [*SPECIAL_TOKENS, "[unused0]", *(f"w{n}" for n in range(900)), *(f"##c{n}" for n in range(300))]
-TOKENIZER = Tokenizer(PIECES)
+TOKENS = [*SPECIAL_TOKENS, "[unused0]", *(f"w{n}" for n in range(900)), *(f"##c{n}" for n in range(300))]
+TOKENIZER = Tokenizer(TOKENS)
 FIRST_WORD, FIRST_CONTINUATION = 6, 906
 
 
 def random_rows(rows, length, seed=0):
     """Rows of many lengths with a [SEP] in the middle and at the end; a quarter of the pieces continue a word."""
     random = np.random.default_rng(seed)
-    ids = random.integers(FIRST_WORD, len(PIECES), (rows, length)).astype(np.int32)
+    ids = random.integers(FIRST_WORD, len(TOKENS), (rows, length)).astype(np.int32)
     lengths = random.integers(12, length + 1, rows)
     mask = (np.arange(length) < lengths[:, None]).astype(np.int32)
     row = np.arange(rows)

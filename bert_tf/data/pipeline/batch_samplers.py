@@ -54,7 +54,7 @@ class Batch(typing.NamedTuple):
 
     examples: np.ndarray  # int64 [M]
     counts: np.ndarray  # int32 [B], examples in each row
-    width: int  # of the rows
+    width: int | None  # of the rows; None where they are not cut
 
 
 class BatchSampler(abc.ABC):

@@ -1,22 +1,25 @@
-"""Seeded orders in which any position can be computed at once, without the ones before it."""
+"""Seeded random orders in which any position is computed without the ones before it."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 _ROUNDS = 6
 
 
-def permute(positions, size, seed):
+def permute(positions: npt.ArrayLike, size: int, seed: Sequence[int]) -> np.ndarray:
     """The elements at `positions` of a random order of `range(size)`.
 
-    A Feistel network over the smallest even number of bits that holds `size`, walked along its cycle until the result
-    is in range (Black and Rogaway 2002, section 3): no table, whatever the size.
+    A Feistel network over the smallest even number of bits that holds `size`, applied again until the result is
+    in range (Black and Rogaway 2002, section 3): no table, whatever the size.
 
     Args:
         positions: int [N], each in [0, size).
-        seed: ints of which the order is a function.
+        seed: non-negative ints; the order is a function of them.
 
     Returns:
-        int64 [N]; over all positions every element comes once.
+        int64 [N]; over all positions every element occurs once.
     """
     half = np.uint64(max(1, ((size - 1).bit_length() + 1) // 2))
     keys = np.random.SeedSequence(seed).generate_state(_ROUNDS, np.uint64)

@@ -1,6 +1,7 @@
 """Batches for pretraining from records, as a `tf.data.Dataset` that can start at any batch."""
 
 import os
+import pathlib
 import typing
 from collections.abc import Sequence
 
@@ -41,7 +42,7 @@ _MODEL_INPUTS = (INPUT_IDS, INPUT_MASK, SEGMENT_IDS, POSITION_IDS, EXAMPLE_IDS, 
 
 
 def make_dataset(
-    records: Records | str | os.PathLike | Sequence[str],
+    records: Records | str | pathlib.Path | Sequence[str],
     batch_size: int,
     *,
     seed: int = 0,

@@ -1,4 +1,4 @@
-"""Opens TFRecord files of pretraining examples, ours or another project's, so that any example can be read at once."""
+"""Random access to TFRecord files of pretraining examples, of this package or another project."""
 
 import gzip
 import json
@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import struct
 import tempfile
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +21,7 @@ from bert_tf.data.pretraining.tf_examples import FEATURES, SCHEMAS, features_of,
 from bert_tf.text.corpus import find_files
 from bert_tf.text.tokenizers.base import VOCABULARY_FILES, Tokenizer
 
-_STRIDE = 16  # the place of every 16th record is kept; the others are reached by hopping over lengths
+_STRIDE = 16  # the position of every 16th record is kept; the others are found by following the lengths
 _FRAME = 16  # bytes around a record: its length (8), and checksums of the length (4) and of the data (4)
 
 
@@ -29,26 +30,29 @@ class Records:
 
     Args:
         path: a folder that `write_records` filled, or files, folders and globs of TFRecord files whose examples have
-            Google's or Model Garden's feature names. GZIP files are unpacked to a temporary folder.
-        skip: how many damaged examples `load` replaces before it raises.
+            Google's or Model Garden's feature names. GZIP files are decompressed to a temporary folder.
+        skip: how many damaged examples `load` replaces before it raises `InputError`.
 
     Attributes:
-        damaged: numbers of the examples that could not be parsed so far.
+        damaged: numbers of the damaged examples found so far.
         names: `{our name: name in the records}` of the features found.
         shapes: `{our name: (number of values, dtype)}`.
-        settings: the settings they were written with, {} when another program wrote them.
+        settings: the settings they were written with, {} for records of another program.
     """
 
-    def __init__(self, path, skip=0):
-        self.skip, self.damaged = skip, set()
-        self._measured = None
+    def __init__(self, path: str | pathlib.Path | Sequence[str], skip: int = 0):
+        self.skip = skip
+        self.damaged: set[int] = set()
+        self._measured: tuple[np.ndarray, np.ndarray] | None = None
         self.folder = pathlib.Path(path) if isinstance(path, str | pathlib.Path) else None
         report = self.folder and self.folder / REPORT
         self.report = json.loads(report.read_text(encoding="utf-8")) if report and report.exists() else {}
         names = [self.folder / name for name in self.report["shards"]] if self.report else path
         self.files = [file for file in find_files(names) if file.name not in (REPORT, *VOCABULARY_FILES)]
-        self._unpacked = None
-        self._maps, self._starts, self._places = [], [0], []
+        self._unpacked: tempfile.TemporaryDirectory | None = None
+        self._maps: list = []  # the content of each file
+        self._starts = [0]  # the number of the first example of each file
+        self._places: list[np.ndarray] = []  # positions of every `_STRIDE`th record in each file
         for file in self.files:
             self._open(file)
         if not len(self):
@@ -59,25 +63,25 @@ class Records:
     def __len__(self):
         return self._starts[-1]
 
-    def read(self, numbers):
+    def read(self, numbers: Sequence[int]) -> np.ndarray:
         """The serialized examples of these numbers, `bytes` in an object array [N]."""
         files = np.searchsorted(self._starts, numbers, side="right") - 1
         found = [self._read(file, number - self._starts[file]) for file, number in zip(files, numbers, strict=True)]
         return np.array(found, object)
 
-    def load(self, numbers):
+    def load(self, numbers: Sequence[int]) -> dict[str, np.ndarray]:
         """`{our name: array [N, W]}` of these examples.
 
-        One that cannot be parsed is skipped, counted and said: the next whole one stands in for it. More than `skip`
-        of them raise `InputError`.
+        A damaged one is replaced by the next intact one, counted and logged. More than `skip` of them raise
+        `InputError`.
         """
         try:
             return {name: value.numpy() for name, value in self.parse(self.read(numbers)).items()}
         except tf.errors.InvalidArgumentError:
-            return {name: value.numpy() for name, value in self.parse(self.read(self._whole(numbers))).items()}
+            return {name: value.numpy() for name, value in self.parse(self.read(self._intact(numbers))).items()}
 
-    def _whole(self, numbers):
-        """The numbers, damaged ones replaced by the next that is whole."""
+    def _intact(self, numbers):
+        """The numbers, damaged ones replaced by the next intact one."""
         numbers = np.array(numbers)
         for place in range(len(numbers)):
             while self._is_damaged(numbers[place]):
@@ -94,31 +98,34 @@ class Records:
             self.damaged.add(int(number))
         where = f"{self.file_of(number)}: example {number:,} of the records cannot be parsed"
         if len(self.damaged) > self.skip:
-            raise InputError(f"{where}, the {len(self.damaged)}. such. Make the records again.")
-        logging.warning("%s; it is skipped (%d so far).", where, len(self.damaged))
+            raise InputError(
+                f"{where}. {len(self.damaged)} damaged examples exceed skip_records={self.skip}. Rebuild the records, "
+                "or raise skip_records."
+            )
+        logging.warning("%s; it is skipped (%d damaged so far).", where, len(self.damaged))
         return True
 
-    def file_of(self, number):
-        """The file that an example stands in."""
+    def file_of(self, number: int) -> pathlib.Path:
+        """The file of an example."""
         return self.files[int(np.searchsorted(self._starts, number, side="right")) - 1]
 
-    def parse(self, serialized):
+    def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         """`{our name: tensor [N, W]}` of serialized examples, in the graph."""
         return parse(serialized, self.names, self.shapes)
 
-    def tokenizer(self):
+    def tokenizer(self) -> Tokenizer:
         """The tokenizer that the records were made with; `InputError` if another program wrote them."""
-        if not self.report:
-            raise InputError(f"{self.files[0]} has no {REPORT} beside it: say which vocabulary it was made with.")
+        if not self.folder or not self.report:
+            raise InputError(f"{self.files[0]} has no {REPORT}. Name the vocabulary that it was made with (--vocab).")
         return Tokenizer.from_folder(self.folder, self.text_config)
 
     @property
-    def text_config(self):
-        """The `TextConfig` of that tokenizer; only records of ours have one."""
+    def text_config(self) -> TextConfig:
+        """The `TextConfig` of that tokenizer; only records of this package have one."""
         return from_dict(TextConfig, self.report["text"])
 
-    def measure(self, batch=4096):
-        """Reads everything once: lengths in pieces, int32 [N], and predictions, int32 [N] (zeros if not masked)."""
+    def measure(self, batch: int = 4096) -> tuple[np.ndarray, np.ndarray]:
+        """Lengths in tokens and numbers of predictions (0 without masks), int32 [N]; reads all examples, once."""
         if self._measured is None:
             self._measured = self._measure(batch)
         return self._measured
@@ -133,7 +140,7 @@ class Records:
         return lengths, predictions
 
     def _open(self, file):
-        """Maps a file into memory and notes where its records begin."""
+        """Maps a file into memory and stores the positions of its records."""
         if file.suffix == ".gz" or _is_gzip(file):
             file = self._unpack(file)
         with file.open("rb") as opened:
@@ -173,11 +180,12 @@ def _is_gzip(file):
 
 
 def _next(data, position, size, file):
-    """Where the record after the one at `position` begins."""
+    """The position of the record after the one at `position`."""
     following = position + _FRAME + (struct.unpack_from("<Q", data, position)[0] if position + 8 <= size else size)
     if following > size:
         raise InputError(
-            f"{file}: not a whole TFRecord file (a record at byte {position:,} of {size:,} ends beyond it)."
+            f"{file}: not a complete TFRecord file (the record at byte {position:,} ends beyond its {size:,} bytes). "
+            "Copy it again, or rebuild the records."
         )
     return following
 
@@ -186,7 +194,7 @@ def _describe(example, file):
     try:
         found = features_of(example)
     except Exception:
-        raise InputError(f"{file}: its first record is not a tf.train.Example.") from None
+        raise InputError(f"{file}: its first record is not a tf.train.Example. Name files of such records.") from None
     schema = SCHEMAS["model_garden" if "input_word_ids" in found else "google"]
     names = {name: schema.get(name, name) for name in FEATURES}
     names = {ours: theirs for ours, theirs in names.items() if theirs in found}

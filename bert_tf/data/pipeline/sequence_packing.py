@@ -1,6 +1,7 @@
-"""Packs several examples into a row, so that next to nothing of a batch is padding (Krell et al. 2021)."""
+"""Packs several examples into each row, so that a batch has hardly any padding (Krell et al. 2021)."""
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from bert_tf.core.features import (
@@ -19,10 +20,10 @@ from bert_tf.core.features import (
 # Legend: M examples, B rows, S example length, R row length, P predictions of an example, E examples of a row.
 
 
-def best_fit(lengths, row_length):
+def best_fit(lengths: npt.ArrayLike, row_length: int) -> np.ndarray:
     """Best-fit decreasing: each example goes to the fullest row that has room for it.
 
-    Rows with the same room are alike, so all examples of one length are placed by a few array operations.
+    Rows with the same room are equivalent, so that all examples of one length are placed by a few array operations.
 
     Args:
         lengths: int [M], falling, none above `row_length`.
@@ -37,7 +38,7 @@ def best_fit(lengths, row_length):
     for size, place, left in zip(-sizes, firsts, counts, strict=True):
         while left:
             room = next((room for room in range(size, row_length) if len(with_room[room])), row_length)
-            each = room // size  # a row that was the fullest stays so, and is filled up
+            each = room // size  # the fullest row stays the fullest one, and is filled up
             wanted = -(-left // each)
             if room == row_length:
                 with_room[room] = np.arange(rows, rows + wanted)
@@ -53,12 +54,14 @@ def best_fit(lengths, row_length):
     return row_of
 
 
-def pack_features(features, counts, row_length, predictions, examples):
+def pack_features(
+    features: dict[str, tf.Tensor], counts: tf.Tensor, row_length: int, predictions: int, examples: int
+) -> dict[str, tf.Tensor]:
     """Lays examples out in rows.
 
     Args:
-        features: `{name: [M, ...]}` of masked examples, those of one row side by side.
-        counts: int32 [B], how many examples stand in each row.
+        features: `{name: [M, ...]}` of masked examples, those of a row next to each other.
+        counts: int32 [B], examples in each row.
         row_length, predictions, examples: R and the most predictions and examples in a row, the widths of the result.
 
     Returns:
@@ -68,11 +71,11 @@ def pack_features(features, counts, row_length, predictions, examples):
     row = tf.repeat(tf.range(tf.size(counts)), counts)  # [M]
     real = features[INPUT_MASK] == 1  # [M, S]
     lengths = tf.reduce_sum(features[INPUT_MASK], 1)  # [M]
-    offset = _within_row(tf.cumsum(lengths, exclusive=True), counts)  # [M] where an example begins in its row
-    number = _within_row(tf.range(tf.size(row)), counts)  # [M] which of the row's examples it is
+    offset = _within_row(tf.cumsum(lengths, exclusive=True), counts)  # [M] start of an example in its row
+    number = _within_row(tf.range(tf.size(row)), counts)  # [M] number of an example in its row
 
     def spread(values, where, width):
-        """Values of examples, those that count, one after the other in each row: [B, width]."""
+        """The values of examples that `where` selects (None: one value each), concatenated in each row: [B, width]."""
         if where is None:
             return tf.RaggedTensor.from_value_rowids(values, row, tf.size(counts)).to_tensor(shape=[None, width])
         values = tf.boolean_mask(tf.broadcast_to(values, tf.shape(where)), where)
@@ -93,6 +96,6 @@ def pack_features(features, counts, row_length, predictions, examples):
 
 
 def _within_row(values, counts):
-    """Values that rise over all examples, counted from the first example of each row: [M]."""
+    """Values [M] that rise over all examples, minus the value of the first example of the row."""
     first = tf.gather(values, tf.cumsum(counts, exclusive=True))
     return values - tf.repeat(first, counts)

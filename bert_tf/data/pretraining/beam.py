@@ -29,7 +29,7 @@ _NAMESPACE = "bert_tf"  # of the counters
 
 
 def write_records_with_beam(
-    inputs: str | os.PathLike | Sequence[str],
+    inputs: str | pathlib.Path | Sequence[str],
     tokenizer: Tokenizer | str | os.PathLike,
     output: str | os.PathLike,
     config: RecordsConfig | None = None,

@@ -1,5 +1,8 @@
-"""Shows pretraining examples as people read them."""
+"""Shows pretraining examples as readable text."""
 
+import os
+
+import numpy as np
 import rich.console
 import rich.text
 
@@ -16,18 +19,25 @@ from bert_tf.core.features import (
 )
 from bert_tf.data.pipeline.batch_samplers import BatchPlan, SequentialSampler
 from bert_tf.data.pipeline.record_reader import Records
+from bert_tf.text.tokenizers.base import Tokenizer
 
 _SECOND, _HIDDEN, _RANDOM, _KEPT, _TARGET = "cyan", "bold red", "bold yellow", "bold magenta", "green"
 
 
-def show(path, count=3, seed=None, tokenizer=None, console=None):
-    """Prints examples of the records at `path`.
+def show(
+    path: str | os.PathLike,
+    count: int = 3,
+    seed: int | None = None,
+    tokenizer: Tokenizer | None = None,
+    console: rich.console.Console | None = None,
+) -> None:
+    """Prints examples of records.
 
     Args:
-        path: what `Records` takes.
+        path: as for `Records`.
         count: how many examples.
-        seed: which ones; None: the first.
-        tokenizer: for records without a vocabulary of their own.
+        seed: of the random choice of examples; None: the first ones.
+        tokenizer: a `Tokenizer` for records without a vocabulary of their own.
         console: a `rich.console.Console`.
     """
     console = console or rich.console.Console(highlight=False)
@@ -46,18 +56,20 @@ def show(path, count=3, seed=None, tokenizer=None, console=None):
         console.print(*describe(features, tokenizer, number), sep="\n")
 
 
-def describe(features, tokenizer, number):
+def describe(
+    features: dict[str, np.ndarray], tokenizer: Tokenizer, number: int
+) -> tuple[rich.text.Text, rich.text.Text]:
     """A heading and the text of one example, as `rich.text.Text`.
 
     Args:
         features: `{name: array}` of one example, without the batch axis.
-        tokenizer: the `Tokenizer` that the ids are of.
-        number: printed in the heading.
+        tokenizer: the `Tokenizer` of the ids.
+        number: of the example, for the heading.
     """
-    vocabulary = tokenizer.vocabulary
-    pieces = int(features[INPUT_MASK].sum())
+    vocabulary, mask = tokenizer.vocabulary, tokenizer.SPECIAL_TOKENS.mask
+    tokens = int(features[INPUT_MASK].sum())
     width = len(features[INPUT_MASK])
-    heading = rich.text.Text(f"\nexample {number:,}: {pieces} of {width} pieces ({pieces / width:.0%} full)", "bold")
+    heading = rich.text.Text(f"\nexample {number:,}: {tokens} of {width} tokens ({tokens / width:.0%} full)", "bold")
     if NEXT_SENTENCE_LABELS in features:
         random = features[NEXT_SENTENCE_LABELS][0] == IS_RANDOM
         heading.append(", second segment: " + ("random or swapped" if random else "really next"))
@@ -67,31 +79,34 @@ def describe(features, tokenizer, number):
         targets = dict(zip(features[MASKED_LM_POSITIONS][real], features[MASKED_LM_IDS][real], strict=True))
         heading.append(f", {len(targets)} predictions")
     text = rich.text.Text()
-    for place in range(pieces):
+    for place in range(tokens):
         style = _SECOND if SEGMENT_IDS in features and features[SEGMENT_IDS][place] else ""
-        piece = vocabulary[features[INPUT_IDS][place]]
+        token = vocabulary[features[INPUT_IDS][place]]
         if place in targets:
             target = vocabulary[targets[place]]
-            text.append(
-                f"{piece}→",
-                _HIDDEN if piece == tokenizer.SPECIAL_TOKENS.mask else _KEPT if piece == target else _RANDOM,
-            )
+            style = _HIDDEN if token == mask else _KEPT if token == target else _RANDOM
+            text.append(f"{token}→", style)
             text.append(target, _TARGET)
         else:
-            text.append(piece, style)
+            text.append(token, style)
         text.append(" ")
     return heading, text
+
+
+def format_rates(rates: dict[str, float]) -> str:
+    """The rates of a report on one line."""
+    names = {name: name.replace("pieces", "tokens").replace("_", " ") for name in rates}
+    return ", ".join(f"{names[name]} {share:.2%}" for name, share in rates.items())
 
 
 def _show_summary(records, mask, console):
     shown = [f"{len(records):,} examples in {len(records.files)} file(s)"]
     rates = records.report.get("rates", {})
-    shown += [f"{name.replace('_', ' ')} {share:.2%}" for name, share in rates.items()]
-    console.print(", ".join(shown))
+    console.print(", ".join([*shown, format_rates(rates)] if rates else shown))
     console.print(
         rich.text.Text.assemble(
-            ("piece", ""), " first segment  ", ("piece", _SECOND), " second segment  ",
-            (f"{mask}→", _HIDDEN), ("target", _TARGET), " hidden  ", ("other→", _RANDOM), ("target", _TARGET),
-            " replaced at random  ", ("target→", _KEPT), ("target", _TARGET), " left as it is, to be predicted",
+            ("token", ""), " first segment  ", ("token", _SECOND), " second segment  ",
+            (f"{mask}→", _HIDDEN), ("target", _TARGET), " masked  ", ("other→", _RANDOM), ("target", _TARGET),
+            " replaced at random  ", ("target→", _KEPT), ("target", _TARGET), " unchanged, to be predicted",
         )
     )  # fmt: skip

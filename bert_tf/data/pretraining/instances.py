@@ -53,7 +53,7 @@ class Block:
 
 
 def make_spans(
-    block: Block, objective: str, room: int, short_seq_prob: float, seed: int, donors: int = 0
+    block: Block, objective: str | None, room: int, short_seq_prob: float, seed: int, donors: int = 0
 ) -> np.ndarray:
     """Chooses the segments of each instance, before truncation.
 

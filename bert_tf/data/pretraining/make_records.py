@@ -76,7 +76,7 @@ class RecordsConfig:
 
 
 def write_records(
-    inputs: str | os.PathLike | Sequence[str],
+    inputs: str | pathlib.Path | Sequence[str],
     tokenizer: Tokenizer | str | os.PathLike,
     output: str | os.PathLike,
     config: RecordsConfig | None = None,
@@ -106,7 +106,7 @@ def write_records(
     if folder.is_finished():
         return folder.report()
     folder.open()
-    processes = config.num_processes or min(os.cpu_count(), 1 + size // _BYTES_PER_PROCESS)
+    processes = config.num_processes or min(os.cpu_count() or 1, 1 + size // _BYTES_PER_PROCESS)
     with ProcessPool(folder.tokenizer, processes) as pool:
         chunks = folder.remember(CHUNKS, lambda: _write_chunks(files, size, config, folder, pool, progress))
         units = _write_shards(chunks, num_shards(config, size), config, folder, pool, progress)
@@ -114,7 +114,7 @@ def write_records(
 
 
 def prepare(
-    inputs: str | os.PathLike | Sequence[str],
+    inputs: str | pathlib.Path | Sequence[str],
     tokenizer: Tokenizer | str | os.PathLike,
     output: str | os.PathLike,
     config: RecordsConfig,

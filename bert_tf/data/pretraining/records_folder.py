@@ -84,7 +84,7 @@ class RecordsFolder:
         """Whether a value is kept under `name`."""
         return (self.work / f"{name}.json").exists()
 
-    def remember(self, name: str, make: Callable[[], Any] | None = None) -> Any:
+    def remember(self, name: str, make: Callable[[], Any] = dict) -> Any:
         """The JSON value kept under `name`; `make` makes it where there is none."""
         file = self.work / f"{name}.json"
         if not file.exists():

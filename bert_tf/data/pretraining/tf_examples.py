@@ -1,4 +1,4 @@
-"""Turns arrays into serialized tf.train.Example messages, many rows at once, and back."""
+"""Arrays to serialized tf.train.Example messages, many rows at once, and back."""
 
 import typing
 
@@ -17,7 +17,7 @@ from bert_tf.core.features import (
 
 # Legend: N rows, W values of a feature in a row.
 
-# Names in a record for our names; what is not listed has the same name (decision 4 of the design).
+# Names in records by name in this package, where they differ.
 SCHEMAS = {
     "google": {},
     "model_garden": {INPUT_IDS: "input_word_ids", SEGMENT_IDS: "input_type_ids"},
@@ -33,12 +33,11 @@ FEATURES = (
 )
 
 
-def serialize(rows, schema="google"):
+def serialize(rows: dict[str, np.ndarray], schema: str = "google") -> list[bytes]:
     """Serializes `{feature: array [N, W]}` (int32 from 0 up, or float32) to a list of N `bytes`.
 
-    The wire format of tf.train.Example is written with array operations instead of one object a value: every part of
-    a message is a matrix of bytes with a mask of those that count, and reading the matrix row by row under its mask
-    gives the messages one after the other.
+    The wire format is written with array operations instead of one object per value: every part of a message is a
+    matrix of bytes with a mask of the valid ones, and the valid bytes row by row are the messages.
     """
     entries = []
     for name, values in rows.items():
@@ -58,7 +57,7 @@ def serialize(rows, schema="google"):
     return [data[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def features_of(example):
+def features_of(example: bytes) -> dict[str, tuple[int, tf.DType]]:
     """`{name: (number of values, dtype)}` of one serialized example."""
     message = tf.train.Example.FromString(example)
     kinds = {"int64_list": tf.int64, "float_list": tf.float32, "bytes_list": tf.string}
@@ -70,7 +69,9 @@ def features_of(example):
     return found
 
 
-def parse(serialized, names, shapes):
+def parse(
+    serialized: tf.Tensor, names: dict[str, str], shapes: dict[str, tuple[int, tf.DType]]
+) -> dict[str, tf.Tensor]:
     """Parses a batch of serialized examples in the graph.
 
     Args:
@@ -93,8 +94,8 @@ class _Part(typing.NamedTuple):
     """A part of N messages."""
 
     bytes: np.ndarray  # uint8 [N, columns]
-    counts: np.ndarray  # bool [N, columns], which of the bytes are there
-    lengths: np.ndarray  # int [N], how many
+    counts: np.ndarray  # bool [N, columns], the valid bytes
+    lengths: np.ndarray  # int [N], number of valid bytes
 
 
 def _message(tag, parts):
@@ -113,7 +114,7 @@ def _whole(matrix):
 
 
 def _varints(values):
-    """Base 128 varints of int [N, W]: seven bits a byte, lowest first, the eighth says that more follow."""
+    """Base 128 varints of int [N, W]: seven bits per byte, lowest first; the eighth bit is set where more follow."""
     width = max(1, -(-int(values.max(initial=0)).bit_length() // 7))
     if width == 1:
         return _whole(values.astype(np.uint8))

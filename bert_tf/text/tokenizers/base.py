@@ -6,6 +6,7 @@ import os
 import pathlib
 import typing
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -31,6 +32,16 @@ class SpecialIds(typing.NamedTuple):
     mask: int | None
 
 
+class SpecialTokens(typing.NamedTuple):
+    """The special tokens of a tokenizer as strings."""
+
+    pad: str
+    unk: str
+    cls: str
+    sep: str
+    mask: str
+
+
 class Tokenizer(tf.Module, abc.ABC):
     """Turns texts into token ids; one object for eager code, `tf.data`, `tf.function` and SavedModels.
 
@@ -43,7 +54,7 @@ class Tokenizer(tf.Module, abc.ABC):
         config: a `TextConfig`.
     """
 
-    SPECIAL_TOKENS: SpecialIds  # the special tokens as strings, in the fields of their ids
+    SPECIAL_TOKENS: SpecialTokens
     FILE_NAME: str  # of the vocabulary in folders of this package, a key of `VOCABULARY_FILES`
     SEPARATORS = 1  # tokens between two segments
 
@@ -65,17 +76,17 @@ class Tokenizer(tf.Module, abc.ABC):
         return resolve(kinds.get(pathlib.Path(path).suffix, _WORDPIECE)).from_file(path, **settings)
 
     @classmethod
-    def from_folder(cls, folder: str | pathlib.Path, config: TextConfig) -> "Tokenizer":
+    def from_folder(cls, folder: str | os.PathLike, config: TextConfig) -> "Tokenizer":
         """Opens the vocabulary file of a folder, saved there as `FILE_NAME`. Raises `InputError` without one."""
         found = [name for name in VOCABULARY_FILES if (pathlib.Path(folder) / name).exists()]
         return cls.from_file(pathlib.Path(folder) / (found or list(VOCABULARY_FILES))[0], **vars(config))
 
     @abc.abstractmethod
-    def save(self, path: str | pathlib.Path) -> None:
+    def save(self, path: str | os.PathLike) -> None:
         """Writes the vocabulary file that `from_file` reads; the caller keeps `config`."""
 
     @abc.abstractmethod
-    def __call__(self, texts) -> tf.RaggedTensor:
+    def __call__(self, texts: Any) -> tf.RaggedTensor:
         """Token ids of texts.
 
         Args:
@@ -86,7 +97,7 @@ class Tokenizer(tf.Module, abc.ABC):
         """
 
     @abc.abstractmethod
-    def with_offsets(self, texts) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+    def with_offsets(self, texts: Any) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         """Token ids of texts and the characters that each token comes from.
 
         Args:
@@ -121,7 +132,7 @@ class Tokenizer(tf.Module, abc.ABC):
     def max_bytes(self, num_tokens: int) -> int:
         """Bytes of text beyond which `num_tokens` tokens do not reach, so that longer texts can be cut early."""
 
-    def decode(self, ids) -> str | list[str]:
+    def decode(self, ids: Any) -> Any:
         """Readable text: one of a list of ids [tokens], a list of texts of nested lists or a (ragged) tensor [N, ...].
 
         What tokenization drops (for example case, accents, spacing around punctuation) does not come back.
@@ -129,15 +140,17 @@ class Tokenizer(tf.Module, abc.ABC):
         if isinstance(ids, tf.RaggedTensor | tf.Tensor):
             ids = ids.to_list() if isinstance(ids, tf.RaggedTensor) else ids.numpy()
         if len(ids) and np.ndim(ids[0]):
-            return [self.decode(row) for row in ids]  # type: ignore[misc]  # rows of rows give lists of lists
+            return list(map(self.decode, ids))
         return self.readable(self._tokens[np.asarray(ids, int)])
 
     @property
     def vocabulary(self) -> list[str]:
+        """All tokens by id."""
         return self._tokens.tolist()
 
     @property
     def vocab_size(self) -> int:
+        """V."""
         return len(self._tokens)
 
     def id_of(self, token: str) -> int | None:
@@ -146,7 +159,8 @@ class Tokenizer(tf.Module, abc.ABC):
 
     @property
     def special(self) -> SpecialIds:
-        return SpecialIds(*(self._ids.get(token) for token in self.SPECIAL_TOKENS))
+        """The ids of the special tokens by role."""
+        return SpecialIds(*map(self.id_of, self.SPECIAL_TOKENS))
 
     @property
     def special_ids(self) -> list[int]:
@@ -165,7 +179,7 @@ class Tokenizer(tf.Module, abc.ABC):
     sep_id = property(lambda self: self.special.sep)
     mask_id = property(lambda self: self.special.mask)
 
-    def num_added(self, num_segments):
+    def num_added(self, num_segments: Any) -> Any:
         """How many special tokens `join` adds to a row of `num_segments` segments (an int, or an int tensor).
 
         All but one of them are before the last segment; the other one follows it.
@@ -219,7 +233,7 @@ class Tokenizer(tf.Module, abc.ABC):
 
 @functools.lru_cache(4)
 def _make(kind, vocabulary, config):
-    """A process that is sent a tokenizer with each item of work makes it once."""
+    """Makes an unpickled tokenizer; a process that receives one with each item of work makes it only once."""
     return kind(vocabulary, config)
 
 

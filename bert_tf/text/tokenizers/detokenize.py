@@ -1,11 +1,12 @@
-"""Word pieces back to readable text."""
+"""WordPiece tokens to readable text."""
 
 import re
+from collections.abc import Iterable
 
 from bert_tf.text.tokenizers.unicode_tables import CJK_IDEOGRAPHS
 from bert_tf.text.tokenizers.vocabulary import CLS, CONTINUATION, PAD, SEP
 
-_HIDDEN = {PAD, CLS, SEP}
+_REMOVED = {PAD, CLS, SEP}
 _WIDE = "".join(f"{chr(first)}-{chr(last)}" for first, last in (*CJK_IDEOGRAPHS, (0x3000, 0x30FF), (0xFF00, 0xFFEF)))
 _TIDY = (
     (re.compile(r" ([.,;:!?%)\]}…’”])"), r"\1"),
@@ -17,12 +18,12 @@ _TIDY = (
 )
 
 
-def readable(pieces):
-    """One text of `pieces`: continuations joined, paddings and separators left out, punctuation set as people write it.
+def readable(tokens: Iterable[str]) -> str:
+    """The text of tokens: words joined, padding and separators removed, usual spacing around punctuation.
 
-    What tokenization dropped (case, accents, the spacing around punctuation) cannot come back.
+    What tokenization dropped (case, accents, the spacing around punctuation) cannot be restored.
     """
-    text = " ".join(piece for piece in pieces if piece not in _HIDDEN).replace(f" {CONTINUATION}", "")
+    text = " ".join(token for token in tokens if token not in _REMOVED).replace(f" {CONTINUATION}", "")
     for pattern, replacement in _TIDY:
         text = pattern.sub(replacement, text)
     return text

@@ -2,6 +2,7 @@
 
 import pathlib
 import typing
+from typing import Any
 
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
@@ -14,7 +15,7 @@ if typing.TYPE_CHECKING:
 TOKEN_NAMES = {f"{token.strip('[]').lower()}_token": token for token in SPECIAL_TOKENS}
 
 
-def fast_vocabulary(kind: str, ids: dict[str, int], added: list, path: pathlib.Path) -> list[str]:
+def fast_vocabulary(kind: str, ids: dict[str, Any], added: list, path: pathlib.Path) -> list[str]:
     """The tokens in a tokenizer.json; one that is not WordPiece, or whose ids have gaps, raises `InputError`.
 
     Args:
@@ -28,7 +29,7 @@ def fast_vocabulary(kind: str, ids: dict[str, int], added: list, path: pathlib.P
     ids = ids | {str(token.get("content")): token.get("id") for token in added if isinstance(token, dict)}
     if set(ids.values()) != set(range(len(ids))):
         raise InputError(f"{path}: the ids of its {len(ids)} tokens are not 0 to {len(ids) - 1}.")
-    return sorted(ids, key=ids.get)
+    return sorted(ids, key=lambda token: ids[token])
 
 
 def fast_tokenizer(vocabulary: list[str], text: TextConfig) -> "tokenizers.Tokenizer":

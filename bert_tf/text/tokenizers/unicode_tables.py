@@ -1,24 +1,25 @@
-"""What BERT's reference tokenizer does with each character, as tables over code points (Unicode 14.0).
+"""Tables over code points of how BERT's reference tokenizer treats each character (Unicode 14.0).
 
-The rules are those of google-research/bert, tokenization.py, class BasicTokenizer, as Python 3.11 runs them. They are
-kept at Unicode 14.0 on every Python, so that a vocabulary means the same everywhere: characters assigned later are
-treated as unassigned, which is how the reference sees them.
+The rules are those of google-research/bert, tokenization.py, class BasicTokenizer, as Python 3.11 runs them. The
+Unicode version is fixed, whatever Python runs, so that a vocabulary means the same everywhere: characters assigned
+later are treated as unassigned.
 """
 
 import functools
 import unicodedata
 
 import numpy as np
+import numpy.typing as npt
 
 UNICODE_VERSION = "14.0.0"
 
-# What can be said of a character; several may hold.
+# Properties of a character; it can have several.
 SPACE = 1  # separates words
 ALONE = 2  # is a word of its own: punctuation, CJK ideographs
 REMOVED = 4  # leaves no trace
-JOINS = 8  # is removed, and its place belongs to the character before it: accents
+JOINS = 8  # is removed, and its position belongs to the character before it: accents
 CASED = 16  # a letter with case, in the sense of the rule for the final sigma (Unicode 14.0, table 3-17)
-CASE_IGNORABLE = 32  # is looked through by that rule
+CASE_IGNORABLE = 32  # is ignored by that rule
 
 # Noncharacters that replace special tokens in a text: FIRST_SPECIAL + k for token k of vocabulary.SPECIAL_TOKENS, then
 # fillers up to the length of the token, so that offsets stay as they are.
@@ -46,12 +47,12 @@ _ADDED_LATER = (
     *((0x1FAF7, 0x1FAF8), (0x2B739, 0x2B739)),
 )
 
-# Those that Unicode 16.0 composed of others: ICU would take them apart.
+# Characters of Unicode 16.0 that ICU would decompose.
 COMPOSED_LATER = (
     "\U000105c9\U000105e4\U00011383\U00011385\U0001138e\U00011391\U000113c5\U000113c7\U000113c8"
     "\U00016121-\U00016128\U00016d68-\U00016d6a"
 )
-# Punctuation that Unicode 15.0 to 18.0 added, at which ops that know it split words.
+# Punctuation of Unicode 15.0 to 18.0, at which newer ops split words.
 PUNCTUATION_LATER = (
     "\u1b4e\u1b4f\u1b7f\u2e60\u2e61\u2e62\u2e63\U00010d6e\U00010ed0\U000113d4\U000113d5\U000113d7\U000113d8"
     "\U00011b00\U00011b01\U00011b02\U00011b03\U00011b04\U00011b05\U00011b06\U00011b07\U00011b08\U00011b09"
@@ -68,11 +69,13 @@ CODES = np.r_[:PLANES_END, TAGS:_TAGS_END]  # of all rows but the last
 
 
 @functools.cache
-def tables(lower_case, strip_accents, split_cjk, special_tokens):
-    """What becomes of each character: (shift [TABLE_SIZE] int32 to add to its code, properties [TABLE_SIZE] uint8).
+def tables(
+    lower_case: bool, strip_accents: bool, split_cjk: bool, special_tokens: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The result of each character: (shift of its code, int32 [TABLE_SIZE], and its properties, uint8 [TABLE_SIZE]).
 
-    Decomposition (NFD) is not part of it: where accents are stripped the text must have been decomposed before. The
-    capital sigma is left as it is, because its lower case depends on its neighbours.
+    Decomposition (NFD) is not included: where accents are stripped, texts must be decomposed before. The capital
+    sigma does not change, because its lower case depends on its neighbours.
     """
     shift, properties = np.zeros(TABLE_SIZE, np.int32), np.zeros(TABLE_SIZE, np.uint8)
     later = {code for first, last in _ADDED_LATER for code in range(first, last + 1)}
@@ -92,10 +95,10 @@ def tables(lower_case, strip_accents, split_cjk, special_tokens):
     return shift, properties
 
 
-def final_sigma():
-    """Regular expression of a final capital sigma between what makes it final: the groups before and behind it.
+def final_sigma() -> str:
+    """Regular expression of a final capital sigma with its context, in a group before and a group after it.
 
-    It stands behind a cased letter and not before one, others looked through (Unicode, table 3-17).
+    It is final after a cased letter and not before one, case-ignorable ones skipped (Unicode, table 3-17).
     """
     properties = tables(False, False, False, False)[1][:-1]
     cased = CODES[properties & CASED != 0]
@@ -104,8 +107,8 @@ def final_sigma():
     return f"([{ranges(cased)}]{between}){chr(CAPITAL_SIGMA)}({between}(?:[^{others}]|$))"
 
 
-def ranges(codes):
-    """Code points as the inside of a character class of a regular expression (RE2)."""
+def ranges(codes: npt.ArrayLike) -> str:
+    """Code points as the content of a character class of a regular expression (RE2)."""
     codes = np.unique(codes)
     begins = np.flatnonzero(np.diff(codes, prepend=-2) > 1)
     ends = np.append(begins[1:], len(codes)) - 1
@@ -123,7 +126,7 @@ def _output(code, category, lower_case, strip_accents):
     lowered = chr(code).lower()
     if strip_accents:
         lowered = "".join(c for c in unicodedata.normalize("NFD", lowered) if unicodedata.category(c) != "Mn")
-    # The one character whose lower case is longer, U+0130, is taken apart before the tables are used.
+    # U+0130, the only character whose lower case is longer, is decomposed before the tables are used.
     return ord(lowered) if len(lowered) == 1 else code
 
 
@@ -136,7 +139,7 @@ def _properties(output, category, removed):
     found = 0
     if unicodedata.category(character).startswith("P") or (output < 128 and not character.isalnum()):
         found |= ALONE
-    # Python applies the final sigma rule itself: a sigma is final behind a cased letter, ignorable ones looked through.
+    # Python applies the rule of the final sigma: it is final after a cased letter, case-ignorable ones skipped.
     if _ends_word(character):
         found |= CASED
     elif _ends_word("A" + character):

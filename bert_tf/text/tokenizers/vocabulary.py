@@ -1,7 +1,9 @@
-"""WordPiece vocabularies: their special tokens, and their files of one token a line, whose line numbers are the ids."""
+"""WordPiece vocabularies: special tokens, and files of one token per line, whose line numbers are the ids."""
 
 import itertools
+import os
 import pathlib
+from collections.abc import Sequence
 
 from bert_tf.core.errors import InputError
 from bert_tf.core.files import write_text
@@ -12,12 +14,12 @@ CONTINUATION = "##"  # before a token that continues a word
 RESERVED = "[unused"  # before the number of a token that has no text
 
 
-def read_vocabulary(path):
-    """Reads the pieces of a vocabulary file.
+def read_vocabulary(path: str | os.PathLike) -> list[str]:
+    """Reads the tokens of a vocabulary file.
 
-    A byte-order mark, Windows line ends and blank lines at the end are dropped. Raises `InputError`, with file and
-    line, where ids would be ambiguous (a piece twice, a blank line in the middle) and where the file is not text or
-    has no `[UNK]`. Other special tokens may be missing: what needs them says so when it is used.
+    A byte-order mark, Windows line ends and blank lines at the end are ignored. Raises `InputError`, with file and
+    line, where ids would be ambiguous (a duplicate token, a blank line in the middle) and where the file is not text
+    or has no `[UNK]`. Other special tokens may be missing until they are needed.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -26,34 +28,32 @@ def read_vocabulary(path):
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a vocabulary: byte {error.start} is not UTF-8 text.") from None
-    pieces = [line.removesuffix("\r") for line in text.split("\n")]
-    while pieces and not pieces[-1]:
-        pieces.pop()
-    check_vocabulary(pieces, path)
-    return pieces
+    tokens = [line.removesuffix("\r") for line in text.split("\n")]
+    while tokens and not tokens[-1]:
+        tokens.pop()
+    check_vocabulary(tokens, path)
+    return tokens
 
 
-def check_vocabulary(pieces, source="vocabulary"):
-    """Raises `InputError` where a list of pieces cannot be a vocabulary; `source` is named in the message."""
-    if not pieces:
-        raise InputError(f"{source}: empty. A vocabulary has one piece a line.")
-    lines = {}
-    for number, piece in enumerate(pieces, 1):
-        if not piece or "\0" in piece:
-            what = "a blank line" if not piece else "a NUL byte, which no text file has"
-            raise InputError(f"{source}, line {number}: {what}. A vocabulary has one piece a line.")
-        if piece in lines:
-            raise InputError(
-                f"{source}, line {number}: {piece!r} stands on line {lines[piece]} too; remove one of them."
-            )
-        lines[piece] = number
+def check_vocabulary(tokens: Sequence[str], source: object = "vocabulary") -> None:
+    """Raises `InputError` where a list of tokens cannot be a vocabulary; `source` is named in the message."""
+    if not tokens:
+        raise InputError(f"{source}: empty. A vocabulary has one token per line.")
+    lines: dict[str, int] = {}
+    for number, token in enumerate(tokens, 1):
+        if not token or "\0" in token:
+            what = "a blank line" if not token else "a NUL byte, which no text file has"
+            raise InputError(f"{source}, line {number}: {what}. A vocabulary has one token per line.")
+        if token in lines:
+            raise InputError(f"{source}, line {number}: {token!r} is on line {lines[token]} too; remove one of them.")
+        lines[token] = number
     if UNK not in lines:
-        raise InputError(f"{source}: no {UNK} among its {len(pieces)} pieces. Words that cannot be spelled need it.")
+        raise InputError(f"{source}: no {UNK} among its {len(tokens)} tokens. It is needed for unknown words; add it.")
 
 
-def write_vocabulary(path, pieces):
-    """Writes `pieces` one a line to `path`, whole or not at all."""
-    write_text(path, "".join(piece + "\n" for piece in pieces))
+def write_vocabulary(path: str | os.PathLike, tokens: Sequence[str]) -> None:
+    """Writes `tokens` to `path`, one per line, completely or not at all."""
+    write_text(path, "".join(token + "\n" for token in tokens))
 
 
 def fill_vocabulary(tokens: list[str], size: int) -> list[str]:

@@ -1,20 +1,24 @@
-"""How often each word stands in a text, words being exactly those the tokenizer sees."""
+"""Word frequencies of a text, with exactly the words that the tokenizer finds."""
 
 import collections
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from bert_tf.core.config import TextConfig
 from bert_tf.text.tokenizers.normalizer import Normalizer
 from bert_tf.text.tokenizers.unicode_tables import NEVER_ASSIGNED
 
 _BATCH_BYTES = 1 << 18
 
 
-def count_words(lines, config, progress=lambda done: None):
-    """Counts the words of lines (UTF-8 bytes): a `Counter` of str. Words over the length limit are left out.
+def count_words(
+    lines: Sequence[bytes], config: TextConfig, progress: Callable[[int], object] = lambda done: None
+) -> collections.Counter:
+    """Counts the words of lines (UTF-8 bytes): a `Counter` of str, without words over the length limit.
 
-    `progress` is called with the number of lines done.
+    `progress` is called with the number of lines counted.
     """
     normalizer = Normalizer(dataclasses.replace(config, special_tokens=False))
 
@@ -24,7 +28,8 @@ def count_words(lines, config, progress=lambda done: None):
 
     signature = tf.TensorSpec([None], tf.string)
     batches = tf.data.Dataset.from_generator(lambda: _batches(lines), output_signature=signature)
-    total, done = collections.Counter(), 0
+    total: collections.Counter = collections.Counter()
+    done = 0
     for words, counts, size in batches.map(count, num_parallel_calls=tf.data.AUTOTUNE).as_numpy_iterator():
         for word, number in zip(words.tolist(), counts.tolist(), strict=True):
             total[word] += number

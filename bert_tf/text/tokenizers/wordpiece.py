@@ -2,8 +2,9 @@
 
 import concurrent.futures
 import functools
-import pathlib
+import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,27 +12,27 @@ import tensorflow_text as tf_text
 
 from bert_tf.core.config import TextConfig
 from bert_tf.text.tokenizers import vocabulary as vocabulary_file
-from bert_tf.text.tokenizers.base import SpecialIds, Tokenizer
+from bert_tf.text.tokenizers.base import SpecialTokens, Tokenizer
 from bert_tf.text.tokenizers.detokenize import readable
 from bert_tf.text.tokenizers.fast_wordpiece import Rewriter
 from bert_tf.text.tokenizers.normalizer import Normalizer
 from bert_tf.text.tokenizers.vocabulary import CONTINUATION, RESERVED, SPECIAL_TOKENS, UNK
 
-_MOST_BYTES = 4  # of a character
-_STRETCH = 4096  # texts that one thread takes at a time
+_MAX_CHAR_BYTES = 4  # of a character in UTF-8
+_SLICE = 4096  # texts that one thread takes at a time
 
 
 class WordPieceTokenizer(Tokenizer):
-    """Turns texts into the ids of word pieces, the tokens of BERT.
+    """The tokenizer of BERT.
 
     Gives the ids of google-research/bert, tokenization.py, `FullTokenizer`, as Python 3.11 (Unicode 14.0) runs it.
 
     Args:
-        vocabulary: the tokens; their places are the ids. `InputError` where it is not one (`read_vocabulary`).
+        vocabulary: the tokens in the order of their ids. `InputError` where it is not one (`read_vocabulary`).
         config: a `TextConfig`.
     """
 
-    SPECIAL_TOKENS: SpecialIds = SpecialIds(*SPECIAL_TOKENS)  # type: ignore[arg-type]  # spellings in place of ids
+    SPECIAL_TOKENS = SpecialTokens(*SPECIAL_TOKENS)
     FILE_NAME = "vocab.txt"
 
     def __init__(self, vocabulary: Sequence[str], config: TextConfig | None = None):
@@ -42,12 +43,12 @@ class WordPieceTokenizer(Tokenizer):
         self._rewriter = Rewriter(self.config, vocabulary)
 
     @classmethod
-    def from_file(cls, path: str | pathlib.Path, **settings) -> "WordPieceTokenizer":
-        """Opens a vocabulary file (one token a line); `settings` are the fields of `TextConfig`."""
+    def from_file(cls, path: str | os.PathLike, **settings) -> "WordPieceTokenizer":
+        """Opens a vocabulary file (one token per line); `settings` are the fields of `TextConfig`."""
         return cls(vocabulary_file.read_vocabulary(path), TextConfig(**settings))
 
-    def save(self, path: str | pathlib.Path) -> None:
-        """Writes the vocabulary file, one token a line; the caller keeps `config`."""
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes the vocabulary file, one token per line; the caller keeps `config`."""
         vocabulary_file.write_vocabulary(path, self.vocabulary)
 
     @functools.cached_property
@@ -65,22 +66,22 @@ class WordPieceTokenizer(Tokenizer):
 
     def max_bytes(self, num_tokens: int) -> int:
         """As `Tokenizer`'s, for words with one space between them: every token may be a word of the largest length."""
-        return num_tokens * _MOST_BYTES * (self.config.max_word_chars + 1)
+        return num_tokens * _MAX_CHAR_BYTES * (self.config.max_word_chars + 1)
 
     def readable(self, tokens: Sequence[str]) -> str:
         return readable(tokens)
 
-    def __call__(self, texts) -> tf.RaggedTensor:
+    def __call__(self, texts: Any) -> tf.RaggedTensor:
         texts = _as_strings(texts)
         if texts.shape.rank == 0:
             return self(texts[tf.newaxis]).values
-        with tf.device("CPU"):  # string ops have no other kernels; the integer ops between them should not travel
-            if tf.executing_eagerly() and len(texts) > _STRETCH:
+        with tf.device("CPU"):  # string ops run on CPU only; the integer ops between them should not be copied to a GPU
+            if tf.executing_eagerly() and len(texts) > _SLICE:
                 with concurrent.futures.ThreadPoolExecutor() as threads:
-                    return tf.concat(list(threads.map(self, _stretches(texts))), 0)
+                    return tf.concat(list(threads.map(self, _slices(texts))), 0)
             return self._tokenize(self._rewriter.protect(texts))
 
-    def with_offsets(self, texts) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+    def with_offsets(self, texts: Any) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         """As `Tokenizer`'s; an accent that is written as a character of its own belongs to the letter before it."""
         texts = _as_strings(texts)
         if texts.shape.rank == 0:
@@ -88,39 +89,39 @@ class WordPieceTokenizer(Tokenizer):
         with tf.device("CPU"):
             words, starts, ends = self._normalizer.words_with_source(self._normalizer.protect(texts))
             ids, first_bytes, end_bytes = self._of_words.tokenize_with_offsets(words.strings.values)
-            first, last = _piece_characters(words, first_bytes, end_bytes)
-            ids = _joined(words.strings, ids)
+            first, last = _token_characters(words, first_bytes, end_bytes)
+            ids = _merge_words(words.strings, ids)
             return ids, ids.with_values(tf.gather(starts, first)), ids.with_values(tf.gather(ends, last))
 
     def _tokenize(self, texts):
         ids, starts, ends = _wordpiece(self._models[0]).tokenize_with_offsets(self._rewriter(texts))
-        # The op counts the bytes of a word, the reference its characters; what is too long for the op stays whole.
-        unsettled = tf.reduce_max(ends.values - starts.values) > self.config.max_word_chars
+        # The op counts the bytes of a word, the reference its characters; words too long for the op stay whole.
+        unfinished = tf.reduce_max(ends.values - starts.values) > self.config.max_word_chars
         if self._rewriter.marks_sigma:
-            unsettled |= tf.reduce_max(ids.values) == self.vocab_size
-        return tf.cond(unsettled, lambda: self._settle(texts), lambda: ids)
+            unfinished |= tf.reduce_max(ids.values) == self.vocab_size
+        return tf.cond(unfinished, lambda: self._finish(texts), lambda: ids)
 
-    def _settle(self, texts):
-        """Ids of texts in which sigmas may be final, or words be longer in bytes than in characters."""
+    def _finish(self, texts):
+        """Ids of texts with sigmas that may be final, or with words too long in bytes but not in characters."""
         if self._rewriter.marks_sigma:
             texts = self._rewriter.without_capital_sigma(texts)
         model, longer = self._models
         model = tf.tensor_scatter_nd_update(model, *longer)
         return _wordpiece(model).tokenize(self._rewriter.without_long_words(self._rewriter(texts)))
 
-    @functools.cached_property  # either of these two takes long to make
+    @functools.cached_property  # made on first use: this one and the next take long
     def _models(self):
-        """The model for rewritten texts, and (places, bytes) that allow a word as many bytes as its characters have."""
-        pieces, most = self._rewriter.pieces(self.vocabulary), self.config.max_word_chars
-        model, longer = (_wordpiece_model(pieces, max_bytes) for max_bytes in (most, _MOST_BYTES * most))
+        """The model for rewritten texts, and (places, bytes) that raise its length limit to that in bytes."""
+        tokens, most = self._rewriter.spell(self.vocabulary), self.config.max_word_chars
+        model, longer = (_wordpiece_model(tokens, max_bytes) for max_bytes in (most, _MAX_CHAR_BYTES * most))
         places = np.flatnonzero(model != longer)
         with tf.init_scope():  # constants of the process, whichever graph asks for them first
             return tf.constant(model), (tf.constant(places[:, np.newaxis]), tf.constant(longer[places]))
 
     @functools.cached_property
     def _of_words(self):
-        # Of words whose characters were counted already.
-        model = _wordpiece_model(self.vocabulary, _MOST_BYTES * self.config.max_word_chars, no_pretokenization=True)
+        # For words whose characters were counted before.
+        model = _wordpiece_model(self.vocabulary, _MAX_CHAR_BYTES * self.config.max_word_chars, no_pretokenization=True)
         with tf.init_scope():
             return _wordpiece(tf.constant(model))
 
@@ -134,8 +135,8 @@ def _wordpiece_model(vocabulary, max_bytes, no_pretokenization=False):
     return np.frombuffer(model, np.uint8)
 
 
-def _stretches(texts):
-    return [texts[i : i + _STRETCH] for i in range(0, len(texts), _STRETCH)]
+def _slices(texts):
+    return [texts[i : i + _SLICE] for i in range(0, len(texts), _SLICE)]
 
 
 def _as_strings(texts):
@@ -145,24 +146,23 @@ def _as_strings(texts):
     return texts
 
 
-def _joined(words, pieces):
-    """Pieces of texts, from `words` of texts [N, (words)] and pieces of all words [W, (pieces)]."""
-    # The methods of ragged tensors that do the same add a hundred checking ops, whose cost a `tf.data` iterator that
-    # starts has to bear.
-    splits = tf.gather(pieces.row_splits, words.row_splits)
-    return tf.RaggedTensor.from_row_splits(pieces.values, splits, validate=False)
+def _merge_words(words, tokens):
+    """Tokens of texts [N, (tokens)], from words of texts [N, (words)] and tokens of all words [W, (tokens)]."""
+    # `merge_dims` would add about a hundred checking ops, which every start of a `tf.data` iterator pays for.
+    splits = tf.gather(tokens.row_splits, words.row_splits)
+    return tf.RaggedTensor.from_row_splits(tokens.values, splits, validate=False)
 
 
-def _piece_characters(words, first_bytes, end_bytes):
-    """First and last character, as places in `words.codes`, of pieces given by their bytes inside their words."""
+def _token_characters(words, first_bytes, end_bytes):
+    """First and last character of tokens, as indices into `words.codes`, given the tokens' bytes inside their words."""
     codes = words.codes
     sizes = 1 + tf.add_n([tf.cast(codes >= limit, tf.int32) for limit in (0x80, 0x800, 0x10000)])  # of UTF-8
     before = tf.concat([[0], tf.cumsum(sizes)], 0)  # [C + 1] bytes
     of_byte = tf.repeat(tf.range(tf.size(codes)), sizes)
     word_bytes = tf.gather(before, words.splits)  # [W + 1]
-    word = first_bytes.value_rowids()  # [pieces]
+    word = first_bytes.value_rowids()  # [tokens]
     begin = tf.gather(word_bytes, word)
-    # A word given as a whole (unknown, too long, special) was spelled otherwise: its end is taken from the word.
+    # A word that is one token (unknown, too long, special) was spelled differently: its end is that of the word.
     is_last = tf.concat([word[1:] != word[:-1], tf.ones_like(word[:1], tf.bool)], 0)
     end = tf.where(is_last, tf.gather(word_bytes, word + 1), begin + tf.cast(end_bytes.values, tf.int32))
     return tf.gather(of_byte, begin + tf.cast(first_bytes.values, tf.int32)), tf.gather(of_byte, end - 1)

@@ -42,7 +42,7 @@ def test_files_that_are_not_records(tmp_path, data):
 def test_a_file_cut_short_is_named(tmp_path):
     path = write(tmp_path / "a.tfrecord", 20)
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(InputError, match=r"a\.tfrecord: not a whole TFRecord file"):
+    with pytest.raises(InputError, match=r"a\.tfrecord: not a complete TFRecord file"):
         Records(path)
     packed = write(tmp_path / "b.tfrecord", 20, compression="GZIP")
     packed.write_bytes(packed.read_bytes()[:-9])
@@ -60,5 +60,5 @@ def test_examples_of_something_else_are_refused(tmp_path):
 
 
 def test_without_our_report_the_vocabulary_must_be_named(tmp_path):
-    with pytest.raises(InputError, match="which vocabulary"):
+    with pytest.raises(InputError, match="Name the vocabulary"):
         Records(write(tmp_path / "a.tfrecord", 3)).tokenizer()

@@ -23,7 +23,7 @@ def test_an_example_by_hand():
         "next_sentence_labels": np.array([1]),
     }
     heading, text = describe(features, Tokenizer(VOCABULARY), 7)
-    assert heading.plain == "\nexample 7: 8 of 10 pieces (80% full), second segment: random or swapped, 3 predictions"
+    assert heading.plain == "\nexample 7: 8 of 10 tokens (80% full), second segment: random or swapped, 3 predictions"
     assert text.plain == "[CLS] a [MASK]→dog ##s [SEP] cat→a ran→ran [SEP] "
     styles = {text.plain[span.start : span.end]: str(span.style) for span in text.spans}
     assert len({styles["[MASK]→"], styles["cat→"], styles["ran→"], styles["dog"]}) == 4

@@ -79,7 +79,7 @@ def test_files_in_vocabulary_and_report_out(lines, tmp_path):
 def test_a_vocabulary_is_not_overwritten(lines, tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(lines))
     (tmp_path / "vocab.txt").write_text("mine")
-    with pytest.raises(InputError, match="there already"):
+    with pytest.raises(InputError, match="exists"):
         learn_from_files(str(tmp_path / "a.txt"), tmp_path / "vocab.txt", 60)
     assert (tmp_path / "vocab.txt").read_text() == "mine"
     learn_from_files(str(tmp_path / "a.txt"), tmp_path / "vocab.txt", 60, overwrite=True)

@@ -25,10 +25,10 @@ def test_windows_line_ends_byte_order_mark_and_blank_end(tmp_path):
     [
         (b"", "vocab.txt: empty"),
         (b"\n\n", "vocab.txt: empty"),
-        (b"[UNK]\na\nb\na\n", "line 4: 'a' stands on line 2 too"),
-        (b"[UNK]\na\r\na\n", "line 3: 'a' stands on line 2 too"),
+        (b"[UNK]\na\nb\na\n", "line 4: 'a' is on line 2 too"),
+        (b"[UNK]\na\r\na\n", "line 3: 'a' is on line 2 too"),
         (b"[UNK]\n\na\n", "line 2: a blank line"),
-        (b"[PAD]\na\n", r"no \[UNK\] among its 2 pieces"),
+        (b"[PAD]\na\n", r"no \[UNK\] among its 2 tokens"),
         (b"\x80\x04\x95[UNK]", "not a vocabulary: byte 0 is not UTF-8"),
         (b"[UNK]\na\0b\n", "line 2: a NUL byte"),
     ],
