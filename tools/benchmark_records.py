@@ -19,7 +19,7 @@ OURS = """
 import json, resource, sys, time
 began = time.process_time()
 from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
-from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.text.tokenizers.base import Tokenizer
 imported = time.process_time()
 text, vocabulary, output, passes, length = sys.argv[1:]
 config = RecordsConfig(dupe_factor=int(passes), max_length=int(length), split_sentences=False, num_processes=1)

@@ -25,7 +25,7 @@ from bert_tf.text.corpus import find_files, read_lines
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--vocab", required=True, help="vocabulary of an uncased model, one piece a line")
+    parser.add_argument("--vocab", required=True, help="vocabulary of an uncased model, one token per line")
     parser.add_argument("--input", required=True, action="append", help="files or globs; repeat it for more sets")
     parser.add_argument("--mb", type=float, nargs="+", default=[2, 8], help="megabytes taken of each set")
     parser.add_argument("--batch", type=int, default=1024, help="lines in a batch of tf.data")

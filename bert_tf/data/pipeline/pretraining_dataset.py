@@ -118,7 +118,7 @@ def make_dataset(
 def make_dataset_from_text(
     inputs: str | Sequence[str],
     tokenizer: Tokenizer | str | os.PathLike,
-    cache: str | os.PathLike,
+    cache: str | pathlib.Path,
     batch_size: int,
     config: RecordsConfig | None = None,
     **settings: typing.Any,

@@ -1,6 +1,6 @@
 """Shows pretraining examples as readable text."""
 
-import os
+import pathlib
 
 import numpy as np
 import rich.console
@@ -25,7 +25,7 @@ _SECOND, _HIDDEN, _RANDOM, _KEPT, _TARGET = "cyan", "bold red", "bold yellow", "
 
 
 def show(
-    path: str | os.PathLike,
+    path: str | pathlib.Path,
     count: int = 3,
     seed: int | None = None,
     tokenizer: Tokenizer | None = None,

@@ -82,7 +82,7 @@ class Tokenizer(tf.Module, abc.ABC):
         return cls.from_file(pathlib.Path(folder) / (found or list(VOCABULARY_FILES))[0], **vars(config))
 
     @abc.abstractmethod
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | pathlib.Path) -> None:
         """Writes the vocabulary file that `from_file` reads; the caller keeps `config`."""
 
     @abc.abstractmethod

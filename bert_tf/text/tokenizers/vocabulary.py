@@ -51,7 +51,7 @@ def check_vocabulary(tokens: Sequence[str], source: object = "vocabulary") -> No
         raise InputError(f"{source}: no {UNK} among its {len(tokens)} tokens. It is needed for unknown words; add it.")
 
 
-def write_vocabulary(path: str | os.PathLike, tokens: Sequence[str]) -> None:
+def write_vocabulary(path: str | pathlib.Path, tokens: Sequence[str]) -> None:
     """Writes `tokens` to `path`, one per line, completely or not at all."""
     write_text(path, "".join(token + "\n" for token in tokens))
 

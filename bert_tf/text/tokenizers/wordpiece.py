@@ -3,6 +3,7 @@
 import concurrent.futures
 import functools
 import os
+import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ class WordPieceTokenizer(Tokenizer):
         """Opens a vocabulary file (one token per line); `settings` are the fields of `TextConfig`."""
         return cls(vocabulary_file.read_vocabulary(path), TextConfig(**settings))
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | pathlib.Path) -> None:
         """Writes the vocabulary file, one token per line; the caller keeps `config`."""
         vocabulary_file.write_vocabulary(path, self.vocabulary)
 
