@@ -1,17 +1,19 @@
-"""Compiles a model as the settings of its training say."""
+"""Compiles a model by the settings of its training."""
 
 import statistics
 import time
+from typing import Any
 
 import keras
 
+from bert_tf.training.config import TrainingConfig
 from bert_tf.training.optimizers.layerwise import stages_of
 from bert_tf.training.optimizers.make_optimizer import make_optimizer
 from bert_tf.training.optimizers.schedules import make_schedule
 
 
-def compile_model(model, training, **more):
-    """`model.compile` with the optimizer, schedule and accumulation of a `TrainingConfig` whose steps are settled."""
+def compile_model(model: keras.Model, training: TrainingConfig, **more: Any) -> None:
+    """`model.compile` with the optimizer, schedule and accumulation of a resolved `TrainingConfig`."""
     schedule = make_schedule(
         training.schedule,
         training.learning_rate,
@@ -33,15 +35,15 @@ def compile_model(model, training, **more):
 
 
 class StepTimer(keras.callbacks.Callback):
-    """The seconds of a step in the short `fit` that it is given to: the median without the first steps."""
+    """Measures the seconds of a step in a short `fit`: the median without the first steps."""
 
-    def on_train_begin(self, logs=None):
-        self.ends = []
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.ends: list[float] = []
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         float(logs["loss"])  # waits for the device
         self.ends.append(time.monotonic())
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         return statistics.median(end - begin for begin, end in zip(self.ends[2:], self.ends[3:], strict=False))

@@ -23,34 +23,34 @@ _CHOICES = {
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """How a model is trained, pretraining and fine-tuning alike (Devlin et al. 2019, A.2 and A.3)."""
+    """How a model is trained, in pretraining and fine-tuning (Devlin et al. 2019, A.2 and A.3)."""
 
-    steps: int | None = None  # updates of the weights; either these
-    minutes: float | None = None  # or a time, turned into steps by the speed of the first
-    accumulation_steps: int = 1  # parts that a batch is cut into, to need less memory
+    steps: int | None = None  # updates of the weights; set these
+    minutes: float | None = None  # or a time, converted to steps by the measured speed
+    accumulation_steps: int = 1  # microbatches that a batch is cut into, to save memory
     optimizer: str = "adamw"
     learning_rate: float = 1e-4
     schedule: str = "linear"
     warmup: float = 0.1  # share of the steps
-    cooldown: float = 0.0  # share of the steps in which a constant rate goes down
+    cooldown: float = 0.0  # share of the steps at the end in which a constant rate decays
     weight_decay: float = 0.01
     clip_norm: float | None = 1.0
     bias_correction: bool = True  # False: as Google's code
     layer_decay: float | None = None
     seed: int = 0
-    precision: str = "auto"  # mixed_bfloat16 where that is found to be faster, else float32
-    remat: bool = False  # blocks are computed twice, and take less memory
+    precision: str = "auto"  # mixed_bfloat16 where it is measured to be faster, else float32
+    remat: bool = False  # recompute blocks in the backward pass, to save memory
     strategy: str = "auto"
     log_every: int = 50  # steps
     evaluate_every: int = 500
-    evaluate_batches: int = 50  # the most of the held-out data
-    early_stopping: int | None = None  # evaluations without a better one, after which a run ends
+    evaluate_batches: int = 50  # held-out batches per evaluation, at most
+    early_stopping: int | None = None  # end the run after this many evaluations without a better score
     checkpoint_every: int = 500
-    keep_checkpoints: int = 3  # the newest, and the best beside them
-    blow_up: float = 2.0  # the loss may rise to so many times its lowest, and 1
-    skip_records: int = 100  # damaged ones, before the run stops
+    keep_checkpoints: int = 3  # the newest; the best is kept too
+    blow_up: float = 2.0  # the run ends if the loss exceeds this many times its lowest, plus 1
+    skip_records: int = 100  # damaged records to skip before the run ends
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise ConfigError(f"Received: {name}={getattr(self, name)!r}. {name} is one of {', '.join(known)}.")
@@ -75,16 +75,16 @@ class TrainingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PhaseConfig:
-    """A part of a pretraining run: its records and the rows of a batch, of all workers together."""
+    """A phase of a pretraining run: its records, and the rows of a batch over all workers together."""
 
     records: str = ""  # folder, files or glob
     batch_size: int = 32
     share: float = 1.0  # of the steps
-    pack_length: int | None = None  # several examples are packed into rows of this length
-    buckets: tuple[int, ...] = ()  # or rows are cut to one of these lengths
+    pack_length: int | None = None  # pack several examples into rows of this length
+    buckets: tuple[int, ...] = ()  # or batch examples of similar length, padded to one of these
     heldout: str | None = None  # records to evaluate on
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ConfigError(f"Received: batch_size={self.batch_size}. It must be at least 1.")
         if not 0 < self.share <= 1:
@@ -96,8 +96,8 @@ class ModelConfig:
     """The model to pretrain: one of a folder, or a new one of these sizes, with the vocabulary of the records."""
 
     init: str | None = None  # a model's folder
-    vocabulary: str | None = None  # for records that another program wrote
-    lower_case: bool = True  # how that vocabulary is read
+    vocabulary: str | None = None  # of records that another program wrote
+    lower_case: bool = True  # whether that vocabulary is uncased
     hidden_size: int = 256
     num_layers: int = 4
     num_heads: int = 4
@@ -110,7 +110,7 @@ class ModelConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PretrainConfig:
-    """A pretraining run: `data`, or `phases` one after the other, into the folder `output`."""
+    """A pretraining run on `data`, or on `phases` one after the other, into the folder `output`."""
 
     output: str = "runs/pretrain"
     model: ModelConfig = ModelConfig()
@@ -118,8 +118,8 @@ class PretrainConfig:
     phases: tuple[PhaseConfig, ...] = ()
     training: TrainingConfig = TrainingConfig()
 
-    def check(self):
-        """Raises `ConfigError` unless there is something to train on and an end to it."""
+    def check(self) -> None:
+        """Raises `ConfigError` unless the run has records and an end."""
         for phase in self.all_phases:
             if not phase.records:
                 raise ConfigError("No records to train on: set data.records=FOLDER, as bert-tf records wrote it.")
@@ -130,5 +130,5 @@ class PretrainConfig:
             raise ConfigError("Set either training.steps or training.minutes.")
 
     @property
-    def all_phases(self):
+    def all_phases(self) -> tuple[PhaseConfig, ...]:
         return self.phases or (self.data,)

@@ -1,4 +1,4 @@
-"""Arithmetic of a training step, to tell how well a machine is used."""
+"""Floating-point operations of a training step, to measure how well a machine is used."""
 
 
 def step_flops(config, rows, length, predictions=0, queries=None):

@@ -1,4 +1,6 @@
-"""What a finished run is judged by: a picture of its curves, and the model's card."""
+"""The training curves and the model card of a finished run."""
+
+import pathlib
 
 from bert_tf.core import files
 from bert_tf.training.callbacks.metrics_logger import METRICS, read_metrics
@@ -7,14 +9,14 @@ from bert_tf.training.plots import plot_curves
 CURVES = "curves.png"
 
 
-def write_curves(folder, title, metric="accuracy"):
-    """Draws `folder`/metrics.jsonl to `folder`/curves.png; `metric` beside the losses."""
+def write_curves(folder: pathlib.Path, title: str, metric: str = "accuracy") -> None:
+    """Draws `folder`/metrics.jsonl to `folder`/curves.png, with `metric` beside the losses."""
     plot_curves({title: curves_of(read_metrics(folder / METRICS))}, folder / CURVES, metric)
 
 
-def curves_of(lines):
+def curves_of(lines: list[dict]) -> dict[str, tuple[list, list]]:
     """{metric: (steps, values)} of the lines of a metrics.jsonl."""
-    curves = {}
+    curves: dict[str, tuple[list, list]] = {}
     for line in lines:
         for name, value in line.items():
             steps, values = curves.setdefault(name, ([], []))
@@ -23,12 +25,12 @@ def curves_of(lines):
     return curves
 
 
-def write_card(folder, title, facts, scores):
-    """Writes a model's README.md: what it is, what it was trained on and how, and its figures on held-out data.
+def write_card(folder: pathlib.Path, title: str, facts: dict, scores: dict[str, float]) -> None:
+    """Writes a model's README.md: what it is, how it was trained, and its metrics on held-out data.
 
     Args:
         folder: of the model.
-        facts: {what: value}.
+        facts: {name: value}; empty values are left out.
         scores: {metric: number}.
     """
     rows = [f"| {name} | {value} |" for name, value in facts.items() if value not in (None, "", ())]

@@ -1,18 +1,19 @@
-"""Pictures of a training run."""
+"""Plots of training curves."""
 
 import pathlib
+from typing import Any
 
 from bert_tf.core import files
 
-HELDOUT = "heldout_"  # begins the name of a metric that is not of the training data
+HELDOUT = "heldout_"  # prefix of metrics on held-out data
 
 
-def plot_curves(runs, path, metric="accuracy"):
-    """Draws losses and accuracies of one or more runs, a row of two panels each, as a PNG at `path`.
+def plot_curves(runs: dict[str, dict], path: str | pathlib.Path, metric: str = "accuracy") -> None:
+    """Draws losses and accuracies of one or more runs, two panels per run, as a PNG at `path`.
 
     Args:
-        runs: {title: {metric: (steps, values)}}; names that begin with "heldout_" are of held-out data.
-        metric: what is drawn beside the losses: all whose names end so.
+        runs: {title: {metric: (steps, values)}}; names with the prefix "heldout_" are of held-out data.
+        metric: drawn beside the losses: all metrics whose names end with it.
     """
     import matplotlib
 
@@ -32,8 +33,8 @@ def plot_curves(runs, path, metric="accuracy"):
     pyplot.close(figure)
 
 
-def _draw(panel, curves):
-    """One colour a metric: dashed while training, whole with dots on held-out data."""
+def _draw(panel: Any, curves: dict) -> None:
+    """One colour per metric: dashed in training, solid with dots on held-out data."""
     for color, name in enumerate(sorted({name.removeprefix(HELDOUT) for name in curves})):
         label = name.replace("_", " ")
         if name in curves:

@@ -1,23 +1,24 @@
-"""SIGTERM and Ctrl-C as something to look at between two steps."""
+"""SIGTERM and Ctrl-C, noted to be handled between two steps."""
 
 import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def received():
-    """Yields a list that gets the name of each such signal; outside of the main thread it stays empty."""
-    names = []
+def received() -> Iterator[list[str]]:
+    """Yields a list to which the name of each signal is added; outside of the main thread it stays empty."""
+    names: list[str] = []
     if threading.current_thread() is not threading.main_thread():
         yield names
         return
 
-    def note(number, frame):
+    def note(number: int, frame: object) -> None:
         del frame
         names.append(signal.Signals(number).name)
         if names.count("SIGINT") > 1:
-            raise KeyboardInterrupt  # who presses twice does not want to wait
+            raise KeyboardInterrupt  # pressed twice: do not wait for the step
 
     before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -1,4 +1,4 @@
-"""Several workers on one machine, to try a run of many machines out."""
+"""Several workers on one machine, to test a multi-worker run."""
 
 import json
 import os
@@ -7,26 +7,27 @@ import socket
 import subprocess
 import sys
 import time
+from typing import NoReturn
 
 from bert_tf.core.errors import ConfigError
 
 
-def run_workers(count, arguments):
+def run_workers(count: int, arguments: list[str]) -> NoReturn:
     """Runs the command line `bert-tf` with `arguments` in `count` processes, each with its TF_CONFIG, and exits.
 
-    A worker that is killed is started again; the chief, whose output is shown, must end well for the run to. The exit
-    code is that of the first worker that fails, 0 if none does.
+    A worker that is killed is started again; the output of the chief is shown. The exit code is that of
+    the first worker that fails, 0 if none does.
     """
     if count < 1 or "TF_CONFIG" in os.environ:
-        raise ConfigError(f"Received: --workers={count}. It starts that many workers here, and goes without TF_CONFIG.")
+        raise ConfigError(f"Received: --workers={count}. Give a positive number, and unset TF_CONFIG.")
     sys.exit(_run(count, arguments))
 
 
-def _run(count, arguments):
+def _run(count: int, arguments: list[str]) -> int:
     ports = free_ports(count)
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
 
-    def start(index):
+    def start(index: int) -> subprocess.Popen:
         config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
         environment = os.environ | {"TF_CONFIG": json.dumps(config)}
         quiet = subprocess.DEVNULL if index else None
@@ -38,7 +39,7 @@ def _run(count, arguments):
     while any(process.poll() is None for process in processes):
         for index, process in enumerate(processes):
             if process.poll() == -signal.SIGKILL:
-                print(f"Worker {index} was killed; it is started again.", file=sys.stderr)
+                print(f"Worker {index} was killed; restarting it.", file=sys.stderr)
                 processes[index] = start(index)
             elif process.poll():
                 _pass_on(processes, signal.SIGTERM)
@@ -47,14 +48,14 @@ def _run(count, arguments):
     return 0
 
 
-def _pass_on(processes, number):
+def _pass_on(processes: list[subprocess.Popen], number: int) -> None:
     for process in processes:
         if process.poll() is None:
             process.send_signal(number)
 
 
-def free_ports(count):
-    """Ports of this machine that nobody listens on."""
+def free_ports(count: int) -> list[int]:
+    """Free ports of this machine."""
     sockets = [socket.socket() for _ in range(count)]
     for opened in sockets:
         opened.bind(("127.0.0.1", 0))

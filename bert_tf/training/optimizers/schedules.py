@@ -1,6 +1,7 @@
-"""Learning rates over the steps of a run: up from 0, then down in one of three shapes."""
+"""Learning rate schedules: linear warm-up from 0, then decay in one of three shapes."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -9,8 +10,10 @@ from bert_tf.core.errors import ConfigError
 from bert_tf.training.config import SCHEDULES
 
 
-def make_schedule(name, peak, steps, warmup_steps, cooldown_steps=0, end=0.0):
-    """The `Schedule` of these settings; impossible ones raise `ConfigError`."""
+def make_schedule(
+    name: str, peak: float, steps: int, warmup_steps: int, cooldown_steps: int = 0, end: float = 0.0
+) -> "Schedule":
+    """Makes a `Schedule`; impossible settings raise `ConfigError`."""
     if name not in SCHEDULES:
         raise ConfigError(f"Received: schedule={name!r}. Schedules: {', '.join(SCHEDULES)}.")
     if steps < 1 or min(warmup_steps, cooldown_steps) < 0 or warmup_steps + cooldown_steps > steps:
@@ -35,17 +38,19 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     `cooldown_steps`, which go straight down (Zhai et al. 2022, section 3.5); without cool-down it stays to the end.
     """
 
-    def __init__(self, name, peak, steps, warmup_steps, cooldown_steps=0, end=0.0):
+    def __init__(
+        self, name: str, peak: float, steps: int, warmup_steps: int, cooldown_steps: int = 0, end: float = 0.0
+    ):
         self.name, self.peak, self.end = name, peak, end
         self.steps, self.warmup_steps, self.cooldown_steps = steps, warmup_steps, cooldown_steps
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         step = ops.cast(step, "float32")
         up = self.peak * (step + 1) / max(self.warmup_steps, 1)
         down = self.end + (self.peak - self.end) * self._height(self.steps - step)
         return ops.where(step < self.warmup_steps, up, down)
 
-    def _height(self, left):
+    def _height(self, left: Any) -> Any:
         """From 1 to 0 by the number of steps that are `left`."""
         if self.name == "constant" and not self.cooldown_steps:
             return ops.ones_like(left)
@@ -53,6 +58,6 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         height = ops.clip(left / max(falling, 1), 0.0, 1.0)
         return (1 - ops.cos(math.pi * height)) / 2 if self.name == "cosine" else height
 
-    def get_config(self):
+    def get_config(self) -> dict:
         names = ("name", "peak", "steps", "warmup_steps", "cooldown_steps", "end")
         return {name: getattr(self, name) for name in names}

@@ -1,20 +1,22 @@
-"""The rows of a fine-tuning run: read, parted, and checked against the model."""
+"""The examples of a fine-tuning run: read, split, and checked against the model."""
 
+import keras
 import numpy as np
 
 from bert_tf.core.errors import InputError
-from bert_tf.data.readers.examples import read_examples
+from bert_tf.data.readers.examples import Examples, read_examples
 from bert_tf.tasks import TASKS
 from bert_tf.tasks.base.targets import fit_targets
+from bert_tf.training.recipes.finetune_config import FinetuneConfig
 
 
-def read_rows(config):
-    """The `Examples` to train on and those held out, as a `FinetuneConfig` names them, not yet checked."""
+def read_rows(config: FinetuneConfig) -> tuple[Examples, Examples]:
+    """The examples to train on and those held out, as the config names them, not yet checked."""
     data, task = config.data, TASKS[config.task]
     train = read_examples(data.path(data.train), data, task)
     if data.heldout:
         return train, read_examples(data.path(data.heldout), data, task)
-    # Always the same rows, whatever the seed of the run: its score would tell nothing otherwise.
+    # The same examples whatever the seed of the run, so that scores of several seeds can be compared.
     order = np.random.default_rng(0).permutation(len(train))
     count = round(data.heldout_share * len(train))
     if not 0 < count < len(train):
@@ -22,8 +24,8 @@ def read_rows(config):
     return train.take(sorted(order[count:])), train.take(sorted(order[:count]))
 
 
-def check_rows(train, heldout, model, separator):
-    """Both `Examples` with targets as the model takes them, without bad rows if those may be skipped."""
+def check_rows(train: Examples, heldout: Examples, model: keras.Model, separator: str) -> list[Examples]:
+    """Both `Examples` with targets as the model takes them, without bad rows if the config skips those."""
     parts = []
     for examples in (train, heldout):
         examples = fit_targets(examples, model, separator).checked(model)

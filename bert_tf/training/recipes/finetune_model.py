@@ -1,16 +1,23 @@
-"""The model that a fine-tuning run begins with."""
+"""The model that a fine-tuning run starts from."""
 
 import dataclasses
+from typing import Any
+
+import keras
 
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.data.readers.examples import Examples
 from bert_tf.modeling.families import FAMILIES
 from bert_tf.tasks import TASKS
+from bert_tf.training.config import TrainingConfig
 from bert_tf.training.optimizers.layerwise import freeze
+from bert_tf.training.recipes.finetune_config import FinetuneConfig
 from bert_tf.weights import read_model
+from bert_tf.weights.checkpoint import Checkpoint
 
 
-def with_labels(config, train):
-    """The `FinetuneConfig` with the labels of the training rows, where it names none and the task has some."""
+def with_labels(config: FinetuneConfig, train: Examples) -> FinetuneConfig:
+    """The config with the labels of the training examples, where it names none and the task has labels."""
     settings = config.model.settings()
     if settings.get("labels") or train.targets is None:
         return config
@@ -21,10 +28,10 @@ def with_labels(config, train):
     return dataclasses.replace(config, model=dataclasses.replace(config.model, labels=tuple(labels)))
 
 
-def make_model(config, training, encoder=None):
-    """The task model of a `FinetuneConfig`, not compiled, with its lowest layers frozen if the config says so.
+def make_model(config: FinetuneConfig, training: TrainingConfig, encoder: Any = None) -> keras.Model:
+    """The task model of a config, not compiled, with its lowest layers frozen if the config says so.
 
-    With the `encoder` of another task, which it shares then, its head starts fresh.
+    With the `encoder` of another task, which both then share, its head starts fresh.
     """
     task, init = TASKS[config.task].load("model"), config.model.init
     settings = config.model.settings()
@@ -44,7 +51,7 @@ def make_model(config, training, encoder=None):
     return model
 
 
-def _sizes_for(checkpoint, settings):
+def _sizes_for(checkpoint: Checkpoint, settings: dict) -> dict:
     """The checkpoint's encoder settings that the family in `settings`, or its own, has too."""
     family = settings.get("encoder", checkpoint.family)
     known = {field.name for field in dataclasses.fields(FAMILIES[family].config)}
@@ -52,11 +59,11 @@ def _sizes_for(checkpoint, settings):
     return {"encoder": family, **sizes}
 
 
-def _check_sizes(settings, checkpoint, init):
+def _check_sizes(settings: dict, checkpoint: Checkpoint, init: str) -> None:
     found = {"encoder": checkpoint.family, **dataclasses.asdict(checkpoint.encoder)}
     for name in ("encoder", "hidden_size", "num_layers", "num_heads"):
         if settings.get(name, found[name]) != found[name]:
             raise ConfigError(
                 f"Received: model.{name}={settings[name]}; the encoder in {init} has {found[name]}. "
-                "Set model.fresh=true to train one of other sizes from nothing."
+                "Set model.fresh=true to train an encoder of other sizes from random weights."
             )
