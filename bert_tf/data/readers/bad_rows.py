@@ -1,8 +1,10 @@
-"""What all readers of data sets share: lines of files, and what becomes of rows that cannot be used."""
+"""Shared by all readers of data files: their lines, and the handling of bad rows."""
 
 import gzip
 import pathlib
 import zlib
+from collections.abc import Iterator
+from typing import Any
 
 from absl import logging
 
@@ -10,32 +12,32 @@ from bert_tf.core.errors import InputError
 
 
 class BadRows:
-    """Called with the place of a bad row and what is wrong: raises `InputError`, or counts it if rows may be skipped.
+    """Called with the place of a bad row and the reason: raises `InputError`, or counts it if rows may be skipped.
 
     Attributes:
         count: rows skipped.
-        first: what was wrong with the first of them, "" for none.
+        first: the message for the first of them, "" for none.
     """
 
-    def __init__(self, path, skip=False):
+    def __init__(self, path: Any, skip: bool = False):
         self.path, self.skip = path, skip
         self.count, self.first = 0, ""
 
-    def __call__(self, place, reason):
+    def __call__(self, place: str, reason: str) -> None:
         message = f"{self.path}, {place}: {reason}"
         if not self.skip:
             raise InputError(f"{message} (--skip_bad_rows counts such rows and goes on)")
         self.count += 1
         self.first = self.first or message
 
-    def tell(self):
-        """Logs how many rows were skipped, and why the first of them."""
+    def tell(self) -> None:
+        """Logs how many rows were skipped, and the reason for the first."""
         if self.count:
             rows = "row" if self.count == 1 else "rows"
             logging.warning("Left out %d bad %s of %s; the first: %s", self.count, rows, self.path, self.first)
 
 
-def read_lines(path):
+def read_lines(path: Any) -> Iterator[str]:
     """Streams the lines of a UTF-8 file, plain or `.gz`, with their ends; `InputError` where it cannot be read."""
     path = pathlib.Path(path)
     number = 0

@@ -1,4 +1,4 @@
-"""CoNLL columns: a word a line with its tags beside it, sentences parted by blank lines."""
+"""CoNLL columns: one word per line with its tags, blank lines between sentences."""
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.data.readers.bad_rows import read_lines
@@ -9,11 +9,11 @@ _DOCUMENT = "-DOCSTART-"
 def read_conll(path, bad, word="0", tag="-1"):
     """Streams sentences: (place, {"words": [...], "tags": [...]}).
 
-    Columns are parted by tabs if the first word's line has one, else by white space. Lines that begin with "#" and
-    have not the columns of the first word are comments; those that begin with -DOCSTART- part sentences too.
+    Columns are separated by tabs if the first word's line has one, else by white space. Lines that begin with "#" and
+    have not the columns of the first word are comments; lines that begin with -DOCSTART- end a sentence too.
 
     Args:
-        bad: called with what is wrong where a line has more or fewer columns than the first word; its sentence is bad.
+        bad: called with the reason where a line has more or fewer columns than the first word; its sentence is bad.
         word, tag: numbers of their columns, from 0, or from the end, -1 the last.
     """
     word, tag = _number(word), _number(tag)

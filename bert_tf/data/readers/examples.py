@@ -1,9 +1,11 @@
-"""Texts and what is right for them, from a file of any of the formats, as the tasks take them."""
+"""Texts and targets from data files of any format."""
 
 import dataclasses
 import json
 import pathlib
 import re
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from bert_tf.core.config import from_dict
 from bert_tf.core.errors import ConfigError, InputError
@@ -31,7 +33,7 @@ _ENDS = {
     **dict.fromkeys((".conll", ".bio", ".bioes", ".iob", ".txt"), "conll"),
 }
 OF_MODEL = "data.json"  # in a model's folder: the `FileConfig` of its data set
-_TARGETS = ("label", "labels", "score", "tags", "answers")  # where nothing else is said, the first that a row has
+_TARGETS = ("label", "labels", "score", "tags", "answers")  # usual target columns; the first that a row has
 _ROW = re.compile(r"^Row (\d+)")
 
 
@@ -40,17 +42,17 @@ class FileConfig:
     """How the rows of a file are read."""
 
     format: str = "auto"  # by the end of the file's name, .gz aside
-    columns: tuple[str, ...] = ()  # of the texts, in order; none: as the task calls them. CoNLL: the first
-    target: str | None = None  # of what is right; none: label, labels, score, tags or answers. CoNLL: the last
-    separator: str = ","  # of several labels in one cell
-    find_answers: bool = False  # whether answers that stand elsewhere in the context are taken from there
-    skip_bad_rows: bool = False  # whether they are counted instead of ending the work
+    columns: tuple[str, ...] = ()  # of the texts, in order; empty: the task's usual ones. CoNLL: the first
+    target: str | None = None  # target column; None: label, labels, score, tags or answers. CoNLL: the last
+    separator: str = ","  # between several labels in one cell
+    find_answers: bool = False  # whether answers at a wrong position are looked for in the context
+    skip_bad_rows: bool = False  # whether bad rows are counted and left out instead of raising
 
     def __post_init__(self):
         if self.format not in ("auto", *READERS):
             raise ConfigError(f"Received: format={self.format!r}. Formats: auto, {', '.join(READERS)}.")
 
-    def format_of(self, path):
+    def format_of(self, path: Any) -> str:
         """The format of a file, as set or by its name."""
         if str(path).startswith(PREFIX):
             return "tfds"
@@ -62,8 +64,8 @@ class FileConfig:
         return _ENDS[end]
 
 
-def files_of(folder):
-    """How files of the data set that the model in `folder` was trained on are read; by default as their rows say."""
+def files_of(folder: Any) -> FileConfig:
+    """The `FileConfig` of the data set that the model in `folder` was trained on; or the default one."""
     path = pathlib.Path(folder) / OF_MODEL
     if not path.exists():
         return FileConfig()
@@ -86,7 +88,7 @@ class Examples:
     def __len__(self):
         return len(self.places)
 
-    def take(self, numbers):
+    def take(self, numbers: Iterable[int]) -> "Examples":
         """The rows of these numbers."""
 
         def chosen(column):
@@ -97,10 +99,11 @@ class Examples:
             self, texts=tuple(map(chosen, self.texts)), targets=targets, places=chosen(self.places)
         )
 
-    def with_targets(self, targets):
+    def with_targets(self, targets: list | None) -> "Examples":
+        """The same texts with other targets."""
         return dataclasses.replace(self, targets=targets)
 
-    def checked(self, task):
+    def checked(self, task: Any) -> "Examples":
         """The rows that `task` can learn from; others raise `InputError` with file and place, or are left out."""
         reason = self._refused(task)
         if reason is None:
@@ -127,7 +130,7 @@ class Examples:
         return None
 
 
-def read_examples(path, config, spec):
+def read_examples(path: Any, config: FileConfig, spec: Any) -> Examples:
     """The rows of a file as `Examples`, unchecked but for their form; arguments as for `stream_rows`."""
     bad = BadRows(path, config.skip_bad_rows)
     rows = list(stream_rows(path, config, spec, bad))
@@ -138,15 +141,17 @@ def read_examples(path, config, spec):
     return Examples(str(path), columns, None if targets[0] is None else list(targets), list(places), bad)
 
 
-def stream_rows(path, config, spec, bad, with_target=True):
-    """Streams the rows of a file: (place, texts in order, what is right).
+def stream_rows(
+    path: Any, config: FileConfig, spec: Any, bad: BadRows, with_target: bool = True
+) -> Iterator[tuple[str, tuple, Any]]:
+    """Streams the rows of a file: (place, texts in order, target).
 
     Args:
         path: a file, or "tfds:NAME:SPLIT".
         config: `FileConfig`.
         spec: `TaskSpec`, which has the usual columns where the config names none.
         bad: `BadRows` for the path.
-        with_target: whether rows without what is right are bad; it is None for all where no column has it.
+        with_target: whether rows without a target are bad; the target is None for all where no column has one.
     """
     columns = None
     for place, row in _rows(path, config, bad):

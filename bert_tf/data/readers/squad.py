@@ -10,9 +10,9 @@ def read_squad(path, bad, find_answers=False):
     """Streams questions: (place, {"id", "question", "context", "answers"}); answers is [] where there is none.
 
     Args:
-        bad: called with what is wrong where something is missing.
-        find_answers: an answer that does not stand where the file says is taken from where its context has it, the
-            nearest place; one that it has nowhere is left out, if the question has others.
+        bad: called with the reason where something is missing.
+        find_answers: an answer that is not at its answer_start is moved to its nearest occurrence in the context; one
+            that does not occur is left out, if the question has others.
     """
     for article, paragraph, question in _questions(path, bad):
         place = f"question {question.get('id', f'of article {article}')}"

@@ -1,4 +1,7 @@
-"""A model asked about many rows: some at a time, those of about one length together; TensorFlow ops only."""
+"""Inference on many rows in microbatches of similar length; TensorFlow ops only."""
+
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -6,19 +9,21 @@ from bert_tf.core import features
 
 # N rows, S positions of a row
 
-ROWS = 32  # at once
-BUCKET = 8  # pieces: rows are as long as a multiple of them, so that a server sees few shapes
+ROWS = 32  # of a microbatch
+BUCKET = 8  # rows are padded to a multiple of so many tokens, so that a server sees few shapes
 
 
-def call_in_microbatches(call, inputs, longest, rows=ROWS, dtypes=tf.float32, per_piece=False):
-    """`call(inputs)`, on about `rows` rows at a time at most: that bounds the memory, and little of it is padding.
+def call_in_microbatches(
+    call: Callable, inputs: dict, longest: int, rows: int = ROWS, dtypes: Any = tf.float32, per_token: bool = False
+) -> Any:
+    """`call(inputs)` on at most about `rows` rows at a time, which bounds the memory and leaves little padding.
 
     Args:
         call: from {name: [n, ...]} to a tensor [n, ...] or a dict of them.
-        inputs: integer tensors [N, ...]; the encoder's, [N, ..., S], are cut to the longest row of a part.
-        longest: pieces that the model's rows have at most.
+        inputs: integer tensors [N, ...]; the encoder's, [N, ..., S], are cut to the longest row of a microbatch.
+        longest: most tokens of a row of the model.
         dtypes: what `call` returns.
-        per_piece: whether that is [n, S, ...]; 0 stands beyond a part's rows.
+        per_token: whether that is [n, S, ...]; padded with 0 to the longest row.
     """
     count, length = (tf.shape(inputs[features.INPUT_IDS])[axis] for axis in (0, -1))
     width = _bucket(length, tf.maximum(length, longest))
@@ -38,26 +43,26 @@ def call_in_microbatches(call, inputs, longest, rows=ROWS, dtypes=tf.float32, pe
         outputs = call(
             {name: value[..., :own] if name in features.ENCODER_INPUTS else value for name, value in part.items()}
         )
-        if not per_piece:
+        if not per_token:
             return outputs
         return tf.nest.map_structure(
             lambda value: tf.pad(value, [[0, 0], [0, width - own], *([[0, 0]] * (value.shape.rank - 2))]), outputs
         )
 
-    split = {name: split(name, value) for name, value in inputs.items()}
-    outputs = tf.map_fn(call_part, split, fn_output_signature=dtypes, parallel_iterations=1)
+    stacked = {name: split(name, value) for name, value in inputs.items()}  # [parts, size, ...]
+    outputs = tf.map_fn(call_part, stacked, fn_output_signature=dtypes, parallel_iterations=1)
     places = tf.math.invert_permutation(order)
 
     def join(value):
         value = tf.reshape(value, tf.concat([[parts * size], tf.shape(value)[2:]], 0))
         value = tf.gather(value[:count], places)
-        return value[:, :length] if per_piece else value
+        return value[:, :length] if per_token else value
 
     return tf.nest.map_structure(join, outputs)
 
 
 def _lengths(inputs):
-    """Positions up to the last piece in each of the rows, or in the longest of a row's texts, int32 [N]."""
+    """Positions up to the last token in each of the rows, or in the longest of a row's texts, int32 [N]."""
     mask = inputs[features.INPUT_MASK]
     ends = mask * tf.range(1, tf.shape(mask)[-1] + 1, dtype=mask.dtype)
     return tf.reduce_max(tf.reshape(ends, [tf.shape(mask)[0], -1]), 1)

@@ -1,9 +1,9 @@
-"""Pieces of texts by their characters, in the graph."""
+"""Substrings of texts by characters, in the graph."""
 
 import tensorflow as tf
 
 
-def substrings(texts, starts, ends):
+def substrings(texts: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor) -> tf.Tensor:
     """`text[start:end]` for each text, counted in characters as `Tokenizer.with_offsets` counts them.
 
     Args:

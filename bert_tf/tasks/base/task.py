@@ -38,7 +38,7 @@ class Task(Pretrained, keras.Model):
     LENGTH: int | None = 128  # tokens of a row where no `max_length` is given; None: all positions
     INPUTS: tuple[str, ...] = features.ENCODER_INPUTS  # of `call`
     LOGITS: Any = tf.float32  # the dtypes of what `call` returns
-    PER_PIECE = False  # whether that is [N, S, ...]
+    PER_TOKEN = False  # whether that is [N, S, ...]
     reads_pooler = True  # whether the head learns through the pooler of the encoder
     cls_only = False  # whether the head reads the vector of [CLS] alone, pooled or not
 
@@ -232,7 +232,7 @@ class Task(Pretrained, keras.Model):
             inputs,
             self.max_length,
             dtypes=self.LOGITS,
-            per_piece=self.PER_PIECE,
+            per_token=self.PER_TOKEN,
         )
 
     def postprocess(self, outputs: Any, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -52,4 +52,4 @@ class WindowedPreprocessor(LongTextPreprocessor):
 class WindowedTask(LongTextTask):
     """A task with an output for every token; with targets, a batch has `batch_size` windows, not texts."""
 
-    PER_PIECE = True
+    PER_TOKEN = True

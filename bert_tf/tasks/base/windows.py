@@ -1,6 +1,7 @@
-"""Long texts in windows of pieces that overlap, and their answers put together again; TensorFlow ops only."""
+"""Overlapping windows of long texts, and the mean of their outputs; TensorFlow ops only."""
 
 import dataclasses
+from typing import Any
 
 import tensorflow as tf
 
@@ -8,38 +9,38 @@ from bert_tf.core.errors import ConfigError
 
 # N texts, W windows, S positions of a row
 
-WINDOW_TEXTS = "window_texts"  # [W] the number of the text that a row is a window of
+WINDOW_TEXTS = "window_texts"  # [W] number of the text of each window
 
 
 @dataclasses.dataclass
 class Windows:
-    """Where the windows of N texts lie: window `w` is pieces `starts[w]` to `ends[w]` of text `texts[w]`, all [W].
+    """The windows of N texts: window `w` is tokens `starts[w]` to `ends[w]` of text `texts[w]`, int64 [W] each.
 
-    A text of no more pieces than a window takes, be it of none, is one window. `before` [W] counts the pieces that
-    stand before the window in its row.
+    A text that fits one window, even an empty one, is one window. `before` [W] counts the tokens before the window in
+    its row.
     """
 
     texts: tf.Tensor
     starts: tf.Tensor
     ends: tf.Tensor
     before: tf.Tensor
-    splits: tf.Tensor  # [N + 1] where each text begins among the pieces of all
+    splits: tf.Tensor  # [N + 1] row splits of the tokens of all texts
 
-    def take(self, values):
-        """Of `values`, one a piece, ragged [N, (pieces)], those in each window: ragged [W, (pieces)]."""
+    def take(self, values: tf.RaggedTensor) -> tf.RaggedTensor:
+        """The values, one per token, ragged [N, (tokens)], of the tokens in each window: ragged [W, (tokens)]."""
         begins = tf.gather(self.splits, self.texts)
         return tf.gather(values.flat_values, tf.ragged.range(begins + self.starts, begins + self.ends))
 
-    def place(self, values, length):
-        """`values` of pieces, ragged [W, (pieces)], where the pieces stand in the rows, else 0: int32 [W, length]."""
+    def place(self, values: tf.RaggedTensor, length: tf.Tensor) -> tf.Tensor:
+        """Values of tokens, ragged [W, (tokens)], at their positions in the rows, else 0: int32 [W, length]."""
         gap = tf.RaggedTensor.from_row_lengths(tf.zeros([tf.reduce_sum(self.before)], values.dtype), self.before)
         return tf.cast(tf.concat([gap, values], 1).to_tensor(shape=tf.stack([-1, length])), tf.int32)
 
-    def max_context_mask(self):
-        """1 where a window is the one to ask about a piece, else 0: int32 ragged [W, (pieces)].
+    def max_context_mask(self) -> tf.RaggedTensor:
+        """1 where a token has the most context of all windows with it, else 0: int32 ragged [W, (tokens)].
 
-        That is where the piece has most context on its thinner side, as run_squad.py of google-research/bert has it
-        (`_check_is_max_context`); every piece of a text is asked for in one window.
+        The side with less context counts, as in `_check_is_max_context` of google-research/bert's run_squad.py; every
+        token of a text has its 1 in exactly one window.
         """
         windows = tf.range(tf.size(self.texts, tf.int64))
         positions = tf.ragged.range(self.starts, self.ends)
@@ -48,20 +49,20 @@ class Windows:
         right = tf.gather(self.ends, window) - 1 - positions.flat_values
         context = 100 * tf.minimum(left, right) + left + right  # hundredths; longer windows are a little better
         score = context * tf.size(windows, tf.int64) - window  # of equal ones the first
-        piece = positions.flat_values + tf.gather(self.splits, tf.gather(self.texts, window))
-        best = tf.math.unsorted_segment_max(score, piece, self.splits[-1])
-        return positions.with_values(tf.cast(score == tf.gather(best, piece), tf.int32))
+        token = positions.flat_values + tf.gather(self.splits, tf.gather(self.texts, window))
+        best = tf.math.unsorted_segment_max(score, token, self.splits[-1])
+        return positions.with_values(tf.cast(score == tf.gather(best, token), tf.int32))
 
 
-def cut(pieces, size, stride, before):
-    """The `Windows` of texts given by their pieces, ragged [N, (pieces)].
+def cut(tokens: tf.RaggedTensor, size: Any, stride: int, before: Any) -> Windows:
+    """Cuts N texts, given by their tokens, ragged [N, (tokens)], into windows.
 
     Args:
-        size: pieces a window at most, one number or [N].
-        stride: pieces from the begin of one window to that of the next; never more than `size`, so that none is lost.
-        before: pieces that stand before a window in its row, one number or [N].
+        size: most tokens of a window, one number or [N].
+        stride: tokens from the start of one window to that of the next; limited to `size`, so that no token is lost.
+        before: tokens before a window in its row, one number or [N].
     """
-    lengths = pieces.row_lengths()
+    lengths = tokens.row_lengths()
     size, before = (tf.cast(value, tf.int64) + tf.zeros_like(lengths) for value in (size, before))
     step = tf.minimum(tf.cast(stride, tf.int64), size)
     counts = 1 + (tf.maximum(lengths - size, 0) + step - 1) // step  # the last window ends with the text
@@ -69,17 +70,17 @@ def cut(pieces, size, stride, before):
     texts = numbers.value_rowids()
     starts = numbers.flat_values * tf.gather(step, texts)
     ends = tf.minimum(starts + tf.gather(size, texts), tf.gather(lengths, texts))
-    return Windows(texts, starts, ends, tf.gather(before, texts), pieces.row_splits)
+    return Windows(texts, starts, ends, tf.gather(before, texts), tokens.row_splits)
 
 
-def check_stride(stride, max_length):
-    """Raises `ConfigError` where windows of `max_length` pieces cannot begin every `stride` pieces."""
+def check_stride(stride: int | None, max_length: int) -> None:
+    """Raises `ConfigError` for a stride that windows of `max_length` tokens cannot have."""
     if stride is not None and not 0 < stride < max_length:
         raise ConfigError(f"Received: stride={stride}, max_length={max_length}. The stride must be in 1 to max_length.")
 
 
-def number_of_texts(inputs):
-    """N, of the inputs of all windows of N texts."""
+def number_of_texts(inputs: dict) -> tf.Tensor:
+    """N, from the inputs of all windows of N texts."""
     return tf.reduce_max(tf.concat([[-1], inputs[WINDOW_TEXTS]], 0)) + 1  # every text has a window
 
 

@@ -1,4 +1,4 @@
-"""What a classifier may be asked: one class a text, any number of labels, or a score, by Hugging Face's names."""
+"""Problem types of a classifier, by Hugging Face's names: one class, any number of labels, or a score."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from bert_tf.tasks.base.metrics import class_metrics, correlations, encode_score
 
 
 class SingleLabel:
-    """One of C classes a text; targets are their names or numbers."""
+    """One of C classes per text; targets are their names or numbers."""
 
     SCORE = "accuracy"
     least_labels = 2
@@ -28,7 +28,7 @@ class SingleLabel:
         return ["accuracy"]
 
     def encode(self, targets):
-        """int32 [N]; a target outside the labels raises with its row."""
+        """int32 [N]; a target outside the labels raises `InputError` with its row."""
         return np.array([number_of(self.number, target, row) for row, target in enumerate(targets)], "int32")
 
     def postprocess(self, logits):
@@ -46,7 +46,7 @@ class SingleLabel:
 
 
 class MultiLabel:
-    """Any number of C labels a text; targets are lists of their names or numbers, or a table [N, C] of 0 and 1."""
+    """Any number of C labels per text; targets are lists of their names or numbers, or a table [N, C] of 0 and 1."""
 
     SCORE = "micro_f1"
     least_labels = 1
@@ -62,7 +62,7 @@ class MultiLabel:
         return [keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)]
 
     def encode(self, targets):
-        """float32 [N, C]; a target that is no list, or holds what is no label, raises with its row."""
+        """float32 [N, C]; a target that is not a list of labels raises `InputError` with its row."""
         if (
             isinstance(targets, np.ndarray)
             and targets.shape[1:] == (len(self.labels),)
@@ -96,7 +96,7 @@ class MultiLabel:
 
 
 class Regression:
-    """One number a text."""
+    """One number per text."""
 
     SCORE = "spearman"
     least_labels = 1
@@ -113,7 +113,7 @@ class Regression:
         return ["mae"]
 
     def encode(self, targets):
-        """float32 [N, 1]; a target that is no finite number raises with its row."""
+        """float32 [N, 1]; a target that is not a finite number raises `InputError` with its row."""
         return encode_scores(targets)[:, np.newaxis]
 
     def postprocess(self, logits):

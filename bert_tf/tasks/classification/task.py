@@ -18,16 +18,16 @@ from bert_tf.tasks.classification.problem_types import PROBLEM_TYPES
 
 
 class TextClassifier(LongTextTask):
-    """One dense layer over one vector a text: the encoder's inputs to float32 logits [N, C].
+    """One dense layer over one vector per text: the encoder's inputs to float32 logits [N, C].
 
     Args:
         tokenizer: a `Tokenizer`.
-        labels: names of the C classes; targets are these names or their numbers. Of a regression: the name of its
+        labels: names of the C classes; targets are these names or their numbers. For a regression, the name of its
             score, if any.
-        max_length: pieces a row at most; None: 128, or all positions of a smaller encoder.
+        max_length: most tokens of a row; None: 128, or all positions of a smaller encoder.
         problem_type: "single_label_classification", "multi_label_classification" (a sigmoid for each label) or
             "regression".
-        pooling: "cls" takes the encoder's pooled output, as Devlin et al. do; "mean" or "max" that over all pieces,
+        pooling: "cls" takes the encoder's pooled output, as Devlin et al. do; "mean" or "max" that over all tokens,
             which may suit an encoder better whose pooler was never trained.
         encoder: the family's name and the fields of its config; `stride`, to read long texts whole (`LongTextTask`).
     """

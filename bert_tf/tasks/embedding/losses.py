@@ -1,11 +1,11 @@
-"""What embeddings are trained by: scores of pairs, pairs among other pairs, or triplets (Reimers and Gurevych 2019)."""
+"""Losses of sentence embeddings: scores of pairs, pairs among other pairs, triplets (Reimers and Gurevych 2019)."""
 
 import keras
 from keras import ops
 
 from bert_tf.modeling.layers.pooling import normalize
 
-# N rows, T texts a row (2 of a pair, 3 with a text that does not belong), D dimensions
+# N rows, T texts of a row (2 of a pair, 3 with a negative), D dimensions
 
 
 class CosineSimilarityLoss(keras.losses.Loss):
@@ -17,11 +17,10 @@ class CosineSimilarityLoss(keras.losses.Loss):
 
 
 class MultipleNegativesRankingLoss(keras.losses.Loss):
-    """Cross-entropy of finding each row's second text by its first among all texts but the firsts of the batch.
+    """Multiple negatives ranking loss: the other rows of the batch are the negatives (Henderson et al. 2017, 4.4).
 
-    (Henderson et al. 2017, section 4.4.) The more rows a batch has, the harder. The third texts of triplets are among
-    those to choose from. `y_true` [N] numbers the second texts: where one comes twice, its other place is no mistake.
-    Similarities are cosines times `scale`.
+    Cross-entropy of each row's second text given its first, among the second and third texts of all rows. `y_true` [N]
+    numbers the second texts: another copy of the right one is no negative. Similarities are cosines times `scale`.
     """
 
     def __init__(self, scale=20.0, name="multiple_negatives_ranking_loss", **kwargs):
@@ -41,7 +40,7 @@ class MultipleNegativesRankingLoss(keras.losses.Loss):
 
 
 class TripletLoss(keras.losses.Loss):
-    """How far the third text is short of being `margin` further away than the second (section 3, triplet objective)."""
+    """Hinge loss: the third text should be `margin` further away than the second (section 3, triplet objective)."""
 
     def __init__(self, margin=1.0, name="triplet_loss", **kwargs):
         super().__init__(name=name, **kwargs)

@@ -1,4 +1,4 @@
-"""Texts as vectors whose cosine says how alike they are (Reimers and Gurevych 2019)."""
+"""Sentence embeddings, compared by cosine similarity (Reimers and Gurevych 2019)."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from bert_tf.tasks.embedding.preprocessor import EmbeddingPreprocessor
 
 # N texts or rows, T texts a row in training, S sequence, D hidden, Q queries
 
-# How it is trained: the loss, the texts a row, and the metric of the best model.
+# By objective: the loss, the texts of an example, and the metric that selects the best model.
 OBJECTIVES = {
     "similarity": (CosineSimilarityLoss, (2,), "spearman"),
     "contrastive": (MultipleNegativesRankingLoss, (2, 3), "mrr"),
@@ -29,17 +29,17 @@ OBJECTIVES = {
 
 
 class TextEmbedder(LongTextTask):
-    """The encoder's vectors of all pieces, pooled: its inputs [N, S] to float32 vectors [N, D].
+    """The encoder's token vectors, pooled: its inputs [N, S] to float32 vectors [N, D].
 
     It is trained on rows of two or three texts, inputs [N, T, S] to vectors [N, T, D]: `fit((texts, others), scores)`
     for "similarity"; `fit((texts, matches))` or `fit((texts, matches, others))` for "contrastive", where the other
-    rows of the batch are what does not match; `fit((texts, near, far))` for "triplet".
+    rows of the batch are the negatives; `fit((texts, near, far))` for "triplet".
 
     Args:
         tokenizer: a `Tokenizer`.
         pooling: "mean", "cls" or "max".
         normalize: whether vectors get length 1.
-        max_length: pieces a row at most; None: 128, or all positions of a smaller encoder.
+        max_length: most tokens of a row; None: 128, or all positions of a smaller encoder.
         objective: "similarity", "contrastive" or "triplet".
         max_score: the score of a pair of one meaning; scores of "similarity" are divided by it (5 for STS-B).
         encoder: the family's name and the fields of its config; `stride`, to read long texts whole (`LongTextTask`).
@@ -120,7 +120,7 @@ class TextEmbedder(LongTextTask):
         return np.sum(first * second, -1)
 
     def search(self, queries, texts, top_k=10, batch_size=32):
-        """The texts most like each of the queries.
+        """The most similar texts for each query.
 
         Args:
             queries: strings [Q].

@@ -8,19 +8,19 @@ from bert_tf.tasks.fill_mask import SPEC
 from bert_tf.tasks.fill_mask.postprocessor import FillMaskPostprocessor
 from bert_tf.tasks.fill_mask.preprocessor import FillMaskPreprocessor
 
-# N texts, S sequence, M masks, K pieces
+# N texts, S sequence, M masks, K tokens
 
 
 class FillMask(PretrainedHeadTask):
-    """The masked LM head of a pretrained model: [MASK] in texts to the pieces that most likely stood there.
+    """The masked LM head of a pretrained model: [MASK] in texts to the tokens that most likely stood there.
 
     Takes the encoder's inputs and `masked_lm_positions` [N, M]; returns float32 logits [N, M, V]. It is opened from
     the folder of any pretrained model with that head.
 
     Args:
         tokenizer: a `Tokenizer` with `special_tokens` on.
-        max_length: pieces a row at most; None: all positions of the encoder.
-        top_k: how many pieces are answered for a mask, K.
+        max_length: most tokens of a row; None: all positions of the encoder.
+        top_k: how many tokens are answered for a mask, K.
         encoder: the family's name, and the fields of its config.
     """
 

@@ -16,7 +16,7 @@ class NextSentence(PretrainedHeadTask):
 
     Args:
         tokenizer: a `Tokenizer`.
-        max_length: pieces a row at most; None: all positions of the encoder.
+        max_length: most tokens of a row; None: all positions of the encoder.
         encoder: the family's name, and the fields of its config.
     """
 

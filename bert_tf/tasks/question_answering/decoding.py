@@ -1,4 +1,4 @@
-"""From scores of first and last pieces to the best answers over all windows of a context, in the graph."""
+"""Decodes the best spans over all windows of a context from scores of first and last tokens, in the graph."""
 
 import tensorflow as tf
 
@@ -7,21 +7,21 @@ from bert_tf.tasks.base import windows
 # N questions, W windows, S sequence, L longest answer, K candidates
 
 START, END = "start_logits", "end_logits"  # the outputs of the model, float32 [W, S] each
-# What says where the context stands in the rows, each int32 [W, S].
-MAY_BEGIN = "may_begin"  # 1 where an answer that begins here is asked for in this window
-CONTEXT_STARTS = "context_starts"  # the first character of a piece of the context
-CONTEXT_ENDS = "context_ends"  # the character behind its last; 0 where no context stands
+# The places of the context in the rows, each int32 [W, S].
+MAY_BEGIN = "may_begin"  # 1 where an answer may begin in this window
+CONTEXT_STARTS = "context_starts"  # the first character of a token of the context
+CONTEXT_ENDS = "context_ends"  # the character after its last; 0 outside the context
 
-NEVER = -1e9  # the score of what is no answer
+NEVER = -1e9  # the score of an impossible answer
 
 
 def best_spans(starts, ends, inputs, max_length, n_best, null_threshold):
     """The best answers to N questions: {"start", "end", "score", ...} as the postprocessor says.
 
     Args:
-        starts, ends: scores that a piece is the first and the last of the answer, float32 [W, S].
+        starts, ends: scores that a token is the first and the last of the answer, float32 [W, S].
         inputs: the number of its question for each window, and where the context stands.
-        max_length: pieces of an answer at most.
+        max_length: most tokens of an answer.
         n_best: how many candidates, K.
         null_threshold: what the null score must exceed the best answer's by; None: no answer never wins.
     """

@@ -15,8 +15,8 @@ def squad(answers, references):
     """The scores of SQuAD 1.1 and 2.0 (Rajpurkar et al. 2016 and 2018), each in 0 to 1.
 
     Args:
-        answers: a text a question, "" for no answer.
-        references: a list of right answers a question, [] where the text has none; one such makes it SQuAD 2.0.
+        answers: a text for each question, "" for no answer.
+        references: the right answers to each question, [] where the text has none; one such makes it SQuAD 2.0.
 
     Returns:
         {"exact_match", "f1"}, the means over all questions of the best that any of their right answers gives. Where

@@ -6,12 +6,12 @@ from bert_tf.core.errors import InputError
 def read_answers(answers, row, context=None):
     """The answers to the question of a row: a list of {"text", "answer_start"}.
 
-    They may overlap, as the answers of SQuAD's several annotators do; each must stand where it says.
+    They may overlap, as the answers of SQuAD's several annotators do; each must be at its answer_start.
 
     Args:
         answers: such a list, or as Hugging Face's copies of SQuAD have it, {"text": [...], "answer_start": [...]}.
         row: the number that messages name.
-        context: where the answers must stand; None: not looked at.
+        context: the text that must have the answers; None: not checked.
     """
     if isinstance(answers, dict) and isinstance(answers.get("text"), list):
         columns = (answers["text"], answers.get("answer_start", []))

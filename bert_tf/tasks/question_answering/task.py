@@ -1,4 +1,4 @@
-"""Answers to questions as stretches of a text (Devlin et al. 2019, sections 4.2 and 4.3)."""
+"""Answers to questions as spans of a context (Devlin et al. 2019, sections 4.2 and 4.3)."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ from bert_tf.tasks.question_answering.preprocessor import QuestionAnsweringPrepr
 
 
 class QuestionAnswerer(WindowedTask):
-    """Two dense scores a piece: the encoder's inputs to {"start_logits", "end_logits"}, float32 [W, S] each.
+    """Two dense scores per token: the encoder's inputs to {"start_logits", "end_logits"}, float32 [W, S] each.
 
-    Contexts of more pieces than a row holds are cut into windows, each behind the question. Learned from every window
+    Contexts of more tokens than a row holds are cut into windows, each behind the question. Learned from every window
     is where the answer stands in it, or [CLS] where it does not; of all windows the best answer counts. Training tells
     apart [CLS] and the context alone: the question and padding, in which no answer is looked for, score -1e9 there.
     Settings are those of google-research/bert, run_squad.py. A target is the `answers` of SQuAD's files, a list of
@@ -30,10 +30,10 @@ class QuestionAnswerer(WindowedTask):
 
     Args:
         tokenizer: a `Tokenizer`.
-        max_length: pieces a row at most; None: 384, or all positions of a smaller encoder.
-        stride: pieces from one window to the next; None: half of `max_length`, 128 at most.
-        max_question_length: pieces of a question that are read.
-        max_answer_length: pieces of an answer at most.
+        max_length: most tokens of a row; None: 384, or all positions of a smaller encoder.
+        stride: tokens from one window to the next; None: half of `max_length`, 128 at most.
+        max_question_length: tokens of a question that are read.
+        max_answer_length: most tokens of an answer.
         null_threshold: how much higher than the best answer's the score of "no answer" (that of [CLS]) must be to
             win, 0.0 for a start; None: there is always an answer, as in SQuAD 1.1.
         n_best: how many candidates are answered.
@@ -89,7 +89,7 @@ class QuestionAnswerer(WindowedTask):
         return {START: scores[..., 0], END: scores[..., 1]}
 
     def compile(self, *args, loss_weights=None, **kwargs):
-        """As `Task`'s; the loss is the mean of that of the first piece and that of the last."""
+        """As `Task`'s; the loss is the mean of that of the first token and that of the last."""
         super().compile(*args, loss_weights=loss_weights or {START: 0.5, END: 0.5}, **kwargs)
 
     def default_loss(self):

@@ -1,4 +1,4 @@
-"""From scores of tags to the best possible sequence and the entities that it spells, in the graph."""
+"""Decodes the best possible tag sequence, and its entities, from scores of tags, in the graph."""
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +17,7 @@ class Decoder:
 
     def __init__(self, labels, scheme):
         self._labels, self._scheme = labels, scheme
-        edged = [*labels, schemes.OUTSIDE]  # the edge of a sentence stands last, and counts as a word outside
+        edged = [*labels, schemes.OUTSIDE]  # the last entry is the edge of a sentence, which counts as a word outside
         table = np.ones([len(edged)] * 2, bool)
         self._allowed, self._begins = table, table[:, :-1].copy()
         self._inside = np.ones(len(labels), bool)
@@ -84,6 +84,6 @@ class Decoder:
 
 
 def ends_of_words(first, ends):
-    """Where the word ends that a piece is part of, ragged [N, (pieces)], given that of pieces and where words begin."""
+    """The end of the word of each token, ragged [N, (tokens)], from the ends of tokens and where words begin."""
     word = tf.maximum(tf.cumsum(tf.cast(first.values, tf.int32)) - 1, 0)
     return ends.with_values(tf.gather(tf.math.segment_max(ends.values, word), word))

@@ -1,4 +1,4 @@
-"""Sentences given as lists of words: checked, and cut into pieces of which the first of each word is known."""
+"""Sentences given as lists of words: checks, and tokens with the word that each is part of."""
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,7 @@ def is_words(texts):
 
 
 def as_words(sentences, allow_empty=True):
-    """Lists of words as strings, ragged [N, (words)]; what is no word, or no sentence, raises with its row."""
+    """Lists of words as strings, ragged [N, (words)]; another value raises `InputError` with its row."""
     if isinstance(sentences, tf.RaggedTensor):
         return sentences
     for row, sentence in enumerate(sentences):
@@ -29,21 +29,21 @@ def as_words(sentences, allow_empty=True):
 
 
 def cut_words(tokenizer, words):
-    """Pieces of words [N, (words)], and the number of the word in its sentence for each, ragged [N, (pieces)] both.
+    """Tokens of words [N, (words)], and the number of the word in its sentence for each, ragged [N, (tokens)] both.
 
-    A word that gives no piece, of control characters alone, stands as [UNK]: every word has a piece.
+    A word without tokens (of control characters alone) is read as the unknown token: every word has a token.
     """
-    pieces = tokenizer(words.values)  # [all words, (pieces)]
-    lacking = tf.cast(pieces.row_lengths() == 0, tf.int64)
+    tokens = tokenizer(words.values)  # [all words, (tokens)]
+    lacking = tf.cast(tokens.row_lengths() == 0, tf.int64)
     unknown = tf.fill([tf.reduce_sum(lacking)], tokenizer.unk_id)
-    pieces = tf.concat([pieces, tf.RaggedTensor.from_row_lengths(unknown, lacking)], 1)
+    tokens = tf.concat([tokens, tf.RaggedTensor.from_row_lengths(unknown, lacking)], 1)
     numbers = tf.ragged.range(tf.cast(words.row_lengths(), tf.int32)).values
-    numbers = pieces.with_values(tf.gather(numbers, pieces.value_rowids()))
-    return tuple(words.with_values(values).merge_dims(1, 2) for values in (pieces, numbers))
+    numbers = tokens.with_values(tf.gather(numbers, tokens.value_rowids()))
+    return tuple(words.with_values(values).merge_dims(1, 2) for values in (tokens, numbers))
 
 
 def begins_of_words(numbers):
-    """Whether a word begins at each piece, bool [pieces], given the numbers of words as `cut_words` gives them."""
+    """Whether a word begins at each token, bool [tokens], given the numbers of words as `cut_words` gives them."""
     texts, words = numbers.value_rowids(), numbers.values
     changes = (texts[1:] != texts[:-1]) | (words[1:] != words[:-1])
     return tf.concat([tf.ones_like(words[:1], tf.bool), changes], 0)

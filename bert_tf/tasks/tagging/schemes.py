@@ -1,4 +1,4 @@
-"""The schemes in which tags of words spell entities: IOB1, IOB2 and BIOES, in and out."""
+"""Tagging schemes of entities: IOB1, IOB2 and BIOES."""
 
 import re
 
@@ -63,14 +63,14 @@ def kind_of(tag):
 
 
 def begins(previous, tag):
-    """Whether an entity begins at a word tagged `tag` behind one tagged `previous`, in whichever scheme."""
+    """Whether an entity begins at a word tagged `tag` after one tagged `previous`, in whichever scheme."""
     if tag == OUTSIDE:
         return False
     return tag[0] in "BS" or previous[0] in "OES" or kind_of(tag) != kind_of(previous)
 
 
 def may_follow(previous, tag, scheme):
-    """Whether a sentence tagged in `scheme` can have `tag` behind `previous`; its edges count as words outside."""
+    """Whether a sentence tagged in `scheme` can have `tag` after `previous`; its edges count as words outside."""
     if scheme == "IOB1":
         return tag[0] != "B" or kind_of(previous) == kind_of(tag)
     if tag[0] in "IE" and begins(previous, tag):
@@ -91,7 +91,7 @@ def of_part(tag, first, last, scheme):
 
 
 def read(tags):
-    """The entities that `tags` of any of the schemes spell: a list of (type, first word, word behind the last).
+    """The entities that `tags` of any of the schemes spell: a list of (type, first word, word after the last).
 
     A tag that cannot stand where it does begins an entity, as the evaluation script of CoNLL-2000 has it.
     """

@@ -21,24 +21,24 @@ from bert_tf.tasks.tagging.pretokenized import as_words
 
 
 class TextTagger(WindowedTask):
-    """One dense layer over every piece: the encoder's inputs to float32 logits [W, S, C].
+    """One dense layer per token: the encoder's inputs to float32 logits [W, S, C].
 
     Tags are learned and found for words as BERT's basic tokenizer splits them, at white space, at punctuation and
-    around Chinese characters, each on its first piece; the others count in no loss. Where a sentence comes as a list
+    around Chinese characters, each on its first token; the others count in no loss. Where a sentence comes as a list
     of words, "U.S." may be one of them: its tag is then learned for all its four parts, so that raw text, where nobody
-    says what one word is, is read as in training; asked for is the tag of its first. A word that gives no piece at all
+    says what one word is, is read as in training; asked for is the tag of its first. A word that gives no token at all
     is read as [UNK], so that no tag shifts.
 
-    Texts of more pieces than a row holds are cut into windows; a word is tagged in the window in which it stands most
-    in the middle. Decoding finds the best of the sequences that the scheme allows for the whole text.
+    Texts of more tokens than a row holds are cut into windows; a word is tagged in the window where it has most
+    context. Decoding finds the best of the sequences that the scheme allows for the whole text.
 
     Args:
         tokenizer: a `Tokenizer`.
         labels: the C tags; `tags.tag_set` gives those of training data.
         scheme: "IOB1", "IOB2", "BIOES" or None for tags that spell no entities, parts of speech for instance; "auto":
             as the labels look. Targets may be in any of the schemes.
-        max_length: pieces a row at most; None: 128, or all positions of a smaller encoder.
-        stride: pieces from one window to the next; None: half of `max_length`, 128 at most.
+        max_length: most tokens of a row; None: 128, or all positions of a smaller encoder.
+        stride: tokens from one window to the next; None: half of `max_length`, 128 at most.
         encoder: the family's name, and the fields of its config.
     """
 

@@ -29,7 +29,7 @@ def test_parts_give_what_the_whole_gives(rows):
         return {"pieces": ids * 2, "spots": tf.cast(part["masked_lm_positions"], tf.float32)}
 
     whole = call(INPUTS)
-    pieces = call_in_microbatches(lambda part: call(part)["pieces"], INPUTS, 60, rows, per_piece=True)
+    pieces = call_in_microbatches(lambda part: call(part)["pieces"], INPUTS, 60, rows, per_token=True)
     np.testing.assert_array_equal(pieces, whole["pieces"])
     spots = call_in_microbatches(lambda part: {"spots": call(part)["spots"]}, INPUTS, 60, rows, {"spots": tf.float32})
     np.testing.assert_array_equal(spots["spots"], whole["spots"])
@@ -65,14 +65,14 @@ def test_a_task_answers_in_parts(monkeypatch):
 def test_pieces_behind_a_gap_count():
     """A request of pieces may have any mask."""
     inputs = {name: tf.constant([[1, 0] * 15 + [1]]) for name in INPUTS}
-    found = call_in_microbatches(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, 64, per_piece=True)
+    found = call_in_microbatches(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, 64, per_token=True)
     np.testing.assert_array_equal(found, inputs["input_ids"])
 
 
 def test_no_rows():
     inputs = {name: value[:0] for name, value in INPUTS.items()}
     assert call_in_microbatches(lambda part: tf.zeros((tf.shape(part["input_ids"])[0], 3)), inputs, 64).shape == (0, 3)
-    pieces = call_in_microbatches(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, 64, per_piece=True)
+    pieces = call_in_microbatches(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, 64, per_token=True)
     assert pieces.shape == (0, 60)
 
 

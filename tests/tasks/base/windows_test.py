@@ -60,7 +60,9 @@ def test_places_of_pieces():
 
 def test_mean_over_the_windows_of_a_text():
     inputs = {windows.WINDOW_TEXTS: tf.constant([0, 0, 1])}
-    np.testing.assert_allclose(windows.mean(tf.constant([[1.0], [3.0], [7.0]]), inputs), [[2.0], [7.0]])
+    values = tf.constant([[1.0], [3.0], [7.0]])
+    np.testing.assert_allclose(windows.mean_of_texts(values, inputs), [[2.0], [7.0]])
+    assert windows.mean_of_texts(values, {}) is values
     assert windows.number_of_texts(inputs) == 2
     assert windows.number_of_texts({windows.WINDOW_TEXTS: tf.zeros(0, tf.int32)}) == 0
 
