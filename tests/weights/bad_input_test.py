@@ -157,14 +157,14 @@ def test_integer_weights(folder):
     assert "bert.pooler.dense.bias is of type I8" in refusal(folder)
 
 
-@pytest.mark.parametrize("change", [lambda pieces: pieces[:-1], lambda pieces: [*pieces, "new"]])
+@pytest.mark.parametrize("change", [lambda tokens: tokens[:-1], lambda tokens: [*tokens, "new"]])
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_vocabulary_of_another_size(tmp_path, format, change):
     write_model(make("encoder", activation="gelu_tanh"), tmp_path / "model", format)
     path = next(path for path in (tmp_path / "model").rglob("vocab*.txt"))
-    pieces = change(VOCABULARY)
-    path.write_text("".join(piece + "\n" for piece in pieces), encoding="utf-8")
-    assert f"the vocabulary has {len(pieces)} tokens and the embedding 11 rows" in refusal(tmp_path / "model")
+    tokens = change(VOCABULARY)
+    path.write_text("".join(piece + "\n" for piece in tokens), encoding="utf-8")
+    assert f"the vocabulary has {len(tokens)} tokens and the embedding 11 rows" in refusal(tmp_path / "model")
 
 
 def test_a_vocabulary_of_another_size_is_not_written(tmp_path):

@@ -199,9 +199,9 @@ def test_google_reads_what_its_fine_tuning_scripts_save(tmp_path, kind):
     assert_same(read_model(tmp_path / "model"), checkpoint)
 
 
-@pytest.mark.parametrize(("piece", "lower_case"), [("##N", False), ("##n", True)])
-def test_google_casing_is_read_from_the_pieces(tmp_path, piece, lower_case):
-    vocabulary = [*VOCABULARY[:5], piece, "ß", "北", "1", "2", "3"]
+@pytest.mark.parametrize(("token", "lower_case"), [("##N", False), ("##n", True)])
+def test_google_casing_is_read_from_the_tokens(tmp_path, token, lower_case):
+    vocabulary = [*VOCABULARY[:5], token, "ß", "北", "1", "2", "3"]
     write_model(make("encoder", vocabulary), tmp_path / "model", "google")
     config = tmp_path / "model" / "bert_config.json"
     settings = json.loads(config.read_text())

@@ -1,4 +1,4 @@
-"""Rows of embeddings follow their pieces and positions."""
+"""Embedding rows follow their tokens and positions."""
 
 import dataclasses
 
@@ -48,7 +48,7 @@ def test_new_tokens_get_the_mean(checkpoint):
     np.testing.assert_array_equal(larger.weights[BIAS], [4, 0, 0, 0, 1])
 
 
-def test_pieces_keep_their_rows_in_another_order(checkpoint):
+def test_tokens_keep_their_rows_in_another_order(checkpoint):
     changed = change_vocabulary(checkpoint, ["c", "new", "[UNK]"])
     np.testing.assert_array_equal(changed.weights[TOKENS], [[5, 6], [2, 3], [0, 0]])
     np.testing.assert_array_equal(changed.weights[BIAS], [0, 1, 4])

@@ -95,7 +95,7 @@ def test_position_segment_and_order_matter(encoder):
     assert np.abs(base - to_numpy(encoder(positions))["sequence_output"]).max() > 1e-3
 
 
-# Two examples of 5 and 3 pieces: alone, and in one row of 10 with 2 of padding.
+# Two examples of 5 and 3 tokens: alone, and in one row of 10 with 2 of padding.
 ALONE = batch([1, 2, 3, 4, 5], [6, 7, 8])
 PACKED = {
     "input_ids": np.array([[1, 2, 3, 4, 5, 6, 7, 8, 0, 0]]),
@@ -266,7 +266,7 @@ def test_half_precision_keeps_sums_in_float32(dtype):
     weights = encoder.to_weights()
     encoder.assign({name: array * 0 if "/query/" in name else array for name, array in weights.items()})
     assert all(array.dtype == "float32" for array in weights.values())
-    # Equal scores over 512 pieces: a sum in bfloat16 stops at 256.
+    # Equal scores over 512 tokens: a sum in bfloat16 stops at 256.
     probs = encoder(batch([1] * 512), all_outputs=True)["attention_probs"][0]
     np.testing.assert_array_equal(np.asarray(to_numpy(probs), "float32"), 1 / 512)
     # The square of 300 is beyond float16.

@@ -34,7 +34,7 @@ def test_padding_changes_nothing(encoder):
 
 
 def test_order_and_both_directions_matter(encoder):
-    """The first piece knows the last and the last the first; a bag of pieces would give one vector for both rows."""
+    """The first token depends on the last, and the last on the first; a bag of tokens would give two equal rows."""
     vectors = call(encoder, IDS[1:])["sequence_output"][0]
     for place in (1, 5):
         changed = IDS[1:].copy()
