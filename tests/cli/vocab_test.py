@@ -14,4 +14,4 @@ def test_vocab_from_the_command_line(tmp_path):
     assert "28 tokens in" in learned.stdout and "unknown 0.000%, " in learned.stdout
     assert "##é" in (tmp_path / "v.vocab").read_text(encoding="utf-8").split("\n")
     again = run("--input", tmp_path / "*.txt", "--output", tmp_path / "v.vocab", "--size=28")
-    assert again.returncode == 1 and "there already" in again.stderr.splitlines()[-1]
+    assert again.returncode == 1 and "Name another file, or pass --overwrite" in again.stderr.splitlines()[-1]
