@@ -70,7 +70,7 @@ class DistributedSteps:
             made = self.train_function is None or force
             super().make_train_function(force)
             if made and self._is_single_graph():
-                self.train_function = _CachedGraphStep(self.train_step, self.train_function)
+                self.train_function = _CachedGraphStep(self, self.train_function)
 
         def _is_single_graph(self):
             """Whether a step is one call of one graph on one device."""
@@ -143,10 +143,11 @@ class _CachedGraphStep:
     `tf.function` does so in every step, by all the variables of the model: a tenth of the time of a small step.
     """
 
-    def __init__(self, train_step, function):
+    def __init__(self, model, function):
         import tensorflow as tf
 
-        self.step = tf.function(lambda batches: train_step(next(batches)), autograph=False)
+        self.model = model
+        self.step = tf.function(lambda batches: model.train_step(next(batches)), autograph=False)
         self.function = function
         self.batches, self.graph = (lambda: None), None
 
@@ -156,6 +157,8 @@ class _CachedGraphStep:
         if not isinstance(batches, tf.data.Iterator):  # a batch of `train_on_batch`
             return self.function(batches)
         if batches is not self.batches():
+            # Creates the optimizer's and the metrics' variables now: a graph that creates variables is traced twice.
+            self.model._symbolic_build(data_batch=batches.element_spec)
             self.batches, self.graph = weakref.ref(batches), self.step.get_concrete_function(batches)
         return self.graph(batches)
 

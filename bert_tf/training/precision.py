@@ -1,5 +1,6 @@
 """Number formats to compute in, chosen by measurement where the user names none."""
 
+import functools
 import time
 
 import tensorflow as tf
@@ -15,8 +16,9 @@ def faster(strategy: tf.distribute.Strategy) -> str:
     return "mixed_bfloat16" if gain > _WORTH else "float32"
 
 
+@functools.cache
 def matmul_speed(dtype: tf.DType, seconds: float = 0.4) -> float:
-    """Floating-point operations per second in matrix products of the size of a training step's; the best of several."""
+    """Floating-point operations per second in matrix products of the size of a training step's; measured once."""
     a, b = tf.random.normal([2048, 768], dtype=tf.float32), tf.random.normal([768, 3072], dtype=tf.float32)
     a, b = tf.cast(a, dtype), tf.cast(b, dtype)
     multiply = tf.function(lambda a, b: tf.reduce_sum(tf.matmul(a, b)[0]))

@@ -6,6 +6,7 @@ import pytest
 
 from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
 from bert_tf.training.config import ModelConfig, PhaseConfig, PretrainConfig, TrainingConfig
+from bert_tf.training.recipes.pretrain import pretrain
 from tests.data.conftest import corpus, tokenizer  # noqa: F401 (fixtures)
 
 TINY = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "max_positions": 64}
@@ -29,8 +30,19 @@ def records(corpus, tokenizer, tmp_path_factory):  # noqa: F811
 @pytest.fixture
 def config(records, tmp_path):
     """A run of 12 steps in `tmp_path`/run."""
+    return config_in(tmp_path, records)
+
+
+@pytest.fixture(scope="session")
+def trained(records, tmp_path_factory):
+    """The run of `config`, trained once for all tests: (its config, its scores)."""
+    config = config_in(tmp_path_factory.mktemp("trained"), records)
+    return config, pretrain(config)
+
+
+def config_in(folder, records):
     return PretrainConfig(
-        output=str(tmp_path / "run"),
+        output=str(folder / "run"),
         model=ModelConfig(**TINY),
         data=PhaseConfig(records=str(records / "short"), heldout=str(records / "short"), batch_size=8),
         training=TrainingConfig(**QUICK),

@@ -50,8 +50,8 @@ def stop_at(step, monkeypatch):
     monkeypatch.setattr(TerminateOnDivergence, "on_train_batch_end", stop)
 
 
-def test_what_a_run_leaves(config):
-    scores = pretrain(config)
+def test_what_a_run_leaves(trained):
+    config, scores = trained
     folder = pathlib.Path(config.output)
     assert {"settings.json", "metrics.jsonl", "curves.png", "checkpoints", "logs", "model"} == {
         path.name for path in folder.iterdir()
@@ -87,7 +87,7 @@ KINDS = ["plain", "packed and masked in training", "two phases and accumulated",
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stopped_run_goes_on_exactly(config, records, tmp_path, monkeypatch, kind):
+def test_a_stopped_run_goes_on_exactly(request, config, records, tmp_path, monkeypatch, kind):
     if "packed" in kind:
         config = changed(config, data={"records": str(records / "dynamic"), "heldout": None, "pack_length": 64})
     elif "phases" in kind:
@@ -96,7 +96,10 @@ def test_a_stopped_run_goes_on_exactly(config, records, tmp_path, monkeypatch, k
         config = changed(config, phases=phases, training={"accumulation_steps": 2})
     elif kind != "plain":
         config = changed(config, training={"optimizer": kind, "learning_rate": 0.1})
-    pretrain(config)
+    if kind == "plain":
+        config, _ = request.getfixturevalue("trained")
+    else:
+        pretrain(config)
     stopped = changed(config, output=str(tmp_path / "stopped"))
     with monkeypatch.context() as patch:
         stop_at(7, patch)  # between two checkpoints, and in the second phase
@@ -108,8 +111,8 @@ def test_a_stopped_run_goes_on_exactly(config, records, tmp_path, monkeypatch, k
     assert steps == sorted(set(steps)) and steps[-1] == 12
 
 
-def test_a_damaged_checkpoint_costs_only_its_steps(config, tmp_path, monkeypatch, caplog):
-    pretrain(config)
+def test_a_damaged_checkpoint_costs_only_its_steps(trained, tmp_path, monkeypatch, caplog):
+    config, _ = trained
     stopped = changed(config, output=str(tmp_path / "stopped"))
     with monkeypatch.context() as patch:
         stop_at(7, patch)
@@ -122,8 +125,8 @@ def test_a_damaged_checkpoint_costs_only_its_steps(config, tmp_path, monkeypatch
     assert_equal_weights(config.output, stopped.output)
 
 
-def test_fit_of_a_script_gives_the_same(config):
-    pretrain(config)
+def test_fit_of_a_script_gives_the_same(trained):
+    config, _ = trained
     training = config.training
     keras.utils.set_random_seed(training.seed)
     sizes = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "max_positions": 64, "intermediate_size": 64}
@@ -156,10 +159,9 @@ def test_a_run_that_goes_wrong_stops(config, settings):
     assert not (pathlib.Path(config.output) / f"checkpoints/step-{step:08d}").exists()
 
 
-def test_precisions_and_remat_train(config, tmp_path):
-    losses = {}
+def test_precisions_and_remat_train(trained, config, tmp_path):
+    losses = {"float32": trained[1]["loss"]}
     for name, settings in {
-        "float32": {},
         "mixed_bfloat16": {},
         "mixed_float16": {},
         "remat": {"precision": "float32", "remat": True},
