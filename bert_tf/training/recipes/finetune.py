@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import statistics
 import time
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -71,7 +72,7 @@ def summarize(results: list[dict]) -> dict:
 def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
     folder = pathlib.Path(config.output)
     job = make_job(config)
-    training = _with_precision(config.training, folder, strategy)
+    training: Any = _with_precision(config.training, folder, strategy)
     keras.utils.set_random_seed(training.seed)
     with strategy.scope():
         model = job.make_model(training)

@@ -26,7 +26,7 @@ def read_rows(config: FinetuneConfig) -> tuple[Examples, Examples]:
 
 def check_rows(train: Examples, heldout: Examples, model: keras.Model, separator: str) -> list[Examples]:
     """Both `Examples` with targets as the model takes them, without bad rows if the config skips those."""
-    parts = []
+    parts: list[Examples] = []
     for examples in (train, heldout):
         examples = fit_targets(examples, model, separator).checked(model)
         if examples.bad.count and examples.bad not in [part.bad for part in parts]:

@@ -102,7 +102,8 @@ class MultiTaskJob(DataSource, Validation):
 
     def __init__(self, config: FinetuneConfig):
         self.parts = {name: TaskJob(part) for name, part in config.parts().items()}
-        self.config = dataclasses.replace(config, tasks=tuple(part.config for part in self.parts.values()))
+        tasks: Any = tuple(part.config for part in self.parts.values())  # configs in place of their paths
+        self.config = dataclasses.replace(config, tasks=tasks)
         self.batch_size = config.batch_size
         self.title = " and ".join(self.parts)
 

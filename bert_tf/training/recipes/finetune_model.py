@@ -25,7 +25,8 @@ def with_labels(config: FinetuneConfig, train: Examples) -> FinetuneConfig:
     labels = targets.find_labels(train)
     if labels is None:
         return config
-    return dataclasses.replace(config, model=dataclasses.replace(config.model, labels=tuple(labels)))
+    model: Any = config.model  # of a class that has the task's settings too
+    return dataclasses.replace(config, model=dataclasses.replace(model, labels=tuple(labels)))
 
 
 def make_model(config: FinetuneConfig, training: TrainingConfig, encoder: Any = None) -> keras.Model:
