@@ -3,6 +3,7 @@
 from typing import Any
 
 from bert_tf.core.config import override
+from bert_tf.core.progress import stages
 
 
 def evaluate(flags: Any, overrides: list[str]) -> None:
@@ -12,7 +13,9 @@ def evaluate(flags: Any, overrides: list[str]) -> None:
 
     if flags.skip_bad_rows:
         overrides = [*overrides, "skip_bad_rows=true"]
-    report = run(flags.model, flags.data, override(files_of(flags.model), overrides), flags.output)
+    with stages() as progress:
+        progress("evaluate", 0)
+        report = run(flags.model, flags.data, override(files_of(flags.model), overrides), flags.output)
     for name, value in report["scores"].items():
         low, high = report["intervals"].get(name, (None, None))
         interval = f"  (95 % interval: {low:.4f} to {high:.4f})" if low is not None else ""

@@ -6,6 +6,7 @@ from typing import Any
 
 from bert_tf.core.config import override
 from bert_tf.core.errors import ConfigError
+from bert_tf.core.progress import stages
 from bert_tf.data.readers.examples import FileConfig, files_of, read_examples
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.signatures import sample_request
@@ -46,7 +47,9 @@ def export(flags: Any, overrides: list[str]) -> None:
     _check_format(flags)
     if flags.dtype not in _TOLERANCE:
         raise ConfigError(f"Received: --dtype={flags.dtype}. Choose {' or '.join(_TOLERANCE)}.")
-    formats[flags.format](flags, load(flags.model), config.data)
+    with stages() as progress:
+        progress("export", 0)
+        formats[flags.format](flags, load(flags.model), config.data)
 
 
 def _check_format(flags: Any) -> None:

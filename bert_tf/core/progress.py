@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +48,9 @@ class Stage:
     def parts(self, now: float, elapsed: bool = False) -> list[str]:
         """Texts in order of importance: name, position, loss, tokens per second, time left, then all other figures."""
         figures = dict(self.figures)
-        parts = [f"{self.name:<8}", _count(self.done) + (f"/{_count(self.total)}" if self.total else "")]
+        parts = [f"{self.name:<8}"]
+        if self.done or self.total:
+            parts.append(_count(self.done) + (f"/{_count(self.total)}" if self.total else ""))
         if "loss" in figures:
             parts.append(f"loss {_rounded(figures.pop('loss'))}")
         if "tokens_per_second" in figures:
@@ -146,7 +149,10 @@ class _Bars:
     def __init__(self, console: Console, clock: Callable[[], float]):
         width = max(_BAR[0], min(_BAR[1], console.width - _REQUIRED - 1))
         columns = progress.BarColumn(bar_width=width), _Figures(console, width, clock)
-        self._shown = progress.Progress(*columns, console=console, transient=True, get_time=clock)
+        # Redirected standard output stays what it is; on the terminal it is printed above the bars.
+        self._shown = progress.Progress(
+            *columns, console=console, transient=True, get_time=clock, redirect_stdout=sys.stdout.isatty()
+        )
         self._bars: dict[str, progress.TaskID] = {}
 
     def start(self) -> None:
