@@ -177,7 +177,8 @@ class _Figures(progress.ProgressColumn):
     def render(self, task: progress.Task) -> Text:
         stage = task.fields.get("stage")
         room = self.console.width - self.bar_width - 1
-        return Text(_fit(stage.parts(self.clock()), room) if stage else "", no_wrap=True, overflow="ellipsis")
+        text = _fit(stage.parts(self.clock(), elapsed=not stage.total), room) if stage else ""
+        return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 class _Lines:

@@ -81,6 +81,14 @@ def test_a_narrow_terminal_cuts_no_number(clock):
     assert line.rstrip()[10:] == " training  1,210/2,400  loss 2.35"
 
 
+def test_a_stage_without_an_end_shows_its_time(clock):
+    terminal = console(80)
+    with Progress(terminal, clock) as show:
+        show("evaluate", 0)
+        clock.now += 75
+    assert shown_lines(terminal)[-1].rstrip().endswith("evaluate  1:15 elapsed")
+
+
 def test_without_a_terminal_a_line_comes_every_30_seconds(clock):
     log = console()
     with Progress(log, clock) as show:
