@@ -21,6 +21,8 @@ class TaskSpec:
             encoder, named as the arguments of the model; None, the default of each, leaves it to the model.
         texts: names of the texts of a request, in order; in data files, of their columns.
         optional_texts: those of them that may be left out, or be "".
+        last_text_is_list: whether an example has a list of texts under the last name; a table has a column for each,
+            and "" where an example has no more.
         training_columns: columns of texts in data files, where they differ from `texts`: those that a file has are
             read.
         head: first part of the names of the head's weights; "" for a task without a head.
@@ -38,6 +40,7 @@ class TaskSpec:
     settings: type
     texts: tuple[str, ...] = ("text",)
     optional_texts: tuple[str, ...] = ()
+    last_text_is_list: bool = False
     training_columns: tuple[str, ...] = ()
     head: str = ""
     architectures: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -45,6 +48,13 @@ class TaskSpec:
     targets: str = ""
     analyze: str = ""
     tflite_outputs: str = ""
+
+    def texts_of(self, cells: tuple) -> tuple:
+        """The texts of an example from the cells of its columns."""
+        if not self.last_text_is_list or isinstance(cells[-1], list):
+            return cells
+        first = len(self.texts) - 1
+        return (*cells[:first], [cell for cell in cells[first:] if cell != ""])
 
     def load(self, attribute: str) -> Any:
         """The object at the place that `attribute` names: `spec.load("model")` is the class of its models."""

@@ -160,7 +160,7 @@ def stream_rows(
         if missing := [name for name in (*columns, target) if name is not None and row.get(name) is None]:
             bad(place, f"it has no {missing[0]!r}; it has: {', '.join(row)}")
         else:
-            yield place, tuple(row[name] for name in columns), row.get(target)
+            yield place, spec.texts_of(tuple(row[name] for name in columns)), row.get(target)
 
 
 def _rows(path, config, bad):
