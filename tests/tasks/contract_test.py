@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import bert_tf
 from bert_tf.core.errors import InputError
-from bert_tf.tasks import TASKS, QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
+from bert_tf.tasks import TASKS, MultipleChoice, QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
 
@@ -64,6 +64,13 @@ CASES = {
         (["film", "film", "good", "is"] * 8, TEXTS),
         [[{"text": "good", "answer_start": text.index("good")}] if "good" in text else [] for text in TEXTS],
         [[], [{"text": "worse", "answer_start": 3}]],
+    ),
+    "multiple_choice": Case(
+        MultipleChoice,
+        {},
+        (TEXTS, [["is good", "is bad"], ["a bad bad film", "good"]] * 16),
+        [0, 1] * 16,
+        [0, 2],
     ),
 }
 
@@ -121,10 +128,11 @@ def test_folder_gives_the_same_answers(learned, tmp_path):
 
 def test_answers_of_one_graph_are_those_of_predict_text(learned):
     case, model, _ = learned
-    specs = [tf.TensorSpec([None], tf.string) for _ in case.requests]
-    answers = tf.function(model.serve, input_signature=specs)(*map(_strings, case.requests))
+    specs = list(model.text_specs().values())[: len(case.requests)]
+    asked = tuple(_strings(column, spec) for column, spec in zip(case.requests, specs, strict=True))
+    answers = tf.function(model.serve, input_signature=specs)(*asked)
     rows = [{name: value[i].numpy() for name, value in answers.items()} for i in range(len(TEXTS))]
-    expected = model.predict_text(tuple(map(_strings, case.requests)))
+    expected = model.predict_text(asked)
     for row, answer in zip(rows, expected, strict=True):
         assert_same(model.to_python(_as_arrays(row)), answer)
 
@@ -187,8 +195,11 @@ def _equal(some, others):
     return all(np.array_equal(one, other) for one, other in zip(some, others, strict=True))
 
 
-def _strings(column):
-    return tf.constant([" ".join(text) if isinstance(text, list) else text for text in column])
+def _strings(column, spec):
+    """A column as a tensor; of lists of words, which a request has no place for, the texts that they make."""
+    if spec.shape.rank == 1:
+        column = [" ".join(text) if isinstance(text, list) else text for text in column]
+    return tf.constant(column)
 
 
 def _as_arrays(row):

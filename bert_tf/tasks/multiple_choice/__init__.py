@@ -1,0 +1,27 @@
+"""Multiple choice: which of several endings fits a context best, as in SWAG."""
+
+import dataclasses
+
+from bert_tf.tasks.spec import TaskSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Arguments of `MultipleChoice`; None leaves one to the model."""
+
+    max_length: int | None = None
+
+
+SPEC = TaskSpec(
+    name="multiple_choice",
+    summary="The ending, of several, that fits a context best.",
+    model="bert_tf.tasks.multiple_choice.task:MultipleChoice",
+    settings=Settings,
+    texts=("context", "endings"),
+    last_text_is_list=True,
+    training_columns=("context", "endings", *(f"ending{i}" for i in range(10))),
+    head="classifier",
+    architectures={"huggingface": "ForMultipleChoice"},
+    targets="bert_tf.tasks.multiple_choice.targets:ChoiceTargets",
+    analyze="bert_tf.tasks.multiple_choice.analysis:analyze",
+)

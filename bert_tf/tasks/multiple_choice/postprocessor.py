@@ -1,0 +1,40 @@
+"""Logits of endings to choices."""
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.core import features
+from bert_tf.tasks.base.batching import as_python
+from bert_tf.tasks.base.postprocessor import Postprocessor
+
+# N examples, E endings
+
+
+class MultipleChoicePostprocessor(Postprocessor):
+    """The most probable ending, and the probability of each."""
+
+    def __call__(self, outputs: tf.Tensor, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """{"choice": int32 [N], place of an ending from 0; "probability": [N]; "probabilities": [N, E]}.
+
+        Probabilities are float32 and 0 for endings that an example does not have.
+        """
+        real = tf.reduce_any(inputs[features.INPUT_MASK] > 0, -1)  # [N, E]
+        probabilities = tf.where(real, tf.nn.softmax(outputs), 0.0)
+        return {
+            "choice": tf.argmax(probabilities, -1, tf.int32),
+            "probability": tf.reduce_max(probabilities, -1),
+            "probabilities": probabilities,
+        }
+
+    def quote(self, answers: list[dict], texts: tuple) -> list[dict]:
+        """Adds "ending", the chosen text, and leaves only the probabilities of the endings that an example has."""
+        for answer, endings in zip(answers, as_python(texts[1]), strict=True):
+            answer["ending"] = endings[answer["choice"]]
+            answer["probabilities"] = answer["probabilities"][: len(endings) - endings.count("")]
+        return answers
+
+    def compute_metrics(self, answers: list[dict], targets: list) -> dict[str, float]:
+        """{"accuracy"} of the choices."""
+        return {
+            "accuracy": float(np.mean([answer["choice"] == int(t) for answer, t in zip(answers, targets, strict=True)]))
+        }
