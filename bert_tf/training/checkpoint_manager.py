@@ -3,12 +3,13 @@
 import concurrent.futures
 import hashlib
 import json
+import math
 import os
 import pathlib
 import re
 import shutil
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import numpy as np
@@ -27,7 +28,7 @@ class CheckpointManager:
 
     Args:
         folder: of the checkpoints; it need not exist.
-        keep: how many of the newest are kept; the best is kept beside them.
+        keep: how many of the newest are kept, in addition to the best.
         writes: whether this worker writes and removes checkpoints; the others only read.
     """
 
@@ -46,6 +47,7 @@ class CheckpointManager:
         """
         self.wait()
         if self.writes and step not in self.steps():
+            # Copied now: training continues while they are written.
             arrays = {name: np.array(variable.numpy()) for name, variable in variables.items()}
             self._pending = self._writer.submit(self._write, step, arrays, metadata)
 
@@ -56,9 +58,13 @@ class CheckpointManager:
             pending.result()
 
     def steps(self) -> list[int]:
-        """The steps that have a checkpoint, rising."""
-        found = (re.fullmatch(r"step-(\d+)", path.name) for path in self.folder.glob("step-*"))
-        return sorted(int(match[1]) for match in found if match)
+        """The steps that have a checkpoint, in ascending order."""
+        found = []
+        for path in self.folder.glob("step-*"):
+            match = re.fullmatch(r"step-(\d+)", path.name)
+            if match:  # not the temporary folder of a write
+                found.append(int(match[1]))
+        return sorted(found)
 
     def newest(self) -> int:
         """The newest step whose checkpoint is intact, 0 if there is none; damaged ones are renamed, with a warning."""
@@ -66,29 +72,49 @@ class CheckpointManager:
             reason = self._damage(step)
             if not reason:
                 return step
-            logging.warning("%s is damaged (%s): set aside; resuming from the one before.", self._path(step), reason)
+            logging.warning("%s is damaged (%s): set aside; resuming from an earlier one.", self._path(step), reason)
             if self.writes:
                 _move_aside(self._path(step))
         return 0
 
     def best(self) -> int | None:
         """The step with the greatest `score` in its metadata, None where no checkpoint has one."""
-        scores = {step: self.metadata(step).get("score") for step in self.steps()}
-        known = {step: score for step, score in scores.items() if score is not None}
-        return max(known, key=known.__getitem__, default=None)
+        scores = {}
+        for step in self.steps():
+            score = self.metadata(step).get("score")
+            if score is not None:
+                scores[step] = score
+        return max(scores, key=scores.__getitem__, default=None)
 
     def metadata(self, step: int) -> dict:
-        """The metadata that `save` was given for a step, {} where it cannot be read."""
+        """The metadata that was passed to `save` for a step, {} where it cannot be read."""
         try:
             return json.loads((self._path(step) / _METADATA).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
 
     def restore(self, step: int, variables: Mapping[str, Any]) -> None:
-        """Assigns the values of a step to `variables` (by name); `KeyError` if it is another model's."""
+        """Assigns the values of a step to `variables` (by name).
+
+        Raises:
+            InputError: a variable is missing in the checkpoint or has another size there; nothing is assigned.
+        """
         arrays = safetensors.load_file(self._path(step) / _ARRAYS)
+        # Compared before the first assignment, so that a refused checkpoint leaves no mixture of two models.
+        for name, variable in variables.items():
+            if name not in arrays:
+                self._refuse(step, f"{variable.path} is missing")
+            if arrays[name].size != math.prod(variable.shape):
+                saved, wanted = list(arrays[name].shape), list(variable.shape)
+                self._refuse(step, f"{variable.path} has shape {saved} there and {wanted} here")
         for name, variable in variables.items():
             variable.assign(arrays[name].reshape(variable.shape))
+
+    def _refuse(self, step: int, reason: str) -> NoReturn:
+        raise InputError(
+            f"{self._path(step)} does not fit this model: {reason}. Another model or an earlier version wrote it. "
+            "Set output to a new folder to train from the start."
+        )
 
     def _path(self, step: int) -> pathlib.Path:
         return self.folder / f"step-{step:08d}"
@@ -103,6 +129,7 @@ class CheckpointManager:
             (temporary / _METADATA).write_text(json.dumps(metadata, indent=2), encoding="utf-8")
             for file in temporary.iterdir():
                 _flush(file)
+        # Removed only after the new one is complete, so that a kill at any moment leaves at least one.
         for old in set(self.steps()[: -self.keep]) - {self.best()}:
             shutil.rmtree(self._path(old))
 
@@ -117,16 +144,19 @@ class CheckpointManager:
 
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
-    """Every variable that the rest of a training run depends on, by a name that the next process finds too.
+    """Every variable that the rest of a training run depends on, by a name that is the same in every process.
 
-    The names are numbers, because Keras counts up some of the paths within a process.
+    The names are numbers: Keras makes some paths unique by counting the layers made so far in the process.
     """
     optimizer = model.optimizer
     if not optimizer.built:
         with model.distribute_strategy.scope():
             optimizer.build(model.trainable_variables)
-    parts = {"model": model.variables, "optimizer": optimizer.variables}
-    return {f"{part}/{i:04d}": v for part, variables in parts.items() for i, v in enumerate(variables)}
+    named = {}
+    for part, variables in (("model", model.variables), ("optimizer", optimizer.variables)):
+        for number, variable in enumerate(variables):
+            named[f"{part}/{number:04d}"] = variable
+    return named
 
 
 def _digest(path: pathlib.Path) -> str:

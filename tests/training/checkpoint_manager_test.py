@@ -28,6 +28,22 @@ def test_what_is_saved_comes_back(tmp_path, variables):
     assert variables["optimizer/0"].numpy() == 3
 
 
+@pytest.mark.parametrize(
+    "other, reason",
+    [
+        ({"model/0": keras.Variable([0.0, 0.0, 0.0])}, r"has shape \[2\] there and \[3\] here"),
+        ({"model/0": keras.Variable([0.0, 0.0]), "optimizer/1": keras.Variable(0)}, "is missing"),
+    ],
+)
+def test_a_checkpoint_of_another_model_is_refused_and_changes_nothing(tmp_path, variables, other, reason):
+    checkpoints = CheckpointManager(tmp_path)
+    checkpoints.save(7, variables, {})
+    checkpoints.wait()
+    with pytest.raises(InputError, match=f"does not fit this model: .* {reason}"):
+        checkpoints.restore(7, other)
+    assert not other["model/0"].numpy().any()
+
+
 def test_the_newest_and_the_best_stay(tmp_path, variables):
     checkpoints = CheckpointManager(tmp_path, keep=2)
     for step, score in enumerate([0.1, 0.9, 0.3, None, 0.5, None], 1):

@@ -97,6 +97,12 @@ class MetricsLogger(keras.callbacks.Callback):
         trainer.reset_metrics()
         self.since = time.monotonic(), trainer.step
 
+    def show_evaluations(self) -> None:
+        """Shows in the progress display that the run evaluates: how many evaluations are done, and of how many."""
+        if is_chief():
+            config = self.trainer.config
+            self._show("evaluating", len(self.trainer.history), math.ceil(self.trainer.steps / config.evaluate_every))
+
     def log_scores(self, scores: dict[str, float]) -> None:
         """Writes metrics on held-out data."""
         self._write({HELDOUT + name: value for name, value in scores.items() if name != "step"})

@@ -76,7 +76,10 @@ class EvaluateCallback(keras.callbacks.Callback):
         due = trainer.step % trainer.config.evaluate_every == 0 or trainer.step == trainer.steps
         if phase.validation and due:
             self.logger.log(logs)
-            self.logger.log_scores(trainer.evaluate(phase.validation))
+            self.logger.show_evaluations()
+            scores = trainer.evaluate(phase.validation)
+            self.logger.show_evaluations()
+            self.logger.log_scores(scores)
             trainer.reset_metrics()
             trainer.model.stop_training = trainer.done
 

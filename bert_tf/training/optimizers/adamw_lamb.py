@@ -36,15 +36,18 @@ class _Adam(keras.optimizers.Optimizer):
         self.bias_correction = bias_correction
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Makes two moments of the shape and dtype of each variable."""
         if self.built:
             return
         super().build(variables)
         self.momentums, self.velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
 
     def _powers(self) -> list:
-        """beta_1 and beta_2 to the power of the step, zeros without bias correction."""
+        """beta_1 and beta_2 to the power of the step (float32 scalars), zeros without bias correction."""
+        if not self.bias_correction:
+            return [0.0, 0.0]
         step = ops.cast(self.iterations + 1, "float32")
-        return [beta**step if self.bias_correction else 0.0 for beta in (self.beta_1, self.beta_2)]
+        return [self.beta_1**step, self.beta_2**step]
 
     def get_config(self) -> dict:
         own = ("beta_1", "beta_2", "epsilon", "bias_correction")
@@ -59,6 +62,7 @@ class AdamW(_Adam):
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Updates one variable and its moments by its gradient, of the variable's shape."""
         index = self._get_variable_index(variable)
         moments = self.momentums[index], self.velocities[index]
         betas = (self.beta_1, self.beta_2)
@@ -75,11 +79,11 @@ class Lamb(_Adam):
     """
 
     def __init__(self, learning_rate: Any = 1e-3, weight_decay: float | None = None, **kwargs: Any):
-        kwargs.pop("weight_decay", None)
         super().__init__(learning_rate, **kwargs)  # without the decay, or Keras would apply it a second time
         self.step_decay = weight_decay or 0.0
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Makes the moments, and notes which variables get weight decay and a trust ratio."""
         if self.built:
             return
         super().build(variables)
@@ -87,6 +91,7 @@ class Lamb(_Adam):
         self.adapts = [update_ops.is_decayed(variable) for variable in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Updates one variable and its moments by its gradient, of the variable's shape."""
         index = self._get_variable_index(variable)
         momentum, velocity = self.momentums[index], self.velocities[index]
         powers, betas = self._powers(), (self.beta_1, self.beta_2)
@@ -94,6 +99,7 @@ class Lamb(_Adam):
         update_ops.adam(variable, momentum, velocity, gradient, 0.0, powers, betas, self.epsilon)
         step = momentum / (1 - powers[0]) / (ops.sqrt(velocity / (1 - powers[1])) + self.epsilon)
         if self.adapts[index]:
+            # The trust ratio |w| / |step|; 1 while either is 0, for example for weights that start at zero.
             step = step + self.step_decay * variable
             squares = update_ops.sum_of_squares(variable), update_ops.sum_of_squares(step)
             ratio = ops.sqrt(squares[0] / squares[1])

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import bert_tf
 from bert_tf.core.errors import ConfigError
+from bert_tf.core.progress import Progress
 from bert_tf.text.tokenizers.wordpiece import WordPieceTokenizer
 from bert_tf.training.callbacks.metrics_logger import read_metrics
 from bert_tf.training.callbacks.run_callbacks import TerminateOnDivergence
@@ -145,6 +146,14 @@ def test_a_run_that_gets_no_better_stops_early(run):
     folder, results = run("classes.tsv", epochs=9, training=training)
     assert (results["steps"], results["best_step"]) == (12, 4)
     assert (folder / "model").exists()
+
+
+def test_an_evaluation_is_shown_as_a_stage(run, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Progress, "__call__", lambda self, *report, **more: shown.append(report))
+    run("classes.tsv", epochs=2)
+    assert [report[1:] for report in shown if report[0] == "evaluating"] == [(0, 2), (1, 2), (1, 2), (2, 2)]
+    assert shown[-1] == ("training", 8, 8)
 
 
 def test_several_seeds_give_a_mean_and_a_deviation(run):
