@@ -1,6 +1,8 @@
 """Several tasks at once: one encoder that all of them train, a head for each (Liu et al. 2019)."""
 
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,30 +10,39 @@ import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.train_step import DistributedSteps
+from bert_tf.tasks.base.batching import with_static_rows
 
 
 class MultiTask(DistributedSteps, keras.Model):
     """Tasks that share an encoder, trained in one `fit`: {name: inputs} to {name: logits}.
 
-    Every batch has rows of all tasks, in shares p ~ size^(1 / temperature), and each task's loss counts by its share:
-    the gradient that sampling tasks by p gives on average. Built for instance of
-    `first = TextClassifier.from_pretrained(folder, labels=...)` and
+    Every batch has examples of all tasks, in shares p ~ size^(1 / temperature), and each task's loss is weighted by its
+    share. The gradient is the one that sampling tasks with probability p gives on average. Two tasks share an encoder
+    when the second is made with that of the first: `first = TextClassifier.from_pretrained(folder, labels=...)` and
     `second = TextTagger(first.tokenizer, labels=..., encoder=first.encoder)`.
 
     Args:
         tasks: {name: task model}, all with the same encoder.
-        sizes: {name: number of training rows}.
-        temperature: 1 samples by size; the higher, the more alike the shares are.
+        sizes: {name: number of training examples}.
+        temperature: 1 gives shares in proportion to the sizes; higher values make the shares more equal.
+
+    Raises:
+        ConfigError: the encoders differ, or a task has no size or one below 1, or the temperature is not above 0.
     """
 
     SCORE = "mean"
 
-    def __init__(self, tasks, sizes, temperature=1.0, name="multi_task"):
+    def __init__(
+        self, tasks: dict[str, Any], sizes: Mapping[str, int], temperature: float = 1.0, name: str = "multi_task"
+    ):
         super().__init__(name=name)
         if len({id(task.encoder) for task in tasks.values()}) != 1:
             raise ConfigError("The tasks must share one encoder: give that of the first to the others as `encoder`.")
         if tasks.keys() != sizes.keys() or min(sizes.values()) < 1 or not temperature > 0:
-            raise ConfigError(f"Received: sizes={sizes}, temperature={temperature}. Each task needs rows.")
+            raise ConfigError(
+                f"Received: sizes={sizes}, temperature={temperature}. Each task needs at least one example, "
+                "and the temperature must be above 0."
+            )
         self.tasks = tasks
         weights = np.array([sizes[name] for name in tasks], float) ** (1 / temperature)
         self.shares = dict(zip(tasks, (weights / weights.sum()).tolist(), strict=True))
@@ -42,89 +53,130 @@ class MultiTask(DistributedSteps, keras.Model):
             self.encoder.pooler.trainable = any(task.reads_pooler for task in tasks.values())
         self.built = True
 
-    def call(self, inputs, training=None):
-        return {name: task(inputs[name], training=training) for name, task in self.tasks.items()}
+    def call(self, inputs: dict, training: bool | None = None) -> dict:
+        """{name: inputs of a task} to {name: what its `call` returns}."""
+        outputs = {}
+        for name, task in self.tasks.items():
+            outputs[name] = task(inputs[name], training=training)
+        return outputs
 
-    def compile(self, optimizer=None, **kwargs):
-        """As Keras's; by default AdamW at 5e-5. Losses are the tasks' own, weighed by their shares."""
-        losses = {name: task.default_loss() for name, task in self.tasks.items()}
+    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
+        """As Keras's; by default AdamW at 5e-5. Losses are the tasks' own, weighted by their shares."""
+        losses, weights = {}, {}
+        for name, task in self.tasks.items():
+            losses[name] = task.default_loss()
+            # A task with several losses has a dict of them; each gets the task's share.
+            weights[name] = keras.tree.map_structure(lambda _, name=name: self.shares[name], losses[name])
         super().compile(
             optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0),
             loss=losses,
-            loss_weights={
-                name: keras.tree.map_structure(lambda _, name=name: self.shares[name], loss)
-                for name, loss in losses.items()
-            },
+            loss_weights=weights,
             **kwargs,
         )
 
     def dataset(
-        self, data, batch_size=32, shuffle=False, seed=0, start=0, shard=(0, 1), drop_remainder=False, repeat=1
-    ):
-        """Batches as `Task.dataset` gives them, of {name: (texts, targets)} or {name: prepared examples}.
+        self,
+        data: dict[str, Any],
+        batch_size: int = 32,
+        shuffle: bool = False,
+        seed: int = 0,
+        start: int = 0,
+        shard: tuple[int, int] = (0, 1),
+        drop_remainder: bool = False,
+        repeat: int | None = 1,
+    ) -> tf.data.Dataset:
+        """Batches ({name: inputs}, {name: targets}, {name: weights}) of all tasks; arguments as for `Task.dataset`.
 
-        An epoch is as many batches as hold all rows together; small tasks come more than once in it, large ones in
-        part, as their shares say.
+        An epoch has as many batches as all examples fill together. It repeats small tasks and leaves out part of large
+        ones, according to their shares.
+
+        Args:
+            data: {name: (texts, targets)} or {name: what `preprocessor.prepare` of the task gave}.
+            drop_remainder: whether all batches of a task have the same, static number of rows.
         """
-        parts = {
-            name: task.dataset(
-                *(data[name] if isinstance(data[name], tuple) else (data[name],)),
-                batch_size=rows,
-                shuffle=shuffle,
-                seed=seed,
-                start=start,
-                shard=shard,
-                drop_remainder=drop_remainder,
-                repeat=None,
-            ).map(_with_weight)
-            for (name, task), rows in zip(self.tasks.items(), self.rows_of(batch_size), strict=True)
-        }
-        batches = tf.data.Dataset.zip(parts).map(
-            lambda batch: tuple({name: part[i] for name, part in batch.items()} for i in range(3))
-        )
+        how = {"shuffle": shuffle, "seed": seed, "start": start, "shard": shard, "drop_remainder": drop_remainder}
+        parts = {}
+        for (name, task), rows in zip(self.tasks.items(), self.rows_of(batch_size), strict=True):
+            examples = data[name] if isinstance(data[name], tuple) else (data[name],)
+            part = task.dataset(*examples, batch_size=rows, repeat=None, **how).map(_with_weight)
+            parts[name] = with_static_rows(part, rows) if drop_remainder else part
+        batches = tf.data.Dataset.zip(parts).map(_by_kind)
+        if repeat is None:
+            return batches
         steps = self.steps_of(batch_size * shard[1])
-        return batches if repeat is None else batches.take(max(0, repeat * steps - start))
+        return batches.take(max(0, repeat * steps - start))
 
-    def rows_of(self, batch_size):
-        """How many rows of a batch are of each task: at least one, the others by its share."""
+    def rows_of(self, batch_size: int) -> list[int]:
+        """How many examples of a batch each task gets, in the order of the tasks: at least one, else by its share.
+
+        Raises:
+            ConfigError: the batch has fewer examples than there are tasks.
+        """
         if batch_size < len(self.shares):
-            raise ConfigError(f"Received: batch_size={batch_size}. Each of {len(self.shares)} tasks needs a row.")
+            raise ConfigError(
+                f"Received: batch_size={batch_size}. Each of {len(self.shares)} tasks needs an example in every batch."
+            )
         wanted = np.array(list(self.shares.values())) * batch_size
         rows = np.maximum(1, wanted.astype(int))
+        # Rounding down leaves examples over, the minimum of one may take too many: give or take one at a time, where
+        # the number is furthest from the share.
         while rows.sum() < batch_size:
             rows[np.argmax(wanted - rows)] += 1
         while rows.sum() > batch_size:
             rows[np.argmax(np.where(rows > 1, rows - wanted, -np.inf))] -= 1
         return rows.tolist()
 
-    def steps_of(self, batch_size):
-        """Batches in an epoch."""
+    def steps_of(self, batch_size: int) -> int:
+        """Number of batches in an epoch."""
         return -(-self.rows // batch_size)
 
-    def fit(self, data, batch_size=32, epochs=1, *, shuffle=True, seed=None, **kwargs):
+    def fit(
+        self,
+        data: Any,
+        batch_size: int = 32,
+        epochs: int = 1,
+        *,
+        shuffle: bool = True,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """Keras's `fit`; data may be {name: (texts, targets)}. `seed` as for `Task.fit`."""
         if not isinstance(data, dict):
             return super().fit(data, epochs=epochs, **kwargs)
-        seed = int(np.random.randint(2**31)) if seed is None else seed
+        if seed is None:
+            seed = int(np.random.randint(2**31))
         steps = kwargs.setdefault("steps_per_epoch", self.steps_of(batch_size))
         start = kwargs.get("initial_epoch", 0) * steps
         data = self.dataset(data, batch_size, shuffle, seed, start, repeat=None)
         return super().fit(data, epochs=epochs, shuffle=False, **kwargs)
 
-    def score(self, data, batch_size=64):
-        """{"name/metric": float} of {name: (texts, targets)}, and "mean": that of the tasks' main metrics."""
-        scores = {name: self.tasks[name].score(*rows, batch_size=batch_size) for name, rows in data.items()}
-        flat = {f"{name}/{metric}": value for name, own in scores.items() for metric, value in own.items()}
-        return flat | {"mean": float(np.mean([own[self.tasks[name].SCORE] for name, own in scores.items()]))}
+    def score(self, data: dict[str, tuple], batch_size: int = 64) -> dict[str, float]:
+        """{"name/metric": float} of {name: (texts, targets)}, and "mean": the mean of the tasks' main metrics."""
+        scores: dict[str, float] = {}
+        main = []
+        for name, examples in data.items():
+            task = self.tasks[name]
+            own = task.score(*examples, batch_size=batch_size)
+            scores |= {f"{name}/{metric}": value for metric, value in own.items()}
+            main.append(own[task.SCORE])
+        return scores | {"mean": float(np.mean(main))}
 
-    def save_pretrained(self, folder, overwrite=False):
-        """Writes each task to folder/name, from where `bert_tf.load` opens it alone."""
+    def save_pretrained(self, folder: Any, overwrite: bool = False) -> None:
+        """Writes each task to folder/name; `bert_tf.load` opens each of these folders alone."""
         for name, task in self.tasks.items():
             task.save_pretrained(pathlib.Path(folder) / name, overwrite=overwrite)
 
 
-def _with_weight(x, y, weight=None):
-    """(x, y, weight): the batches of all tasks look alike. Where no weights are given, every row counts 1."""
+def _with_weight(x: Any, y: Any, weight: Any = None) -> tuple:
+    """(x, y, weight), so that the batches of all tasks have one structure; without weights every example counts 1."""
     if weight is None:
         weight = tf.nest.map_structure(lambda targets: tf.ones(tf.shape(targets)[:1]), y)
     return x, y, weight
+
+
+def _by_kind(batch: dict[str, tuple]) -> tuple[dict, dict, dict]:
+    """{name: (x, y, weight)} to ({name: x}, {name: y}, {name: weight})."""
+    inputs, targets, weights = {}, {}, {}
+    for name, (x, y, weight) in batch.items():
+        inputs[name], targets[name], weights[name] = x, y, weight
+    return inputs, targets, weights

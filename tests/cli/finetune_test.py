@@ -110,7 +110,7 @@ def test_predict_gives_characters_of_contexts(toy, toys, predict, monkeypatch):
         assert found.pop("score") == pytest.approx(expected.pop("score"), rel=1e-5)
     assert answers[0] == answer
     monkeypatch.setattr("sys.stdin", iter([json.dumps({"context": context, "question": question}) + "\n", "no\n"]))
-    with pytest.raises(InputError, match="line 2 is no JSON object with 'question' and 'context': 'no'"):
+    with pytest.raises(InputError, match="line 2 is not a JSON object with 'question' and 'context': 'no'"):
         predict(folder / "model", input="-")
 
 

@@ -19,6 +19,10 @@ DATA = {
 
 @pytest.fixture(scope="module")
 def model():
+    return make()
+
+
+def make():
     keras.utils.set_random_seed(1)
     mood = TextClassifier(Tokenizer(VOCABULARY), ["neg", "pos"], max_length=12, **SIZES)
     alike = TextEmbedder(mood.tokenizer, max_length=12, encoder=mood.encoder)
@@ -61,6 +65,25 @@ def test_learns_all_tasks_and_saves_each(model, tmp_path):
         loaded = bert_tf.load(tmp_path / "all" / name)
         assert type(loaded) is type(task)
         assert loaded.predict_text(TEXTS[:4]) == task.predict_text(TEXTS[:4])
+
+
+def test_accumulation_gives_the_same_step():
+    """Batches are cut into parts of a static size: the step is that of the whole batch."""
+    model = make()
+    data = model.dataset(DATA, 10, drop_remainder=True, repeat=None)
+    inputs, targets, weights = data.element_spec
+    assert [inputs[name]["input_ids"].shape[0] for name in DATA] == [8, 2]
+    assert [targets[name].shape[0] for name in DATA] == [weights[name].shape[0] for name in DATA] == [8, 2]
+    before = model.get_weights()
+    after = []
+    for parts in (1, 2):
+        model.set_weights(before)
+        model.compile(keras.optimizers.SGD(0.5), accumulation_steps=parts)
+        model.fit(data, steps_per_epoch=1, verbose=0)
+        after.append(model.get_weights())
+    assert max(np.abs(new - old).max() for new, old in zip(after[0], before, strict=True)) > 1e-3
+    for whole, accumulated in zip(*after, strict=True):
+        np.testing.assert_allclose(accumulated, whole, atol=1e-5)
 
 
 def test_heads_of_every_shape_go_together(model):

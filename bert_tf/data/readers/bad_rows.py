@@ -1,4 +1,4 @@
-"""Shared by all readers of data files: their lines, and the handling of bad rows."""
+"""Lines of data files, and the handling of bad rows, for all readers."""
 
 import gzip
 import pathlib
@@ -12,7 +12,11 @@ from bert_tf.core.errors import InputError
 
 
 class BadRows:
-    """Called with the place of a bad row and the reason: raises `InputError`, or counts it if rows may be skipped.
+    """Handles bad rows of a file: each raises `InputError`, or is counted if rows may be skipped.
+
+    Args:
+        path: of the file, for messages.
+        skip: whether bad rows may be skipped.
 
     Attributes:
         count: rows skipped.
@@ -24,21 +28,26 @@ class BadRows:
         self.count, self.first = 0, ""
 
     def __call__(self, place: str, reason: str) -> None:
+        """Takes the place of a bad row and the reason; raises `InputError` unless rows may be skipped."""
         message = f"{self.path}, {place}: {reason}"
         if not self.skip:
-            raise InputError(f"{message} (--skip_bad_rows counts such rows and goes on)")
+            raise InputError(f"{message} (--skip_bad_rows counts such rows and continues)")
         self.count += 1
         self.first = self.first or message
 
     def tell(self) -> None:
-        """Logs how many rows were skipped, and the reason for the first."""
+        """Logs a warning with the number of rows skipped, and the reason for the first."""
         if self.count:
             rows = "row" if self.count == 1 else "rows"
             logging.warning("Left out %d bad %s of %s; the first: %s", self.count, rows, self.path, self.first)
 
 
 def read_lines(path: Any) -> Iterator[str]:
-    """Streams the lines of a UTF-8 file, plain or `.gz`, with their ends; `InputError` where it cannot be read."""
+    """Streams the lines of a UTF-8 file, plain or `.gz`, with their line ends.
+
+    Raises:
+        InputError: there is no such file, it is not UTF-8, or the `.gz` file is incomplete.
+    """
     path = pathlib.Path(path)
     number = 0
     try:
@@ -50,6 +59,6 @@ def read_lines(path: Any) -> Iterator[str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 after line {number}: {error.reason}.") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path} is no whole .gz file: {error} (after line {number}).") from None
+        raise InputError(f"{path} is not a complete .gz file: {error} (after line {number}).") from None
     except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"No such file: {path} (looked for from {pathlib.Path.cwd()}).") from None

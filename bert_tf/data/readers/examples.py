@@ -4,7 +4,7 @@ import dataclasses
 import json
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from bert_tf.core.config import from_dict
@@ -41,31 +41,35 @@ _ROW = re.compile(r"^Row (\d+)")
 class FileConfig:
     """How the rows of a file are read."""
 
-    format: str = "auto"  # by the end of the file's name, .gz aside
-    columns: tuple[str, ...] = ()  # of the texts, in order; empty: the task's usual ones. CoNLL: the first
+    format: str = "auto"  # "auto": by the ending of the file's name, without .gz
+    columns: tuple[str, ...] = ()  # text columns, in order; empty: the task's usual ones. CoNLL: the first
     target: str | None = None  # target column; None: label, labels, score, tags or answers. CoNLL: the last
     separator: str = ","  # between several labels in one cell
-    find_answers: bool = False  # whether answers at a wrong position are looked for in the context
-    skip_bad_rows: bool = False  # whether bad rows are counted and left out instead of raising
+    find_answers: bool = False  # whether answers at a wrong position are searched in the context
+    skip_bad_rows: bool = False  # whether bad rows are counted and skipped instead of raising an error
 
     def __post_init__(self):
         if self.format not in ("auto", *READERS):
             raise ConfigError(f"Received: format={self.format!r}. Formats: auto, {', '.join(READERS)}.")
 
     def format_of(self, path: Any) -> str:
-        """The format of a file, as set or by its name."""
+        """The format of a file: the one set, or by its name; `ConfigError` for an unknown name."""
         if str(path).startswith(PREFIX):
             return "tfds"
         if self.format != "auto":
             return self.format
         end = pathlib.Path(str(path).removesuffix(".gz")).suffix
         if end not in _ENDS:
-            raise ConfigError(f"{path}: no format is known by this name. Set format to one of {', '.join(READERS)}.")
+            raise ConfigError(f"{path}: the name does not tell the format. Set format to one of {', '.join(READERS)}.")
         return _ENDS[end]
 
 
 def files_of(folder: Any) -> FileConfig:
-    """The `FileConfig` of the data set that the model in `folder` was trained on; or the default one."""
+    """The `FileConfig` of the data set that the model in `folder` was trained on, or the default one.
+
+    Raises:
+        ConfigError: the file in the folder is not a `FileConfig`.
+    """
     path = pathlib.Path(folder) / OF_MODEL
     if not path.exists():
         return FileConfig()
@@ -77,7 +81,15 @@ def files_of(folder: Any) -> FileConfig:
 
 @dataclasses.dataclass
 class Examples:
-    """N rows of a file: `texts`, a tuple of columns, `targets` (None: there are none) and the `places` of the rows."""
+    """N rows of a file.
+
+    Attributes:
+        path: of the file.
+        texts: tuple of columns, lists of N texts.
+        targets: list of N targets; None: there are none.
+        places: where each row is in the file, such as "line 3", for messages.
+        bad: handles bad rows.
+    """
 
     path: str
     texts: tuple
@@ -85,29 +97,34 @@ class Examples:
     places: list
     bad: BadRows
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.places)
 
-    def take(self, numbers: Iterable[int]) -> "Examples":
-        """The rows of these numbers."""
+    def take(self, numbers: Sequence[int]) -> "Examples":
+        """The rows with these numbers."""
 
-        def chosen(column):
+        def chosen(column: list) -> list:
             return [column[number] for number in numbers]
 
+        texts = tuple(map(chosen, self.texts))
         targets = None if self.targets is None else chosen(self.targets)
-        return dataclasses.replace(
-            self, texts=tuple(map(chosen, self.texts)), targets=targets, places=chosen(self.places)
-        )
+        return dataclasses.replace(self, texts=texts, targets=targets, places=chosen(self.places))
 
     def with_targets(self, targets: list | None) -> "Examples":
         """The same texts with other targets."""
         return dataclasses.replace(self, targets=targets)
 
     def checked(self, task: Any) -> "Examples":
-        """The rows that `task` can learn from; others raise `InputError` with file and place, or are left out."""
+        """The rows that the model `task` can learn from.
+
+        Raises:
+            InputError: the model refuses a row, and bad rows may not be skipped, or no row is left; names file and
+                place.
+        """
         reason = self._refused(task)
         if reason is None:
             return self
+        # The model names the first bad row only: find the others one by one.
         good = []
         for number, place in enumerate(self.places):
             reason = self.take([number])._refused(task)
@@ -119,8 +136,8 @@ class Examples:
             raise InputError(f"{self.path} has no good row; the first: {self.bad.first}")
         return self.take(good)
 
-    def _refused(self, task):
-        """Why the task refuses a row, None if it refuses none."""
+    def _refused(self, task: Any) -> str | None:
+        """Why the model refuses a row; None if it accepts all. `InputError` for reasons that no single row has."""
         try:
             task.preprocessor.encode_examples(self.texts, self.targets)
         except InputError as error:
@@ -131,7 +148,11 @@ class Examples:
 
 
 def read_examples(path: Any, config: FileConfig, spec: Any) -> Examples:
-    """The rows of a file as `Examples`, unchecked but for their form; arguments as for `stream_rows`."""
+    """The rows of a file as `Examples`, without a model's checks of their content; arguments as for `stream_rows`.
+
+    Raises:
+        InputError: the file cannot be read, has no good row, or has a bad row and they may not be skipped.
+    """
     bad = BadRows(path, config.skip_bad_rows)
     rows = list(stream_rows(path, config, spec, bad))
     if not rows:
@@ -149,31 +170,48 @@ def stream_rows(
     Args:
         path: a file, or "tfds:NAME:SPLIT".
         config: `FileConfig`.
-        spec: `TaskSpec`, which has the usual columns where the config names none.
+        spec: `TaskSpec`; it has the usual columns, for a config that names none.
         bad: `BadRows` for the path.
-        with_target: whether rows without a target are bad; the target is None for all where no column has one.
+        with_target: whether targets are read, and rows without one are bad. Where the file has no target column, the
+            targets are None.
+
+    Raises:
+        InputError: the file cannot be read, lacks a column, or is for another task.
     """
     columns = None
     for place, row in _rows(path, config, bad):
         if columns is None:
             columns, target = _columns(path, row, config, spec, with_target)
-        if missing := [name for name in (*columns, target) if name is not None and row.get(name) is None]:
-            bad(place, f"it has no {missing[0]!r}; it has: {', '.join(row)}")
+        missing = _first_missing(row, (*columns, target))
+        if missing is None:
+            yield place, spec.texts_of(tuple(map(row.get, columns))), row.get(target)
         else:
-            yield place, spec.texts_of(tuple(row[name] for name in columns)), row.get(target)
+            bad(place, f"it has no {missing!r}; it has: {', '.join(row)}")
 
 
-def _rows(path, config, bad):
+def _first_missing(row: dict, names: Iterable[str | None]) -> str | None:
+    """The first of the columns, without None, that the row has no value for."""
+    for name in names:
+        if name is not None and row.get(name) is None:
+            return name
+    return None
+
+
+def _rows(path: Any, config: FileConfig, bad: BadRows) -> Iterator[tuple[str, dict]]:
+    """Streams (place, {column: value}) from a file of any format."""
     format = config.format_of(path)
     if format == "squad":
         return read_squad(path, bad, config.find_answers)
     if format == "conll":
-        return read_conll(path, bad, *(config.columns[:1] or ("0",)), config.target or "-1")
+        word = config.columns[0] if config.columns else "0"
+        return read_conll(path, bad, word, config.target or "-1")
     return READERS[format](path, bad)
 
 
-def _columns(path, row, config, spec, with_target):
-    """The names of the columns of texts, and that of the target, None where it is not asked for or not there."""
+def _columns(
+    path: Any, row: dict, config: FileConfig, spec: Any, with_target: bool
+) -> tuple[tuple[str, ...], str | None]:
+    """The names of the text columns and of the target column; None where it is not wanted or not there."""
     format = config.format_of(path)
     readers = [other.name for other in tasks().values() if format in other.file_formats]
     if readers and spec.name not in readers:
@@ -187,8 +225,9 @@ def _columns(path, row, config, spec, with_target):
         columns, target = ("question", "context"), "answers"
     else:
         columns = config.columns or _usual_columns(row, spec)
-        target = config.target or next((name for name in _TARGETS if name in row), None)
-    target = target if with_target else None
+        target = config.target or next(filter(row.__contains__, _TARGETS), None)
+    if not with_target:
+        target = None
     for name in (*columns, target):
         if name is not None and name not in row:
             raise InputError(
@@ -197,7 +236,8 @@ def _columns(path, row, config, spec, with_target):
     return columns, target
 
 
-def _usual_columns(row, spec):
-    if columns := tuple(name for name in spec.training_columns if name in row):
+def _usual_columns(row: dict, spec: Any) -> tuple[str, ...]:
+    """The task's columns for training, those that the row has; else its texts, without optional ones it lacks."""
+    if columns := tuple(filter(row.__contains__, spec.training_columns)):
         return columns
     return tuple(name for name in spec.texts if name in row or name not in spec.optional_texts)

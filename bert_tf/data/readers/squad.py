@@ -1,18 +1,23 @@
-"""Questions on contexts in the JSON of SQuAD 1.1 and 2.0, which CMRC 2018 and others use too."""
+"""Questions about contexts in the JSON format of SQuAD 1.1 and 2.0, which CMRC 2018 and others use too."""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 from bert_tf.core.errors import InputError
-from bert_tf.data.readers.bad_rows import read_lines
+from bert_tf.data.readers.bad_rows import BadRows, read_lines
 
 
-def read_squad(path, bad, find_answers=False):
-    """Streams questions: (place, {"id", "question", "context", "answers"}); answers is [] where there is none.
+def read_squad(path: Any, bad: BadRows, find_answers: bool = False) -> Iterator[tuple[str, dict]]:
+    """Streams questions: (place, {"id", "question", "context", "answers"}); "answers" is [] where there is none.
 
     Args:
         bad: called with the reason where something is missing.
-        find_answers: an answer that is not at its answer_start is moved to its nearest occurrence in the context; one
-            that does not occur is left out, if the question has others.
+        find_answers: whether an answer that is not at its answer_start is moved to its nearest occurrence in the
+            context, and left out where it does not occur and the question has others.
+
+    Raises:
+        InputError: the file is not JSON, or has no list of articles.
     """
     for article, paragraph, question in _questions(path, bad):
         place = f"question {question.get('id', f'of article {article}')}"
@@ -22,20 +27,22 @@ def read_squad(path, bad, find_answers=False):
             bad(place, "it needs a context, a question and a list of answers")
             continue
         if find_answers:
-            answers = [_found(answer, context) for answer in answers]
-            answers = [answer for answer in answers if _stands(answer, context)] or answers
+            moved = [_move(answer, context) for answer in answers]
+            answers = [answer for answer in moved if _is_in_place(answer, context)] or moved
         yield place, {"id": question.get("id"), "question": text, "context": context, "answers": answers}
 
 
-def _questions(path, bad):
+def _questions(path: Any, bad: BadRows) -> Iterator[tuple[int, dict, dict]]:
+    """Streams (number of the article, paragraph, question)."""
     try:
         articles = json.loads("".join(read_lines(path)))["data"]
     except ValueError as error:
-        raise InputError(f"{path} is no JSON: {error}") from None
+        raise InputError(f"{path} is not JSON: {error}") from None
     except (KeyError, TypeError):
-        raise InputError(f"{path} is not as SQuAD's files are: it has no list of articles under 'data'.") from None
+        raise InputError(f"{path} is not in SQuAD's format: it has no list of articles under 'data'.") from None
     for number, article in enumerate(articles):
         try:
+            # Read as a whole first: an article is either bad or used.
             found = [(number, part, question) for part in article["paragraphs"] for question in part["qas"]]
         except (KeyError, TypeError):
             bad(f"article {number}", "it has no paragraphs with questions under 'paragraphs' and 'qas'")
@@ -43,17 +50,22 @@ def _questions(path, bad):
         yield from found
 
 
-def _found(answer, context):
-    """The answer with the place of its text that is nearest to the one given."""
+def _move(answer: Any, context: str) -> Any:
+    """The answer at the occurrence of its text that is nearest to its answer_start; as it is without any."""
     if not _is_answer(answer):
         return answer
     text, start = answer["text"], answer["answer_start"]
-    before, behind = context.rfind(text, 0, max(start, 0) + len(text)), context.find(text, max(start, 0))
-    places = [place for place in (before, behind) if place >= 0]
-    return answer | {"answer_start": min(places, key=lambda place: abs(place - start), default=start)}
+    before = context.rfind(text, 0, max(start, 0) + len(text))
+    after = context.find(text, max(start, 0))
+    if before < 0 and after < 0:
+        return answer
+    if before < 0 or (after >= 0 and abs(after - start) < abs(before - start)):
+        return answer | {"answer_start": after}
+    return answer | {"answer_start": before}
 
 
-def _stands(answer, context):
+def _is_in_place(answer: Any, context: str) -> bool:
+    """Whether the context has the answer at its answer_start."""
     return (
         _is_answer(answer)
         and answer["answer_start"] >= 0
@@ -61,6 +73,6 @@ def _stands(answer, context):
     )
 
 
-def _is_answer(answer):
-    """Whether it has a text and a place; others are left for the task to refuse."""
+def _is_answer(answer: Any) -> bool:
+    """Whether it has a text and a place; the task refuses others."""
     return isinstance(answer, dict) and bool(answer.get("text")) and isinstance(answer.get("answer_start"), int)

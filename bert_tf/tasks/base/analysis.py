@@ -12,7 +12,7 @@ from bert_tf.tasks.base.metrics import correlations
 def analyze_scores(
     true: np.ndarray, predicted: np.ndarray, examples: Any, scores: dict[str, float]
 ) -> EvaluationResult:
-    """The result of true and predicted scores, float [N] each; errors are the examples whose ranks differ most."""
+    """Evaluation of true and predicted scores, float [N] each; the errors are the examples whose ranks differ most."""
     from scipy import stats
 
     rank_differences = np.abs(stats.rankdata(true) - stats.rankdata(predicted))
@@ -32,5 +32,5 @@ def analyze_scores(
 
 
 def one_line(columns: Sequence[Sequence[Any]], row: int) -> str:
-    """The texts of an example on one line, without those that are empty."""
+    """The texts of an example on one line, without empty ones."""
     return " — ".join(str(column[row]) for column in columns if column[row])

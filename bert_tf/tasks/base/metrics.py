@@ -1,21 +1,24 @@
-"""Metrics that several tasks are scored by, as GLUE and its successors compute them."""
+"""Metrics that several tasks share, as GLUE and its successors compute them."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from bert_tf.core.errors import InputError
 
-_QUERIES = 1024  # compared at once with all texts
+# N examples, C labels, Q queries, T texts, D dimensions
+
+_QUERIES = 1024  # compared with all texts at once, which bounds the memory
 
 
-def class_metrics(truth, found, labels):
-    """Metrics of one class a text, from the names of the true classes and of those found.
+def class_metrics(truth: Sequence[str], found: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
+    """Metrics of one class per text, from the names of the true classes and of those found, [N] each.
 
     Returns:
-        {"accuracy", "macro_f1", "matthews"}, and for two classes "f1" of the second, as MRPC is scored. The mean F1
-        is over the classes that occur.
+        {"accuracy", "macro_f1", "matthews"}, and for two classes "f1" of the second, as MRPC is scored. The macro F1
+        is the mean over the classes that occur.
     """
     from sklearn import metrics
 
@@ -26,8 +29,8 @@ def class_metrics(truth, found, labels):
     return scores | {"matthews": float(metrics.matthews_corrcoef(truth, found))}
 
 
-def label_metrics(truth, found):
-    """Metrics of any number of labels a text, from two tables [N, C] of 0 and 1.
+def label_metrics(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    """Metrics of any number of labels per text, from two tables [N, C] of 0 and 1.
 
     Returns:
         {"micro_f1", "macro_f1", "accuracy"}; accuracy is the share of texts with all labels right.
@@ -41,8 +44,8 @@ def label_metrics(truth, found):
     }
 
 
-def correlations(truth, found):
-    """{"pearson", "spearman"} of two lists of N numbers; 0 where one of them is constant and nothing correlates."""
+def correlations(truth: Any, found: Any) -> dict[str, float]:
+    """{"pearson", "spearman"} of two lists of N numbers; 0 where one is constant and no correlation is defined."""
     from scipy import stats
 
     if np.ptp(truth) == 0 or np.ptp(found) == 0:
@@ -53,24 +56,30 @@ def correlations(truth, found):
     }
 
 
-def ranking_metrics(queries, texts, truth, ks=(1, 5, 10)):
-    """Metrics of a search, from vectors of length 1: queries [Q, D], texts [T, D], and each query's right text [Q].
+def ranking_metrics(
+    queries: np.ndarray, texts: np.ndarray, truth: np.ndarray, ks: Sequence[int] = (1, 5, 10)
+) -> dict[str, float]:
+    """Metrics of a search.
+
+    Args:
+        queries, texts: vectors of length 1, float32 [Q, D] and [T, D].
+        truth: number of the right text of each query, int [Q].
 
     Returns:
-        {"recall@k", "mrr"}: how often the right text is among the k most similar, and the mean of 1 / its rank. Among
-        equally similar texts it counts as the last.
+        {"recall@k", "mrr"}: the share of queries whose right text is among the k most similar, and the mean of
+        1 / its rank. Among equally similar texts the right one counts as the last.
     """
-    ranks = []
+    parts = []
     for first in range(0, len(queries), _QUERIES):
-        similarities = queries[first : first + _QUERIES] @ texts.T
+        similarities = queries[first : first + _QUERIES] @ texts.T  # [queries of this part, T]
         right = np.take_along_axis(similarities, truth[first : first + _QUERIES, None], 1)
-        ranks.append(np.sum(similarities >= right, 1))  # from 1
-    ranks = np.concatenate(ranks)
+        parts.append(np.sum(similarities >= right, 1))  # ranks from 1
+    ranks = np.concatenate(parts)  # [Q]
     return {f"recall@{k}": float(np.mean(ranks <= k)) for k in ks} | {"mrr": float(np.mean(1 / ranks))}
 
 
 def encode_scores(targets: Any) -> np.ndarray:
-    """Numbers, or strings that are numbers, to float32 [N]; others than finite ones raise `InputError` with the row."""
+    """Numbers, or strings of numbers, to float32 [N]; one that is not finite raises `InputError` with its row."""
     scores = []
     for row, target in enumerate(targets):
         try:
@@ -78,6 +87,6 @@ def encode_scores(targets: Any) -> np.ndarray:
         except (TypeError, ValueError):
             score = math.nan
         if not math.isfinite(score):
-            raise InputError(f"Row {row} has the score {target!r}, which is no finite number.")
+            raise InputError(f"Row {row} has the score {target!r}, which is not a finite number.")
         scores.append(score)
     return np.array(scores, "float32")

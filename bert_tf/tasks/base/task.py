@@ -70,6 +70,10 @@ class Task(Pretrained, keras.Model):
             raise ConfigError(
                 f"Received: max_length={max_length}. The {added} special tokens alone would fill the rows."
             )
+        self.reset_predict_graph()
+
+    def reset_predict_graph(self) -> None:
+        """Traces inference again on its next call; needed after a change of a setting that the graph depends on."""
         self._predict_graph = tf.function(self.predict_inputs)
 
     @property

@@ -6,18 +6,19 @@ import tensorflow as tf
 
 from bert_tf.tasks.base import windows
 from bert_tf.tasks.base.postprocessor import Postprocessor
+from bert_tf.tasks.classification.problem_types import ProblemType
 
 # N texts, W windows, C classes
 
 
 class ClassificationPostprocessor(Postprocessor):
-    """Decodes what the problem type asks for, from the mean logits of a text's windows."""
+    """Decodes classes, labels or scores by the problem type, from the mean logits of a text's windows."""
 
-    def __init__(self, labels: list[str], problem: Any):
+    def __init__(self, labels: list[str], problem: ProblemType):
         self.labels, self.problem = labels, problem
 
     def __call__(self, outputs: tf.Tensor, inputs: dict) -> dict:
-        """Of logits [N or W, C]: the class or labels and all probabilities, or the score, each [N, ...]."""
+        """Logits, float32 [N or W, C], to the class or labels and all probabilities, or the score, each [N, ...]."""
         return self.problem.postprocess(windows.mean_of_texts(outputs, inputs))
 
     def to_python(self, answer: dict) -> dict:
@@ -30,5 +31,5 @@ class ClassificationPostprocessor(Postprocessor):
         return answer
 
     def compute_metrics(self, answers: list[dict], targets: Any) -> dict[str, float]:
-        """Accuracy, F1 and Matthews of classes, micro and macro F1 of labels, Pearson and Spearman of scores."""
+        """The metrics of the problem type; a bad target raises `InputError` with its row."""
         return self.problem.score(answers, targets)

@@ -5,15 +5,17 @@ from typing import Any
 import numpy as np
 
 from bert_tf.tasks.base.long_text_task import LongTextPreprocessor
+from bert_tf.tasks.classification.problem_types import ProblemType
 
 
 class ClassificationPreprocessor(LongTextPreprocessor):
-    """Encodes targets as the problem type says; texts as any task."""
+    """Encodes targets by the problem type, and texts as every task does."""
 
-    def __init__(self, spec: Any, tokenizer: Any, max_length: int, stride: int | None, problem: Any):
+    def __init__(self, spec: Any, tokenizer: Any, max_length: int, stride: int | None, problem: ProblemType):
         super().__init__(spec, tokenizer, max_length, stride)
         self.problem = problem
 
     def encode_targets(self, targets: Any) -> np.ndarray:
         """Names or numbers of classes, lists of them, or scores; a bad one raises `InputError` with its row."""
+        # Tensors and columns of tables, too, are arrays.
         return self.problem.encode(np.asarray(targets) if hasattr(targets, "__array__") else list(targets))

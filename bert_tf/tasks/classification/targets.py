@@ -18,21 +18,23 @@ class ClassificationTargets(Targets):
         if self._problem_type == "regression":
             return None
         if self._problem_type == "multi_label_classification":
-            return sorted({label for target in examples.targets for label in self._split(target)})
-        return require_classes(sorted({str(target) for target in examples.targets}), examples.path)
+            return sorted(set().union(*map(self._split, examples.targets)))
+        return require_classes(sorted(set(map(str, examples.targets))), examples.path)
 
     def convert(self, targets: Sequence[Any]) -> list[Any]:
-        """Names of the model's labels, or their numbers where the file has numbers and the model names."""
+        """Names of the model's labels; numbers of labels where the file has numbers and the model has names."""
         if self._problem_type == "regression":
             return list(targets)
         if self._problem_type == "multi_label_classification":
-            return [[self._label(label) for label in self._split(target)] for target in targets]
-        return [self._label(target) for target in targets]
+            return [list(map(self._label, self._split(target))) for target in targets]
+        return list(map(self._label, targets))
 
     def _label(self, target: Any) -> str | int:
         name = str(target)
         return int(name) if name not in self.settings["labels"] and name.isdecimal() else name
 
     def _split(self, target: Any) -> list[str]:
+        """The labels in a cell, or in a list, without empty ones."""
         labels = target.split(self.separator) if isinstance(target, str) else target
-        return [str(label).strip() for label in labels if str(label).strip()]
+        names = (str(label).strip() for label in labels)
+        return list(filter(None, names))

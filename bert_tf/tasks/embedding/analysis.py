@@ -10,7 +10,7 @@ from bert_tf.tasks.embedding.task import TextEmbedder
 
 
 def analyze(model: TextEmbedder, examples: Any) -> EvaluationResult:
-    """The `EvaluationResult` of an embedder on checked `Examples`; without targets its scores alone."""
+    """The `EvaluationResult` of an embedder on checked `Examples`; without targets only its scores."""
     scores = model.score(examples.texts, examples.targets)
     if examples.targets is None:
         return EvaluationResult(scores, {})

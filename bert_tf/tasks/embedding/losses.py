@@ -1,17 +1,20 @@
 """Losses of sentence embeddings: scores of pairs, pairs among other pairs, triplets (Reimers and Gurevych 2019)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from bert_tf.modeling.layers.pooling import normalize
 
-# N rows, T texts of a row (2 of a pair, 3 with a negative), D dimensions
+# N examples, T texts of an example (2 of a pair, 3 with a negative), D dimensions
 
 
 class CosineSimilarityLoss(keras.losses.Loss):
     """The squared difference of a pair's cosine similarity and its score [N] (section 3, regression objective)."""
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Scores [N] and vectors [N, 2, D] to losses [N]."""
         first, second = normalize(y_pred[:, 0]), normalize(y_pred[:, 1])  # [N, D]
         return ops.square(ops.sum(first * second, -1) - ops.reshape(ops.cast(y_true, "float32"), (-1,)))
 
@@ -19,38 +22,49 @@ class CosineSimilarityLoss(keras.losses.Loss):
 class MultipleNegativesRankingLoss(keras.losses.Loss):
     """Multiple negatives ranking loss: the other rows of the batch are the negatives (Henderson et al. 2017, 4.4).
 
-    Cross-entropy of each row's second text given its first, among the second and third texts of all rows. `y_true` [N]
-    numbers the second texts: another copy of the right one is no negative. Similarities are cosines times `scale`.
+    Cross-entropy of finding the second text of an example by its first, among the second and third texts of all
+    examples. `y_true` [N] numbers the distinct second texts: other copies of the right text are masked out, because
+    they are not wrong.
+
+    Args:
+        scale: factor of the cosine similarities.
     """
 
-    def __init__(self, scale=20.0, name="multiple_negatives_ranking_loss", **kwargs):
+    def __init__(self, scale: float = 20.0, name: str = "multiple_negatives_ranking_loss", **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.scale = scale
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Numbers of the second texts [N] and vectors [N, T, D] to losses [N]."""
         vectors = normalize(y_pred)  # [N, T, D]
         texts = ops.concatenate([vectors[:, i] for i in range(1, vectors.shape[1])])  # [N * (T - 1), D]
         logits = self.scale * ops.matmul(vectors[:, 0], ops.transpose(texts))  # [N, N * (T - 1)]
         numbers = ops.reshape(y_true, (-1,))
         count = ops.shape(numbers)[0]
-        twice = ops.cast(ops.equal(numbers[:, None], numbers[None]), "float32") - ops.eye(count)  # [N, N]
-        blank = ops.zeros((count, ops.shape(texts)[0] - count))
-        logits = logits - 1e9 * ops.concatenate([twice, blank], 1)
+        copies = ops.cast(ops.equal(numbers[:, None], numbers[None]), "float32") - ops.eye(count)  # [N, N]
+        blank = ops.zeros((count, ops.shape(texts)[0] - count))  # third texts are always negatives
+        logits = logits - 1e9 * ops.concatenate([copies, blank], 1)
         return keras.losses.sparse_categorical_crossentropy(ops.arange(count), logits, from_logits=True)
 
 
 class TripletLoss(keras.losses.Loss):
-    """Hinge loss: the third text should be `margin` further away than the second (section 3, triplet objective)."""
+    """Hinge loss: the third text should be `margin` further away than the second (section 3, triplet objective).
 
-    def __init__(self, margin=1.0, name="triplet_loss", **kwargs):
+    Args:
+        margin: least difference of the Euclidean distances that has no loss.
+    """
+
+    def __init__(self, margin: float = 1.0, name: str = "triplet_loss", **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.margin = margin
 
-    def call(self, y_true, y_pred):
-        near, far = (_distance(y_pred[:, 0], y_pred[:, i]) for i in (1, 2))
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Vectors [N, 3, D] to losses [N]; `y_true` is ignored."""
+        near = _distance(y_pred[:, 0], y_pred[:, 1])  # [N]
+        far = _distance(y_pred[:, 0], y_pred[:, 2])  # [N]
         return ops.relu(near - far + self.margin)
 
 
-def _distance(first, second):
-    """Euclidean, [N]; never quite 0, where its gradient is not defined."""
+def _distance(first: Any, second: Any) -> Any:
+    """Euclidean distances [N]; at least 1e-6, because the gradient of the square root is infinite at 0."""
     return ops.sqrt(ops.maximum(ops.sum(ops.square(first - second), -1), 1e-12))

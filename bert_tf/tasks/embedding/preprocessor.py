@@ -1,4 +1,4 @@
-"""Texts, or rows of two or three texts, to batches for sentence embeddings."""
+"""Texts, or examples of two or three texts, to batches for sentence embeddings."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import InputError
-from bert_tf.tasks.base.batching import as_rows
+from bert_tf.tasks.base.batching import as_columns, as_rows
 from bert_tf.tasks.base.long_text_task import LongTextPreprocessor
 from bert_tf.tasks.base.metrics import encode_scores
 from bert_tf.tasks.base.prepared import PreparedColumns, PreparedExamples
@@ -34,18 +34,22 @@ class EmbeddingPreprocessor(LongTextPreprocessor):
         self.objective, self.texts_of_example, self.max_score = objective, texts_of_example, max_score
 
     def encode_texts(self, texts: Any, training: bool = False) -> tuple:
-        """Texts, or the two or three columns of training examples, as a tuple of string tensors [N]."""
-        texts = texts if isinstance(texts, tuple) else (texts,)
+        """Texts, or the two or three columns of training examples, as a tuple of string tensors [N].
+
+        Raises:
+            InputError: the objective has another number of texts, or a text is not a string, or is empty in training.
+        """
+        texts = as_columns(texts)
         allowed = self.texts_of_example if training else (1, 2, 3)
         if len(texts) not in allowed:
             raise InputError(
-                f"Received {len(texts)} text(s) a row. objective={self.objective!r} needs a tuple of "
+                f"Received {len(texts)} text(s) per example. objective={self.objective!r} needs a tuple of "
                 f"{' or '.join(map(str, allowed))} columns."
             )
         return as_rows(texts, COLUMNS, COLUMNS if training else ())
 
     def encode_examples(self, texts: Any, targets: Any) -> tuple:
-        """As the base's; without scores, the targets are the numbers of the distinct second texts."""
+        """As `Preprocessor.encode_examples`; without scores the targets number the distinct second texts, int32 [N]."""
         if self.objective == "similarity":
             return super().encode_examples(texts, targets)
         texts = self.encode_texts(texts, training=True)
@@ -54,14 +58,14 @@ class EmbeddingPreprocessor(LongTextPreprocessor):
     def encode_targets(self, targets: Any) -> np.ndarray:
         """Scores from 0 to `max_score` to float32 [N] in 0 to 1; others raise `InputError` with the row."""
         scores = encode_scores(targets) / self.max_score
-        if len(strange := np.flatnonzero((scores < 0) | (scores > 1))):
-            row = strange[0]
+        for row in np.flatnonzero((scores < 0) | (scores > 1)):
             raise InputError(f"Row {row} has the score {targets[row]}. Scores are from 0 to {self.max_score:g}.")
         return scores
 
     def __call__(self, texts: Any, length: int | None = None) -> dict:
-        """A column of texts to the encoder's inputs [N, S], T > 1 columns to [N, T, S]; TensorFlow ops only."""
-        texts = texts if isinstance(texts, tuple) else (texts,)
+        """One column of texts to the inputs int32 [N, S], T > 1 columns to [N, T, S]; TensorFlow ops only."""
+        texts = as_columns(texts)
+        # All texts of a batch are padded to one length, so that they go through the encoder together.
         inputs = pack(self.tokenizer, [tf.concat(texts, 0)], self.max_length, length)
         if len(texts) == 1:
             return inputs
@@ -69,15 +73,16 @@ class EmbeddingPreprocessor(LongTextPreprocessor):
         return {name: tf.transpose(value, [1, 0, 2]) for name, value in columns.items()}
 
     def inference_inputs(self, texts: tuple) -> dict:
+        """As the base class for one column, which may be read in windows; as `__call__` for several."""
         return super().inference_inputs(texts) if len(texts) == 1 else self(texts)
 
     def prepare(self, texts: Any, targets: Any = None) -> PreparedExamples:
-        """As the base's; columns of texts are training examples also where the objective needs no scores."""
+        """As `Preprocessor.prepare`; several columns are training examples also where the objective has no scores."""
         if targets is None and isinstance(texts, tuple) and self.objective != "similarity":
             targets = ()
         return super().prepare(texts, targets)
 
     def prepare_inference(self, texts: Any) -> Any:
-        """The base's `PreparedExamples` of one column of texts, `PreparedColumns` of several."""
-        columns = [super(EmbeddingPreprocessor, self).prepare_inference(column) for column in self.encode_texts(texts)]
+        """`PreparedExamples` of one column of texts, `PreparedColumns` of several."""
+        columns = list(map(super().prepare_inference, self.encode_texts(texts)))
         return columns[0] if len(columns) == 1 else PreparedColumns(columns)

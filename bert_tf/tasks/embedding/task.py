@@ -9,6 +9,7 @@ from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.layers.pooling import POOLINGS, normalize, pool
 from bert_tf.modeling.train_step import global_mean
+from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.long_text_task import LongTextTask
 from bert_tf.tasks.base.metrics import correlations, ranking_metrics
 from bert_tf.tasks.base.prepared import PreparedColumns, PreparedExamples
@@ -18,7 +19,7 @@ from bert_tf.tasks.embedding.losses import CosineSimilarityLoss, MultipleNegativ
 from bert_tf.tasks.embedding.postprocessor import EmbeddingPostprocessor
 from bert_tf.tasks.embedding.preprocessor import EmbeddingPreprocessor
 
-# N texts or rows, T texts a row in training, S sequence, D hidden, Q queries
+# N texts or examples, T texts of an example in training, S sequence, D hidden, Q queries
 
 # By objective: the loss, the texts of an example, and the metric that selects the best model.
 OBJECTIVES = {
@@ -26,38 +27,43 @@ OBJECTIVES = {
     "contrastive": (MultipleNegativesRankingLoss, (2, 3), "mrr"),
     "triplet": (TripletLoss, (3,), "accuracy"),
 }
+_SAVED = ("pooling", "normalize", "objective", "max_score")  # settings in config.json, of the same name on the model
 
 
 class TextEmbedder(LongTextTask):
-    """The encoder's token vectors, pooled: its inputs [N, S] to float32 vectors [N, D].
+    """Pooled token vectors of the encoder: its inputs [N, S] to float32 vectors [N, D].
 
-    It is trained on rows of two or three texts, inputs [N, T, S] to vectors [N, T, D]: `fit((texts, others), scores)`
-    for "similarity"; `fit((texts, matches))` or `fit((texts, matches, others))` for "contrastive", where the other
-    rows of the batch are the negatives; `fit((texts, near, far))` for "triplet".
+    Training examples have two or three texts, inputs [N, T, S] to vectors [N, T, D]: `fit((texts, others), scores)`
+    for "similarity"; `fit((texts, matches))` or `fit((texts, matches, negatives))` for "contrastive", where the other
+    examples of the batch are negatives too; `fit((texts, near, far))` for "triplet".
 
     Args:
         tokenizer: a `Tokenizer`.
         pooling: "mean", "cls" or "max".
-        normalize: whether vectors get length 1.
+        normalize: whether vectors are scaled to length 1.
         max_length: most tokens of a row; None: 128, or all positions of a smaller encoder.
         objective: "similarity", "contrastive" or "triplet".
-        max_score: the score of a pair of one meaning; scores of "similarity" are divided by it (5 for STS-B).
-        encoder: the family's name and the fields of its config; `stride`, to read long texts whole (`LongTextTask`).
+        max_score: highest score, that of a pair with the same meaning; scores are divided by it (5 for STS-B).
+        stride: tokens from one window of a long text to the next (`LongTextTask`); None: long texts are truncated.
+        encoder: the family's name and the fields of its config.
+
+    Raises:
+        ConfigError: `pooling` or `objective` is unknown, or `max_score` is not above 0.
     """
 
     SPEC = SPEC
-    SCORE = "spearman"  # of other objectives their own
+    SCORE = "spearman"  # each objective sets its own, see `OBJECTIVES`
 
     def __init__(
         self,
-        tokenizer,
-        pooling="mean",
-        normalize=True,
-        max_length=None,
-        objective="similarity",
-        max_score=1.0,
-        stride=None,
-        **encoder,
+        tokenizer: Any,
+        pooling: str = "mean",
+        normalize: bool = True,
+        max_length: int | None = None,
+        objective: str = "similarity",
+        max_score: float = 1.0,
+        stride: int | None = None,
+        **encoder: Any,
     ):
         super().__init__(tokenizer, max_length, **encoder)
         if pooling not in POOLINGS:
@@ -67,34 +73,42 @@ class TextEmbedder(LongTextTask):
         if not max_score > 0:
             raise ConfigError(f"Received: max_score={max_score}. It must be above 0.")
         self.pooling, self.normalize, self.objective, self.max_score = pooling, normalize, objective, max_score
-        self.SCORE = OBJECTIVES[objective][2]
+        _, texts_of_example, self.SCORE = OBJECTIVES[objective]
         self.preprocessor = EmbeddingPreprocessor(
-            SPEC, tokenizer, self.max_length, stride, objective, OBJECTIVES[objective][1], max_score
+            SPEC, tokenizer, self.max_length, stride, objective, texts_of_example, max_score
         )
         self.postprocessor = EmbeddingPostprocessor(normalize)
         self.cls_only = pooling == "cls"
         self.leave_pooler()
         self.build()
 
-    def build(self, input_shape=None):
-        self.built = True  # the encoder is, and there is nothing else
+    def build(self, input_shape: Any = None) -> None:
+        """Marks the model as built: all its weights are the encoder's."""
+        self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: dict, training: bool | None = None) -> Any:
+        """The encoder's inputs, int32 [N, S] or [N, T, S], to vectors, float32 [N, D] or [N, T, D]."""
         mask = inputs[features.INPUT_MASK]
-        rows = {name: ops.reshape(inputs[name], (-1, ops.shape(mask)[-1])) for name in features.ENCODER_INPUTS}
+        rows = {}  # int32 [N, S] or [N * T, S]
+        for name in features.ENCODER_INPUTS:
+            rows[name] = ops.reshape(inputs[name], (-1, ops.shape(mask)[-1]))
         outputs = self.encoder(rows, training=training, cls_only=self.cls_only)
         vectors = pool(outputs[features.SEQUENCE_OUTPUT], rows[features.INPUT_MASK], self.pooling)
-        vectors = normalize(vectors) if self.normalize else vectors
+        if self.normalize:
+            vectors = normalize(vectors)
         return ops.reshape(vectors, (*ops.shape(mask)[:-1], self.config.hidden_size))
 
-    def default_loss(self):
-        return global_mean(OBJECTIVES[self.objective][0]())
+    def default_loss(self) -> Any:
+        """The loss of the objective."""
+        loss, _, _ = OBJECTIVES[self.objective]
+        return global_mean(loss())
 
-    def default_metrics(self):
+    def default_metrics(self) -> list:
+        """No metrics: `score` computes them on all examples at once."""
         return []
 
     def predict_prepared(self, prepared: PreparedExamples | PreparedColumns, batch_size: int = 32) -> list[dict]:
-        """As `Task`'s; of T columns an embedding is [T, D]."""
+        """As `Task.predict_prepared`; "embedding" is [D], or [T, D] for T columns of texts."""
         if isinstance(prepared, PreparedExamples):
             return super().predict_prepared(prepared, batch_size)
         vectors = np.stack([self._embed(column, batch_size) for column in prepared.columns], 1)
@@ -105,6 +119,7 @@ class TextEmbedder(LongTextTask):
         return self._embed(self.preprocessor.prepare_inference((texts,)), batch_size)
 
     def _embed(self, prepared: PreparedExamples, batch_size: int) -> np.ndarray:
+        """Vectors of N prepared texts, float32 [N, D]."""
         vectors = np.zeros((len(prepared), self.config.hidden_size), "float32")
         for numbers, answers in self._predict_batches(prepared, batch_size):
             vectors[numbers] = answers["embedding"]
@@ -116,30 +131,36 @@ class TextEmbedder(LongTextTask):
         return self._similarity(first, second, batch_size)
 
     def _similarity(self, texts: PreparedExamples, others: PreparedExamples, batch_size: int) -> np.ndarray:
-        first, second = (_unit(self._embed(column, batch_size)) for column in (texts, others))
+        first, second = _unit(self._embed(texts, batch_size)), _unit(self._embed(others, batch_size))
         return np.sum(first * second, -1)
 
-    def search(self, queries, texts, top_k=10, batch_size=32):
+    def search(self, queries: Any, texts: Any, top_k: int = 10, batch_size: int = 32) -> list[list[dict]]:
         """The most similar texts for each query.
 
         Args:
             queries: strings [Q].
-            texts: strings [N], or their vectors [N, D] as `embed` gives them.
+            texts: strings [N], or their vectors, float32 [N, D], as `embed` returns them.
 
         Returns:
             For each query a list of min(top_k, N) dicts {"index", "score", "text"}, the most similar first; without
-            "text" where vectors were given.
+            "text" where vectors were passed.
         """
-        given = isinstance(texts, np.ndarray) and texts.ndim == 2
-        vectors = _unit(texts if given else self.embed(texts, batch_size))
+        strings = None
+        if isinstance(texts, np.ndarray) and texts.ndim == 2:
+            vectors = _unit(texts)
+        else:
+            vectors = _unit(self.embed(texts, batch_size))
+            strings = list(texts)
         found = []
         for query in _unit(self.embed(queries, batch_size)):
             scores = vectors @ query  # [N]
-            best = np.argsort(-scores, kind="stable")[:top_k]
-            found.append([{"index": int(i), "score": float(scores[i])} for i in best])
-        if not given:
-            texts = list(texts)
-            found = [[match | {"text": texts[match["index"]]} for match in matches] for matches in found]
+            matches = []
+            for i in np.argsort(-scores, kind="stable")[:top_k].tolist():
+                match = {"index": i, "score": float(scores[i])}
+                if strings is not None:
+                    match["text"] = strings[i]
+                matches.append(match)
+            found.append(matches)
         return found
 
     def score(self, texts: Any, targets: Any = None, batch_size: int = 64) -> dict[str, float]:
@@ -147,35 +168,42 @@ class TextEmbedder(LongTextTask):
 
         Returns:
             {"pearson", "spearman"} of cosines and scores; {"recall@k", "mrr"} of finding a query's match among all
-            matches; {"accuracy"}, how often the near text is nearer.
+            matches; {"accuracy"}, the share of examples whose near text is nearer.
+
+        Raises:
+            InputError: there is one column of texts only, or a score is out of range; names the row.
         """
         if targets is not None and isinstance(texts, tuple) and len(texts) == 2:
-            Preprocessor.encode_examples(self.preprocessor, texts, targets)  # scores, whatever the objective is
+            Preprocessor.encode_examples(self.preprocessor, texts, targets)  # checks scores for any objective
         return super().score(texts, targets, batch_size)
 
     def score_prepared(self, prepared: PreparedColumns, targets: Any = None, batch_size: int = 64) -> dict[str, float]:
+        """As `score`, of columns of texts that `preprocessor.prepare_inference` tokenized."""
         if not isinstance(prepared, PreparedColumns):
             raise InputError("Received one column of texts. Give a tuple of two or three columns.")
         texts, *others = prepared.columns
         if len(others) == 2:
-            near, far = (self._similarity(texts, column, batch_size) for column in others)
+            near = self._similarity(texts, others[0], batch_size)
+            far = self._similarity(texts, others[1], batch_size)
             return {"accuracy": float(np.mean(near > far))}
         if targets is not None:
             scores = self.preprocessor.encode_targets(targets)
             return correlations(scores, self._similarity(texts, others[0], batch_size))
+        # Equal matches are one text to find, or the search would choose among copies of it.
         _, first, truth = np.unique(others[0].texts[0].numpy(), return_index=True, return_inverse=True)
         matches = self._embed(others[0].take(first), batch_size)
         return ranking_metrics(_unit(self._embed(texts, batch_size)), _unit(matches), truth)
 
-    def task_settings(self):
-        names = ("pooling", "normalize", "objective", "max_score")
-        return super().task_settings() | {name: getattr(self, name) for name in names}
+    def task_settings(self) -> dict:
+        """As `Task.task_settings`, with pooling, normalization, objective and highest score."""
+        return super().task_settings() | {name: getattr(self, name) for name in _SAVED}
 
     @classmethod
-    def saved_settings(cls, task, source):
-        names = ("pooling", "normalize", "objective", "max_score")
-        return super().saved_settings(task, source) | {name: task[name] for name in names if name in task}
+    def saved_settings(cls, task: dict, source: Any) -> dict:
+        """As `Task.saved_settings`, with pooling, normalization, objective and highest score."""
+        return super().saved_settings(task, source) | select(task, _SAVED)
 
 
-def _unit(vectors):
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """The vectors [N, D] scaled to length 1."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

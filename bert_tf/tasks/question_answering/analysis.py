@@ -16,20 +16,20 @@ def analyze(model: QuestionAnswerer, examples: Any) -> EvaluationResult:
     answers = model.predict_text(examples.texts)
     scores = model.postprocessor.compute_metrics(answers, examples.targets)
     metric = metrics.METRICS[model.metric]
-    references = [[reference["text"] for reference in target] for target in examples.targets]
-    rows = [metric([answer["answer"]], [texts]) for answer, texts in zip(answers, references, strict=True)]
-    exact_match = np.array([row["exact_match"] for row in rows])  # [N]
-    f1 = np.array([row["f1"] for row in rows])  # [N]
-    confidence = np.array([answer["score"] for answer in answers])  # [N]
+    references, exact_match, f1, confidence = [], np.zeros(len(answers)), np.zeros(len(answers)), np.zeros(len(answers))
+    for i, (answer, target) in enumerate(zip(answers, examples.targets, strict=True)):
+        references.append([reference["text"] for reference in target])
+        own = metric([answer["answer"]], [references[i]])
+        exact_match[i], f1[i], confidence[i] = own["exact_match"], own["f1"], answer["score"]
     errors = []
+    questions, contexts = examples.texts
     for i in np.flatnonzero(f1 < 1):
-        question, context = (column[i] for column in examples.texts)
         target = " / ".join(dict.fromkeys(references[i])) or "no answer"
         errors.append(
             ErrorExample(
                 float((1 - f1[i]) * confidence[i]),
                 examples.places[i],
-                f"{question} — {_excerpt(context, examples.targets[i])}",
+                f"{questions[i]} — {_excerpt(contexts[i], examples.targets[i])}",
                 target,
                 answers[i]["answer"] or "no answer",
             )
@@ -43,7 +43,7 @@ def analyze(model: QuestionAnswerer, examples: Any) -> EvaluationResult:
 
 
 def _excerpt(context: str, references: list[dict]) -> str:
-    """The context around its first right answer."""
+    """The context around the first right answer; its beginning where there is no answer."""
     start = end = 0
     if references:
         start = references[0]["answer_start"]

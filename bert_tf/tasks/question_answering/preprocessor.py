@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features
-from bert_tf.tasks.base.batching import as_python
+from bert_tf.tasks.base.batching import as_python, select
 from bert_tf.tasks.base.windowed_task import WindowedPreprocessor
 from bert_tf.tasks.question_answering.decoding import CONTEXT_ENDS, CONTEXT_STARTS, END, MAY_BEGIN, START
 from bert_tf.tasks.question_answering.targets import first_span, read_answers
@@ -22,22 +22,33 @@ class QuestionAnsweringPreprocessor(WindowedPreprocessor):
         self.max_question_length = max_question_length
 
     def encode_examples(self, texts: Any, targets: Any) -> tuple:
+        """As `Preprocessor.encode_examples`; an answer that is not at its place raises `InputError` with its row."""
         encoded = super().encode_examples(texts, targets)
         for row, (context, answers) in enumerate(zip(as_python(texts[1]), targets, strict=True)):
             read_answers(answers, row, context)
         return encoded
 
     def encode_targets(self, targets: Any) -> tuple:
-        """Lists of answers to the characters of the first of each, (starts, ends) int32 [N]; -1 where there is none."""
-        spans = [first_span(read_answers(answers, row)) for row, answers in enumerate(targets)]
-        return tuple(tf.constant(np.array(places, "int32")) for places in zip(*spans, strict=True))
+        """Lists of answers to the span of the first of each, in characters: (starts, ends), int32 [N]; -1 for none.
+
+        Raises:
+            InputError: a target is not a list of answers; names its row.
+        """
+        spans = np.zeros((len(targets), 2), "int32")
+        for row, answers in enumerate(targets):
+            spans[row] = first_span(read_answers(answers, row))
+        return tf.constant(spans[:, 0]), tf.constant(spans[:, 1])
 
     def __call__(self, texts: Any, length: int | None = None) -> dict:
-        """Questions and contexts [N] to the inputs of W windows, with the characters of each token of a context."""
+        """Questions and contexts, string [N], to the inputs of W windows.
+
+        Beside the encoder's inputs they have the places of the context, "may_begin", "context_starts" and
+        "context_ends", int32 [W, S].
+        """
         return self._to_windows(texts, length)[0]
 
     def _to_windows(self, texts: tuple, length: int | None = None) -> tuple:
-        """(inputs, `Windows`, first characters of all contexts' tokens, ends of them)."""
+        """(inputs, `Windows`, starts and ends of all contexts' tokens in characters, ragged [N, (tokens)])."""
         questions, contexts = texts
         limit = min(self.max_question_length, (self.max_length - self.tokenizer.num_added(2)) // 2)
         ids, starts, ends = self.tokenizer.with_offsets(contexts)
@@ -51,6 +62,7 @@ class QuestionAnsweringPreprocessor(WindowedPreprocessor):
         return inputs | places, cut, starts, ends
 
     def token_places(self, inputs: dict) -> dict:
+        """The places of the context, counted in tokens of the row, int32 [W, S] each."""
         ids = inputs[features.INPUT_IDS]
         context = (
             (inputs[features.SEGMENT_IDS] == 1) & (inputs[features.INPUT_MASK] > 0) & (ids != self.tokenizer.sep_id)
@@ -63,15 +75,21 @@ class QuestionAnsweringPreprocessor(WindowedPreprocessor):
         }
 
     def to_batch(self, texts: tuple, targets: tuple) -> tuple:
-        """Inputs, and for each window the positions of the answer's first and last token; 0, [CLS], without it."""
+        """(inputs, positions): the first and the last token of the answer in each window, int32 [W] each.
+
+        Both are 0, the position of [CLS], in windows that do not contain the whole answer.
+        """
         inputs, cut, starts, ends = self._to_windows(texts)
-        begin, end = (tf.cast(place, starts.dtype)[:, tf.newaxis] for place in targets)
+        begin = tf.cast(targets[0], starts.dtype)[:, tf.newaxis]  # [N, 1], characters
+        end = tf.cast(targets[1], starts.dtype)[:, tf.newaxis]
+        # Tokens that end before the answer come before its first; tokens that start before its end, up to its last.
         first = tf.reduce_sum(tf.cast(ends <= begin, tf.int64), 1)
         last = tf.reduce_sum(tf.cast(starts < end, tf.int64), 1) - 1
         first, last = tf.gather(first, cut.texts), tf.gather(last, cut.texts)  # [W], tokens of the context
         inside = (first <= last) & (cut.starts <= first) & (last < cut.ends)
-        positions = {
-            name: tf.cast(tf.where(inside, cut.before + place - cut.starts, 0), tf.int32)
-            for name, place in ((START, first), (END, last))
-        }
-        return {name: inputs[name] for name in features.ENCODER_INPUTS}, positions
+
+        def position(token: tf.Tensor) -> tf.Tensor:
+            """The position in its window's row of a token of the context, int32 [W]."""
+            return tf.cast(tf.where(inside, cut.before + token - cut.starts, 0), tf.int32)
+
+        return select(inputs, features.ENCODER_INPUTS), {START: position(first), END: position(last)}

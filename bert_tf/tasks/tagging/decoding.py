@@ -1,4 +1,7 @@
-"""Decodes the best possible tag sequence, and its entities, from scores of tags, in the graph."""
+"""Decodes the best allowed tag sequence, and its entities, from scores of tags, in the graph."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,65 +13,69 @@ from bert_tf.tasks.tagging import schemes
 
 
 class Decoder:
-    """Decodes tags of one set: what may follow what, and where entities begin, as tables of the scheme.
+    """Decodes sequences of C tags with tables of the scheme: which tag may follow which, and where entities begin.
 
-    Without a scheme every sequence is possible, and every word an entity of its own.
+    Without a scheme every sequence is allowed, and every word is an entity of its own.
+
+    Args:
+        labels: the C tags.
+        scheme: "IOB1", "IOB2", "BIOES" or None.
     """
 
-    def __init__(self, labels, scheme):
+    def __init__(self, labels: Sequence[str], scheme: str | None):
         self._labels, self._scheme = labels, scheme
-        edged = [*labels, schemes.OUTSIDE]  # the last entry is the edge of a sentence, which counts as a word outside
-        table = np.ones([len(edged)] * 2, bool)
-        self._allowed, self._begins = table, table[:, :-1].copy()
+        # Row C of the tables is the edge of a sentence, which counts as a word outside of entities.
+        edged = [*labels, schemes.OUTSIDE]
+        self._allowed = np.ones((len(edged), len(edged)), bool)
+        self._begins = np.ones((len(edged), len(labels)), bool)
         self._inside = np.ones(len(labels), bool)
         self._kinds = labels
-        number = {label: i for i, label in enumerate(labels)}
-        self._parts = np.array(
-            [
-                [[number.get(schemes.of_part(tag, first, last, scheme), i) for last in (0, 1)] for first in (0, 1)]
-                for i, tag in enumerate(labels)
-            ],
-            "int32",
-        )
+        self._parts = _part_table(labels, scheme)
         if scheme:
-            self._allowed = np.array([[schemes.may_follow(a, b, scheme) for b in edged] for a in edged])
-            self._begins = np.array([[schemes.begins(a, b) for b in labels] for a in edged])
-            self._inside = np.array([label != schemes.OUTSIDE for label in labels])
-            self._kinds = [schemes.kind_of(label) for label in labels]
+            for i, previous in enumerate(edged):
+                self._allowed[i] = [schemes.may_follow(previous, tag, scheme) for tag in edged]
+                self._begins[i] = [schemes.begins(previous, tag) for tag in labels]
+            self._inside = np.array(labels) != schemes.OUTSIDE
+            self._kinds = list(map(schemes.kind_of, labels))
 
-    def of_parts(self, found, words):
-        """Tags of the parts that words fall into: int32 [parts].
+    def of_parts(self, found: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
+        """Tags of the parts that words are split into, int32 [parts].
 
         Args:
             found: the tag of each word, int32 [words].
-            words: the number of its word for each part, rising, int [parts].
+            words: for each part the number of its word, ascending, int [parts].
         """
         edges = words[1:] != words[:-1]
         first, last = tf.concat([[True], edges], 0), tf.concat([edges, [True]], 0)
-        first, last = (tf.cast(edge[: tf.size(words)], tf.int32) for edge in (first, last))
+        # Without any parts there is still one edge, which the slices drop.
+        first = tf.cast(first[: tf.size(words)], tf.int32)
+        last = tf.cast(last[: tf.size(words)], tf.int32)
         return tf.gather_nd(self._parts, tf.stack([tf.gather(found, words), first, last], 1))
 
-    def best(self, scores):
-        """The possible sequence of the highest sum: float ragged [N, (words), C] to int32 ragged [N, (words)]."""
+    def best(self, scores: tf.RaggedTensor) -> tf.RaggedTensor:
+        """The allowed sequence with the highest sum of scores: float [N, (words), C] to int32 [N, (words)]."""
         if not self._scheme:
             return scores.with_values(tf.argmax(scores.values, -1, tf.int32))
         found = tf_text.viterbi_constrained_sequence(
             scores.to_tensor(), scores.row_lengths(), self._allowed, use_log_space=True
         )
-        return scores.with_values(tf.ensure_shape(found.values, [None]))  # the op says nothing of its shape
+        return scores.with_values(tf.ensure_shape(found.values, [None]))  # the op sets no static shape
 
-    def entities(self, found, scores, starts, ends):
-        """Entities of the words of N texts: {"types", "starts", "ends", "scores"}, each [N, E].
+    def entities(
+        self, found: tf.RaggedTensor, scores: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Entities of the words of N texts: {"types", "starts", "ends", "scores"}, each [N, E], padded with "" or 0.
 
         Args:
-            found: tags as `best` gives them, int32 ragged [N, (words)].
-            scores, starts, ends: of each word [all words].
+            found: tags as `best` returns them, int32 ragged [N, (words)].
+            scores, starts, ends: of each word of all texts, [words].
         """
         count, rows, found = found.nrows(), found.value_rowids(), found.values
-        behind = tf.concat([[False], rows[1:] == rows[:-1]], 0)[: tf.size(rows)]  # not the first of its text
-        previous = tf.where(behind, tf.roll(found, 1, 0), len(self._labels))
+        has_previous = tf.concat([[False], rows[1:] == rows[:-1]], 0)[: tf.size(rows)]  # in the same text
+        previous = tf.where(has_previous, tf.roll(found, 1, 0), len(self._labels))
         begins = tf.gather_nd(self._begins, tf.stack([previous, found], 1))
         inside = tf.gather(self._inside, found)
+        # The number of its entity for each word inside one, over all texts.
         entity = tf.boolean_mask(tf.cumsum(tf.cast(begins, tf.int32)) - 1, inside)
         flat = {
             "types": tf.gather(self._kinds, tf.boolean_mask(found, begins)),
@@ -77,13 +84,30 @@ class Decoder:
             "scores": tf.math.segment_mean(tf.boolean_mask(scores, inside), entity),
         }
         row = tf.boolean_mask(rows, begins)
-        return {
-            name: tf.RaggedTensor.from_value_rowids(value, row, count, validate=False).to_tensor()
-            for name, value in flat.items()
-        }
+        padded = {}
+        for name, value in flat.items():
+            padded[name] = tf.RaggedTensor.from_value_rowids(value, row, count, validate=False).to_tensor()
+        return padded
 
 
-def ends_of_words(first, ends):
-    """The end of the word of each token, ragged [N, (tokens)], from the ends of tokens and where words begin."""
+def _part_table(labels: Sequence[str], scheme: str | None) -> np.ndarray:
+    """Number of the tag of a part of a word, int32 [C, 2, 2]: by the word's tag, is first part, is last part.
+
+    A tag that the labels lack ("S-" of a type, say) is replaced with the word's own.
+    """
+    number: dict[Any, int] = {label: i for i, label in enumerate(labels)}
+    table = np.zeros((len(labels), 2, 2), "int32")
+    for i, first, last in np.ndindex(table.shape):
+        table[i, first, last] = number.get(schemes.of_part(labels[i], bool(first), bool(last), scheme), i)
+    return table
+
+
+def ends_of_words(first: tf.RaggedTensor, ends: tf.RaggedTensor) -> tf.RaggedTensor:
+    """For each token the end of its word, ragged [N, (tokens)].
+
+    Args:
+        first: whether a word begins at each token, bool ragged [N, (tokens)].
+        ends: end of each token, int ragged [N, (tokens)].
+    """
     word = tf.maximum(tf.cumsum(tf.cast(first.values, tf.int32)) - 1, 0)
     return ends.with_values(tf.gather(tf.math.segment_max(ends.values, word), word))

@@ -20,10 +20,10 @@ class TaggingPostprocessor(Postprocessor):
         self.scheme, self._decoder = scheme, decoder
 
     def __call__(self, outputs: tf.Tensor, inputs: dict) -> dict:
-        """Entities of logits [W, S, C]: "types" (strings), "starts", "ends" (characters), "scores", each [N, E].
+        """Logits, float32 [W, S, C], to "types" (strings), "starts", "ends" (characters) and "scores", each [N, E].
 
-        "" and 0 come after the last entity of a text. Without a scheme every word is one, its tag the type. A score is
-        the mean probability of the tags of the entity's words.
+        Rows are padded with "" and 0. Without a scheme every word is an entity, of its tag as type. A score is the mean
+        probability of the tags of the entity's words.
         """
         mask = inputs[WORD_MASK] > 0
         counts = tf.math.unsorted_segment_sum(
@@ -32,40 +32,50 @@ class TaggingPostprocessor(Postprocessor):
         logits = tf.boolean_mask(outputs, mask)  # [words of all texts, C]
         tags = self._decoder.best(tf.RaggedTensor.from_row_lengths(logits, counts, validate=False))
         scores = tf.gather(tf.nn.softmax(logits), tags.values, batch_dims=1)
-        starts, ends = (tf.boolean_mask(inputs[name], mask) for name in (WORD_STARTS, WORD_ENDS))
+        starts, ends = tf.boolean_mask(inputs[WORD_STARTS], mask), tf.boolean_mask(inputs[WORD_ENDS], mask)
         return self._decoder.entities(tags, scores, starts, ends)
 
     def to_python(self, answer: dict) -> dict:
         """{"entities": [{"type", "start", "end", "score"}]}."""
         answer = super().to_python(answer)
-        rows = zip(*(answer[name] for name in ("types", "starts", "ends", "scores")), strict=True)
-        names = ("type", "start", "end", "score")
-        return {"entities": [dict(zip(names, row, strict=True)) for row in rows if row[0]]}
+        entities = []
+        rows = zip(answer["types"], answer["starts"], answer["ends"], answer["scores"], strict=True)
+        for kind, start, end, score in rows:
+            if kind:  # "": padding
+                entities.append({"type": kind, "start": start, "end": end, "score": score})
+        return {"entities": entities}
 
     def quote(self, answers: list[dict], texts: tuple) -> list[dict]:
-        """Adds the "text" of each entity: a substring, or the words with spaces between them."""
+        """Adds "text" to each entity: its substring of a raw text, or its words joined with spaces."""
         for text, answer in zip(as_python(texts[0]), answers, strict=True):
             for entity in answer["entities"]:
                 quoted = text[entity["start"] : entity["end"]]
-                entity["text"] = quoted if isinstance(quoted, str) else " ".join(quoted)
+                entity["text"] = " ".join(quoted) if isinstance(quoted, list) else quoted
         return answers
 
     def tags_of(self, answer: dict, length: int, scheme: str | None = None) -> list[str]:
-        """The tags of `length` words from entities counted in words, in `scheme` or the model's own."""
+        """The tags of `length` words, in `scheme` or the model's own, from an answer whose places are words."""
         if not self.scheme:
             return [entity["type"] for entity in answer["entities"]]
         found = [(entity["type"], entity["start"], entity["end"]) for entity in answer["entities"]]
         return schemes.write(found, length, scheme or self.scheme)
 
     def compute_metrics(self, answers: list[dict], targets: Any) -> dict[str, float]:
-        """Entity F1, precision and recall, as the CoNLL script has them, and accuracy of tags; the last alone
-        without a scheme. `answers` are those of `predict_text` to lists of words."""
+        """Entity F1, precision and recall, as the CoNLL script defines them, and accuracy of tags, in 0 to 1.
+
+        Without a scheme accuracy alone. `answers` are those of `predict_text` to lists of words.
+        """
         from seqeval import metrics
 
-        found = [self.tags_of(answer, len(row), "IOB2") for answer, row in zip(answers, targets, strict=True)]
-        right = [schemes.convert(row, "IOB2" if self.scheme else None) for row in targets]
+        # Answers and targets may be in different schemes; they are compared in one.
+        scheme = "IOB2" if self.scheme else None
+        found, right = [], []
+        for answer, tags in zip(answers, targets, strict=True):
+            found.append(self.tags_of(answer, len(tags), scheme))
+            right.append(schemes.convert(tags, scheme))
         scores = {"accuracy": float(metrics.accuracy_score(right, found))}
         if self.scheme:
-            by_name = {"f1": metrics.f1_score, "precision": metrics.precision_score, "recall": metrics.recall_score}
-            scores |= {name: float(metric(right, found, zero_division=0)) for name, metric in by_name.items()}
+            scores["f1"] = float(metrics.f1_score(right, found, zero_division=0))
+            scores["precision"] = float(metrics.precision_score(right, found, zero_division=0))
+            scores["recall"] = float(metrics.recall_score(right, found, zero_division=0))
         return scores

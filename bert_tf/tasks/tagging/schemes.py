@@ -1,76 +1,82 @@
 """Tagging schemes of entities: IOB1, IOB2 and BIOES."""
 
 import re
+from collections.abc import Collection, Iterable, Sequence
 
 from bert_tf.core.errors import ConfigError
 
 OUTSIDE = "O"
-# In IOB1 (Ramshaw and Marcus 1995) an entity begins with B- only where one of its type ends just before, in IOB2
-# always; in BIOES its last word has E- and an entity of one word S-.
+# IOB1 (Ramshaw and Marcus 1995): an entity begins with B- only directly after another of its type. IOB2: always.
+# BIOES: as IOB2; the last word of an entity has E-, and an entity of one word S-.
 PREFIXES = {"IOB1": "BI", "IOB2": "BI", "BIOES": "BIES"}
 
 _ENTITY_TAG = re.compile(r"[BIES]-.")
 
 
-def check_scheme(scheme):
-    """Raises `ConfigError` where `scheme` is no scheme; None, tags that spell no entities, is one."""
+def check_scheme(scheme: str | None) -> None:
+    """Raises `ConfigError` for an unknown scheme; None is allowed, for tags that do not mark entities."""
     if scheme is not None and scheme not in PREFIXES:
         raise ConfigError(f"Received: scheme={scheme!r}. Schemes: {', '.join(PREFIXES)}; None for tags without one.")
 
 
-def check_labels(labels, scheme):
-    """Raises `ConfigError` where a model's tags are none of `scheme`."""
+def check_labels(labels: Sequence[str], scheme: str | None) -> None:
+    """Raises `ConfigError` for tags that `scheme` does not have, or that lack "O"."""
     check_scheme(scheme)
     if scheme is None:
         return
-    known = {f"{prefix}-" for prefix in PREFIXES[scheme]}
-    strange = [label for label in labels if label != OUTSIDE and not (label[:2] in known and kind_of(label))]
-    if strange or OUTSIDE not in labels:
-        what = f"{strange[0]!r} is no tag of it" if strange else f"{OUTSIDE!r} is missing"
-        raise ConfigError(f"Received: labels={list(labels)}, scheme={scheme!r}. {what}.")
+    tag = re.compile(f"[{PREFIXES[scheme]}]-.", re.DOTALL)
+    received = f"Received: labels={list(labels)}, scheme={scheme!r}."
+    for label in labels:
+        if label != OUTSIDE and not tag.match(label):
+            raise ConfigError(f"{received} {label!r} is not a tag of this scheme.")
+    if OUTSIDE not in labels:
+        raise ConfigError(f"{received} {OUTSIDE!r} is missing.")
 
 
-def spells_entities(tag):
-    """Whether `tag` is one of the tags of a scheme."""
+def spells_entities(tag: str) -> bool:
+    """Whether `tag` belongs to one of the schemes."""
     return tag == OUTSIDE or bool(_ENTITY_TAG.match(tag))
 
 
-def scheme_of(labels):
-    """The scheme that a set of tags is written in, None where one of them (a part of speech, say) is of no scheme.
+def scheme_of(labels: Collection[str]) -> str | None:
+    """The scheme of a set of tags; None where one of them (a part of speech, say) belongs to no scheme.
 
-    Sets of IOB1 and IOB2 look the same: the answer is then IOB2, the commoner one.
+    Sets of IOB1 and IOB2 look the same; IOB2, the more common one, is returned for both.
     """
     if OUTSIDE not in labels or not all(map(spells_entities, labels)):
         return None
-    return "BIOES" if any(label[0] in "ES" for label in labels) else "IOB2"
+    prefixes = {label[0] for label in labels}
+    return "BIOES" if prefixes & {"E", "S"} else "IOB2"
 
 
-def tag_set(sentences, scheme):
-    """All tags that entities of the types found in `sentences` (lists of tags, any scheme) can have in `scheme`.
+def tag_set(sentences: Iterable[Iterable[str]], scheme: str | None) -> list[str]:
+    """All tags in `scheme` for the entity types that occur in `sentences`, which are lists of tags in any scheme.
 
-    With the scheme None the tags found, sorted.
+    Without a scheme the tags that occur, sorted.
     """
-    found = {tag for tags in sentences for tag in tags}
+    found: set[str] = set().union(*sentences)
     if scheme is None:
         return sorted(found)
-    kinds = sorted({kind_of(tag) for tag in found} - {""})
-    return [OUTSIDE, *(f"{prefix}-{kind}" for kind in kinds for prefix in PREFIXES[scheme])]
+    tags = [OUTSIDE]
+    for kind in sorted(set(map(kind_of, found)) - {""}):
+        tags += [f"{prefix}-{kind}" for prefix in PREFIXES[scheme]]
+    return tags
 
 
-def kind_of(tag):
-    """The type of entity in a tag, "" outside of any."""
+def kind_of(tag: str) -> str:
+    """The entity type in a tag; "" for "O"."""
     return tag.partition("-")[2]
 
 
-def begins(previous, tag):
-    """Whether an entity begins at a word tagged `tag` after one tagged `previous`, in whichever scheme."""
+def begins(previous: str, tag: str) -> bool:
+    """Whether an entity begins at a word tagged `tag` after one tagged `previous`, in any scheme."""
     if tag == OUTSIDE:
         return False
     return tag[0] in "BS" or previous[0] in "OES" or kind_of(tag) != kind_of(previous)
 
 
-def may_follow(previous, tag, scheme):
-    """Whether a sentence tagged in `scheme` can have `tag` after `previous`; its edges count as words outside."""
+def may_follow(previous: str, tag: str, scheme: str) -> bool:
+    """Whether `scheme` allows `tag` after `previous`; the edges of a sentence count as "O"."""
     if scheme == "IOB1":
         return tag[0] != "B" or kind_of(previous) == kind_of(tag)
     if tag[0] in "IE" and begins(previous, tag):
@@ -78,22 +84,21 @@ def may_follow(previous, tag, scheme):
     return scheme != "BIOES" or previous[0] not in "BI" or tag[0] in "IE"
 
 
-def of_part(tag, first, last, scheme):
-    """The tag of a part of a word tagged `tag` in `scheme`: of its first part, its last, both or none."""
+def of_part(tag: str, first: bool, last: bool, scheme: str | None) -> str:
+    """The tag in `scheme` of a part of a word tagged `tag`; `first` and `last` tell which part of the word it is."""
     if scheme is None or tag == OUTSIDE:
         return tag
-    begins, ends = first and tag[0] in "BS", last and tag[0] in "ES"
-    if scheme == "BIOES":
-        prefix = ("S" if ends else "B") if begins else ("E" if ends else "I")
-    else:
-        prefix = "B" if begins else "I"
-    return f"{prefix}-{kind_of(tag)}"
+    begins = first and tag[0] in "BS"
+    ends = last and tag[0] in "ES" and scheme == "BIOES"
+    prefixes = {(True, True): "S", (True, False): "B", (False, True): "E", (False, False): "I"}
+    return f"{prefixes[begins, ends]}-{kind_of(tag)}"
 
 
-def read(tags):
-    """The entities that `tags` of any of the schemes spell: a list of (type, first word, word after the last).
+def read(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """The entities in `tags`, in any scheme: a list of (type, number of the first word, number after the last word).
 
-    A tag that cannot stand where it does begins an entity, as the evaluation script of CoNLL-2000 has it.
+    A tag that the scheme does not allow after the one before it begins an entity, as in the evaluation script of
+    CoNLL-2000.
     """
     found = []
     for i, (previous, tag) in enumerate(zip([OUTSIDE, *tags], tags, strict=False)):
@@ -104,8 +109,8 @@ def read(tags):
     return found
 
 
-def write(entities, length, scheme):
-    """Tags in `scheme` for a sentence of `length` words with `entities` as `read` gives them, in their order."""
+def write(entities: Iterable[tuple[str, int, int]], length: int, scheme: str) -> list[str]:
+    """Tags in `scheme` for a sentence of `length` words, from entities in the form and order that `read` returns."""
     tags = [OUTSIDE] * length
     for kind, first, end in entities:
         prefixes = ["I"] * (end - first)
@@ -117,6 +122,8 @@ def write(entities, length, scheme):
     return tags
 
 
-def convert(tags, scheme):
-    """The same entities as `tags` of any of the schemes spell, in `scheme`; with None the tags as they are."""
-    return list(tags) if scheme is None else write(read(tags), len(tags), scheme)
+def convert(tags: Sequence[str], scheme: str | None) -> list[str]:
+    """The entities in `tags`, in any scheme, written in `scheme`; with None the tags as they are."""
+    if scheme is None:
+        return list(tags)
+    return write(read(tags), len(tags), scheme)

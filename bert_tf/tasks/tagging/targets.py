@@ -10,11 +10,14 @@ class TaggingTargets(Targets):
     """A list of tags for each sentence, in any scheme."""
 
     def find_labels(self, examples: Any) -> list[str] | None:
-        """The tags of all types of entities that occur, in the scheme of `settings` or that of the tags.
+        """The tags for all entity types that occur, in the scheme of `settings` or else that of the tags found.
 
-        Without a scheme the tags that occur. One tag alone raises `InputError`.
+        Without a scheme the tags that occur.
+
+        Raises:
+            InputError: there are fewer than two tags.
         """
-        found = {tag for tags in examples.targets for tag in tags}
         scheme = self.settings.get("scheme") or "auto"
-        scheme = schemes.scheme_of(found) if scheme == "auto" else scheme
+        if scheme == "auto":
+            scheme = schemes.scheme_of(set().union(*examples.targets))
         return require_classes(schemes.tag_set(examples.targets, scheme), examples.path)

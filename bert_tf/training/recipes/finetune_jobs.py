@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bert_tf.core import files, progress
 from bert_tf.data.readers.examples import OF_MODEL
+from bert_tf.tasks.base.batching import with_static_rows
 from bert_tf.tasks.multi_task import MultiTask
 from bert_tf.training.config import TrainingConfig
 from bert_tf.training.data_source import DataSource, Validation
@@ -24,11 +25,6 @@ _ENDLESS = {"shuffle": True, "drop_remainder": True, "repeat": None}  # as a tra
 def make_job(config: FinetuneConfig) -> "TaskJob | MultiTaskJob":
     """The job of a config, whose examples are read and whose model is not yet made."""
     return MultiTaskJob(config) if config.tasks else TaskJob(config)
-
-
-def with_static_rows(data: tf.data.Dataset, rows: int) -> tf.data.Dataset:
-    """Batches whose static shapes say how many rows they have, as gradient accumulation needs to cut them."""
-    return data.map(lambda *batch: tf.nest.map_structure(lambda x: tf.ensure_shape(x, [rows, *x.shape[1:]]), batch))
 
 
 class TaskJob(DataSource, Validation):

@@ -101,7 +101,7 @@ def answerer():
 def test_answers_that_stand_elsewhere_are_refused_left_out_or_found(tmp_path, answerer):
     path = write(tmp_path / "a.json", json.dumps(QUESTIONS))
     assert read(path, answerer).targets[:2] == [[{"text": "film", "answer_start": 17}], []]
-    with pytest.raises(InputError, match=r"question q3: at 9 the context has ' is |question q3: at 9 .* stands at 12"):
+    with pytest.raises(InputError, match=r"question q3: at 9 the context has ' is |question q3: at 9 .* it is at 12"):
         read(path, answerer).checked(answerer)
     kept = read(path, answerer, skip_bad_rows=True).checked(answerer)
     assert (kept.places, kept.bad.count) == (["question q1", "question q2"], 3)
@@ -125,9 +125,9 @@ def test_answers_that_stand_elsewhere_are_refused_left_out_or_found(tmp_path, an
         ("a.tsv", "label\tsentence\n1\ta\n", TextClassifier, "a.tsv has no column 'text'; it has: label, sentence"),
         ("a.tsv", "a\ta\n", TextClassifier, "a.tsv, line 1: two columns have the same name"),
         ("a.tsv", "label\ttext\n", TextClassifier, "a.tsv has no rows"),
-        ("a.csv", 'label,text\n1,"a\n', TextClassifier, "a.csv, line 2: no CSV: unexpected end of data"),
-        ("a.jsonl", '{"text": "a", "label": 1}\n{"text":\n', TextClassifier, "a.jsonl, line 2: no JSON"),
-        ("a.jsonl", '["a"]\n', TextClassifier, r"a.jsonl, line 1: '\[\"a\"\]' is no JSON object"),
+        ("a.csv", 'label,text\n1,"a\n', TextClassifier, "a.csv, line 2: not CSV: unexpected end of data"),
+        ("a.jsonl", '{"text": "a", "label": 1}\n{"text":\n', TextClassifier, "a.jsonl, line 2: not JSON"),
+        ("a.jsonl", '["a"]\n', TextClassifier, r"a.jsonl, line 1: '\[\"a\"\]' is not a JSON object"),
         (
             "a.jsonl",
             '{"text": "a", "label": 1}\n{"text": "b"}\n',
@@ -136,8 +136,8 @@ def test_answers_that_stand_elsewhere_are_refused_left_out_or_found(tmp_path, an
         ),
         ("a.conll", "a O\nb\n", TextTagger, "a.conll, line 2: 1 columns where the words before have 2: 'b'"),
         ("a.conll", "a O\n", TextClassifier, "read as conll, which is for tagging; the model"),
-        ("a.json", "[]", QuestionAnswerer, "a.json is not as SQuAD's files are"),
-        ("a.json", "{", QuestionAnswerer, "a.json is no JSON"),
+        ("a.json", "[]", QuestionAnswerer, "a.json is not in SQuAD's format"),
+        ("a.json", "{", QuestionAnswerer, "a.json is not JSON"),
         ("a.json", '{"data": [{}]}', QuestionAnswerer, "a.json, article 0: it has no paragraphs"),
         ("a.json", '{"data": [{"paragraphs": [{"qas": [{"id": 7}]}]}]}', QuestionAnswerer, "question 7: it needs a"),
     ],
@@ -152,11 +152,11 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match=r"a.tsv is not UTF-8 after line"):
         read(tmp_path / "a.tsv")
     (tmp_path / "a.tsv.gz").write_bytes(gzip.compress(b"label\ttext\n" * 1000)[:50])
-    with pytest.raises(InputError, match=r"a.tsv.gz is no whole .gz file"):
+    with pytest.raises(InputError, match=r"a.tsv.gz is not a complete .gz file"):
         read(tmp_path / "a.tsv.gz")
     with pytest.raises(InputError, match="No such file: .*b.tsv"):
         read(tmp_path / "b.tsv")
-    with pytest.raises(ConfigError, match="no format is known by this name. Set format to one of tsv, csv"):
+    with pytest.raises(ConfigError, match="the name does not tell the format. Set format to one of tsv, csv"):
         read(tmp_path / "a.xls")
     with pytest.raises(ConfigError, match="has no column 5; its words have 3"):
         read(write(tmp_path / "a.conll", CONLL), TextTagger, target="5")

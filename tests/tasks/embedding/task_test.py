@@ -153,7 +153,7 @@ def test_bad_rows():
         model.dataset((["a", "good"], ["bad", "film"]), [1, 7])
     with pytest.raises(InputError, match="Row 0 has the score nan"):
         model.dataset((["a"], ["bad"]), [float("nan")])
-    with pytest.raises(InputError, match="1 text.s. a row.*needs a tuple of 2 columns"):
+    with pytest.raises(InputError, match="1 text.s. per example.*needs a tuple of 2 columns"):
         model.dataset(["a"], [1])
     with pytest.raises(InputError, match="Row 1: the text_pair is empty"):
         model.dataset((["a", "good"], ["bad", " "]), [1, 2])

@@ -179,6 +179,25 @@ def test_folder_gives_the_same_answers(trained, tmp_path):
     assert (answer["answer"], answer["start"], answer["end"]) == ("", 0, 0)
 
 
+def test_settings_can_change_after_construction(trained, tmp_path):
+    """They take effect even after a prediction, which traces a graph with the old values, and are saved."""
+    trained.save_pretrained(tmp_path / "before")
+    model = bert_tf.load(tmp_path / "before")
+    texts = (["Who ?"], [CONTEXTS[1]])
+    answer = model.predict_text(texts)[0]
+    assert answer["answer"] == "Anna"
+    assert len(answer["candidates"]) > 2
+    model.null_threshold, model.n_best, model.max_answer_length, model.max_question_length = -1e6, 2, 1, 1
+    answer = model.predict_text(texts)[0]
+    assert (answer["answer"], len(answer["candidates"])) == ("", 2)
+    candidates = [candidate["answer"].split() for candidate in answer["candidates"]]
+    assert [len(words) for words in candidates] == [1, 1]
+    model.save_pretrained(tmp_path / "after")
+    settings = bert_tf.load(tmp_path / "after").task_settings()
+    expected = {"null_threshold": -1e6, "n_best": 2, "max_answer_length": 1, "max_question_length": 1}
+    assert {name: settings[name] for name in expected} == expected
+
+
 def test_one_graph_from_strings_to_answers(trained):
     spec = tf.TensorSpec([None], tf.string)
     graph = tf.function(trained.serve, input_signature=[spec, spec])
@@ -212,7 +231,7 @@ def test_golden_logits(golden):
     ("answers", "message"),
     [
         ([{"text": "Anna", "answer_start": 3}], "Row 1: at 3 the context has 'a li', not the answer 'Anna'; .*at 0"),
-        ([{"text": "Rome", "answer_start": 18}], "Row 1: the answer 'Rome' at 18 goes beyond its context of 20 char"),
+        ([{"text": "Rome", "answer_start": 18}], "Row 1: the answer 'Rome' at 18 ends after its context of 20 char"),
         ([{"text": "Rome", "answer_start": -4}], "Row 1: the answer 'Rome' has answer_start -4"),
         ([{"text": "", "answer_start": 0}], "Row 1: the answer .* has no text"),
         ({"text": ["Anna"], "answer_start": []}, "Row 1 has 1 answer texts and 0 starts"),

@@ -228,8 +228,8 @@ def test_f1_is_seqevals(trained):
         ([["Anna"]], [["PER"]], "Row 0, word 0: the tag is 'PER'"),
         ([["Anna"]], [["I-PER"], ["O"]], "1 texts and 2 targets"),
         ([["Anna"], []], [["I-PER"], []], "Row 1 has no words"),
-        ([["Anna"], ["Bo", 3]], [["I-PER"], ["O", "O"]], "Row 1: the word 3 is no string"),
-        ([["Anna"], "Bo"], [["I-PER"], ["O"]], "Row 1: 'Bo' is no list of words"),
+        ([["Anna"], ["Bo", 3]], [["I-PER"], ["O", "O"]], "Row 1: the word 3 is not a string"),
+        ([["Anna"], "Bo"], [["I-PER"], ["O"]], "Row 1: 'Bo' is not a list of words"),
         (["Anna sees"], [["I-PER", "O"]], "raw texts with tags. Give each sentence as a list of words"),
     ],
 )
@@ -241,7 +241,7 @@ def test_bad_rows_are_named(trained, texts, targets, message):
 def test_bad_settings():
     with pytest.raises(ConfigError, match="at least two tags"):
         make(labels=["O"])
-    with pytest.raises(ConfigError, match="'E-LOC' is no tag of it"):
+    with pytest.raises(ConfigError, match="'E-LOC' is not a tag of this scheme"):
         make(labels=["O", "B-LOC", "E-LOC"], scheme="IOB2")
     with pytest.raises(ConfigError, match="'O' is missing"):
         make(labels=["B-LOC", "I-LOC"], scheme="IOB2")
