@@ -131,7 +131,7 @@ VERBS = {
     ),
     "pretrain": Verb(
         "train masked LM and next sentence prediction on records, or resume such a run",
-        "bert-tf pretrain --config pretrain_small_wikitext2 training.minutes=30",
+        "bert-tf pretrain --config pretrain_small_wikitext2 training.steps=none training.minutes=30",
         (
             _CONFIG,
             Flag("output", None, "the run's folder; default: from the config"),

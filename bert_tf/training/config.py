@@ -127,7 +127,10 @@ class PretrainConfig:
             shares = ", ".join(str(phase.share) for phase in self.all_phases)
             raise ConfigError(f"Received: phases with the shares {shares}. They must add up to 1.")
         if (self.training.steps is None) == (self.training.minutes is None):
-            raise ConfigError("Set either training.steps or training.minutes.")
+            raise ConfigError(
+                f"Received: training.steps={self.training.steps}, training.minutes={self.training.minutes}. Set either "
+                "training.steps or training.minutes, and the other one to none."
+            )
 
     @property
     def all_phases(self) -> tuple[PhaseConfig, ...]:

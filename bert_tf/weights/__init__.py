@@ -55,7 +55,9 @@ def write_model(
     if format not in FORMATS:
         raise ConfigError(f"Unknown format {format!r}. Formats: {', '.join(FORMATS)}.")
     if folder.exists() and not overwrite:
-        raise InputError(f"{folder} exists. Choose another folder, or overwrite it (--overwrite).")
+        raise InputError(
+            f"{folder} exists. Choose another folder, or overwrite it (--overwrite; in Python overwrite=True)."
+        )
     if folder.exists():
         _format_of(folder)  # refuses to replace anything but a model
     check(checkpoint, folder)

@@ -32,6 +32,7 @@ TOYS = {
         "model": {"max_length": 12},
     },
     "pairs": {"file": "pairs.tsv", "epochs": 12, "task": "embedding", "model": {"objective": "contrastive"}},
+    "choices": {"file": "choices.jsonl", "epochs": 12, "task": "multiple_choice"},
 }
 TRAINING = {"learning_rate": 0.01, "precision": "float32", "strategy": "one"}
 QUESTION = {"question": "is the film", "context": "the film is bad", "answers": [{"text": "bad", "answer_start": 12}]}
@@ -58,6 +59,8 @@ def toys(tmp_path_factory):
     write("labels.tsv", ["labels\ttext", *(f"{label},{'film' * ('film' in text)}\t{text}" for text, label in rows)])
     write("scores.tsv", ["score\ta\tb", *(f"{5 * (text == 'good')}\tgood\t{text}" for text, _ in rows)])
     write("pairs.tsv", ["text\ttext_pair", *(f"{text}\t{text}" for text, _ in rows)])
+    choices = [{"context": text, "endings": ["bad", "good"], "label": int(label == "pos")} for text, label in rows]
+    write("choices.jsonl", map(json.dumps, choices))
     tag = {"good": "B-UP", "bad": "B-DOWN"}
     write("tags.bio", [line for text, _ in rows for line in [*(f"{w}\t{tag.get(w, 'O')}" for w in text.split()), ""]])
     question = {"id": "q", "question": QUESTION["question"], "answers": QUESTION["answers"]}
