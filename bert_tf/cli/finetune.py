@@ -8,8 +8,12 @@ from bert_tf.training.recipes.finetune_config import load_config
 
 def finetune(flags: Any, overrides: list[str]) -> None:
     """Trains by a config, or resumes its run; prints its scores."""
-    named = {"output": flags.output, "model.init": flags.init, "data.folder": flags.data}
-    overrides = [*(f"{name}={value!r}" for name, value in named.items() if value), *overrides]
+    # Flags are short for overrides; an override of the same key wins because it is applied later.
+    given = []
+    for name, value in (("output", flags.output), ("model.init", flags.init), ("data.folder", flags.data)):
+        if value:
+            given.append(f"{name}={value!r}")
+    overrides = [*given, *overrides]
     if flags.skip_bad_rows:
         overrides.append("data.skip_bad_rows=true")
     config = load_config(flags.config, overrides)
@@ -21,10 +25,18 @@ def finetune(flags: Any, overrides: list[str]) -> None:
 
     with restarting_on_lost_worker():
         results = run(config)
-    deviations = results.get("deviations", {})
+    deviations = results.get("deviations", {})  # of several seeds
     for name, value in results["scores"].items():
-        mark = "  (used to select the best checkpoint)" if name == results["metric"] else ""
-        spread = f" ± {deviations[name]:.4f}" if name in deviations else ""
-        print(f"  {name.replace('_', ' '):<24} {value:.4f}{spread}{mark}")
-    where = f"{config.output}/{'' if config.seeds == 1 else 'seed-*/'}model{'/*' if config.tasks else ''}"
+        line = f"  {name.replace('_', ' '):<24} {value:.4f}"
+        if name in deviations:
+            line += f" ± {deviations[name]:.4f}"
+        if name == results["metric"]:
+            line += "  (used to select the best checkpoint)"
+        print(line)
+    where = config.output
+    if config.seeds > 1:
+        where += "/seed-*"
+    where += "/model"
+    if config.tasks:
+        where += "/*"
     print(f"Model saved to {where}. Training curves: curves.png; metrics: metrics.json.")

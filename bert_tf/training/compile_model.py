@@ -1,4 +1,4 @@
-"""Compiles a model by the settings of its training."""
+"""Compiles a model with the optimizer and schedule of a training config, and times its steps."""
 
 import statistics
 import time
@@ -13,7 +13,13 @@ from bert_tf.training.optimizers.schedules import make_schedule
 
 
 def compile_model(model: keras.Model, training: TrainingConfig, **more: Any) -> None:
-    """`model.compile` with the optimizer, schedule and accumulation of a resolved `TrainingConfig`."""
+    """Compiles a model with the optimizer, schedule and accumulation of a `TrainingConfig`.
+
+    Args:
+        model: has an `encoder`.
+        training: resolved, with a number of steps.
+        more: further arguments of `model.compile`.
+    """
     schedule = make_schedule(
         training.schedule,
         training.learning_rate,
@@ -21,6 +27,8 @@ def compile_model(model: keras.Model, training: TrainingConfig, **more: Any) -> 
         round(training.warmup * training.steps),
         round(training.cooldown * training.steps),
     )
+    # Only AdamW and LAMB have this argument, and the config allows False only with them.
+    own = {} if training.bias_correction else {"bias_correction": False}
     optimizer = make_optimizer(
         training.optimizer,
         schedule,
@@ -28,14 +36,18 @@ def compile_model(model: keras.Model, training: TrainingConfig, **more: Any) -> 
         clip_norm=training.clip_norm,
         layer_decay=training.layer_decay,
         stages=stages_of(model),
-        **({} if training.bias_correction else {"bias_correction": False}),
+        **own,
     )
     model.encoder.remat = training.remat
     model.compile(optimizer, accumulation_steps=training.accumulation_steps, **more)
 
 
 class StepTimer(keras.callbacks.Callback):
-    """Measures the seconds of a step in a short `fit`: the median without the first steps."""
+    """Measures the seconds of a step in a short `fit` of at least four steps.
+
+    Attributes:
+        ends: clock at the end of each step, in seconds.
+    """
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.ends: list[float] = []
@@ -46,4 +58,5 @@ class StepTimer(keras.callbacks.Callback):
 
     @property
     def seconds(self) -> float:
+        """The median seconds of a step, without the first three, which include tracing."""
         return statistics.median(end - begin for begin, end in zip(self.ends[2:], self.ends[3:], strict=False))

@@ -25,7 +25,7 @@ _CHOICES = {
 class TrainingConfig:
     """How a model is trained, in pretraining and fine-tuning (Devlin et al. 2019, A.2 and A.3)."""
 
-    steps: int | None = None  # updates of the weights; set these
+    steps: int | None = None  # updates of the weights; set either these
     minutes: float | None = None  # or a time, converted to steps by the measured speed
     accumulation_steps: int = 1  # microbatches that a batch is cut into, to save memory
     optimizer: str = "adamw"
@@ -35,8 +35,8 @@ class TrainingConfig:
     cooldown: float = 0.0  # share of the steps at the end in which a constant rate decays
     weight_decay: float = 0.01
     clip_norm: float | None = 1.0
-    bias_correction: bool = True  # False: as Google's code
-    layer_decay: float | None = None
+    bias_correction: bool = True  # of Adam's moments; False as in google-research/bert
+    layer_decay: float | None = None  # factor of the learning rate from a layer to the one below
     seed: int = 0
     precision: str = "auto"  # mixed_bfloat16 where it is measured to be faster, else float32
     remat: bool = False  # recompute blocks in the backward pass, to save memory
@@ -46,7 +46,7 @@ class TrainingConfig:
     evaluate_batches: int = 50  # held-out batches per evaluation, at most
     early_stopping: int | None = None  # end the run after this many evaluations without a better score
     checkpoint_every: int = 500
-    keep_checkpoints: int = 3  # the newest; the best is kept too
+    keep_checkpoints: int = 3  # the newest, in addition to the best
     blow_up: float = 2.0  # the run ends if the loss exceeds this many times its lowest, plus 1
     skip_records: int = 100  # damaged records to skip before the run ends
 
@@ -63,19 +63,20 @@ class TrainingConfig:
                 raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be above 0.")
         if not self.bias_correction and self.optimizer not in ("adamw", "lamb"):
             raise ConfigError(
-                f"Received: bias_correction=false, optimizer={self.optimizer!r}. Only adamw and lamb can do without."
+                f"Received: bias_correction=false, optimizer={self.optimizer!r}. Only adamw and lamb have this setting."
             )
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
             raise ConfigError(f"Received: layer_decay={self.layer_decay}. layer_decay must be in (0, 1].")
         if self.warmup < 0 or self.cooldown < 0 or self.warmup + self.cooldown > 1:
             raise ConfigError(
-                f"Received: warmup={self.warmup}, cooldown={self.cooldown}. They are shares of the steps."
+                f"Received: warmup={self.warmup}, cooldown={self.cooldown}. They are shares of the steps, from 0 to 1 "
+                "together."
             )
 
 
 @dataclasses.dataclass(frozen=True)
 class PhaseConfig:
-    """A phase of a pretraining run: its records, and the rows of a batch over all workers together."""
+    """A phase of a pretraining run: its records and batches; `batch_size` counts the rows of all workers together."""
 
     records: str = ""  # folder, files or glob
     batch_size: int = 32
@@ -88,12 +89,12 @@ class PhaseConfig:
         if self.batch_size < 1:
             raise ConfigError(f"Received: batch_size={self.batch_size}. It must be at least 1.")
         if not 0 < self.share <= 1:
-            raise ConfigError(f"Received: share={self.share}. It is a part of the steps, in (0, 1].")
+            raise ConfigError(f"Received: share={self.share}. It is a share of the steps, in (0, 1].")
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """The model to pretrain: one of a folder, or a new one of these sizes, with the vocabulary of the records."""
+    """The model to pretrain: one from a folder, or a new one of these sizes with the vocabulary of the records."""
 
     init: str | None = None  # a model's folder
     vocabulary: str | None = None  # of records that another program wrote
@@ -123,9 +124,9 @@ class PretrainConfig:
         for phase in self.all_phases:
             if not phase.records:
                 raise ConfigError("No records to train on: set data.records=FOLDER, as bert-tf records wrote it.")
-        if abs(sum(phase.share for phase in self.all_phases) - 1) > 1e-6:
-            shares = ", ".join(str(phase.share) for phase in self.all_phases)
-            raise ConfigError(f"Received: phases with the shares {shares}. They must add up to 1.")
+        shares = [phase.share for phase in self.all_phases]
+        if abs(sum(shares) - 1) > 1e-6:
+            raise ConfigError(f"Received: phases with the shares {', '.join(map(str, shares))}. They must add up to 1.")
         if (self.training.steps is None) == (self.training.minutes is None):
             raise ConfigError(
                 f"Received: training.steps={self.training.steps}, training.minutes={self.training.minutes}. Set either "
@@ -134,4 +135,5 @@ class PretrainConfig:
 
     @property
     def all_phases(self) -> tuple[PhaseConfig, ...]:
+        """`phases`, or `data` as the only one."""
         return self.phases or (self.data,)

@@ -1,4 +1,4 @@
-"""Data that a `Trainer` trains on and validates with: prepared once a run, readable from any position."""
+"""Interfaces of the data that a `Trainer` trains on and evaluates with."""
 
 import abc
 
@@ -11,7 +11,7 @@ class DataSource(abc.ABC):
 
     Attributes:
         batch_size: sequences of a batch, of all replicas together.
-        share: part of a run's steps that are done on this source, in (0, 1].
+        share: share of a run's steps that are done on this source, in (0, 1].
     """
 
     batch_size: int
@@ -24,7 +24,13 @@ class DataSource(abc.ABC):
 
     @abc.abstractmethod
     def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
-        """Endless batches of `rows` sequences for shard (k, n) of n, from position `start` on."""
+        """Endless batches (x, y, sample_weight), starting at any batch so that a run can resume.
+
+        Args:
+            rows: sequences of a batch of one shard.
+            start: position of the first batch, in batches from the start of the run.
+            shard: (k, n): the part of each batch that replica k of n gets.
+        """
 
 
 class Validation(abc.ABC):
@@ -36,4 +42,4 @@ class Validation(abc.ABC):
 
     @abc.abstractmethod
     def score(self, metrics: dict[str, float]) -> float:
-        """The number that the best checkpoint has most of, from what `evaluate` returned."""
+        """The number by which checkpoints are compared (greater is better), from the result of `evaluate`."""

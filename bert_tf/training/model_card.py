@@ -10,12 +10,12 @@ CURVES = "curves.png"
 
 
 def write_curves(folder: pathlib.Path, title: str, metric: str = "accuracy") -> None:
-    """Draws `folder`/metrics.jsonl to `folder`/curves.png, with `metric` beside the losses."""
+    """Plots `folder`/metrics.jsonl to `folder`/curves.png: the losses, and the metrics that end with `metric`."""
     plot_curves({title: curves_of(read_metrics(folder / METRICS))}, folder / CURVES, metric)
 
 
 def curves_of(lines: list[dict]) -> dict[str, tuple[list, list]]:
-    """{metric: (steps, values)} of the lines of a metrics.jsonl."""
+    """Curves {metric: (steps, values)} from the lines of a metrics.jsonl."""
     curves: dict[str, tuple[list, list]] = {}
     for line in lines:
         for name, value in line.items():
@@ -33,9 +33,12 @@ def write_card(folder: pathlib.Path, title: str, facts: dict, scores: dict[str, 
         facts: {name: value}; empty values are left out.
         scores: {metric: number}.
     """
-    rows = [f"| {name} | {value} |" for name, value in facts.items() if value not in (None, "", ())]
+    table_head = ["| | |", "|---|---|"]
+    lines = [f"# {title}", "", *table_head]
+    for name, value in facts.items():
+        if value not in (None, "", ()):
+            lines.append(f"| {name} | {value} |")
     figures = [f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in scores.items() if name != "step"]
-    lines = [f"# {title}", "", "| | |", "|---|---|", *rows]
     if figures:
-        lines += ["", "On held-out data:", "", "| | |", "|---|---|", *figures]
+        lines += ["", "On held-out data:", "", *table_head, *figures]
     files.write_text(folder / "README.md", "\n".join(lines) + "\n")

@@ -13,17 +13,19 @@ def plot_curves(runs: dict[str, dict], path: str | pathlib.Path, metric: str = "
 
     Args:
         runs: {title: {metric: (steps, values)}}; names with the prefix "heldout_" are of held-out data.
-        metric: drawn beside the losses: all metrics whose names end with it.
+        path: of the PNG; it is replaced.
+        metric: the right panel has all metrics whose names end with it, the left one the losses.
     """
     import matplotlib
 
-    matplotlib.use("Agg")
+    matplotlib.use("Agg")  # needs no display
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(len(runs), 2, figsize=(14, 3.6 * len(runs)), squeeze=False)
     for row, (title, curves) in zip(axes, runs.items(), strict=True):
         for panel, word in zip(row, ("loss", metric), strict=True):
-            _draw(panel, {name: curve for name, curve in curves.items() if name.endswith(word)})
+            chosen = {name: curve for name, curve in curves.items() if name.endswith(word)}
+            _draw(panel, chosen)
             panel.set(title=f"{title}: {word}", xlabel="steps", ylabel=word)
         row[1].yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1.0))
     figure.tight_layout()
@@ -34,8 +36,9 @@ def plot_curves(runs: dict[str, dict], path: str | pathlib.Path, metric: str = "
 
 
 def _draw(panel: Any, curves: dict) -> None:
-    """One colour per metric: dashed in training, solid with dots on held-out data."""
-    for color, name in enumerate(sorted({name.removeprefix(HELDOUT) for name in curves})):
+    """Draws curves with one colour per metric: dashed for training, solid with dots for held-out data."""
+    metrics = {name.removeprefix(HELDOUT) for name in curves}
+    for color, name in enumerate(sorted(metrics)):
         label = name.replace("_", " ")
         if name in curves:
             panel.plot(*curves[name], "--", color=f"C{color}", alpha=0.7, label=f"{label}, training")

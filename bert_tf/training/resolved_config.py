@@ -1,4 +1,4 @@
-"""Settings of a run in its folder: those requested, and those resolved when it started."""
+"""The settings file of a run folder: settings as requested, and values resolved when the run started."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ MUTABLE_ON_RESUME = (
     *(f"training.{name}" for name in ("strategy", "remat", "log_every", "evaluate_every", "evaluate_batches")),
     *(f"training.{name}" for name in ("checkpoint_every", "keep_checkpoints", "blow_up", "skip_records")),
 )
-_BUDGET = 0.92  # of the minutes is for training, the rest for starting, evaluating and saving
+_BUDGET = 0.92  # share of the minutes for training; the rest is for starting, evaluating and saving
 
 
 class TimedJob(Protocol):
@@ -35,12 +35,16 @@ class TimedJob(Protocol):
 def resolve(
     config: Any, folder: pathlib.Path, strategy: tf.distribute.Strategy, job: TimedJob | None = None
 ) -> TrainingConfig:
-    """The `TrainingConfig` with a number of steps and a precision; the same again when a run resumes.
+    """The `TrainingConfig` with a number of steps and a precision; a resumed run gets the same ones as before.
 
     Args:
         config: a config with `training`.
-        folder: of the run. One that holds another run, or anything else, raises `ConfigError`.
+        folder: of the run.
+        strategy: the workers of which measure and agree on the values.
         job: measures the time of a step where the config sets minutes.
+
+    Raises:
+        ConfigError: the folder holds a run with other settings, or something else.
     """
     requested = _plain(config)
     stored = read(folder)
@@ -81,18 +85,20 @@ def _plain(config: Any) -> dict:
 
 
 def _refuse_other(stored: dict, requested: dict, defaults: dict, folder: pathlib.Path) -> None:
+    """Raises `ConfigError` if settings differ that affect the weights."""
     differing = sorted(set(_differences(stored, requested, defaults)) - set(MUTABLE_ON_RESUME))
     if differing:
         raise ConfigError(
-            f"{folder} holds a run with other settings: {', '.join(differing)}. Set output to another folder."
+            f"{folder} holds a run with other settings: {', '.join(differing)}. Set output to another folder, or use "
+            "the settings of that run to resume it."
         )
 
 
 def _differences(old: dict, new: dict, defaults: dict, where: str = "") -> Iterator[str]:
     """Dotted names of the values in which two configs differ; a missing value counts as the default."""
     for name in old.keys() | new.keys():
-        default = defaults.get(name)
-        a, b = (values.get(name, default) for values in (old, new))
+        default = defaults.get(name)  # a run of an earlier version lacks settings that are new
+        a, b = old.get(name, default), new.get(name, default)
         if isinstance(a, dict) and isinstance(b, dict):
             yield from _differences(a, b, default or {}, f"{where}{name}.")
         elif _without_none(a) != _without_none(b):
@@ -103,4 +109,6 @@ def _without_none(value: Any) -> Any:
     """A JSON value without the keys, at any depth, that are None."""
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return [_without_none(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return list(map(_without_none, value))
+    return value

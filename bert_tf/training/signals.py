@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C, noted to be handled between two steps."""
+"""Records SIGTERM and Ctrl-C, so that a run can end between two steps."""
 
 import contextlib
 import signal
@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def received() -> Iterator[list[str]]:
-    """Yields a list to which the name of each signal is added; outside of the main thread it stays empty."""
+    """Yields a list to which the name of each signal is appended; outside of the main thread it stays empty."""
     names: list[str] = []
+    # Python allows signal handlers in the main thread only.
     if threading.current_thread() is not threading.main_thread():
         yield names
         return
@@ -20,7 +21,9 @@ def received() -> Iterator[list[str]]:
         if names.count("SIGINT") > 1:
             raise KeyboardInterrupt  # pressed twice: do not wait for the step
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, note)
     try:
         yield names
     finally:

@@ -1,7 +1,6 @@
-"""A training run: from its newest checkpoint through all its data to the last step, by Keras's `fit`."""
+"""A training run by Keras's `fit` that resumes from its newest checkpoint."""
 
 import contextlib
-import itertools
 import os
 import pathlib
 import re
@@ -24,6 +23,7 @@ from bert_tf.training.data_source import DataSource, Validation
 from bert_tf.training.distribution.batches import distribute, rows_per_replica
 from bert_tf.training.distribution.strategies import agree, is_chief, worker
 
+# Raised by a collective operation when another worker ends, depending on the moment.
 _ERRORS_OF_LOST_WORKERS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -35,7 +35,7 @@ _ERRORS_OF_LOST_WORKERS = (
 
 
 class WorkerLost(InputError):
-    """Another worker of the run has gone; the run resumes from its newest checkpoint when all are back."""
+    """Another worker of the run has ended; the run resumes from its newest checkpoint when all are back."""
 
 
 class Phase(typing.NamedTuple):
@@ -49,12 +49,13 @@ class Phase(typing.NamedTuple):
 class Trainer:
     """Trains a compiled model on one data source or several in turn, and resumes where an earlier run stopped.
 
-    Writes checkpoints to `folder`/checkpoints, metrics to `folder`/metrics.jsonl and for TensorBoard to `folder`/logs.
+    Writes checkpoints to `folder`/checkpoints, and metrics to `folder`/metrics.jsonl and, for TensorBoard, to
+    `folder`/logs.
 
     Args:
         model: compiled under the strategy that it is trained with.
-        train: a `DataSource`, or several; each gets its share of the steps.
-        validation: the `Validation` of each of them; None: there is none.
+        train: one `DataSource` or several; each gets its share of the steps.
+        validation: the `Validation` of each of them, None without one.
         config: a resolved `TrainingConfig`, with a number of steps.
         folder: of the run.
 
@@ -78,10 +79,14 @@ class Trainer:
         self.model, self.config, self.folder = model, config, pathlib.Path(folder)
         sources = [train] if isinstance(train, DataSource) else list(train)
         validations = list(validation) if isinstance(validation, Sequence) else [validation]
-        ends = [round(config.steps * share) for share in itertools.accumulate(source.share for source in sources)]
-        lengths = [end - begin for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
-        self.phases = [Phase(*parts) for parts in zip(sources, validations, lengths, strict=True)]
-        self.steps = ends[-1]
+        self.phases: list[Phase] = []
+        self.steps, share = 0, 0.0
+        for source, held_out in zip(sources, validations, strict=True):
+            share += source.share
+            # The end is rounded and not the length, so that the phases add up to all steps.
+            end = round(config.steps * share)
+            self.phases.append(Phase(source, held_out, end - self.steps))
+            self.steps = end
         self.checkpoints = CheckpointManager(self.folder / "checkpoints", config.keep_checkpoints, writes=is_chief())
         self.callbacks: list[keras.callbacks.Callback] = []
         self.signals: list[str] = []
@@ -94,25 +99,28 @@ class Trainer:
 
         Raises:
             InputError: why the run cannot continue: a signal, a diverging loss, damaged records.
-            WorkerLost: another worker has gone.
+            WorkerLost: another worker has ended.
         """
         self._resume()
         try:
             with signals.received() as self.signals, MetricsLogger(self) as logger:
                 self._fit(logger)
         except tf.errors.OpError as error:
-            if found := re.search(r"InputError: (.*)", str(error)):  # raised while reading records
+            # An InputError in the data pipeline arrives as text inside of a TensorFlow error.
+            if found := re.search(r"InputError: (.*)", str(error)):
                 raise InputError(found[1]) from None
             if worker()[1] == 1 or not isinstance(error, _ERRORS_OF_LOST_WORKERS):
                 raise
-            raise WorkerLost(f"A worker is gone after step {self.step}: {str(error).splitlines()[0][:200]}") from error
+            reason = str(error).splitlines()[0][:200]
+            raise WorkerLost(f"Lost another worker after step {self.step}: {reason}") from error
         finally:
             self.checkpoints.wait()
         return self.scores
 
     def restore_best(self) -> dict[str, float]:
         """Restores the model of the best evaluation; returns its metrics and its "step"."""
-        agree(self.model.distribute_strategy, 0.0)  # the chief has written all checkpoints when all workers are here
+        # A barrier: the chief reaches it after it has written all checkpoints.
+        agree(self.model.distribute_strategy, 0.0)
         step = self.checkpoints.best()
         self.checkpoints.restore(step, named_variables(self.model))
         return self.checkpoints.metadata(step)["scores"]
@@ -126,7 +134,7 @@ class Trainer:
         return bool(patience and self.history and len(self.history) - np.argmax(self.history) > patience)
 
     def place(self, step: int) -> tuple[Phase, int]:
-        """The phase of the step after `step` steps, and how many steps of that phase are done by then."""
+        """The phase of the next step after `step` steps, and how many steps of that phase are done by then."""
         for phase in self.phases[:-1]:
             if step < phase.steps:
                 return phase, step
@@ -138,31 +146,34 @@ class Trainer:
         return rows_per_replica(self.model.distribute_strategy, source.batch_size, self.config.accumulation_steps)
 
     def evaluate(self, validation: Validation) -> dict[str, float]:
-        """Evaluates the model now, and notes the result."""
+        """Evaluates the model now, and records the result in `scores` and `history`."""
         self.scores = {"step": self.step} | validation.evaluate(self.model)
         self.history.append(validation.score(self.scores))
         return self.scores
 
     def reset_metrics(self) -> None:
-        """Starts the running means of the model's metrics from nothing."""
+        """Resets the running means of the model's metrics."""
         self.model.reset_metrics()
         self.averaged = 0
 
     def save(self) -> None:
-        """Starts to write a checkpoint of this step."""
-        score = self.history[-1] if self.scores.get("step") == self.step else None
+        """Starts writing a checkpoint of this step in the background."""
+        score = None  # of this step's weights; earlier scores belong to other weights
+        if self.scores.get("step") == self.step:
+            score = self.history[-1]
         metadata = {"scores": self.scores, "score": score, "history": self.history}
         self.checkpoints.save(self.step, named_variables(self.model), metadata)
 
     def _fit(self, logger: MetricsLogger) -> None:
         counter = keras.callbacks.LambdaCallback(on_epoch_begin=self._begin_means, on_train_batch_end=self._count_step)
+        # In this order: a diverged step is neither evaluated nor saved, and a checkpoint has the step's score.
         callbacks = [counter, TerminateOnDivergence(self), logger, EvaluateCallback(self, logger)]
         callbacks += [CheckpointCallback(self), *self.callbacks]
         strategy = self.model.distribute_strategy
         while not self.done:
             phase, position = self.place(self.step)
             logger.begin(phase.source)
-            # A graph traced for one phase would be relaxed to fit the shapes of the next.
+            # Traced again for each phase: otherwise TensorFlow would relax the graph to shapes that fit both.
             self.model.make_train_function(force=True)
             data = distribute(strategy, phase.source, self.rows(phase.source), position)
             steps = phase.steps - position
@@ -179,6 +190,7 @@ class Trainer:
         """Restores the newest intact checkpoint that the chief sees, if there is one."""
         _, workers = worker()
         newest = self.checkpoints.newest() if is_chief() else 0
+        # The mean of the chief's step and zeros, times the workers, is the chief's step.
         self.step = round(agree(self.model.distribute_strategy, newest) * workers)
         if self.step:
             self.checkpoints.restore(self.step, named_variables(self.model))
@@ -189,9 +201,9 @@ class Trainer:
 
 @contextlib.contextmanager
 def restarting_on_lost_worker() -> Iterator[None]:
-    """A context in which a lost worker restarts the program, which then waits for that worker."""
+    """A context that restarts the program when another worker is lost; it then waits for that worker."""
     try:
         yield
     except WorkerLost as error:
-        print(f"{error} Waiting for it to come back.", file=sys.stderr)
+        print(f"{error} Restarting, to wait until it is back.", file=sys.stderr)
         os.execv(sys.executable, sys.orig_argv)

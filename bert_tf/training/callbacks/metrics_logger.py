@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from bert_tf.training.trainer import Trainer
 
 METRICS = "metrics.jsonl"
-_SAMPLE = 20  # batches by which the share of real tokens is estimated
+_SAMPLE = 20  # batches from which the share of real tokens is estimated
 
 
 class MetricsLogger(keras.callbacks.Callback):
-    """Logs the means since the last time every `log_every` steps of a `Trainer`.
+    """Logs the means since the previous log every `log_every` steps of a `Trainer`.
 
     A line of metrics.jsonl is {"step", "loss", accuracies, "learning_rate", "gradient_norm", "tokens_per_second"
-    (without padding), "matmul_peak" (share of the machine's)}, or {"step", "heldout_loss", ...}. When a run resumes,
-    lines after the step that it resumes from are dropped.
+    (without padding), "matmul_peak" (share of the machine's peak speed)}, or {"step", "heldout_loss", ...}. When a run
+    resumes, lines after the step that it resumes from are dropped.
     """
 
     def __init__(self, trainer: "Trainer"):
@@ -50,9 +50,11 @@ class MetricsLogger(keras.callbacks.Callback):
             self._show = self._open.enter_context(progress.stages())
             self.trainer.folder.mkdir(parents=True, exist_ok=True)
             lines = read_metrics(self.path) if self.path.exists() else []
-            kept = [json.dumps(line) + "\n" for line in lines if line["step"] <= self.trainer.step]
+            # Line-buffered, so that other programs see each line at once.
             self._file = self._open.enter_context(self.path.open("w", encoding="utf-8", buffering=1))
-            self._file.writelines(kept)
+            for line in lines:
+                if line["step"] <= self.trainer.step:
+                    self._file.write(json.dumps(line) + "\n")
             self._board = tf.summary.create_file_writer(str(self.trainer.folder / "logs"))
         return self
 
@@ -65,16 +67,19 @@ class MetricsLogger(keras.callbacks.Callback):
         model = self.trainer.model
         real = seen = 0
         for x, *_ in source.batches(rows, 0, (0, replicas)).take(_SAMPLE):
-            # Of several tasks at once, each has inputs of its own.
-            parts = [(model, x)] if INPUT_IDS in x else [(model.tasks[name], x[name]) for name in x]
-            real += sum(int(tf.reduce_sum(part[INPUT_MASK])) for _, part in parts)
+            parts = [(model, x)]
+            if INPUT_IDS not in x:  # several tasks at once: {task name: its inputs}
+                parts = [(model.tasks[name], inputs) for name, inputs in x.items()]
+            for _, inputs in parts:
+                real += int(tf.reduce_sum(inputs[INPUT_MASK]))
             seen += 1
         self.tokens = replicas * real / seen
+        # Estimated from the last of these batches, padding included, because it is computed too.
         self.flops = sum(_flops(*part) for part in parts)
         self.since = None
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        # The first step is traced; its time says nothing about the speed.
+        # The speed is measured from the end of the first step, because tracing it takes long.
         self.since = self.since or (time.monotonic(), self.trainer.step)
         if is_chief():
             self._show("training", self.trainer.step, self.trainer.steps)
@@ -84,7 +89,7 @@ class MetricsLogger(keras.callbacks.Callback):
     def log(self, logs: dict) -> None:
         """Writes the means of `logs`, unless they are written already."""
         trainer, (start, step) = self.trainer, self.since
-        if not trainer.averaged:
+        if not trainer.averaged:  # an evaluation at a multiple of `log_every`
             return
         speed = (trainer.step - step) / (time.monotonic() - start + 1e-9)
         figures = {short_name(name): float(value) for name, value in logs.items()}
@@ -106,7 +111,7 @@ class MetricsLogger(keras.callbacks.Callback):
     def log_scores(self, scores: dict[str, float]) -> None:
         """Writes metrics on held-out data."""
         self._write({HELDOUT + name: value for name, value in scores.items() if name != "step"})
-        self.since = time.monotonic(), self.trainer.step
+        self.since = time.monotonic(), self.trainer.step  # the evaluation's time is not part of the speed
 
     def _write(self, figures: dict[str, float]) -> None:
         if not is_chief():
@@ -131,12 +136,20 @@ def read_metrics(path: pathlib.Path) -> list[dict]:
 
 
 def _flops(model: Any, x: dict) -> float:
-    """Operations of a step on a batch of inputs; an example may have several texts."""
+    """Floating-point operations of a step on a batch of inputs.
+
+    `x["input_ids"]` is [B, S], or [B, T, S] where an example has T texts.
+    """
     *texts, length = x[INPUT_IDS].shape
-    predictions = x[MASKED_LM_POSITIONS].shape[1] if MASKED_LM_POSITIONS in x else 0
-    in_part = predictions or getattr(model, "cls_only", False)
-    examples = x[CLS_POSITIONS].shape[1] if CLS_POSITIONS in x else 1
-    queries = predictions + examples if in_part else None
+    predictions, examples = 0, 1
+    if MASKED_LM_POSITIONS in x:
+        predictions = x[MASKED_LM_POSITIONS].shape[1]
+    if CLS_POSITIONS in x:  # several examples are packed into a row
+        examples = x[CLS_POSITIONS].shape[1]
+    queries = None
+    if predictions or getattr(model, "cls_only", False):
+        # The last block computes only the positions that a head reads.
+        queries = predictions + examples
     return step_flops(model.config, math.prod(texts), length, predictions, queries)
 
 

@@ -1,4 +1,4 @@
-"""Callbacks between the steps of a run: it is guarded, evaluated, saved and stopped."""
+"""Callbacks between the steps of a run: divergence check, evaluation, checkpoints and stopping."""
 
 import math
 import time
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from bert_tf.training.callbacks.metrics_logger import MetricsLogger
     from bert_tf.training.trainer import Trainer
 
-_PATIENCE = 5  # seconds
+_PATIENCE = 5  # seconds that a worker waits for the chief to end the run
 
 
 class TerminateOnDivergence(keras.callbacks.Callback):
-    """Ends a run whose loss is not finite or has diverged; its checkpoints are from before.
+    """Ends a run with `InputError` when its loss is not finite or has diverged, before the step is saved.
 
-    It has diverged when its mean over some 20 steps exceeds `blow_up` times the lowest such mean, plus 1.
+    The loss has diverged when its exponential mean over about 20 steps exceeds `blow_up` times the lowest such mean,
+    plus 1.
     """
 
     def __init__(self, trainer: "Trainer"):
@@ -36,13 +37,16 @@ class TerminateOnDivergence(keras.callbacks.Callback):
         loss = self._loss_of_step(float(logs["loss"]))
         if not math.isfinite(loss):
             self._fail(f"the loss is {loss}")
-        self.smooth = loss if self.smooth is None else 0.95 * self.smooth + 0.05 * loss
+        if self.smooth is None:
+            self.smooth = loss
+        else:
+            self.smooth = 0.95 * self.smooth + 0.05 * loss
         self.lowest = min(self.smooth, self.lowest or self.smooth)
         if self.smooth > self.trainer.config.blow_up * self.lowest + 1:
             self._fail(f"the loss went up to {self.smooth:.3g} from {self.lowest:.3g}")
 
     def _loss_of_step(self, mean: float) -> float:
-        """The loss of this step alone; Keras gives the mean since its metrics were reset."""
+        """The loss of this step alone, from Keras's running mean since the metrics were reset."""
         before = self.total if self.trainer.averaged > 1 else 0.0
         self.total = mean * self.trainer.averaged
         return self.total - before
@@ -50,6 +54,7 @@ class TerminateOnDivergence(keras.callbacks.Callback):
     def _fail(self, reason: str) -> None:
         trainer = self.trainer
         path = trainer.folder / f"bad_batch_{trainer.step}.npz"
+        # The batch of this step is read again, from the same position and shard.
         phase, position = trainer.place(trainer.step - 1)
         number, workers = worker()
         replicas = trainer.model.distribute_strategy.num_replicas_in_sync
@@ -58,7 +63,7 @@ class TerminateOnDivergence(keras.callbacks.Callback):
         if is_chief():
             _write_batch(next(iter(batches)), path)
         raise InputError(
-            f"Step {trainer.step}: {reason}. Its batch is in {path}, and the checkpoints are from before it. "
+            f"Step {trainer.step}: {reason}. Its batch is in {path}; the checkpoints are from earlier steps. "
             "Try a lower training.learning_rate or more training.warmup."
         )
 
@@ -80,12 +85,12 @@ class EvaluateCallback(keras.callbacks.Callback):
             scores = trainer.evaluate(phase.validation)
             self.logger.show_evaluations()
             self.logger.log_scores(scores)
-            trainer.reset_metrics()
+            trainer.reset_metrics()  # Keras's `evaluate` uses the same metrics
             trainer.model.stop_training = trainer.done
 
 
 class CheckpointCallback(keras.callbacks.Callback):
-    """Writes checkpoints, and ends the run after one when a signal came."""
+    """Writes checkpoints every `checkpoint_every` steps, and ends the run with one after a signal."""
 
     def __init__(self, trainer: "Trainer"):
         super().__init__()
@@ -107,13 +112,17 @@ class CheckpointCallback(keras.callbacks.Callback):
             )
 
     def _leave_to_chief(self) -> None:
-        """The chief, which gets the same signal, saves and ends the run; if it does not soon, this worker leaves."""
+        """Raises `InputError` if the chief, which gets the same signal, does not end the run within `_PATIENCE`.
+
+        A worker that left first would make the chief's next step fail before the chief has saved.
+        """
         self.signalled_at = self.signalled_at or time.monotonic()
         if time.monotonic() - self.signalled_at > _PATIENCE:
             raise InputError(f"Stopped by {self.trainer.signals[0]} after step {self.trainer.step}.")
 
 
 def _write_batch(batch: Any, path: Any) -> None:
+    """Writes the arrays of a nested batch as .npz, named by their path such as "0/input_ids"."""
     arrays = {"/".join(map(str, keys)): np.asarray(value) for keys, value in tree.flatten_with_path(batch)}
     with files.atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)

@@ -1,4 +1,4 @@
-"""`tf.distribute` strategies: one device, several, several machines, a TPU."""
+"""`tf.distribute` strategies: one device, several devices, several machines, a TPU."""
 
 import json
 import os
@@ -21,18 +21,25 @@ def check_cluster() -> dict:
     except (ValueError, KeyError, TypeError, IndexError):
         pass
     raise ConfigError(
-        f"Received: TF_CONFIG={text}. It must name the workers and which of them this is: "
+        f"Received: TF_CONFIG={text}. It must name the workers and the index of this one: "
         '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
     )
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """The `tf.distribute.Strategy`; "auto": the workers of TF_CONFIG, else all GPUs, else the one device."""
+    """The `tf.distribute.Strategy` of a name in `STRATEGIES`.
+
+    "auto" uses the workers of TF_CONFIG if it is set, else all GPUs if there are several, else the one device.
+
+    Raises:
+        ConfigError: "multi_worker" without TF_CONFIG, or a wrong TF_CONFIG.
+    """
     cluster = check_cluster()
     if name == "multi_worker" or (name == "auto" and cluster):
         if not cluster:
             raise ConfigError("strategy=multi_worker needs TF_CONFIG, or --workers=N to test it on this machine.")
-        return tf.distribute.MultiWorkerMirroredStrategy()  # before anything asks TensorFlow for its devices
+        # Made first: it fails once TensorFlow's devices are initialized, as listing them below does.
+        return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
         cpus = [device.name for device in tf.config.list_logical_devices("CPU")]
@@ -48,7 +55,9 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 def worker() -> tuple[int, int]:
     """(number of this worker, number of workers); worker 0 is the chief, which writes the run's files."""
     cluster = check_cluster()
-    return (int(cluster["task"]["index"]), len(cluster["cluster"]["worker"])) if cluster else (0, 1)
+    if not cluster:
+        return 0, 1
+    return int(cluster["task"]["index"]), len(cluster["cluster"]["worker"])
 
 
 def is_chief() -> bool:
@@ -57,6 +66,6 @@ def is_chief() -> bool:
 
 
 def agree(strategy: tf.distribute.Strategy, value: float) -> float:
-    """The mean of the workers' numbers, so that all use the same one."""
+    """The mean of the workers' numbers, so that all use the same one; also a barrier for all workers."""
     values = strategy.run(tf.function(lambda: tf.constant(value, tf.float32)))
     return float(strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None))

@@ -1,4 +1,4 @@
-"""Layers of an encoder trained at rates of their own, frozen, or unfrozen one after the other."""
+"""Layer-wise learning rates, freezing and gradual unfreezing of an encoder's layers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,12 +23,12 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
 
     A step sums the gradients over all replicas, clips them by their global norm, decays the weights (not biases, gammas
     and betas) by learning rate * `weight_decay`, and calls `inner.update_step` for each variable with the learning
-    rate of its layer. Learning rate and step count are those of `inner`.
+    rate of its layer. The learning rate and the step count are those of `inner`.
 
     Args:
         inner: a `keras.optimizers.Optimizer` without clipping, weight decay, averaging or accumulation of its own.
-        weight_decay: share of the weights that a step at learning rate 1 removes; None: none.
-        clip_norm: the largest norm of all gradients together; None: any.
+        weight_decay: share of the weights that a step at learning rate 1 removes; None: no decay.
+        clip_norm: the largest global norm of the gradients; None: no clipping.
         layer_decay: factor of the learning rate from a layer to the one below, in (0, 1]; None: 1.
         stages: paths of the encoder's layers from bottom to top (see `stages_of`). Variables outside of them, the
             pooler and the heads, are above the topmost.
@@ -36,6 +36,9 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
     Attributes:
         gradient_norm: float32 scalar variable, the global norm of the last step before clipping.
         layer_rates: float32 variable [stages + 1], the factor of the learning rate of each stage; 0: frozen.
+
+    Raises:
+        ConfigError: `inner` has settings of its own that this wrapper would bypass, or a `layer_decay` is impossible.
     """
 
     def __init__(
@@ -51,13 +54,13 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
         for setting in _OWN_SETTINGS:
             if getattr(inner, setting, None):
                 raise ConfigError(
-                    f"Received: an inner optimizer with {setting}={getattr(inner, setting)}. Build it without; "
-                    "LayerwiseOptimizer takes weight_decay and clip_norm."
+                    f"Received: an inner optimizer with {setting}={getattr(inner, setting)}. Build it without, and "
+                    "pass weight_decay and clip_norm to LayerwiseOptimizer."
                 )
         if type(inner)._backend_update_step is not keras.optimizers.Optimizer._backend_update_step:
             raise ConfigError(
-                f"Received: an inner optimizer of class {type(inner).__name__}. Its steps are more than `update_step`; "
-                "take another one, or compile the model with it alone."
+                f"Received: an inner optimizer of class {type(inner).__name__}. Its steps are more than `update_step`. "
+                "Use another one, or compile the model with it alone."
             )
         if layer_decay is not None and not 0 < layer_decay <= 1:
             raise ConfigError(f"Received: layer_decay={layer_decay}. layer_decay must be in (0, 1].")
@@ -70,6 +73,7 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
         self.stages = list(stages)
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Builds `inner`, and makes `layer_rates` and `gradient_norm`."""
         if self.built:
             return
         self.inner.build(variables)
@@ -89,6 +93,7 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
 
     @property
     def learning_rate(self) -> Any:
+        """The learning rate of `inner` at the current step, a float32 scalar."""
         return self.inner.learning_rate
 
     @learning_rate.setter
@@ -97,53 +102,72 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
 
     @property
     def iterations(self) -> Any:
+        """The step count of `inner`, an integer scalar variable."""
         return self.inner.iterations
 
     def unfreeze(self, blocks: int) -> None:
-        """Trains the top `blocks` blocks and all above them from now on; one more than all: the embeddings too."""
+        """Trains the top `blocks` blocks and all layers above them from now on; the embeddings count as one more."""
         if not self.stages:
-            raise ConfigError("This optimizer does not know the layers of the model. Set stages=stages_of(model).")
-        self.layer_rates.assign(self._scales() * (np.arange(self.top + 1) >= self.top - blocks))
+            raise ConfigError("Received: an optimizer without stages to unfreeze. Set stages=stages_of(model).")
+        is_free = np.arange(self.top + 1) >= self.top - blocks
+        self.layer_rates.assign(self._scales() * is_free)
 
     def _scales(self) -> np.ndarray:
         return scales_by_depth(self.top, self.layer_decay or 1.0)
 
     def apply(self, grads: Sequence, trainable_variables: Sequence | None = None) -> None:
-        """One step; variables whose gradient is None stay as they are."""
+        """Does one step; variables whose gradient is None stay as they are."""
         if trainable_variables is not None:
             self.build(list(trainable_variables))
             self._check_variables_are_known(trainable_variables)
-        pairs = zip(grads, trainable_variables or self._trainable_variables, strict=True)
-        grads, variables = zip(*[(grad, variable) for grad, variable in pairs if grad is not None], strict=True)
+        present, variables = [], []
+        for gradient, variable in zip(grads, trainable_variables or self._trainable_variables, strict=True):
+            if gradient is not None:
+                present.append(gradient)
+                variables.append(variable)
         layer_rates = ops.unstack(ops.convert_to_tensor(self.layer_rates), self.top + 1)
         scales = [layer_rates[self.depths[self._get_variable_index(variable)]] for variable in variables]
         is_free = [ops.cast(scale > 0, "float32") for scale in scales]
-        grads = self._clip(update_ops.sum_over_replicas(grads), is_free)
+        # Summed before clipping, so that the norm is that of the whole batch and not of one replica's part.
+        clipped = self._clip(update_ops.sum_over_replicas(present), is_free)
         learning_rate = ops.cast(self.learning_rate, "float32")
         rates = [learning_rate * scale for scale in scales]
         for variable, rate in zip(variables, rates, strict=True):
             if self.weight_decay and update_ops.is_decayed(variable):
                 update_ops.assign(variable, variable * (1 - rate * self.weight_decay))
-        update_ops.update_all(self.inner, grads, variables, rates)
+        update_ops.update_all(self.inner, clipped, variables, rates)
         self.iterations.assign_add(1)
 
     def _clip(self, gradients: Sequence, is_free: Sequence) -> list:
-        """Gradients, 0 where not `is_free`, scaled so that their global norm is `clip_norm` at most."""
-        squares = [free * update_ops.sum_of_squares(g) for g, free in zip(gradients, is_free, strict=True)]
+        """Gradients, 0 where not `is_free`, scaled so that their global norm is at most `clip_norm`.
+
+        Args:
+            gradients: one per variable.
+            is_free: float32 scalars, 1 for variables that are trained, 0 for those of frozen layers.
+        """
+        squares = []
+        for gradient, free in zip(gradients, is_free, strict=True):
+            squares.append(free * update_ops.sum_of_squares(gradient))
         norm = ops.sqrt(ops.sum(ops.stack(squares)))
         update_ops.assign(self.gradient_norm, norm)
         if self.clip_norm:
             scale = self.clip_norm / ops.maximum(norm, self.clip_norm)
             is_free = [free * scale for free in is_free]
-        return [update_ops.scaled(gradient, factor) for gradient, factor in zip(gradients, is_free, strict=True)]
+        return list(map(update_ops.scaled, gradients, is_free))
 
     def finalize_variable_values(self, var_list: Sequence) -> None:
+        """Called by Keras at the end of `fit`."""
         self.inner.finalize_variable_values(var_list)
 
     def get_config(self) -> dict:
-        own = ("name", "weight_decay", "clip_norm", "layer_decay", "stages")
-        config = {name: getattr(self, name) for name in own}
-        return config | {"stages": list(self.stages), "inner": keras.saving.serialize_keras_object(self.inner)}
+        return {
+            "name": self.name,
+            "weight_decay": self.weight_decay,
+            "clip_norm": self.clip_norm,
+            "layer_decay": self.layer_decay,
+            "stages": list(self.stages),
+            "inner": keras.saving.serialize_keras_object(self.inner),
+        }
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> "LayerwiseOptimizer":
@@ -153,9 +177,11 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
 
 
 def layerwise_of(optimizer: keras.optimizers.Optimizer) -> LayerwiseOptimizer | None:
-    """The `LayerwiseOptimizer` that a model is compiled with, also inside a LossScaleOptimizer; None: another one."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    return optimizer if isinstance(optimizer, LayerwiseOptimizer) else None
+    """The `LayerwiseOptimizer` that `optimizer` is or wraps; None if it is another one."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of Keras's LossScaleOptimizer, for float16
+    if isinstance(optimizer, LayerwiseOptimizer):
+        return optimizer
+    return None
 
 
 def stages_of(model: keras.Model) -> list[str]:
@@ -164,23 +190,28 @@ def stages_of(model: keras.Model) -> list[str]:
 
 
 def depths(variables: Sequence[keras.Variable], stages: Sequence[str]) -> tuple[list[int], int]:
-    """The depth of each variable, the index of its stage, and the depth of those that are above all stages.
+    """The depth of each variable (the index of its stage), and `top`, the depth of variables above all stages.
 
-    Stages without any variable to train above the topmost that has one do not count.
+    `top` follows the last stage that has a variable: stages above it do not count.
     """
-    found: list[int | None] = []
+    unknown = -1
+    found = []
     for variable in variables:
-        of_variable = [depth for depth, stage in enumerate(stages) if variable.path.startswith(f"{stage}/")]
-        found.append(of_variable[0] if of_variable else None)
-    top = max((depth for depth in found if depth is not None), default=0) + 1
-    return [top if depth is None else depth for depth in found], top
+        depth = unknown
+        for number, stage in enumerate(stages):
+            if variable.path.startswith(f"{stage}/"):
+                depth = number
+                break
+        found.append(depth)
+    top = max([0, *found]) + 1
+    return [top if depth == unknown else depth for depth in found], top
 
 
 def scales_by_depth(top: int, decay: float) -> np.ndarray:
     """Factors of the learning rate, float32 [top + 1]: 1 at depth `top`, times `decay` for each depth below.
 
-    Howard and Ruder 2018, section 3.2; google-research/electra, model/optimization.py, takes two powers in the first
-    step down.
+    Howard and Ruder 2018, section 3.2. In google-research/electra, model/optimization.py, the first step down is
+    `decay` squared.
     """
     return np.power(decay, np.arange(top, -1, -1), dtype="float32")
 
@@ -197,6 +228,14 @@ def freeze(model: keras.Model, layers: int, embeddings: bool = True) -> None:
     """Freezes the first `layers` blocks of the model's encoder, and its embeddings.
 
     Call it before `compile`: an optimizer knows only the variables that it was built with.
+
+    Args:
+        model: has an `encoder`, or is one.
+        layers: number of blocks, from the lowest.
+        embeddings: whether the embeddings are frozen too.
+
+    Raises:
+        ConfigError: the encoder has fewer blocks.
     """
     bottom, *blocks = getattr(model, "encoder", model).stages
     if not 0 <= layers <= len(blocks):
@@ -209,8 +248,8 @@ def freeze(model: keras.Model, layers: int, embeddings: bool = True) -> None:
 class GradualUnfreezing(keras.callbacks.Callback):
     """Trains only the layers above the encoder's blocks first, then one block more per period, the embeddings last.
 
-    Howard and Ruder 2018, section 3.3. The model is compiled with a `LayerwiseOptimizer`, which keeps what is frozen
-    in a variable: nothing is traced again.
+    Howard and Ruder 2018, section 3.3. The model must be compiled with a `LayerwiseOptimizer`, which keeps the frozen
+    layers in a variable, so that no function is traced again.
 
     Args:
         epochs: length of a period.
@@ -221,9 +260,14 @@ class GradualUnfreezing(keras.callbacks.Callback):
         self.epochs = epochs
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Unfreezes the layers of an epoch; `ConfigError` with another optimizer."""
         optimizer = layerwise_of(self.model.optimizer)
         if optimizer is None:
-            raise ConfigError("GradualUnfreezing needs a LayerwiseOptimizer. Compile the model with make_optimizer.")
+            name = type(self.model.optimizer).__name__
+            raise ConfigError(
+                f"Received: GradualUnfreezing with the optimizer {name}. It needs a LayerwiseOptimizer: compile the "
+                "model with make_optimizer."
+            )
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
         optimizer.unfreeze(epoch // self.epochs)

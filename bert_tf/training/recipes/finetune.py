@@ -28,9 +28,9 @@ from bert_tf.training.trainer import Trainer
 def finetune(config: FinetuneConfig) -> dict:
     """Trains a task model by a config, or resumes such a run; a finished run is left as it is.
 
-    Leaves in `config.output`: settings.json, metrics.jsonl, logs/ for TensorBoard, curves.png, metrics.json, and
-    model/, the model with the best score on the held-out examples; with several tasks, a model of each in there. With
-    several seeds each run has these in a subfolder, and metrics.json beside them has the means.
+    Writes to `config.output`: settings.json, metrics.jsonl, logs/ for TensorBoard, curves.png, metrics.json, and
+    model/, the model with the best score on the held-out examples; with several tasks, one model per task in model/.
+    With several seeds each run has these in a subfolder, and metrics.json in `config.output` has the means.
 
     Returns:
         The content of metrics.json.
@@ -50,6 +50,7 @@ def finetune(config: FinetuneConfig) -> dict:
         training = dataclasses.replace(config.training, seed=config.training.seed + number)
         output = f"{config.output}/seed-{training.seed}"
         results.append(_run(dataclasses.replace(config, output=output, training=training, seeds=1), strategy))
+        # Frees the model, and restarts Keras's numbering of layer names, so that each run is like one alone.
         keras.utils.clear_session()
     summary = summarize(results)
     if strategies.is_chief():
@@ -58,13 +59,17 @@ def finetune(config: FinetuneConfig) -> dict:
 
 
 def summarize(results: list[dict]) -> dict:
-    """Means and standard deviations (of a sample) over runs, from the content of their metrics.json."""
-    scores = {name: [result["scores"][name] for result in results] for name in results[0]["scores"]}
+    """Means and sample standard deviations over runs, from the content of their metrics.json."""
+    scores, deviations = {}, {}
+    for name in results[0]["scores"]:
+        values = [result["scores"][name] for result in results]
+        scores[name] = statistics.fmean(values)
+        deviations[name] = statistics.stdev(values)
     same = {name: results[0][name] for name in ("task", "metric", "rows", "heldout_rows", "steps")}
     return same | {
         "seeds": [result["seed"] for result in results],
-        "scores": {name: statistics.fmean(values) for name, values in scores.items()},
-        "deviations": {name: statistics.stdev(values) for name, values in scores.items()},
+        "scores": scores,
+        "deviations": deviations,
         "seconds": statistics.fmean(result["seconds"] for result in results),
     }
 
@@ -72,6 +77,7 @@ def summarize(results: list[dict]) -> dict:
 def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
     folder = pathlib.Path(config.output)
     job = make_job(config)
+    # The model needs the precision, the number of steps needs the prepared data, and the data needs the model.
     training: Any = _with_precision(config.training, folder, strategy)
     keras.utils.set_random_seed(training.seed)
     with strategy.scope():
@@ -91,16 +97,18 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
     trainer.train()
     seconds = time.monotonic() - started
     best = trainer.restore_best()
-    parts = job.parts.values()
+    counts = {"rows": 0, "heldout_rows": 0, "skipped_rows": 0}
+    for part in job.parts.values():
+        counts["rows"] += len(part.learned)
+        counts["heldout_rows"] += len(part.heldout)
+        counts["skipped_rows"] += part.skipped
     results = {
         "task": ", ".join(job.parts),
         "metric": model.SCORE,
         "scores": {name: value for name, value in best.items() if name != "step"},
         "best_step": best["step"],
         "steps": trainer.step,
-        "rows": sum(len(part.learned) for part in parts),
-        "heldout_rows": sum(len(part.heldout) for part in parts),
-        "skipped_rows": sum(part.skipped for part in parts),
+        **counts,
         "seconds": round(seconds, 1),
         "seed": training.seed,
     }
@@ -110,52 +118,59 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
 
 
 def _with_precision(training: TrainingConfig, folder: pathlib.Path, strategy: tf.distribute.Strategy) -> TrainingConfig:
-    """The settings with "auto" replaced by the precision of the run that resumes, or by the faster one."""
-    stored = resolved_config.read(folder).get("settled", {}).get("precision")
-    chosen = stored if training.precision == "auto" else training.precision
-    return dataclasses.replace(training, precision=chosen or precision.faster(strategy))
+    """The settings with "auto" replaced by the precision of the interrupted run, or by the faster one."""
+    stored = resolved_config.read(folder).get("settled", {}).get("precision")  # refuses a folder of something else
+    if training.precision != "auto":
+        return training
+    return dataclasses.replace(training, precision=stored or precision.faster(strategy))
 
 
 def _with_steps(training: TrainingConfig, config: FinetuneConfig, epoch: int) -> TrainingConfig:
-    """The settings with numbers of steps in place of epochs."""
+    """The settings with epochs converted to steps; `epoch` is the number of steps in one."""
     steps = max(1, int(epoch * config.epochs))
     return dataclasses.replace(training, steps=steps, evaluate_every=max(1, epoch // config.evaluations))
 
 
 def _finish(folder: pathlib.Path, job: TaskJob | MultiTaskJob, training: TrainingConfig, results: dict) -> None:
-    """Writes the results of a finished run, and removes its checkpoints."""
+    """Writes the models and results of a finished run, and removes its checkpoints."""
     write_curves(folder, job.title, job.model.SCORE)
     for path in job.save(folder / "model"):
         write_card(path, f"BERT for {job.title}", _facts(job, training, results), results["scores"])
+    # Written last: metrics.json marks a run as finished.
     files.write_text(folder / RESULTS, json.dumps(results, indent=2) + "\n")
     shutil.rmtree(folder / "checkpoints")
 
 
 def _facts(job: TaskJob | MultiTaskJob, training: TrainingConfig, results: dict) -> dict:
-    """The table of the model's card: what the model is and how it was trained."""
-    config, encoder, parts = job.config, job.model.encoder, job.parts.values()
-    labels, trained_on, heldout = [], [], []
-    for part in parts:
+    """The table of the model card: the model, its data and how it was trained."""
+    config, encoder = job.config, job.model.encoder
+    labels, trained_on, heldout, lengths = [], [], [], []
+    for part in job.parts.values():
         data = part.config.data
+        source = data.heldout or f"{data.heldout_share:.0%} of it"
         labels.append(", ".join(getattr(part.model, "labels", ())[:20]))
         trained_on.append(f"{data.train} ({len(part.learned):,} rows, {part.skipped:,} bad ones left out)")
-        heldout.append(f"{data.heldout or f'{data.heldout_share:.0%} of it'} ({len(part.heldout):,} rows)")
+        heldout.append(f"{source} ({len(part.heldout):,} rows)")
+        lengths.append(str(part.model.max_length))
+    init = config.model.init
+    if config.model.fresh:
+        init = f"only the vocabulary of {init}; random weights"
     return {
         "encoder": f"{encoder.family}, {encoder.config.num_layers} layers, {encoder.config.hidden_size} wide",
-        "initialized from": f"the vocabulary of {config.model.init} alone" if config.model.fresh else config.model.init,
+        "initialized from": init,
         "labels": "; ".join(filter(None, labels)),
         "trained on": "; ".join(trained_on),
         "held out": "; ".join(heldout),
-        "steps": f"{training.steps:,} of {config.batch_size} rows; kept is step {results['best_step']:,}",
+        "steps": f"{training.steps:,} of {config.batch_size} rows; the best, step {results['best_step']:,}, is kept",
         "optimizer": f"{training.optimizer}, {training.learning_rate:g}, {training.schedule}",
-        "max_length": ", ".join(str(part.model.max_length) for part in parts),
+        "max_length": ", ".join(lengths),
         "computed in": training.precision,
         "seed": training.seed,
     }
 
 
 class UnfreezeByEpoch(GradualUnfreezing):
-    """Unfreezes layers by the epochs of a `Trainer`, of which Keras's `fit` knows nothing.
+    """Unfreezes layers by the epochs of a `Trainer`, which calls Keras's `fit` with a single long epoch.
 
     Args:
         trainer: counts the steps.
@@ -167,9 +182,10 @@ class UnfreezeByEpoch(GradualUnfreezing):
         self.trainer, self.steps = trainer, steps
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Does nothing: for Keras, a run that resumes is in its first epoch again."""
+        """Does nothing, because Keras's epoch is always the first one."""
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Unfreezes the layers of the current epoch at its first step, and where a run resumes."""
         epoch, step = divmod(self.trainer.step, self.steps)
         if batch == 0 or step == 0:
             super().on_epoch_begin(epoch)

@@ -22,7 +22,7 @@ class DataConfig(FileConfig):
     folder: str = ""  # of the files; "": `train` and `heldout` are paths
     train: str = ""  # a file, or tfds:NAME:SPLIT
     heldout: str | None = None
-    heldout_share: float = 0.0  # instead of `heldout`: this share of the examples of `train`
+    heldout_share: float = 0.0  # instead of `heldout`: hold out this share of the examples of `train`
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -30,24 +30,27 @@ class DataConfig(FileConfig):
             raise ConfigError(f"Received: data.heldout_share={self.heldout_share}. It is a share, in [0, 1).")
 
     def path(self, name: str) -> str:
-        """A file's name with the folder before it."""
-        return name if name.startswith(PREFIX) else str(pathlib.Path(self.folder) / name)
+        """The path of the file `name` in `folder`; tfds:NAME:SPLIT stays as it is."""
+        if name.startswith(PREFIX):
+            return name
+        return str(pathlib.Path(self.folder) / name)
 
     def of_files(self) -> FileConfig:
-        """The settings that hold for any file of this kind."""
-        return FileConfig(**{field.name: getattr(self, field.name) for field in dataclasses.fields(FileConfig)})
+        """The settings for reading any file with these columns, kept with the model."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(FileConfig)}
+        return FileConfig(**values)
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """The model to fine-tune; None: as in the folder `init`, or else the task's default.
+    """The model to fine-tune; a setting that is None is that of the folder `init`, or else the task's default.
 
     `model_config_of` adds the settings of a task as further fields.
     """
 
     init: str | None = None  # a folder of any format
     fresh: bool = False  # take only the sizes and the vocabulary of `init`, for a baseline
-    # Of the encoder; other sizes than those of `init` only with `fresh`.
+    # Settings of the encoder; sizes may differ from those of `init` only with `fresh`.
     encoder: str | None = None
     hidden_size: int | None = None
     num_layers: int | None = None
@@ -57,8 +60,12 @@ class ModelConfig:
 
     def settings(self) -> dict[str, Any]:
         """The arguments of the task model that are set."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: value for name, value in fields.items() if value is not None and name not in ("init", "fresh")}
+        settings = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None and field.name not in ("init", "fresh"):
+                settings[field.name] = value
+        return settings
 
 
 def model_config_of(task: str) -> type[ModelConfig]:
@@ -66,6 +73,7 @@ def model_config_of(task: str) -> type[ModelConfig]:
     return _with_settings(TASKS[task].settings)
 
 
+# Cached, so that the config of a task has the same class each time: dataclasses of two classes are never equal.
 @functools.cache
 def _with_settings(settings: type) -> type[ModelConfig]:
     hints = typing.get_type_hints(settings)
@@ -75,7 +83,7 @@ def _with_settings(settings: type) -> type[ModelConfig]:
 
 @dataclasses.dataclass(frozen=True)
 class FinetuneTraining(TrainingConfig):
-    """As in pretraining, with the defaults of Devlin et al. 2019, A.3; the steps follow from the epochs."""
+    """`TrainingConfig` with the defaults of Devlin et al. 2019, A.3; the number of steps follows from the epochs."""
 
     learning_rate: float = 5e-5
     log_every: int = 20
@@ -83,7 +91,8 @@ class FinetuneTraining(TrainingConfig):
     keep_checkpoints: int = 1
 
 
-_NOT_TRAINING = {  # settings of pretraining alone, and what to set instead
+# Settings of `TrainingConfig` that fine-tuning refuses, and the setting to use instead.
+_NOT_TRAINING = {
     "steps": "Set epochs.",
     "minutes": "Set epochs.",
     "evaluate_every": "Set evaluations, their number in an epoch.",
@@ -96,7 +105,7 @@ _NOT_TRAINING = {  # settings of pretraining alone, and what to set instead
 class FinetuneConfig:
     """A fine-tuning run, or several that differ by their seed, into the folder `output`.
 
-    Load it by `load_config` or `make_config`, which give `model` the settings of the task.
+    Make it with `load_config` or `make_config`, which give `model` the settings of the task.
     """
 
     task: str = next(iter(TASKS))
@@ -105,13 +114,13 @@ class FinetuneConfig:
     model: ModelConfig = ModelConfig()
     epochs: float = 3.0
     batch_size: int = 32
-    evaluations: int = 1  # in each epoch; the model is that of the best
-    freeze_layers: int | None = None  # how many blocks to freeze, from the lowest, with the embeddings
-    gradual_unfreezing: bool = False  # one block more per epoch, from the top, the embeddings last
-    seeds: int = 1  # how many runs, in subfolders seed-0 and so on
-    # Instead of `task`: configs whose task, data and model are trained together on one encoder, named as the files.
+    evaluations: int = 1  # per epoch; the model with the best score is kept
+    freeze_layers: int | None = None  # number of blocks to freeze, from the lowest; the embeddings are frozen too
+    gradual_unfreezing: bool = False  # train one more block per epoch, from the top; the embeddings last
+    seeds: int = 1  # number of runs, in the subfolders seed-0, seed-1, ...
+    # Instead of `task`: paths of configs whose tasks are trained together on one encoder, named as the files.
     tasks: tuple[str, ...] = ()
-    temperature: float = 1.0  # of the tasks' shares of a batch: 1: by their examples; higher: more equal
+    temperature: float = 1.0  # of the tasks' shares of a batch; 1: proportional to their examples; higher: more equal
     training: FinetuneTraining = FinetuneTraining()
 
     def check(self) -> None:
@@ -119,7 +128,7 @@ class FinetuneConfig:
         for part in self.parts().values():
             part._check_data()
         if not self.model.init:
-            raise ConfigError("No model to start from: name a model's folder with --init, of any format.")
+            raise ConfigError("No model to start from: set --init to a model's folder, of any format.")
         for name in ("epochs", "batch_size", "evaluations", "seeds"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be above 0.")
@@ -127,23 +136,29 @@ class FinetuneConfig:
             if getattr(self.training, name) != getattr(FinetuneTraining, name):
                 raise ConfigError(f"Received: training.{name}={getattr(self.training, name)}. {instead}")
         if self.gradual_unfreezing and self.freeze_layers is not None:
-            raise ConfigError("Set either freeze_layers or gradual_unfreezing.")
+            raise ConfigError("Received: freeze_layers and gradual_unfreezing=true. Set either of them.")
         if not self.temperature > 0:
             raise ConfigError(f"Received: temperature={self.temperature}. temperature must be above 0.")
 
     def parts(self) -> dict[str, "FinetuneConfig"]:
-        """{name: the config of a task trained in this run}; settings of the run are those of this config."""
+        """{name: config} of each task trained in this run, with this config's settings of the run.
+
+        Raises:
+            ConfigError: both `tasks` and `data.train` are set, or two task configs have one name.
+        """
         if not self.tasks:
             return {self.task: self}
         if self.data.train:
             raise ConfigError("Received both tasks and data.train. Each task's config names its own data.")
-        parts = {pathlib.Path(path).stem: self._part(load_config(path)) for path in self.tasks}
+        parts = {}
+        for path in self.tasks:
+            parts[pathlib.Path(path).stem] = self._part(load_config(path))
         if len(parts) < max(2, len(self.tasks)):
-            raise ConfigError(f"Received: tasks={list(self.tasks)}. Name at least two configs, of different names.")
+            raise ConfigError(f"Received: tasks={list(self.tasks)}. Name at least two configs with different names.")
         return parts
 
     def _part(self, config: "FinetuneConfig") -> "FinetuneConfig":
-        """A task's config as a part of this run: its task, data and model, with the `init` of this config."""
+        """The config of a task in this run: its own task, data and model, with the `init` of this config."""
         model = dataclasses.replace(config.model, init=self.model.init, fresh=self.model.fresh)
         data = dataclasses.replace(config.data, folder=self.data.folder or config.data.folder)
         data = dataclasses.replace(data, skip_bad_rows=self.data.skip_bad_rows or data.skip_bad_rows)
@@ -154,7 +169,7 @@ class FinetuneConfig:
         if not TASKS[self.task].targets:
             raise ConfigError(f"Received: task={self.task!r}. A pretrained model has this task without fine-tuning.")
         if not self.data.train:
-            raise ConfigError("Nothing to train on: set data.train=FILE.")
+            raise ConfigError("No examples to train on: set data.train=FILE.")
         if bool(self.data.heldout) == bool(self.data.heldout_share):
             raise ConfigError("Set either data.heldout=FILE or data.heldout_share, to evaluate the model on.")
 
@@ -169,7 +184,11 @@ def load_config(path: str | pathlib.Path, overrides: Iterable[str] = ()) -> Fine
 
 
 def make_config(values: dict[str, Any], overrides: Iterable[str] = ()) -> FinetuneConfig:
-    """The config of nested dicts, as TOML has them; settings of `model` that are None do not count."""
+    """Makes a config from nested dicts, as in TOML; settings of `model` that are None count as not set.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
     values = dict(values)
     for assignment in overrides:
         key, equals, text = assignment.partition("=")
@@ -180,6 +199,7 @@ def make_config(values: dict[str, Any], overrides: Iterable[str] = ()) -> Finetu
     config = from_dict(FinetuneConfig, values)
     if not isinstance(settings, dict):
         raise ConfigError(f"Received: model={settings!r}. model is a section; set model.KEY=VALUE.")
+    # The keys of `model` depend on the task, so that section is read after the others.
     settings = {name: value for name, value in settings.items() if value is not None}
     model = model_config_of(config.task)
     for name in settings:
@@ -197,10 +217,10 @@ def override_config(config: FinetuneConfig, overrides: Iterable[str]) -> Finetun
 
 
 def _with_value(values: dict[str, Any], keys: list[str], value: Any, full_key: str) -> dict[str, Any]:
-    """Nested dicts with one value replaced."""
+    """A copy of nested dicts with the value at the path `keys` replaced."""
     if len(keys) > 1:
         inner = values.get(keys[0], {})
         if not isinstance(inner, dict):
-            raise ConfigError(f"Unknown key {full_key!r}: {keys[0]!r} has no parts.")
+            raise ConfigError(f"Received: the key {full_key!r}. {keys[0]!r} is a value and not a section.")
         value = _with_value(inner, keys[1:], value, full_key)
     return values | {keys[0]: value}

@@ -11,24 +11,36 @@ from bert_tf.training.recipes.finetune_config import FinetuneConfig
 
 
 def read_rows(config: FinetuneConfig) -> tuple[Examples, Examples]:
-    """The examples to train on and those held out, as the config names them, not yet checked."""
+    """Reads the training and held-out examples of a config; they are not yet checked against the model.
+
+    Raises:
+        InputError: a file cannot be read, or has too few rows to hold some out.
+    """
     data, task = config.data, TASKS[config.task]
     train = read_examples(data.path(data.train), data, task)
     if data.heldout:
         return train, read_examples(data.path(data.heldout), data, task)
-    # The same examples whatever the seed of the run, so that scores of several seeds can be compared.
+    # Independent of the seed of the run, so that scores of several seeds can be compared.
     order = np.random.default_rng(0).permutation(len(train))
     count = round(data.heldout_share * len(train))
     if not 0 < count < len(train):
-        raise InputError(f"{train.path} has {len(train)} rows: too few to hold {data.heldout_share:.0%} of them out.")
+        raise InputError(
+            f"{train.path} has {len(train)} rows, too few to hold out {data.heldout_share:.0%} of them. Set "
+            "data.heldout to a file, or another data.heldout_share."
+        )
     return train.take(sorted(order[count:])), train.take(sorted(order[:count]))
 
 
 def check_rows(train: Examples, heldout: Examples, model: keras.Model, separator: str) -> list[Examples]:
-    """Both `Examples` with targets as the model takes them, without bad rows if the config skips those."""
+    """Converts the targets of both `Examples` to those of the model's task, and checks each row.
+
+    Raises:
+        InputError: a row is bad, unless the config skips bad rows.
+    """
     parts: list[Examples] = []
     for examples in (train, heldout):
         examples = fit_targets(examples, model, separator).checked(model)
+        # Two splits of one file share their list of bad rows, which is printed once.
         if examples.bad.count and examples.bad not in [part.bad for part in parts]:
             examples.bad.tell()
         parts.append(examples)

@@ -19,21 +19,23 @@ from bert_tf.training.recipes.finetune_config import FinetuneConfig
 from bert_tf.training.recipes.finetune_data import check_rows, read_rows
 from bert_tf.training.recipes.finetune_model import make_model, with_labels
 
-_ENDLESS = {"shuffle": True, "drop_remainder": True, "repeat": None}  # as a trainer reads a dataset
+_ENDLESS = {"shuffle": True, "drop_remainder": True, "repeat": None}  # how a trainer reads a dataset
 
 
 def make_job(config: FinetuneConfig) -> "TaskJob | MultiTaskJob":
-    """The job of a config, whose examples are read and whose model is not yet made."""
-    return MultiTaskJob(config) if config.tasks else TaskJob(config)
+    """Makes the job of a config and reads its examples; the model is made by `make_model`."""
+    if config.tasks:
+        return MultiTaskJob(config)
+    return TaskJob(config)
 
 
 class TaskJob(DataSource, Validation):
-    """One task: its model, its training examples and those held out.
+    """One task: its model, its training examples and its held-out examples.
 
     Attributes:
-        config: the `FinetuneConfig`, with the labels of the training examples where it named none.
-        title: of the model's card.
-        learned, heldout: `Examples`, as the model takes them.
+        config: the `FinetuneConfig`; the labels are those of the training examples if it names none.
+        title: of the model card.
+        learned, heldout: checked `Examples` with targets as the model takes them.
     """
 
     def __init__(self, config: FinetuneConfig):
@@ -43,19 +45,24 @@ class TaskJob(DataSource, Validation):
         self.title = config.task.replace("_", " ")
 
     def make_model(self, training: TrainingConfig, encoder: Any = None) -> keras.Model:
-        """Makes the model, with an encoder of its own or the one given; `prepare` is next."""
+        """Makes the model, with a new encoder or the given one; `prepare` must follow."""
         self.seed = training.seed
         self.model = make_model(self.config, training, encoder)
         return self.model
 
     def prepare(self) -> None:
-        """Checks the examples against the model and tokenizes them, once a run."""
+        """Checks the examples against the model and tokenizes them, once per run.
+
+        Raises:
+            InputError: a row is bad, unless the config skips bad rows.
+        """
         self.learned, self.heldout = check_rows(self.rows[0], self.rows[1], self.model, self.config.data.separator)
         preprocessor = self.model.preprocessor
+        total = len(self.learned) + len(self.heldout)
         with progress.stages() as show:
-            show("preparing", 0, len(self.learned) + len(self.heldout))
+            show("preparing", 0, total)
             self.train_examples = preprocessor.prepare(self.learned.texts, self.learned.targets)
-            show("preparing", len(self.learned), len(self.learned) + len(self.heldout))
+            show("preparing", len(self.learned), total)
             self.heldout_texts = preprocessor.prepare_inference(self.heldout.texts)
 
     @property
@@ -65,28 +72,33 @@ class TaskJob(DataSource, Validation):
 
     @property
     def skipped(self) -> int:
-        """Bad rows that were left out."""
-        learned, heldout = self.learned.bad, self.heldout.bad
-        return learned.count + (heldout.count if heldout is not learned else 0)
+        """Number of bad rows that were left out."""
+        if self.heldout.bad is self.learned.bad:  # both are from one file
+            return self.learned.bad.count
+        return self.learned.bad.count + self.heldout.bad.count
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches in an epoch; what does not fill one is left out, other examples in each epoch."""
+        """Full batches in an epoch; the rest is left out, which are other examples in each epoch."""
         return int(self.model.dataset(self.train_examples, None, self.batch_size, drop_remainder=True).cardinality())
 
     def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
-        how = {"seed": self.seed, "start": start, "shard": shard}
-        data = self.model.dataset(self.train_examples, None, rows, **how, **_ENDLESS)
-        return with_static_rows(data, rows) if self.config.training.accumulation_steps > 1 else data
+        """Endless shuffled batches (see `DataSource`)."""
+        place = {"seed": self.seed, "start": start, "shard": shard}
+        data = self.model.dataset(self.train_examples, None, rows, **place, **_ENDLESS)
+        if self.config.training.accumulation_steps > 1:
+            return with_static_rows(data, rows)
+        return data
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
+        """The metrics of the task on all held-out examples."""
         return model.score_prepared(self.heldout_texts, self.heldout.targets)
 
     def score(self, metrics: dict[str, float]) -> float:
         return metrics[self.model.SCORE]
 
     def save(self, folder: pathlib.Path) -> list[pathlib.Path]:
-        """Writes the model, and how files of its data set are read; returns the folders of models."""
+        """Writes the model, with the settings for reading files of its data set; returns the model folders."""
         self.model.save_pretrained(folder, overwrite=True)
         of_files = dataclasses.asdict(self.config.data.of_files())
         files.write_text(folder / OF_MODEL, json.dumps(of_files, indent=2) + "\n")
@@ -98,31 +110,38 @@ class MultiTaskJob(DataSource, Validation):
 
     def __init__(self, config: FinetuneConfig):
         self.parts = {name: TaskJob(part) for name, part in config.parts().items()}
-        tasks: Any = tuple(part.config for part in self.parts.values())  # configs in place of their paths
+        # Configs in place of their paths, so that settings.json tells whether a task's config has changed.
+        tasks: Any = tuple(part.config for part in self.parts.values())
         self.config = dataclasses.replace(config, tasks=tasks)
         self.batch_size = config.batch_size
         self.title = " and ".join(self.parts)
 
     def make_model(self, training: TrainingConfig) -> keras.Model:
+        """Makes the `MultiTask` model; `prepare` must follow."""
         self.seed = training.seed
-        encoder = None
-        for part in self.parts.values():
-            encoder = part.make_model(training, encoder).encoder
-        tasks = {name: part.model for name, part in self.parts.items()}
-        sizes = {name: len(part.rows[0]) for name, part in self.parts.items()}
+        encoder = None  # that of the first task, which the others share
+        tasks, sizes = {}, {}
+        for name, part in self.parts.items():
+            tasks[name] = part.make_model(training, encoder)
+            encoder = tasks[name].encoder
+            sizes[name] = len(part.rows[0])
         self.model = MultiTask(tasks, sizes, self.config.temperature)
         return self.model
 
     def prepare(self) -> None:
-        for part in self.parts.values():
+        """Checks and tokenizes the examples of every task (see `TaskJob.prepare`)."""
+        self.train_examples = {}
+        for name, part in self.parts.items():
             part.prepare()
-        self.train_examples = {name: part.train_examples for name, part in self.parts.items()}
+            self.train_examples[name] = part.train_examples
 
     @property
     def steps_per_epoch(self) -> int:
+        """Batches in an epoch, as `MultiTask` counts them."""
         return self.model.steps_of(self.batch_size)
 
     def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
+        """Endless shuffled batches with examples of every task (see `DataSource`)."""
         return self.model.dataset(self.train_examples, rows, seed=self.seed, start=start, shard=shard, **_ENDLESS)
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
@@ -131,7 +150,8 @@ class MultiTaskJob(DataSource, Validation):
         main = []
         for name, part in self.parts.items():
             own = part.evaluate(part.model)
-            metrics |= {f"{name}/{metric}": value for metric, value in own.items()}
+            for metric, value in own.items():
+                metrics[f"{name}/{metric}"] = value
             main.append(part.score(own))
         return metrics | {"mean": float(np.mean(main))}
 
@@ -139,4 +159,5 @@ class MultiTaskJob(DataSource, Validation):
         return metrics[self.model.SCORE]
 
     def save(self, folder: pathlib.Path) -> list[pathlib.Path]:
+        """Writes the model of each task to a subfolder with its name; returns the model folders."""
         return [part.save(folder / name)[0] for name, part in self.parts.items()]

@@ -17,7 +17,7 @@ from bert_tf.weights.checkpoint import Checkpoint
 
 
 def with_labels(config: FinetuneConfig, train: Examples) -> FinetuneConfig:
-    """The config with the labels of the training examples, where it names none and the task has labels."""
+    """The config with the labels of the training examples, if it names none and the task has labels."""
     settings = config.model.settings()
     if settings.get("labels") or train.targets is None:
         return config
@@ -30,15 +30,22 @@ def with_labels(config: FinetuneConfig, train: Examples) -> FinetuneConfig:
 
 
 def make_model(config: FinetuneConfig, training: TrainingConfig, encoder: Any = None) -> keras.Model:
-    """The task model of a config, not compiled, with its lowest layers frozen if the config says so.
+    """Makes the task model of a config, not compiled, with its lowest layers frozen if the config says so.
 
-    With the `encoder` of another task, which both then share, its head starts fresh.
+    Args:
+        config: its `model.init` is a folder of any format.
+        training: gives the precision.
+        encoder: that of another task, to be shared; the head gets new random weights. None: the one of `model.init`.
+
+    Raises:
+        ConfigError: the config's sizes differ from those of the encoder.
+        InputError: the folder has no vocabulary.
     """
     task, init = TASKS[config.task].load("model"), config.model.init
     settings = config.model.settings()
     checkpoint = read_model(init)
     if checkpoint.vocabulary is None:
-        raise InputError(f"{init} has no vocabulary: a task model needs one to read text.")
+        raise InputError(f"{init} has no vocabulary, which a task model needs to read text. Add its vocabulary file.")
     tokenizer = FAMILIES[checkpoint.family].tokenizer(checkpoint.vocabulary, checkpoint.text)
     if encoder:
         model = task(tokenizer, dtype=training.precision, encoder=encoder, **settings)
@@ -55,12 +62,16 @@ def make_model(config: FinetuneConfig, training: TrainingConfig, encoder: Any = 
 def _sizes_for(checkpoint: Checkpoint, settings: dict) -> dict:
     """The checkpoint's encoder settings that the family in `settings`, or its own, has too."""
     family = settings.get("encoder", checkpoint.family)
-    known = {field.name for field in dataclasses.fields(FAMILIES[family].config)}
-    sizes = {name: value for name, value in dataclasses.asdict(checkpoint.encoder).items() if name in known}
-    return {"encoder": family, **sizes}
+    found = dataclasses.asdict(checkpoint.encoder)
+    sizes = {"encoder": family}
+    for field in dataclasses.fields(FAMILIES[family].config):
+        if field.name in found:
+            sizes[field.name] = found[field.name]
+    return sizes
 
 
 def _check_sizes(settings: dict, checkpoint: Checkpoint, init: str) -> None:
+    """Raises `ConfigError` if `settings` asks for another encoder than the checkpoint's."""
     found = {"encoder": checkpoint.family, **dataclasses.asdict(checkpoint.encoder)}
     for name in ("encoder", "hidden_size", "num_layers", "num_heads"):
         if settings.get(name, found[name]) != found[name]:

@@ -1,4 +1,4 @@
-"""Pretraining from a config: checks it, trains, and writes the model and its card."""
+"""Pretraining from a config: checks the records, trains, and writes the model and its card."""
 
 import dataclasses
 import pathlib
@@ -26,21 +26,21 @@ from bert_tf.training.recipes.pretraining_data import (
 from bert_tf.training.trainer import Trainer
 from bert_tf.weights import read_model
 
-_TIMED_STEPS = 12
+_TIMED_STEPS = 12  # to measure the time of a step
 
 
 def pretrain(config: PretrainConfig) -> dict[str, float]:
     """Trains masked LM and next sentence prediction by a config, or resumes such a run.
 
-    Leaves in `config.output`: settings.json, checkpoints/, metrics.jsonl, logs/ for TensorBoard, curves.png, and
+    Writes to `config.output`: settings.json, checkpoints/, metrics.jsonl, logs/ for TensorBoard, curves.png, and
     model/, a folder for `BertPretrainer.from_pretrained`, fine-tuning and export, with a model card.
 
     Returns:
         The metrics on held-out data after the last step.
 
     Raises:
-        ConfigError: the config is impossible; nothing was started.
-        InputError: the run cannot continue.
+        ConfigError: the config is impossible, or does not fit the records; nothing has been written.
+        InputError: the run cannot continue: a signal, a diverging loss, damaged records.
     """
     config.check()
     strategies.check_cluster()
@@ -74,10 +74,11 @@ class PretrainJob:
         self.next_sentence = have_next_sentence(self.sources)
         self.strategy = strategies.make_strategy(config.training.strategy)
         for source in self.sources:
+            # Raises `ConfigError` now rather than when the phase begins.
             rows_per_replica(self.strategy, source.batch_size, config.training.accumulation_steps)
 
     def make_model(self, training: TrainingConfig) -> BertPretrainer:
-        """A new model, compiled, with the weights that the seed or the folder `model.init` gives."""
+        """Makes a compiled model, with the weights in the folder `model.init` or random ones by the seed."""
         keras.utils.set_random_seed(training.seed)
         with self.strategy.scope():
             if self.config.model.init:
@@ -88,7 +89,7 @@ class PretrainJob:
         return model
 
     def seconds_per_step(self, training: TrainingConfig) -> float:
-        """The mean time of a step over the phases by their shares, measured on a model that is thrown away."""
+        """The mean seconds of a step over all phases, weighted by their shares, measured on a model of its own."""
         model = self.make_model(training)
         total = 0.0
         for source in self.sources:
@@ -99,19 +100,21 @@ class PretrainJob:
         return total
 
     def facts(self, training: TrainingConfig, model: BertPretrainer) -> dict[str, str | int | None]:
-        """The table of the model's card: what the model is and how it was trained."""
+        """The table of the model card: the model, its data and how it was trained."""
         encoder = model.config
-        records = [
-            f"{source.phase.records} ({len(source.records):,} examples, {source.batch_size} a batch)"
-            for source in self.sources
-        ]
+        records, heldout = [], []
+        for source in self.sources:
+            phase = source.phase
+            records.append(f"{phase.records} ({len(source.records):,} examples, batches of {source.batch_size})")
+            if phase.heldout:
+                heldout.append(phase.heldout)
         return {
             "encoder": f"{encoder.num_layers} layers, {encoder.hidden_size} wide, {encoder.num_heads} heads",
             "parameters": f"{model.count_params():,}",
             "vocabulary": f"{encoder.vocab_size:,} tokens",
             "initialized from": self.config.model.init,
             "records": ", ".join(records),
-            "held out": ", ".join(source.phase.heldout for source in self.sources if source.phase.heldout),
+            "held out": ", ".join(heldout),
             "steps": f"{training.steps:,}",
             "optimizer": f"{training.optimizer}, {training.learning_rate:g}, {training.schedule}",
             "computed in": training.precision,
@@ -120,18 +123,24 @@ class PretrainJob:
 
 
 def _encoder_settings(model: ModelConfig, vocabulary: Sequence[str], sources: Sequence[RecordsSource]) -> dict:
-    """Arguments of the encoder: those of the config and the vocabulary, or those of the model in `model.init`."""
+    """Arguments of the encoder, from the config and the vocabulary or from the model in `model.init`.
+
+    Raises:
+        ConfigError: the records have another vocabulary, or longer sequences, than the model.
+    """
     if model.init:
         checkpoint = read_model(model.init)
         encoder = dataclasses.asdict(checkpoint.encoder)
         for source in sources:
             check_vocabulary(source.records, checkpoint.vocabulary or vocabulary, model.init)
     else:
-        others = ("init", "vocabulary", "lower_case")
-        encoder = {name: value for name, value in dataclasses.asdict(model).items() if name not in others}
+        encoder = dataclasses.asdict(model)
+        for name in ("init", "vocabulary", "lower_case"):  # not of the encoder
+            del encoder[name]
         encoder["intermediate_size"] = model.intermediate_size or 4 * model.hidden_size
         encoder["vocab_size"] = len(vocabulary)
-        BertConfig(**encoder)  # checks the sizes
+        # Both raise `ConfigError` for impossible values.
+        BertConfig(**encoder)
         get_activation(model.activation)
     if encoder["vocab_size"] < len(vocabulary):
         raise ConfigError(

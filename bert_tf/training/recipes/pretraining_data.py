@@ -1,4 +1,4 @@
-"""The records of a pretraining run, checked against each other and against the model before any work starts."""
+"""The records of a pretraining run, checked against each other and against the model before training starts."""
 
 import hashlib
 import math
@@ -22,52 +22,65 @@ from bert_tf.training.distribution.batches import distribute, rows_per_replica
 
 
 class RecordsSource(DataSource):
-    """Records to train on, as a `PhaseConfig` names them; `validation` has its held-out records, None without."""
+    """The training records of a `PhaseConfig`.
+
+    Attributes:
+        records: to train on.
+        validation: its held-out records as a `RecordsValidation`; None if it names none.
+    """
 
     def __init__(self, phase: PhaseConfig, config: TrainingConfig):
         self.phase, self.config = phase, config
         self.batch_size, self.share = phase.batch_size, phase.share
         self.records = Records(phase.records, config.skip_records)
-        heldout = Records(phase.heldout, config.skip_records) if phase.heldout else None
-        self.validation = RecordsValidation(heldout, phase, config) if heldout else None
+        self.validation: RecordsValidation | None = None
+        if phase.heldout:
+            self.validation = RecordsValidation(Records(phase.heldout, config.skip_records), phase, config)
 
     @property
     def all_records(self) -> list[Records]:
-        return [self.records, self.validation.records] if self.validation else [self.records]
+        """The training records and the held-out ones, if there are any."""
+        if self.validation:
+            return [self.records, self.validation.records]
+        return [self.records]
 
     @property
     def steps_per_epoch(self) -> int:
+        """Batches in one pass over the records."""
         return int(_dataset(self.records, self.phase, self.config, self.batch_size, repeat=1).cardinality())
 
     def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
+        """Endless shuffled batches (see `DataSource`)."""
         return _dataset(self.records, self.phase, self.config, rows, start=start, shard=shard)
 
 
 class RecordsValidation(Validation):
-    """Held-out records: losses, accuracies and the masked perplexity, as means over batches like in training."""
+    """Held-out records; losses and accuracies are means over batches, as in training."""
 
     def __init__(self, records: Records, phase: PhaseConfig, config: TrainingConfig):
         self.records, self.phase, self.config = records, phase, config
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
+        """Losses, accuracies and the masked LM perplexity of the first `evaluate_batches` batches."""
         strategy = model.distribute_strategy
         rows = rows_per_replica(strategy, self.phase.batch_size)
         one_pass = self.one_pass(rows, strategy.num_replicas_in_sync)
         steps = min(int(one_pass.cardinality()), self.config.evaluate_batches)
         scores = model.evaluate(distribute(strategy, self, rows), steps=steps, verbose=0, return_dict=True)
         scores = {short_name(name): value for name, value in scores.items()}
-        scores.setdefault("masked_lm_loss", scores["loss"])  # Keras has one name for one loss
-        return scores | {"masked_lm_perplexity": math.exp(min(scores["masked_lm_loss"], 700))}
+        scores.setdefault("masked_lm_loss", scores["loss"])  # Keras leaves it out where it is the only loss
+        return scores | {"masked_lm_perplexity": math.exp(min(scores["masked_lm_loss"], 700))}  # exp(710) overflows
 
     def score(self, metrics: dict[str, float]) -> float:
+        """The negative loss, because the greatest score is the best."""
         return -metrics["loss"]
 
     def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
-        """Endless batches in the order of the files."""
+        """Endless batches in the order of the files (see `DataSource`)."""
         return _dataset(self.records, self.phase, self.config, rows, start=start, shard=shard, shuffle=False)
 
     def one_pass(self, rows: int, shards: int = 1) -> tf.data.Dataset:
-        """One pass over the records, or over the first of so many shards of them."""
+        """One pass over the records, or over the first shard of `shards`, in the order of the files."""
         return _dataset(self.records, self.phase, self.config, rows, shard=(0, shards), shuffle=False, repeat=1)
 
 
@@ -80,7 +93,7 @@ def _dataset(
 
 
 class Vocabulary(typing.NamedTuple):
-    """The tokens that ids stand for, and the `TextConfig` that belongs to them."""
+    """Tokens in the order of their ids, and the `TextConfig` of the tokenizer."""
 
     vocabulary: list[str]
     config: TextConfig
@@ -91,20 +104,21 @@ def vocabulary_of(sources: Sequence[RecordsSource], model: ModelConfig) -> Vocab
 
     Args:
         sources: of the run.
-        model: its `vocabulary` is for records that another program wrote.
+        model: its `vocabulary` names the file for records that another program wrote.
 
     Raises:
         ConfigError: the records' vocabularies differ, or are unknown.
     """
-    records = [found for source in sources for found in source.all_records]
-    ours = [found for found in records if found.report]
+    records = _all_records(sources)
+    ours = [found for found in records if found.report]  # others have no report of the vocabulary
     if model.vocabulary:
         found = Vocabulary(read_vocabulary(model.vocabulary), TextConfig(lower_case=model.lower_case))
     elif ours:
         found = Vocabulary(ours[0].tokenizer().vocabulary, ours[0].text_config)
     else:
         raise ConfigError(
-            f"{records[0].files[0]} was written by another program. Set model.vocabulary, and model.lower_case."
+            f"{records[0].files[0]} was written by another program and does not name its vocabulary. Set "
+            "model.vocabulary and model.lower_case."
         )
     for other in ours:
         check_vocabulary(other, found.vocabulary, model.vocabulary or ours[0].folder)
@@ -112,7 +126,13 @@ def vocabulary_of(sources: Sequence[RecordsSource], model: ModelConfig) -> Vocab
 
 
 def check_vocabulary(records: Records, vocabulary: Sequence[str], owner: Any) -> None:
-    """Raises `ConfigError` unless records were made with this vocabulary, by its hash; `owner` names its file."""
+    """Raises `ConfigError` if records were made with another vocabulary, by the hash in their report.
+
+    Args:
+        records: to check; those that another program wrote have no report and are accepted.
+        vocabulary: tokens in the order of their ids.
+        owner: the file or folder of the vocabulary, for the message.
+    """
     digest = hashlib.sha256("\n".join(vocabulary).encode()).hexdigest()
     if records.report and records.report["vocabulary"]["sha256"] != digest:
         raise ConfigError(
@@ -123,14 +143,23 @@ def check_vocabulary(records: Records, vocabulary: Sequence[str], owner: Any) ->
 
 def have_next_sentence(sources: Sequence[RecordsSource]) -> bool:
     """Whether the records have next sentence labels; `ConfigError` if only some of them do."""
-    records = [found for source in sources for found in source.all_records]
-    having = [found for found in records if NEXT_SENTENCE_LABELS in found.shapes]
-    if having and len(having) < len(records):
-        other = next(found for found in records if found not in having)
+    labelled, unlabelled = [], []
+    for records in _all_records(sources):
+        group = labelled if NEXT_SENTENCE_LABELS in records.shapes else unlabelled
+        group.append(records)
+    if labelled and unlabelled:
         raise ConfigError(
-            f"{having[0].files[0]} has next sentence labels, {other.files[0]} has none. Make both with one objective."
+            f"{labelled[0].files[0]} has next sentence labels, {unlabelled[0].files[0]} has none. Rebuild the records "
+            "with the same objective."
         )
-    return bool(having)
+    return bool(labelled)
+
+
+def _all_records(sources: Sequence[RecordsSource]) -> list[Records]:
+    records = []
+    for source in sources:
+        records += source.all_records
+    return records
 
 
 def check_lengths(sources: Sequence[RecordsSource], positions: int) -> None:
@@ -142,5 +171,5 @@ def check_lengths(sources: Sequence[RecordsSource], positions: int) -> None:
             if (width := records.shapes[INPUT_IDS][0]) > positions:
                 raise ConfigError(
                     f"{records.files[0]} has examples of {width} tokens; the model has {positions} positions. "
-                    f"Set model.max_positions={width}, or make shorter records."
+                    f"Set model.max_positions={width}, or rebuild the records with a smaller max_length."
                 )

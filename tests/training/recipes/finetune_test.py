@@ -180,7 +180,7 @@ def test_held_out_rows_may_be_a_share(toys):
         (["task=clasification"], "Received: task 'clasification'. Did you mean 'classification'"),
         (["data.train=''"], "set data.train=FILE"),
         (["data.heldout=none"], "Set either data.heldout=FILE or data.heldout_share"),
-        (["model.init=none"], "name a model's folder with --init"),
+        (["model.init=none"], "set --init to a model's folder"),
         (["epochs=0"], "epochs must be above 0"),
         (["training.minutes=3"], "Received: training.minutes=3.0. Set epochs"),
         (["training.evaluate_batches=3"], "All held-out examples are scored"),
@@ -189,7 +189,7 @@ def test_held_out_rows_may_be_a_share(toys):
         (["model.max_length=long"], "model.max_length must be of type int"),
         (["trainning.seed=1"], "Unknown key 'trainning'. Did you mean 'training'"),
         (["model=3"], "model is a section"),
-        (["gradual_unfreezing=true", "freeze_layers=1"], "Set either freeze_layers or gradual_unfreezing"),
+        (["gradual_unfreezing=true", "freeze_layers=1"], "freeze_layers and gradual_unfreezing=true. Set either"),
     ],
 )
 def test_impossible_settings_are_refused_before_anything_is_read(settings, message):
