@@ -1,4 +1,4 @@
-"""The quick start: from text to a served model in a few minutes."""
+"""The quick start: from text to an exported classifier in a few minutes."""
 
 import dataclasses
 import time
@@ -19,6 +19,13 @@ def quickstart(
         corpus: files, folders or globs of the user's own text; None: the documentation of the installed packages.
         seed: random seed; the same seed, text and machine give the same numbers.
         config: sizes and training settings; None: the defaults.
+
+    Returns:
+        {stage: its result}, also written to metrics.json.
+
+    Raises:
+        ConfigError: the folder holds something else, or a run with other settings.
+        InputError: the text is too short.
     """
     from rich.markup import escape
 
@@ -32,7 +39,7 @@ def quickstart(
     run = Run(output, {"corpus": corpus, "seed": seed, **dataclasses.asdict(config)})
     started = time.monotonic()
     source = corpus or "the documentation of Python and the installed packages"
-    results = {}
+    results: dict[str, Any] = {}
 
     def stage(name: str, line: str, work: Callable[[], Any]) -> Any:
         results[name] = run.stage(name, line, work)
@@ -42,12 +49,12 @@ def quickstart(
     stage("vocabulary", "learns WordPiece tokens", lambda: text_stages.learn_vocabulary(run, config))
     stage("records", "masks words and pairs sentences", lambda: text_stages.write_all_records(run, config, seed))
     stage("pretrain", "trains masked LM and next sentence prediction", lambda: stages.pretrain(run, config, seed))
-    for filled in stage("fill masks", "predicts a masked word", lambda: stages.fill_masks(run, corpus)):
+    for filled in stage("fill masks", "predicts masked words", lambda: stages.fill_masks(run, corpus)):
         best = ", ".join(f"{token} {probability:.0%}" for token, probability in filled["best"])
         run.say(escape(f"  {filled['text']}  {best}"))
     tuned = stage(
         "fine-tune",
-        "trains a classifier of where a paragraph is from",
+        "trains a classifier of the source of a paragraph",
         lambda: stages.finetune(run, config, corpus, seed),
     )
     if "skipped" in tuned:

@@ -1,37 +1,43 @@
-"""What the quick start learns from: a label and paragraphs a document, split into a training and a held-out part."""
+"""Documents of the quick start: reading, splitting into a training and a held-out part, labelled paragraphs."""
 
 import dataclasses
+import pathlib
 import random
+from collections.abc import Iterable, Iterator, Sequence
 
 from bert_tf.core.errors import InputError
 from bert_tf.text.corpus import find_files, read_lines
 from bert_tf.text.sentences import split_sentences
 
-MAX_CHARACTERS = 16_000_000  # enough for a first model, and bounds time and memory
-MIN_CHARACTERS = 150_000  # under this neither a vocabulary nor a model comes to anything
-SECTION_CHARACTERS = 8_000  # of a file of one's own, which are treated as a document
+MAX_CHARACTERS = 16_000_000  # enough for a first model; bounds time and memory
+MIN_CHARACTERS = 150_000  # with less text neither the vocabulary nor the model is usable
+SECTION_CHARACTERS = 8_000  # of the user's files, which are cut into documents of about this length
 PARAGRAPH_CHARACTERS = 400  # about as much as the classifier reads
-HELD_OUT = 0.08
+HELD_OUT = 0.08  # share of the documents
 
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """Paragraphs that belong together, and the package or file they come from."""
+    """Paragraphs that belong together, and a label: the package or file that they are from."""
 
     label: str
     paragraphs: list[str]
 
 
-def read_own_documents(patterns):
-    """Documents from the user's files: each file is cut into sections of about `SECTION_CHARACTERS`.
+def read_own_documents(patterns: str) -> list[Document]:
+    """Documents from the user's files, each cut into sections of about `SECTION_CHARACTERS`.
 
-    A quick start reads an equal share of every file up to `MAX_CHARACTERS` in all. Too little text raises
-    `InputError`.
+    At most `MAX_CHARACTERS` are read, an equal share of every file.
+
+    Raises:
+        InputError: there are fewer than `MIN_CHARACTERS`.
     """
     paths = find_files(patterns)
     share = MAX_CHARACTERS // len(paths)
-    documents = [document for path in paths for document in _sections(path, share)]
-    size = sum(len(paragraph) for document in documents for paragraph in document.paragraphs)
+    documents: list[Document] = []
+    for path in paths:
+        documents += _sections(path, share)
+    size = sum(sum(map(len, document.paragraphs)) for document in documents)
     if size < MIN_CHARACTERS:
         raise InputError(
             f"{patterns} holds {size:,} characters of text in {len(paths)} files; a quick start needs at least "
@@ -40,33 +46,40 @@ def read_own_documents(patterns):
     return documents
 
 
-def _sections(path, share):
-    documents, paragraphs, size, total = [], [], 0, 0
+def _sections(path: pathlib.Path, share: int) -> list[Document]:
+    """The first `share` characters of a file as documents of about `SECTION_CHARACTERS`."""
+    label = path.name.split(".")[0]
+    documents: list[Document] = []
+    paragraphs: list[str] = []
+    size = total = 0
     for paragraph in _paragraphs(path):
         paragraphs.append(paragraph)
         size += len(paragraph)
         total += len(paragraph)
         if size >= SECTION_CHARACTERS:
-            documents.append(Document(path.name.split(".")[0], paragraphs))
+            documents.append(Document(label, paragraphs))
             paragraphs, size = [], 0
         if total >= share:
             break
-    return documents + ([Document(path.name.split(".")[0], paragraphs)] if paragraphs else [])
+    if paragraphs:
+        documents.append(Document(label, paragraphs))
+    return documents
 
 
-def _paragraphs(path):
+def _paragraphs(path: pathlib.Path) -> Iterator[str]:
     """Paragraphs of about `PARAGRAPH_CHARACTERS`, from lines that are sentences, paragraphs, or wrapped text."""
-    block = []
+    block: list[str] = []
     for line in read_lines(path, strict=True):
         if line.strip():
             block.append(line.strip())
+        # An empty line ends a block; the limit is for files without empty lines.
         if block and (not line.strip() or sum(map(len, block)) > 100 * PARAGRAPH_CHARACTERS):
             yield from join(split_sentences(" ".join(block)))
             block = []
     yield from join(split_sentences(" ".join(block)))
 
 
-def join(parts):
+def join(parts: Iterable[str]) -> Iterator[str]:
     """Joins short parts, in order, into paragraphs of at least `PARAGRAPH_CHARACTERS`; the last may be shorter."""
     paragraph = ""
     for part in parts:
@@ -78,32 +91,37 @@ def join(parts):
         yield paragraph
 
 
-def hold_out(documents, seed):
-    """Splits documents into (training, held-out), whole documents each, the share `HELD_OUT` of them held out."""
+def hold_out(documents: Sequence[Document], seed: int) -> tuple[list[Document], list[Document]]:
+    """Splits documents into (training, held-out), both in their order; `HELD_OUT` of them are held out.
+
+    Whole documents, because neighbouring paragraphs share words that would make held-out ones too easy.
+    """
     order = random.Random(seed).sample(range(len(documents)), len(documents))
-    held_out = set(order[: max(2, round(HELD_OUT * len(documents)))])
-    return (
-        [document for i, document in enumerate(documents) if i not in held_out],
-        [documents[i] for i in sorted(held_out)],
-    )
+    chosen = set(order[: max(2, round(HELD_OUT * len(documents)))])
+    training, held_out = [], []
+    for number, document in enumerate(documents):
+        part = held_out if number in chosen else training
+        part.append(document)
+    return training, held_out
 
 
-def labelled_paragraphs(documents, labels, most, seed):
-    """(paragraphs, labels) of the documents that carry one of `labels`, at most `most` a label, in random order."""
-    by_label = {label: [] for label in labels}
+def labelled_paragraphs(
+    documents: Iterable[Document], labels: Sequence[str], most: int, seed: int
+) -> tuple[list[str], list[str]]:
+    """(paragraphs, their labels) of the documents with one of `labels`, at most `most` per label, in random order."""
+    by_label: dict[str, list[str]] = {label: [] for label in labels}
     for document in documents:
         if document.label in by_label:
             by_label[document.label] += whole_paragraphs(document)
     chooser = random.Random(seed)
-    rows = [
-        (paragraph, label)
-        for label, paragraphs in by_label.items()
-        for paragraph in chooser.sample(paragraphs, min(most, len(paragraphs)))
-    ]
+    rows = []
+    for label, paragraphs in by_label.items():
+        for paragraph in chooser.sample(paragraphs, min(most, len(paragraphs))):
+            rows.append((paragraph, label))
     chooser.shuffle(rows)
     return [paragraph for paragraph, _ in rows], [label for _, label in rows]
 
 
-def whole_paragraphs(document):
-    """Paragraphs long enough to tell what they are about: short ones are joined with those that follow."""
+def whole_paragraphs(document: Document) -> list[str]:
+    """The paragraphs of a document, short ones joined to `PARAGRAPH_CHARACTERS`; a short rest is left out."""
     return [paragraph for paragraph in join(document.paragraphs) if len(paragraph) >= PARAGRAPH_CHARACTERS]

@@ -17,16 +17,24 @@ CURVES = "curves.png"
 
 
 def write_report(run: Run, results: dict, seconds: float) -> None:
-    """Writes metrics.json and curves.png to the run's folder, and prints the table and what to try next."""
+    """Writes metrics.json and curves.png to the run's folder; prints the table of results and commands to try next.
+
+    Args:
+        run: the quick start.
+        results: {stage: its result}.
+        seconds: that all stages took.
+    """
     pretrained, classifier = results["pretrain"], results["fine-tune"]
     curves = {"pretraining": pretrained.get("curves", {})}
     if "skipped" not in classifier:
         curves["classifier"] = classifier.get("curves", {})
     plot_curves(curves, run.folder / CURVES)
     run.console.print(_table(results, seconds))
-    run.say(_places(run, classifier))
+    run.say(_next_steps(run, classifier))
+    # Without the texts of the held-out paragraphs.
     metrics = {"settings": run.settings, "seconds": seconds, **results}
     metrics["fine-tune"] = {key: value for key, value in classifier.items() if key != "heldout"}
+    # Written last: metrics.json marks a run as finished.
     files.write_text(run.folder / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -41,6 +49,7 @@ def _table(results: dict, seconds: float) -> Table:
 
 
 def _rows(results: dict) -> Iterator[tuple[str, str, str]]:
+    """Rows of the table: (metric, result, baseline)."""
     pretrained, classifier = results["pretrain"], results["fine-tune"]
     yield (
         "masked LM accuracy",
@@ -71,20 +80,20 @@ def _rows(results: dict) -> Iterator[tuple[str, str, str]]:
     )
 
 
-def _places(run: Run, classifier: dict) -> str:
+def _next_steps(run: Run, classifier: dict) -> str:
+    """Text with the files of the run and commands to try."""
     folder = run.folder
     lines = [
         f"Results are in {folder}:",
         "  vocab.txt, records/, pretrained/     vocabulary, pretraining examples, the pretrained model",
-        f"  {METRICS}, {CURVES}             the figures above, training curves",
+        f"  {METRICS}, {CURVES}             the results above, training curves",
         "  pretraining/, finetuning/            the two training runs, with settings, metrics and TensorBoard logs",
     ]
     command = _command()
     tries = [f"{command} inspect {folder}/records/train --count 3", f"{command} quickstart --corpus 'my/*.txt'"]
     if "skipped" not in classifier:
-        lines.insert(
-            2, "  classifier/, saved_models/, tflite/  the fine-tuned model, as folder, SavedModel, int8 TFLite"
-        )
+        exported = "  classifier/, saved_models/, tflite/  the fine-tuned model, as folder, SavedModel, int8 TFLite"
+        lines.insert(2, exported)
         tries.insert(0, f'{command} predict --model {folder}/classifier --text "Returns a tensor of zeros."')
     else:
         tries.append(f"{pathlib.Path(command).with_name('tensorboard')} --logdir {folder}")
@@ -92,6 +101,8 @@ def _places(run: Run, classifier: dict) -> str:
 
 
 def _command() -> str:
-    """The command of this program: its path where the shell would not find it, as in a fresh `.venv`."""
+    """The command of this program: its path if the shell would not find it, as with a virtual environment's path."""
     called = sys.argv[0]
-    return called if pathlib.Path(called).name == "bert-tf" and not shutil.which("bert-tf") else "bert-tf"
+    if pathlib.Path(called).name == "bert-tf" and not shutil.which("bert-tf"):
+        return called
+    return "bert-tf"

@@ -1,4 +1,4 @@
-"""The folder of a quick start: results of finished stages are kept, so that an interrupted run can resume."""
+"""The run folder of a quick start; it keeps the results of finished stages, so that a run can resume."""
 
 import json
 import pathlib
@@ -16,7 +16,16 @@ SETTINGS, STAGES, METRICS = "settings.json", "stages", "metrics.json"
 
 
 class Run:
-    """A run folder; `stage` runs each stage once and keeps its result in `stages/` as JSON."""
+    """A run folder; `stage` runs each stage once and keeps its result in `stages/` as JSON.
+
+    Args:
+        folder: new, empty, or that of an earlier run.
+        settings: of the run, JSON values.
+        console: of rich; None: standard output.
+
+    Raises:
+        ConfigError: the folder holds something else, or a run with other settings.
+    """
 
     def __init__(self, folder: str | pathlib.Path, settings: dict, console: Console | None = None):
         self.folder = pathlib.Path(folder)
@@ -25,7 +34,7 @@ class Run:
         self._open()
 
     def _open(self) -> None:
-        """Resumes an interrupted run of the same settings, starts clean otherwise, and prints which."""
+        """Resumes an interrupted run with the same settings, or starts a new one; prints which."""
         kept = sorted(path.stem for path in (self.folder / STAGES).glob("*.json"))
         if kept:
             found = json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))
@@ -37,18 +46,26 @@ class Run:
             if not (self.folder / METRICS).exists():
                 self.say(f"Resuming the interrupted run in {self.folder}: kept {', '.join(kept)}.")
                 return
-            self.say(f"{self.folder} holds a finished run with these settings: starting again.")
+            self.say(f"{self.folder} holds a finished run with these settings. Removing it and starting again.")
             shutil.rmtree(self.folder)
         elif not self._is_ours():
-            raise ConfigError(f"{self.folder} exists and is not a quick start's folder. Choose another --output.")
+            raise ConfigError(f"{self.folder} is not empty and not a quick start's folder. Choose another --output.")
         files.write_text(self.folder / SETTINGS, json.dumps(self.settings, indent=2) + "\n")
 
     def _is_ours(self) -> bool:
         """Whether the folder is new, empty, or was left by a run that finished no stage."""
-        return not self.folder.exists() or not any(self.folder.iterdir()) or (self.folder / SETTINGS).exists()
+        if not self.folder.exists() or (self.folder / SETTINGS).exists():
+            return True
+        return not any(self.folder.iterdir())
 
     def stage(self, name: str, line: str, work: Callable[[], Any]) -> Any:
-        """The result of `work()` (JSON), from now or from the interrupted run; `line` describes the stage."""
+        """Runs `work()`, unless the interrupted run finished this stage; returns its result as JSON values.
+
+        Args:
+            name: of the stage.
+            line: describes the stage; it is printed.
+            work: does the stage.
+        """
         path = self.folder / STAGES / f"{name}.json"
         if path.exists():
             self.say(f"[bold]{name}[/bold]: kept from the interrupted run")
@@ -58,12 +75,18 @@ class Run:
         result = work()
         files.write_text(path, json.dumps(result, ensure_ascii=False, indent=2) + "\n")
         self.say(f"  done in {time.monotonic() - started:.0f} s")
+        # Read back, so that a result is the same in a run that was interrupted after the stage.
         return json.loads(path.read_text(encoding="utf-8"))
 
     def say(self, text: str) -> None:
+        """Prints text with rich's markup."""
         self.console.print(text)
 
 
 def _difference(found: dict, wanted: dict) -> str:
-    names = [name for name in wanted if found.get(name) != wanted[name]]
-    return ", ".join(f"{name}: {found.get(name)!r} there, {wanted[name]!r} now" for name in names)
+    """The settings that differ, with both values."""
+    parts = []
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            parts.append(f"{name}: {found.get(name)!r} there, {value!r} now")
+    return ", ".join(parts)

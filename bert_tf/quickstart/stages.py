@@ -27,17 +27,17 @@ from bert_tf.training.recipes import pretrain as pretraining
 from bert_tf.training.recipes.finetune_config import make_config
 from bert_tf.training.recipes.pretraining_data import RecordsSource
 
-POINTS = 10  # of the pretraining curve
+POINTS = 10  # evaluations in the pretraining curve
 MASKED_SENTENCES = (
     "Returns the number of {mask} in the list.",
     "If the file does not {mask}, an error is raised.",
     "This function takes a {mask} as its first argument.",
 )
-MIN_PARAGRAPHS = 100  # a label with fewer cannot be learned
+MIN_PARAGRAPHS = 100  # of a label, to learn it
 
 
 def pretrain(run: Run, config: QuickstartConfig, seed: int) -> dict:
-    """Pretrains by the recipe of `bert-tf pretrain`; measures both objectives on all held-out documents."""
+    """Pretrains as `bert-tf pretrain` does; measures both objectives on all held-out documents."""
     steps_a_point = max(1, config.pretrain_steps // POINTS)
     training = TrainingConfig(
         steps=POINTS * steps_a_point,
@@ -60,13 +60,14 @@ def pretrain(run: Run, config: QuickstartConfig, seed: int) -> dict:
         num_layers=config.num_layers,
         num_heads=config.num_heads,
         max_positions=max(config.max_length, config.finetune_length),
-        # No dropout: in so short a run no example is seen often enough to be memorized.
+        # No dropout: in such a short run no example is seen often enough to be memorized.
         hidden_dropout=0.0,
         attention_dropout=0.0,
     )
     folder = run.folder / "pretraining"
     pretraining.pretrain(PretrainConfig(output=str(folder), model=model, data=data, training=training))
     _copy_model(folder, run.folder / "pretrained")
+    # Evaluated again on all records; during training only on the first batches.
     everything = dataclasses.replace(training, evaluate_batches=sys.maxsize)
     validation = RecordsSource(data, everything).validation
     assert validation is not None
@@ -85,46 +86,66 @@ def pretrain(run: Run, config: QuickstartConfig, seed: int) -> dict:
 
 
 def fill_masks(run: Run, corpus: str | None) -> list[dict]:
-    """The most likely tokens for a masked word in each of three sentences."""
+    """The most likely tokens for a masked word in each of three sentences.
+
+    Returns:
+        [{"text": sentence, "best": [(token, probability), ...]}, ...].
+    """
     model = FillMask.from_pretrained(run.folder / "pretrained")
     mask = model.tokenizer.SPECIAL_TOKENS.mask
     if corpus:
         sentences = masked_sentences(read_documents(run, "heldout"), mask)
     else:
         sentences = [sentence.format(mask=mask) for sentence in MASKED_SENTENCES]
-    answers = model.predict_text(sentences)
-    best = [list(zip(answer["pieces"][0], answer["scores"][0], strict=True)) for answer in answers]
-    return [{"text": text, "best": pieces} for text, pieces in zip(sentences, best, strict=True)]
+    filled = []
+    for text, answer in zip(sentences, model.predict_text(sentences), strict=True):
+        best = list(zip(answer["pieces"][0], answer["scores"][0], strict=True))
+        filled.append({"text": text, "best": best})
+    return filled
 
 
 def masked_sentences(documents: Sequence[texts.Document], mask: str) -> list[str]:
-    """Three held-out beginnings of paragraphs with a word in the middle masked; a character in text without spaces."""
-    paragraphs = [paragraph for document in documents for paragraph in texts.whole_paragraphs(document)]
+    """The first 12 words of three paragraphs, the seventh masked; in text without spaces 24 characters, one masked.
+
+    Args:
+        documents: held-out ones; the paragraphs are spread evenly over them.
+        mask: the mask token.
+    """
+    paragraphs: list[str] = []
+    for document in documents:
+        paragraphs += texts.whole_paragraphs(document)
     sentences = []
     for paragraph in paragraphs[:: max(1, len(paragraphs) // 3)][:3]:
         words = paragraph.split()[:12]
         if len(words) == 12:
             sentences.append(" ".join([*words[:6], mask, *words[7:]]))
-        else:
+        else:  # Chinese, for example
             sentences.append(paragraph[:12] + mask + paragraph[13:24])
     return sentences
 
 
 def finetune(run: Run, config: QuickstartConfig, corpus: str | None, seed: int) -> dict:
-    """Fine-tunes a classifier by the recipe of `bert-tf finetune`: which package or document is a paragraph from?
+    """Fine-tunes a classifier of the package or file of a paragraph, as `bert-tf finetune` does.
 
-    The held-out paragraphs are those of documents that neither this training nor pretraining saw.
+    The held-out paragraphs are from documents that neither this training nor pretraining used.
+
+    Returns:
+        Labels, accuracy, curves and held-out paragraphs; {"skipped": reason} if the text has fewer than two labels.
     """
     train, heldout = read_documents(run, "train"), read_documents(run, "heldout")
-    labels = choose_labels(train, heldout, config.max_labels) if corpus else list(LABELS)
+    labels = list(LABELS)
+    if corpus:
+        labels = choose_labels(train, heldout, config.max_labels)
     if len(labels) < 2:
-        return {"skipped": f"the text has fewer than two documents of {MIN_PARAGRAPHS} paragraphs to tell apart"}
+        return {"skipped": f"the text has fewer than two files of at least {MIN_PARAGRAPHS} paragraphs"}
     counts = {"train": config.paragraphs_a_label, "heldout": config.paragraphs_a_label // 10}
     rows = {}
     for part, documents in {"train": train, "heldout": heldout}.items():
         rows[part] = list(zip(*texts.labelled_paragraphs(documents, labels, counts[part], seed), strict=True))
-        lines = [json.dumps({"text": text, "label": label}, ensure_ascii=False) for text, label in rows[part]]
-        files.write_text(run.folder / f"corpus/classifier_{part}.jsonl", "".join(f"{line}\n" for line in lines))
+        lines = ""
+        for text, label in rows[part]:
+            lines += json.dumps({"text": text, "label": label}, ensure_ascii=False) + "\n"
+        files.write_text(run.folder / f"corpus/classifier_{part}.jsonl", lines)
     folder = run.folder / "finetuning"
     results = finetuning.finetune(
         make_config(
@@ -153,7 +174,7 @@ def finetune(run: Run, config: QuickstartConfig, corpus: str | None, seed: int) 
         )
     )
     _copy_model(folder, run.folder / "classifier")
-    heldout_labels = [label for _, label in rows["heldout"]]
+    heldout_texts, heldout_labels = map(list, zip(*rows["heldout"], strict=True))
     return {
         "labels": labels,
         "train_paragraphs": len(rows["train"]),
@@ -161,23 +182,27 @@ def finetune(run: Run, config: QuickstartConfig, corpus: str | None, seed: int) 
         "accuracy": results["scores"]["accuracy"],
         "majority_class": max(map(heldout_labels.count, labels)) / len(heldout_labels),
         "curves": _curves(folder),
-        "heldout": {"texts": [text for text, _ in rows["heldout"]], "labels": heldout_labels},
+        "heldout": {"texts": heldout_texts, "labels": heldout_labels},
     }
 
 
 def _copy_model(run_folder: pathlib.Path, folder: pathlib.Path) -> None:
+    """Copies the model of a training run to `folder`, where other programs find it."""
     with files.atomic_folder(folder) as temporary:
         shutil.copytree(run_folder / "model", temporary, dirs_exist_ok=True)
 
 
 def _curves(folder: pathlib.Path) -> dict:
-    """The losses and accuracies of a run, {metric: (steps, values)}."""
+    """The losses and accuracies of a run: {metric: (steps, values)}."""
     curves = curves_of(read_metrics(folder / METRICS))
     return {name: curve for name, curve in curves.items() if name.endswith(("loss", "accuracy"))}
 
 
 def choose_labels(train: Sequence[texts.Document], heldout: Sequence[texts.Document], most: int) -> list[str]:
-    """The labels with the most training paragraphs, of those that have enough of them and some held out."""
+    """The `most` labels with the most training paragraphs, sorted by name.
+
+    Labels with fewer than `MIN_PARAGRAPHS`, or without a held-out paragraph, are left out.
+    """
     counts: dict[str, int] = {}
     for document in train:
         counts[document.label] = counts.get(document.label, 0) + len(texts.whole_paragraphs(document))
@@ -187,10 +212,15 @@ def choose_labels(train: Sequence[texts.Document], heldout: Sequence[texts.Docum
 
 
 def commonest_share(dataset: tf.data.Dataset) -> float:
-    """The accuracy of always predicting the most common masked token."""
+    """The accuracy of always predicting the most common masked token: a baseline for masked LM.
+
+    Args:
+        dataset: batches as `RecordsSource` gives them.
+    """
     counts = np.zeros(0, int)
     for _, targets, weights in dataset:
         hidden = targets[features.MASKED_LM_LOGITS][weights[features.MASKED_LM_LOGITS] > 0].numpy()
+        # `found` is longer than `counts` if a batch has a greater id than all before.
         found = np.bincount(hidden, minlength=len(counts))
         found[: len(counts)] += counts
         counts = found
@@ -198,5 +228,5 @@ def commonest_share(dataset: tf.data.Dataset) -> float:
 
 
 def read_heldout(run: Run) -> dict[str, list[str]]:
-    """Held-out paragraphs and labels, as `finetune` left them."""
+    """Held-out paragraphs and their labels from `finetune`: {"texts": [N], "labels": [N]}."""
     return json.loads((run.folder / "stages/fine-tune.json").read_text(encoding="utf-8"))["heldout"]
