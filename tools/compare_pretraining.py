@@ -1,10 +1,10 @@
-"""Pretrains one model twice, by bert_tf and by keras-hub's own layers: the same weights, batches and recipe.
+"""Pretrains a model with bert_tf and with keras-hub's layers, from the same weights, batches and recipe.
 
     python tools/compare_pretraining.py --config configs/pretrain_small_wikitext2.toml --output runs/compare [key=value]
 
-First 50 steps without dropout in float32, whose losses must agree to 1e-3; then the whole run of each as the config
-says. Prints the losses on held-out records, the time of each, and the entropy of the pieces that are hidden, which is
-the loss of a model that knows only how common each is. keras-hub is trained with Keras's AdamW.
+First it runs 50 steps without dropout in float32, whose losses should agree to 1e-3; then the whole run of each by the
+config. It prints the losses on held-out records, the time of each run, and the entropy of the masked tokens, which is
+the loss of a model that knows only their frequencies. keras-hub is trained with Keras's AdamW.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ INPUTS = {
 
 
 class Losses(keras.callbacks.Callback):
-    """The loss of every step, of which Keras tells the mean."""
+    """Records the loss of every step, computed from Keras's running means."""
 
     def __init__(self):
         super().__init__()
@@ -55,7 +55,7 @@ def main(argv):
     source = RecordsSource(config.data, config.training)
     vocabulary = vocabulary_of([source], config.model)
     folder = pathlib.Path(OUTPUT.value)
-    print(f"entropy of hidden pieces: {entropy(source):.3f} nats")
+    print(f"entropy of masked tokens: {entropy(source):.3f} nats")
 
     exact = dataclasses.replace(config.training, precision="float32")
     models = both(config.model, 0.0, vocabulary, exact, folder / "dry")
@@ -71,7 +71,7 @@ def main(argv):
 
 
 def both(settings, dropout, vocabulary, training, folder):
-    """The two models with equal weights, compiled alike, each with the function that names its inputs."""
+    """(model, function that renames the inputs of a batch) of bert_tf and keras-hub, with equal weights, compiled."""
     keras.utils.set_random_seed(training.seed)
     sizes = {name: getattr(settings, name) for name in ("hidden_size", "num_layers", "num_heads", "max_positions")}
     ours = BertPretrainer(
@@ -94,7 +94,7 @@ def both(settings, dropout, vocabulary, training, folder):
 
 
 def keras_hub_model(ours, folder, training):
-    """keras-hub's backbone and masked LM head from `folder`, and a dense layer for the next sentence."""
+    """A model of keras-hub's backbone and masked LM head from `folder`, with a dense next sentence head."""
     import keras_hub
 
     hub = keras_hub.models.BertMaskedLM.from_preset(str(folder), preprocessor=None, dtype=training.precision)
@@ -125,11 +125,12 @@ def keras_hub_model(ours, folder, training):
 
 
 def as_keras_hub(x, y, weights):
+    """A batch with keras-hub's names of the inputs."""
     return {theirs: x[ours] for theirs, ours in INPUTS.items()}, y, weights
 
 
 def fit(model, source, inputs, steps):
-    """Trains from the first batch; returns the losses and the minutes."""
+    """Trains from the first batch on; returns the losses of all steps, and the minutes."""
     losses, start = Losses(), time.time()
     data = source.batches(source.batch_size).map(inputs)
     model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[losses])

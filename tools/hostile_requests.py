@@ -1,11 +1,11 @@
-"""Sends thousands of broken or abusive requests, and prints the statuses of the answers and the server's memory.
+"""Sends thousands of broken or abusive requests to a server; prints the answers' statuses and the server's memory.
 
     bert-tf serve --model_name=docs --model_base_path=saved_models/docs --enable_batching
     python tools/hostile_requests.py --port 8501 --model docs [--count 10000]
 
-They include broken JSON, wrong types, huge numbers, NaN, deep nesting, broken base64, wrong lengths, oversize heads,
-compression bombs, path traversal, noise, and clients that are slow or disconnect. Every answer must be 2xx or 4xx, or a
-closed connection; otherwise, or if a valid request fails at the end, the exit code is 1.
+They include broken JSON, wrong types, huge numbers, NaN, deep nesting, broken base64, wrong lengths, oversize headers,
+compression bombs, path traversal, noise, and clients that are slow or disconnect. Every request must get a status 2xx
+or 4xx, or a closed connection; otherwise, or if a valid request fails at the end, the exit code is 1.
 """
 
 import argparse
@@ -25,12 +25,12 @@ GOOD = {"instances": ["a plain text"]}
 
 
 def post(path, body, *headers, length=None):
-    """The bytes of an HTTP request; `length` is the Content-Length to claim, if not the true one."""
+    """The bytes of an HTTP request; `length` replaces the true Content-Length."""
     head = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body) if length is None else length}"]
     return "\r\n".join([*head, "Connection: close", *headers, "", ""]).encode() + body
 
 
-# Each kind returns the bytes of one request, made from a random generator and the path of predict.
+# Each of these functions makes the bytes of one request from a random generator and the path of the predict call.
 
 
 def broken_json(draw, path):
@@ -138,7 +138,7 @@ MANNERS = ("whole", "whole", "whole", "whole", "slow", "leaves")
 def attack(port, model, count, seed=0, workers=16):
     """Sends `count` requests; returns a Counter of (kind, outcome).
 
-    The outcome is the status, "closed" by the server, "left" by the client, or "waits" for the rest of the request.
+    The outcome is the status, "closed" (by the server), "left" (by the client), or "waits" (the server for more).
     """
 
     def one(number):
@@ -173,6 +173,7 @@ def send(port, content, manner, draw, timeout):
 
 
 def get(port, method, path, body=None):
+    """(status, body) of one HTTP request."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(method, path, body)
     response = connection.getresponse()

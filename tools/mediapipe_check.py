@@ -1,12 +1,12 @@
-"""Opens exported files with MediaPipe Tasks, in a separate environment, and compares the answers with Keras.
+"""Opens exported .tflite files with MediaPipe Tasks, in a separate environment, and compares the answers with Keras.
 
     python tools/mediapipe_check.py MODEL TEXTS [FOLDER]
 
-MODEL is the folder of a classifier or embedder, TEXTS a file with one text per line (of a TSV, the last column without
-the first line). In FOLDER (default: runs/mediapipe) it makes a virtual environment with MediaPipe and exports the model
-in float32 and int8. The exit code is 1 if MediaPipe chooses our label on less than 99.5 % of the texts (int8: 98.5 %)
-or if the mean cosine of its embeddings and ours is below 0.999 (int8: 0.99). ASCII texts are also counted alone,
-because MediaPipe does not strip accents and so tokenizes others slightly differently.
+MODEL is the folder of a classifier or embedder. TEXTS is a file with one text per line, or a TSV with a header and the
+text in the last column. In FOLDER (default: runs/mediapipe) it makes a virtual environment with MediaPipe and exports
+the model in float32 and int8. The exit code is 1 if MediaPipe gives our label for less than 99.5 % of the texts (int8:
+98.5 %), or if the mean cosine of its embeddings and ours is below 0.999 (int8: 0.99). ASCII texts are also reported
+separately, because MediaPipe does not strip accents and so tokenizes other texts slightly differently.
 """
 
 import json
@@ -43,11 +43,13 @@ def main():
 
 
 def read_texts(path):
+    """The texts of a file, one per line; of a .tsv the last column, without the header."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return [line.split("\t")[-1] for line in lines[1:]] if path.suffix == ".tsv" else lines
 
 
 def environment(folder):
+    """The Python of a virtual environment with MediaPipe, made if it does not exist."""
     python = folder.absolute() / "bin/python"
     if not python.exists():
         venv.create(folder, with_pip=True)

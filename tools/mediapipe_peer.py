@@ -18,12 +18,12 @@ def main():
     plain = np.array([item.isascii() for item in data["texts"]])
     mean, on_ascii = agreement.mean(), agreement[plain]
     print(f"{path}: {mean:.4f} on all {len(plain)} texts (at least {float(least)}), worst {agreement.min():.4f}")
-    print(f"  {on_ascii.mean():.4f} on the {plain.sum()} in ASCII, worst {on_ascii.min():.4f}")
+    print(f"  {on_ascii.mean():.4f} on the {plain.sum()} ASCII texts, worst {on_ascii.min():.4f}")
     sys.exit(int(mean < float(least)))
 
 
 def labels(base, data):
-    """1 where MediaPipe's best category is the expected label."""
+    """Bool [N]: whether MediaPipe's best category is the expected label."""
     with text.TextClassifier.create_from_options(text.TextClassifierOptions(base_options=base)) as classifier:
         results = [classifier.classify(item).classifications[0].categories for item in data["texts"]]
     found = [max(categories, key=lambda category: category.score).category_name for categories in results]
@@ -31,7 +31,7 @@ def labels(base, data):
 
 
 def cosines(base, data):
-    """Cosines of MediaPipe's embeddings and ours."""
+    """Cosines [N] of MediaPipe's embeddings and ours."""
     with text.TextEmbedder.create_from_options(text.TextEmbedderOptions(base_options=base)) as embedder:
         found = np.array([embedder.embed(item).embeddings[0].embedding for item in data["texts"]])
     expected = np.array(data["expected"])

@@ -1,10 +1,10 @@
-"""Compares bert_tf with transformers and sentence-transformers, which run in an environment of their own.
+"""Compares bert_tf with transformers and sentence-transformers, which run in a separate environment.
 
     python tools/parity.py [FOLDER]
 
-In FOLDER (runs/parity without one) it makes a virtual environment with PyTorch, opens models that the peers wrote, and
-writes models that the peers open. It prints the largest difference of every output and exits with 1 if one is above
-1e-4, or if tokens or labels differ.
+In FOLDER (default: runs/parity) it makes a virtual environment with PyTorch, opens models that the peers wrote, and
+writes models that the peers open. It prints the largest difference of every output. The exit code is 1 if a difference
+is above 1e-4, or if tokens or labels differ.
 """
 
 import dataclasses
@@ -50,16 +50,16 @@ def main():
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir()
     subprocess.run([python, PEERS, "write", folder / "theirs"], check=True)
-    print("Theirs, opened here:")
+    print("Models of the peers, opened by bert_tf:")
     failed = [path.name for path in sorted((folder / "theirs").iterdir()) if not open_one(path)]
     write_all(folder / "ours")
-    print("Ours, opened there:", flush=True)
+    print("Models of bert_tf, opened by the peers:", flush=True)
     result = subprocess.run([python, PEERS, "check", folder / "ours"], check=False)
     sys.exit(result.returncode or bool(failed))
 
 
 def environment(path):
-    """The interpreter of a virtual environment with the peers."""
+    """The Python of a virtual environment with the peers, made if it does not exist."""
     python = path / "bin" / "python"
     if not python.exists():
         venv.create(path, with_pip=True)
@@ -68,13 +68,14 @@ def environment(path):
 
 
 def open_one(folder):
+    """Opens a peer's model; returns whether its outputs are equal to within the tolerance."""
     expected = dict(np.load(folder / "expected.npz"))
     outputs = run(folder, expected)
     return compare(folder.name, {name: outputs[name] for name in expected if name in outputs}, expected)
 
 
 def run(folder, inputs):
-    """What the model in `folder` computes here, under all the names that the peers' outputs have."""
+    """The outputs of bert_tf for the model in `folder`, under the names that expected.npz has."""
     checkpoint = read_model(folder)
     positions = np.tile(np.arange(inputs["input_ids"].shape[1], dtype="int32"), (len(inputs["input_ids"]), 1))
     names = ("input_ids", "input_mask", "segment_ids")
@@ -95,7 +96,7 @@ def run(folder, inputs):
 
 
 def write_all(folder):
-    """Writes a model of every kind, each with its tokens and the outputs that it gives here."""
+    """Writes a model of every kind, each with inputs and the outputs of bert_tf."""
     for kind in HEADS:
         for activation, lower_case in (("gelu", True), ("gelu_tanh", False)):
             write(folder / f"{kind}-{activation}", sample(kind, activation, lower_case))
@@ -110,9 +111,9 @@ def write_all(folder):
 def sample(kind, activation, lower_case):
     """A random checkpoint with the heads of `kind` and a vocabulary of the characters of the texts."""
     letters = sorted({letter for text in TEXTS for letter in text + text.lower()} - {" "})
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), "cat"]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), "cat"]
     encoder = BertConfig(
-        vocab_size=len(pieces),
+        vocab_size=len(tokens),
         hidden_size=32,
         num_layers=3,
         num_heads=4,
@@ -129,10 +130,11 @@ def sample(kind, activation, lower_case):
     }
     task = {"name": kind} if kind in (*LABELED, "question_answering") else {}
     task |= {"labels": ["B-Größe", "I-Größe", "O"]} if kind in LABELED else {}
-    return Checkpoint("bert", encoder, weights, TextConfig(lower_case=lower_case, max_word_chars=100), pieces, task)
+    return Checkpoint("bert", encoder, weights, TextConfig(lower_case=lower_case, max_word_chars=100), tokens, task)
 
 
 def write(folder, checkpoint):
+    """Writes one model in Hugging Face's format, with expected.npz, texts.json and labels.json."""
     write_model(checkpoint, folder, "huggingface")
     inputs = tokenize(checkpoint)
     outputs = run(folder, inputs)
@@ -142,7 +144,7 @@ def write(folder, checkpoint):
 
 
 def tokenize(checkpoint):
-    """The texts as the encoder's inputs; as in transformers, a "[MASK]" in a text is one piece."""
+    """The encoder's inputs, int32 [N, S], for `TEXTS`; as in transformers, "[MASK]" in a text is one token."""
     tokenizer = Tokenizer(checkpoint.vocabulary, dataclasses.replace(checkpoint.text, special_tokens=True))
     limit = checkpoint.task.get("max_length", checkpoint.encoder.max_positions) - 2
     rows = [[tokenizer.cls_id, *row[:limit], tokenizer.sep_id] for row in tokenizer(TEXTS).to_list()]

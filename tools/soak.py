@@ -1,9 +1,10 @@
-"""Kills training runs with SIGKILL at random moments, takes them up again, and compares the weights bit by bit.
+"""Kills a training run with SIGKILL at random moments, resumes it, and compares the weights bit by bit.
 
     python tools/soak.py [--kills 20] [--workers 2] [--seed 0] [--folder soak]
 
-One run is left alone; the other is killed again and again. Checkpoints are written every few steps, so that some kills
-hit a writer. With several workers all are killed at once, or only one, whose run the others then wait for.
+One run is not interrupted; the other is killed repeatedly. Checkpoints are written every few steps, so that some kills
+interrupt the writing of one. With several workers either all are killed at once, or first one, for which the others
+wait until it is back.
 """
 
 import pathlib
@@ -22,10 +23,10 @@ from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
 from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 
-KILLS = flags.DEFINE_integer("kills", 20, "how often")
-WORKERS = flags.DEFINE_integer("workers", 0, "so many worker processes; 0: one process")
-SEED = flags.DEFINE_integer("seed", 0, "of the moments")
-FOLDER = flags.DEFINE_string("folder", "soak", "a folder that is made anew")
+KILLS = flags.DEFINE_integer("kills", 20, "number of kills")
+WORKERS = flags.DEFINE_integer("workers", 0, "number of worker processes; 0: one process without workers")
+SEED = flags.DEFINE_integer("seed", 0, "random seed of the moments")
+FOLDER = flags.DEFINE_string("folder", "soak", "working folder; it is removed first")
 
 CONFIG = """
 [model]
@@ -56,7 +57,7 @@ def main(argv):
     make_records(folder)
     (folder / "config.toml").write_text(CONFIG.format(steps=STEPS_A_KILL * KILLS.value), encoding="utf-8")
     if start(folder, "alone").wait():
-        sys.exit("The run that nobody kills failed.")
+        sys.exit(f"The uninterrupted run failed; see {folder}/log.txt.")
     chance = random.Random(SEED.value)
     begin = time.time()
     for kill in range(1, KILLS.value + 1):
@@ -67,12 +68,12 @@ def main(argv):
         victims = kill_some(run, chance)
         print(f"kill {kill}: {victims} after step {max(steps(folder))}, {time.time() - begin:.0f} s", flush=True)
     if start(folder, "killed").wait():
-        sys.exit("The last run failed.")
+        sys.exit(f"The run failed after the last kill; see {folder}/log.txt.")
     compare(weights(folder / "alone"), weights(folder / "killed"))
 
 
 def make_records(folder):
-    """Made-up text, tokenized to records."""
+    """Writes records of random text."""
     chance = np.random.default_rng(0)
     words = [f"w{n}" for n in range(300)]
     documents = [[" ".join(chance.choice(words, 12)) for _ in range(12)] for _ in range(100)]
@@ -82,6 +83,7 @@ def make_records(folder):
 
 
 def start(folder, name):
+    """Starts or resumes the run `name` in its own process."""
     command = [sys.executable, "-m", "bert_tf", "pretrain", f"--config={folder}/config.toml"]
     command += [f"--output={folder}/{name}", f"data.records={folder}/records"]
     if WORKERS.value:
@@ -90,24 +92,26 @@ def start(folder, name):
 
 
 def steps(folder):
+    """The steps of the killed run that have a checkpoint, {0} without any."""
     return {int(path.name[5:]) for path in (folder / "killed/checkpoints").glob("step-*")} or {0}
 
 
 def wait_for_checkpoint(folder, run, before):
+    """Returns when the run has written a newer checkpoint than those `before`; ends the program if it does not."""
     end = time.time() + PATIENCE
     while max(steps(folder)) <= max(before):
         if run.poll() is not None or time.time() > end:
-            sys.exit(f"The run came no further than step {max(before)}; see {folder}/log.txt.")
+            sys.exit(f"The run wrote no checkpoint after step {max(before)}; see {folder}/log.txt.")
         time.sleep(0.005)
 
 
 def kill_some(run, chance):
-    """Kills the run; of several workers sometimes one alone, to see that it comes back, and then all."""
+    """Kills the run; with several workers sometimes only one first, which must be restarted, and then all."""
     workers = [int(pid) for pid in children(run.pid)]
     if workers and chance.random() < 0.5:
         victim = chance.choice(workers)
         kill(victim)
-        time.sleep(20)  # in which the others notice
+        time.sleep(20)  # the others notice within this time
         kill(run.pid, *children(run.pid))
         run.wait()
         return "one worker, then all"
@@ -117,16 +121,19 @@ def kill_some(run, chance):
 
 
 def children(pid):
+    """Ids of the child processes."""
     found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return list(map(int, found.stdout.split()))
 
 
 def kill(*pids):
+    """Sends SIGKILL to processes; those that have ended are ignored."""
     for pid in pids:
         subprocess.run(["kill", f"-{signal.SIGKILL:d}", str(pid)], check=False)
 
 
 def weights(folder):
+    """{name: array} of the model of a run."""
     arrays = {}
     with h5py.File(folder / "model/model.weights.h5") as file:
         file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
@@ -134,10 +141,11 @@ def weights(folder):
 
 
 def compare(one, other):
+    """Prints that all weights are equal, or ends the program with the names of those that differ."""
     different = [name for name in one if not np.array_equal(one[name], other[name])]
     if different or one.keys() != other.keys():
         sys.exit(f"{len(different)} of {len(one)} weights differ: {', '.join(different[:5])}")
-    print(f"{KILLS.value} kills: all {len(one)} weights are equal, bit by bit")
+    print(f"{KILLS.value} kills: all {len(one)} weights are bitwise equal.")
 
 
 if __name__ == "__main__":

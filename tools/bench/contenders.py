@@ -1,6 +1,7 @@
-"""Pretraining models of bert_tf and its peers: masked LM with AdamW and dropout 0.1, and but for keras-hub next
-sentences. Each function takes settings, batches and a `Meter`, and returns (parameters, run); `run(steps)` trains on
-the batches in turn and gives the mean loss.
+"""Pretraining models of bert_tf and its peers, with AdamW and dropout 0.1.
+
+All train masked LM, and all but keras-hub next sentence prediction. Each function takes settings, batches and a
+`Meter`, and returns (number of parameters, run); `run(steps)` trains on the batches in turn and returns the mean loss.
 
 A batch is a dict of arrays: ids, mask and segments [B, S]; positions, labels and weights [B, P]; next [B].
 """
@@ -15,10 +16,12 @@ from bench.figures import config_of
 
 
 def policy(settings):
+    """The Keras dtype policy of a case."""
     return settings["dtype"] if settings["dtype"] == "float32" else f"mixed_{settings['dtype']}"
 
 
 def bert_tf(settings, batches, meter):
+    """bert_tf's `BertPretrainer`."""
     model = make_bert_tf(settings, meter)
 
     def rename(batch):
@@ -51,6 +54,7 @@ def make_bert_tf(settings, meter, next_sentence=True):
 
 
 def keras_hub(settings, batches, meter):
+    """keras-hub's backbone and masked LM head, without next sentence prediction."""
     import keras
     import keras_hub
 
@@ -83,7 +87,7 @@ def keras_hub(settings, batches, meter):
 
 
 def endless(batches):
-    """A function that begins the batches anew, for `fit` to take them over and over."""
+    """A function that returns the batches from the first one, repeated without end, for `fit`."""
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -92,13 +96,13 @@ def endless(batches):
 
     data = tf.data.Dataset.from_tensor_slices(keras.tree.map_structure(lambda *parts: np.stack(parts), *batches))
     options = tf.data.Options()
-    options.autotune.enabled = False  # or it keeps the end of some `fit`s waiting for seconds
+    options.autotune.enabled = False  # it delays the end of some `fit` calls by seconds
     data = data.repeat().with_options(options)
     return lambda: data
 
 
 def fit(model, begin):
-    """`run` of a compiled Keras model on `begin()`."""
+    """The `run` function of a compiled Keras model on the batches of `begin()`."""
 
     def run(steps):
         history = model.fit(begin(), steps_per_epoch=steps, shuffle=False, verbose=0)
@@ -108,7 +112,7 @@ def fit(model, begin):
 
 
 def step_of(model):
-    """A function that trains a compiled Keras model on a batch and gives its loss."""
+    """A function that trains a compiled Keras model on one batch and returns its loss."""
 
     def step(batch):
         model.reset_metrics()
@@ -118,6 +122,7 @@ def step_of(model):
 
 
 def model_garden(settings, batches, meter):
+    """Model Garden's `BertPretrainerV2`, with a training step in one `tf.function`."""
     import tensorflow as tf
     import tf_keras
     from official.nlp.modeling import layers, models, networks
@@ -160,7 +165,7 @@ def model_garden(settings, batches, meter):
 
 
 def cycle(batches, step):
-    """`run` of a function from a batch to its loss."""
+    """The `run` function of a function that trains on one batch and returns its loss."""
 
     def run(steps):
         return float(np.mean([step(batch) for batch in itertools.islice(itertools.cycle(batches), steps)]))
@@ -169,7 +174,7 @@ def cycle(batches, step):
 
 
 def transformers(settings, batches, meter):
-    """Its loss wants the logits of all positions."""
+    """transformers' `BertForPreTraining`, whose loss needs the logits of all positions."""
     import torch
     from transformers import BertConfig, BertForPreTraining
 

@@ -1,4 +1,4 @@
-"""Whether bfloat16 learns as float32 does: the losses of 200 steps on real text, beside those of another seed."""
+"""Compares the losses of 200 steps in bfloat16 and float32 on real text, and those of another seed."""
 
 import itertools
 
@@ -12,13 +12,13 @@ from bench.text import LENGTH, prepare, records_of
 TITLE = "Loss in bfloat16 and in float32"
 NEEDS = ("tensorflow",)
 FOLDERS = ("data", "init")
-WINDOW = 20  # steps that are averaged: the batches differ more than the dtypes
+WINDOW = 20  # steps of the running mean, because batches differ more than dtypes
 
 __all__ = ["prepare"]
 
 
 def races(options):
-    """Both from the same weights, batches and random bits; a second float32 run shows what chance alone does."""
+    """Both dtypes with the same weights, batches and dropout masks, and float32 with another seed."""
     size = {"layers": 2, "hidden": 64} if options.quick else {"layers": 4, "hidden": 256}
     settings = size | {"rows": 8 if options.quick else 16, "length": LENGTH, "learning_rate": 5e-4}
     settings["steps"] = 30 if options.quick else 200
@@ -29,7 +29,7 @@ def races(options):
 
 
 def bert_tf(settings, paths, meter):
-    """Packed rows of WikiText-2; the seed is that of the weights and of dropout, the batches are the same."""
+    """Trains on packed rows of WikiText-2; the seed changes the weights and dropout, not the batches."""
     from bert_tf.data.pipeline.pretraining_dataset import make_dataset
 
     steps = settings["steps"]
@@ -60,6 +60,7 @@ def curves_of(store):
 
 
 def describe(store):
+    """Tables of the first and last losses, and of the differences between runs."""
     curves = curves_of(store)
     pairs = [(one, other) for one, other in itertools.combinations(sorted(curves), 2) if _differ_in_one(one, other)]
     rows = []
@@ -69,10 +70,11 @@ def describe(store):
         rows.append([f"{_label(one)} − {_label(other)}", *(f"{value:.4f}" for value in cells)])
     ends = [[_label(run), f"{curve[0]:.4f}", f"{curve[-1]:.4f}"] for run, curve in curves.items()]
     text = f"Losses, means over {WINDOW} steps.\n\n{table(['', 'first', 'last'], ends)}"
-    return f"{text}\n{table(['difference of', 'mean size', 'greatest size', 'at the end'], rows)}"
+    return f"{text}\n{table(['difference', 'mean absolute', 'max absolute', 'at the end'], rows)}"
 
 
 def _differ_in_one(one, other):
+    """Whether two runs differ either in the dtype or in the seed."""
     return (one[0] == other[0]) != (one[1] == other[1])
 
 
@@ -81,6 +83,7 @@ def _label(run):
 
 
 def plot(store, path):
+    """Plots the losses and their differences."""
     figure, (left, right) = subplots(2)
     curves = curves_of(store)
     for run, curve in curves.items():

@@ -1,4 +1,4 @@
-"""Tables and plots of measurements, as all parts of the page show them."""
+"""Tables and plots of measurements, common to all parts of the page."""
 
 import shutil
 
@@ -6,18 +6,18 @@ from bert_tf.modeling.families.bert import BertConfig
 from bert_tf.training.flops import step_flops
 
 VOCABULARY, PREDICTIONS = 30522, 20
-# What rows are sorted by and plots show: on a CPU the time that other work on the machine changes little.
+# The clock that rows are sorted by and plots show: on a CPU its time, which other work on the machine hardly changes.
 CLOCK, SECOND = ("wall", "second") if shutil.which("nvidia-smi") else ("cpu", "second of CPU time")
 
 
 def table(head, rows):
-    """A Markdown table of cells that are text."""
+    """A Markdown table; cells are texts."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
 def heads(hidden):
-    """Attention heads of a model so wide: 64 numbers each, but for MiniLM's 384."""
+    """Attention heads of a model of this width: 64 units each, except 32 in MiniLM's 384."""
     return 12 if hidden == 384 else max(1, hidden // 64)
 
 
@@ -35,35 +35,39 @@ def config_of(settings):
 
 
 def flops(settings):
-    """What a pretraining step's matrix products need."""
+    """Floating-point operations of the matrix products of a pretraining step."""
     return step_flops(config_of(settings), settings["rows"], settings["length"], PREDICTIONS, PREDICTIONS + 1)
 
 
 def parameters(config):
-    """About how many a pretraining model has: blocks, pieces and positions, give or take its heads."""
+    """Approximate number of parameters of a pretraining model: blocks and embedding tables, without heads."""
     hidden = config.hidden_size
     return config.num_layers * 12 * hidden**2 + (config.vocab_size + config.max_positions) * hidden
 
 
 def best_of(measured, name, clock):
-    """The fastest setting of a contender, or None."""
+    """The fastest `Measured` of a contender, or None."""
     ours = [found for found in measured if found.contender == name]
     return max(ours, key=lambda found: found.rate(clock), default=None)
 
 
 def against(found, measured, clock):
-    """How many times as fast bert_tf's fastest setting is, as text."""
+    """Speed of bert_tf's fastest setting relative to `found`, as text."""
     best = best_of(measured, "bert_tf", clock)
     return f"{best.rate(clock) / found.rate(clock):.2f} times" if best else ""
 
 
 def comparison(measured, unit, label, more=None):
-    """The table of a race: rates with their spread, memory, and how many times as fast bert_tf is.
+    """The table of a race: rates with their spread, memory, and the relative speed of bert_tf.
 
-    `label` names a row; `more` gives further cells of it by their heads, {head: function of a `Measured`}.
+    Args:
+        measured: `Measured`, one per row.
+        unit: of the rates, in the plural.
+        label: function from a `Measured` to the name of its row.
+        more: further columns, {head: function from a `Measured` to a cell}.
     """
     more = more or {}
-    head = ["", f"{unit} a second of CPU time", "spread", f"{unit} a second", "spread", *more]
+    head = ["", f"{unit} per second of CPU time", "spread", f"{unit} per second", "spread", *more]
     rows = [
         [
             label(found),
@@ -78,11 +82,11 @@ def comparison(measured, unit, label, more=None):
         ]
         for found in sorted(measured, key=lambda found: -found.rate(CLOCK))
     ]
-    return table([*head, "MiB of the step + before", "bert_tf is, by CPU time", "by the clock"], rows)
+    return table([*head, "MiB of the step + before", "bert_tf's speed by CPU time", "by the clock"], rows)
 
 
 def subplots(count, width=4.0, height=3.2):
-    """(figure, list of axes) without a screen."""
+    """(figure, list of axes) side by side, drawn without a display."""
     import matplotlib
 
     matplotlib.use("Agg")

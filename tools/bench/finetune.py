@@ -1,4 +1,4 @@
-"""Fine-tuning on SST-2 as each project runs it: ours sorts by length, transformers pads random rows to the longest."""
+"""Fine-tuning on SST-2 as each project does it: bert_tf batches by length, transformers pads to the longest row."""
 
 import gzip
 import os
@@ -19,7 +19,7 @@ ROWS = 32
 
 
 def races(options):
-    """Batches of an epoch, other ones in each round."""
+    """One race; each round trains on the next batches of an epoch."""
     size = {"steps": 3, "sentences": 2000} if options.quick else {"steps": 60, "sentences": 70000}
     dtypes = {"bert_tf": ["float32", "bfloat16"], "transformers": ["bfloat16"]}
     return [
@@ -35,14 +35,14 @@ def races(options):
 
 
 def read(paths, most):
-    """(sentences, labels 0 or 1) of the training file."""
+    """(sentences, labels 0 or 1): the first `most` rows of the training file."""
     with gzip.open(pathlib.Path(paths["data"]) / "sst2" / "train.tsv.gz", "rt", encoding="utf-8") as file:
         rows = [line.rstrip("\n").split("\t") for line in file][1 : most + 1]
     return [sentence for _, sentence in rows], [int(label) for label, _ in rows]
 
 
 def bert_tf(settings, paths, meter):
-    """From strings, which the pipeline cuts into pieces while the model learns."""
+    """Trains from strings, which the pipeline tokenizes during training."""
     import keras
 
     from bert_tf.tasks import TextClassifier
@@ -61,13 +61,13 @@ def bert_tf(settings, paths, meter):
     def run(steps):
         model.reset_metrics()
         losses = [model.train_function(batches)["loss"] for _ in range(steps)]  # as `fit` does
-        return float(losses[-1])  # the mean of all
+        return float(losses[-1])  # Keras's running mean over all steps
 
     return checked(next(batches), contenders.step_of(model), run, settings)
 
 
 def transformers(settings, paths, meter):
-    """From ids that were made beforehand, under bfloat16 autocast, as its Trainer does."""
+    """Trains from ids tokenized in advance, under bfloat16 autocast, as its Trainer does."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
@@ -108,15 +108,15 @@ def transformers(settings, paths, meter):
 
 
 def checked(batch, step, run, settings):
-    """The work of the next batches, `run(steps)`, where the loss of `step(batch)` falls from call to call."""
+    """The work to time, `run(steps)` on the next batches, after a check that the loss of `step(batch)` falls."""
     losses = [step(batch) for _ in range(4)]
-    require(losses[-1] < losses[0] < 2, f"its loss does not fall: {losses}")
+    require(losses[-1] < losses[0] < 2, f"The loss does not fall: {losses}.")
     steps = settings["steps"]
 
     def work():
         return {"loss": run(steps), "steps": steps, "units": steps * ROWS}
 
-    work()  # many widths, each slower the first time
+    work()  # warm-up: the first batch of each width is slower
     return work
 
 
@@ -124,4 +124,5 @@ CONTENDERS = {"bert_tf": bert_tf, "transformers": transformers}
 
 
 def describe(store):
+    """The table of examples per second."""
     return comparison(store.of("finetune"), "examples", lambda found: f"{found.contender} {found.settings['dtype']}")

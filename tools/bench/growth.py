@@ -1,22 +1,22 @@
-"""How the cost of our pretraining step grows with length, rows and size, and what saving memory costs."""
+"""Cost of bert_tf's pretraining step by length, rows and model size, and the cost of saving memory."""
 
 from bench import step
 from bench.figures import CLOCK, SECOND, subplots, table
 from bench.runner import Case, Race
 
 TITLE = "Growth"
-PIECES = 4096  # a batch
+TOKENS = 4096  # per batch
 
 
 def races(options):
-    """Lengths at equal pieces a batch, then rows, sizes, and remat and accumulation."""
-    pieces = 512 if options.quick else PIECES
+    """Races over lengths at equal tokens per batch, rows, sizes, and remat and accumulation."""
+    tokens = 512 if options.quick else TOKENS
     layers, hidden = options.sizes[0]
     steps = 1 if options.quick else 2
     base = {
         "layers": layers,
         "hidden": hidden,
-        "rows": pieces // 128,
+        "rows": tokens // 128,
         "length": 128,
         "dtype": "bfloat16",
         "steps": steps,
@@ -24,8 +24,8 @@ def races(options):
     lengths = (64, 128) if options.quick else (64, 128, 256, 512, 1024, 2048)
     sizes = [(1, 64), *options.sizes] if options.quick else [(2, 128), (4, 256), (6, 384), (8, 512), (12, 768)]
     axes = [
-        [base | {"length": length, "rows": pieces // length} for length in lengths],
-        [base | {"rows": rows} for rows in (pieces // 512, pieces // 128, pieces // 32)[: 2 if options.quick else 3]],
+        [base | {"length": length, "rows": tokens // length} for length in lengths],
+        [base | {"rows": rows} for rows in (tokens // 512, tokens // 128, tokens // 32)[: 2 if options.quick else 3]],
         [base | {"layers": layers, "hidden": hidden} for layers, hidden in sizes],
         [base, base | {"remat": True}, base | {"accumulation": 4}],
     ]
@@ -39,7 +39,7 @@ CONTENDERS = {"bert_tf": step.CONTENDERS["bert_tf"]}
 
 
 def attention_share(length, hidden):
-    """The part of a block's products that grows with the square of the length: 2 S D of 12 D^2 + 2 S D a piece."""
+    """The share of a block's products that grows with the square of the length: 2 S D of 12 D^2 + 2 S D per token."""
     return length / (6 * hidden + length)
 
 
@@ -52,15 +52,15 @@ SAVING = ("remat", "accumulation")
 
 
 def by_axis(store):
-    """{axis: its `Measured` in rising order}; the first that was measured is on the axis of lengths."""
+    """{axis: its `Measured` in ascending order}; the first measured case is on the axis of lengths."""
     plain = [found for found in store.of("growth") if not any(name in found.settings for name in SAVING)]
     base = plain[0].settings
-    pieces = base["rows"] * base["length"]
+    tokens = base["rows"] * base["length"]
     size = AXES["size"](base)
     on_axis = {
-        "length": lambda s: AXES["size"](s) == size and s["rows"] * s["length"] == pieces,
+        "length": lambda s: AXES["size"](s) == size and s["rows"] * s["length"] == tokens,
         "rows": lambda s: AXES["size"](s) == size and s["length"] == 128,
-        "size": lambda s: s["length"] == 128 and s["rows"] == pieces // 128,
+        "size": lambda s: s["length"] == 128 and s["rows"] == tokens // 128,
     }
     return {
         axis: sorted((found for found in plain if on_axis[axis](found.settings)), key=lambda f: AXES[axis](f.settings))
@@ -69,7 +69,7 @@ def by_axis(store):
 
 
 def describe(store):
-    """A table for each axis, and one of what saves memory."""
+    """A table for each axis, and one of the settings that save memory."""
     saving = [found for found in store.of("growth") if any(name in found.settings for name in SAVING)]
     text = [f"### By {axis}\n\n{_table(measured)}" for axis, measured in by_axis(store).items()]
     if saving:
@@ -79,7 +79,7 @@ def describe(store):
 
 
 def _table(measured):
-    head = ["", "pieces a second of CPU time", "pieces a second", "spread", "MiB of the step", "attention's square"]
+    head = ["", "tokens per second of CPU time", "tokens per second", "spread", "MiB of the step", "quadratic share"]
     rows = [
         [
             _label(found.settings),
@@ -100,6 +100,7 @@ def _label(settings):
 
 
 def plot(store, path):
+    """Plots speed and memory by each axis."""
     axes = by_axis(store)
     figure, places = subplots(len(axes))
     for place, (axis, measured) in zip(places, axes.items(), strict=True):
@@ -110,7 +111,7 @@ def plot(store, path):
             place.set_yscale("log")
         else:
             place.set_ylim(bottom=0)
-        place.set_ylabel(f"pieces a {SECOND}", fontsize=8, color="tab:blue")
+        place.set_ylabel(f"tokens per {SECOND}", fontsize=8, color="tab:blue")
         memory = place.twinx()
         memory.plot(ticks, [found.memory()[0] for found in measured], "s--", color="tab:gray")
         memory.set_ylim(bottom=0)

@@ -1,4 +1,4 @@
-"""256 sentences of SST-2 from strings to probabilities: our SavedModel and .tflite, and keras-hub's `predict`."""
+"""Inference on 256 sentences of SST-2, from strings to probabilities: SavedModel, .tflite and keras-hub's `predict`."""
 
 import json
 import os
@@ -14,11 +14,11 @@ from bench.worker import require
 TITLE = "Inference"
 NEEDS = ("tensorflow",)
 FOLDERS = ("data", "init")
-LENGTH, LITE = 128, (32, 64)  # pieces a row at most, and those of the .tflite
+LENGTH, LITE = 128, (32, 64)  # tokens per row at most, and the lengths of the .tflite
 
 
 def races(options):
-    """keras-hub's rows are all of one length: the model's, and the least in which the longest sentence stands."""
+    """One race; keras-hub pads to one length: that of the model, and the least that fits the longest sentence."""
     size = {"sentences": 32 if options.quick else 256}
     ours = [Case("inference", "bert_tf", size | {"dtype": dtype}) for dtype in ("float32", "bfloat16")]
     lite = [Case("inference", "litert", size | {"dtype": "int8"})]
@@ -42,9 +42,9 @@ def read(paths, most=256):
 
 
 def prepare(settings, paths):
-    """One classifier in all formats, and what it answers in float32 as Keras computes it.
+    """Writes one classifier in all formats, and its answers in float32, computed by Keras.
 
-    Its head is random, and wide, so that the answers differ from sentence to sentence.
+    Its head is random with large weights, so that the answers differ between sentences.
     """
     import keras
 
@@ -80,13 +80,13 @@ def _folder(paths):
 
 
 def checked(answer, settings, paths):
-    """The work of answering all sentences, where the answers are those of Keras in float32, as near as the dtype is."""
+    """The work to time, answering all sentences, after a check against Keras in float32."""
     sentences = read(paths, settings["sentences"])
     expected = np.array(json.loads((_folder(paths) / "answers.json").read_text()))[: len(sentences)]
-    require(expected.std(0).max() > 0.05, "all sentences have one answer: nothing could be told apart")
+    require(expected.std(0).max() > 0.05, "All sentences get the same answer, so that the check has no meaning.")
     difference = np.abs(answer(sentences) - expected)
     most = {"float32": 1e-3, "bfloat16": 0.03, "int8": 0.1}[settings["dtype"]]
-    require(difference.mean() < most, f"its answers are wrong by {difference.mean():.3f} in the mean")
+    require(difference.mean() < most, f"The answers differ from Keras by {difference.mean():.3f} on average.")
     answer(sentences)
 
     def run():
@@ -97,7 +97,7 @@ def checked(answer, settings, paths):
 
 
 def bert_tf(settings, paths, meter):
-    """The SavedModel's `serving_default`, one request."""
+    """The SavedModel's `serving_default`, with all sentences in one request."""
     import tensorflow as tf
     import tensorflow_text  # noqa: F401 - ops of the graph
 
@@ -108,12 +108,12 @@ def bert_tf(settings, paths, meter):
     def answer(sentences):
         return serve(text=tf.constant(sentences))["probabilities"].numpy()
 
-    answer.model = loaded  # its variables live as long as it does
+    answer.model = loaded  # keeps the variables alive
     return checked(answer, settings, paths)
 
 
 def litert(settings, paths, meter):
-    """The .tflite, one sentence after the other as on a phone, each in the shortest row that it fits."""
+    """The .tflite, one sentence after the other as on a phone, each in the shortest row that fits it."""
     import tensorflow as tf
 
     from bert_tf.export.litert_model import LiteRTModel
@@ -159,6 +159,7 @@ CONTENDERS = {"bert_tf": bert_tf, "litert": litert, "keras_hub": keras_hub}
 
 
 def describe(store):
+    """The table of sentences per second."""
     more = {"probabilities differ by": lambda found: f"{max(turn['difference'] for turn in found.rounds):.1g}"}
     return comparison(store.of("inference"), "sentences", _label, more=more)
 

@@ -1,4 +1,4 @@
-"""Puts what was measured into the page, between marks; the text around them is written by hand."""
+"""Writes measurements into marked parts of the page; the text around them is written by hand."""
 
 import importlib.util
 import pathlib
@@ -12,9 +12,13 @@ from bert_tf.core import files
 
 
 def write(path, parts, store):
-    """Replaces the marked parts of the page of which there are measurements; a page that is not there begins as ours.
+    """Replaces the marked parts of the page that have measurements.
 
-    `parts` are the modules by their names; plots are written beside the page.
+    Args:
+        path: of the page; if it does not exist, it starts as a copy of docs/PERFORMANCE.md. Plots are written to its
+            folder.
+        parts: {name: module}.
+        store: the measurements.
     """
     text = (path if path.exists() else PAGE).read_text(encoding="utf-8")
     for name, part in parts.items():
@@ -27,7 +31,7 @@ def write(path, parts, store):
             picture = path.with_name(f"performance-{name}.png")
             part.plot(store, picture)
             lines += [f"![{part.TITLE}]({picture.name})", ""]
-        text = replace(text, name, "\n".join([*lines, *(f"Left out: {why}\n" for why in store.failures.get(name, ()))]))
+        text = replace(text, name, "\n".join([*lines, *(f"Skipped: {why}\n" for why in store.failures.get(name, ()))]))
     files.write_text(path, text)
 
 
@@ -35,12 +39,12 @@ def replace(text, name, section):
     """The page's text with `section` between the marks `<!-- name -->` and `<!-- end of name -->`."""
     mark = re.compile(f"(<!-- {name} -->\n).*?(<!-- end of {name} -->\n)", re.DOTALL)
     if not mark.search(text):
-        raise SystemExit(f"The page has no <!-- {name} --> and <!-- end of {name} --> for that part to stand between.")
+        raise SystemExit(f"The page lacks the marks <!-- {name} --> and <!-- end of {name} -->. Add them.")
     return mark.sub(lambda found: found[1] + section.strip("\n") + "\n" + found[2], text)
 
 
 def machine():
-    """What the measurements are made on."""
+    """The processor and GPUs of this machine, as text."""
     return "; ".join([_processor(), *_gpus()])
 
 

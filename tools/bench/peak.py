@@ -1,4 +1,4 @@
-"""How fast the machine multiplies matrices: what the share of a step is measured by."""
+"""The machine's peak speed in matrix products, to which the speed of a step is compared."""
 
 import os
 import time
@@ -10,11 +10,11 @@ from bench.runner import Case, Race
 from bench.worker import require
 
 TITLE = "Matrix products"
-PRODUCTS = 4  # in one call
+PRODUCTS = 4  # per call
 
 
 def races(options):
-    """Keras's products on any backend; of int8, where there is no GPU, LiteRT's: TensorFlow has no fast ones."""
+    """Keras's products on any backend; for int8 on a CPU those of LiteRT, because TensorFlow has no fast ones."""
     size = 512 if options.quick else 8192 if options.gpu else 2048
     dtypes = ("float32", "bfloat16", "int8") if options.gpu else ("float32", "bfloat16")
     cases = [Case("peak", "products", {"dtype": dtype, "size": size}) for dtype in dtypes]
@@ -24,7 +24,7 @@ def races(options):
 
 
 def products(settings, paths, meter):
-    """Square matrices by TensorFlow or JAX, through Keras."""
+    """Products of square matrices in TensorFlow or JAX, through Keras."""
     from keras import ops
 
     size, dtype = settings["size"], settings["dtype"]
@@ -32,12 +32,12 @@ def products(settings, paths, meter):
     meter.begin()
     x, y = (ops.cast(ops.convert_to_tensor(value), dtype) for value in (a, b))
     column = ops.convert_to_numpy(ops.cast(ops.matmul(x, y)[:, 0], "float32"))
-    require(np.allclose(column, a.astype(int) @ b[:, 0].astype(int), rtol=0.01, atol=1), "a product is wrong")
+    require(np.allclose(column, a.astype(int) @ b[:, 0].astype(int), rtol=0.01, atol=1), "A product is wrong.")
 
     def chain(x, y):
         for _ in range(PRODUCTS):
             y = ops.cast(ops.matmul(x, y), dtype)
-            y = y if dtype == "int8" else y * (0.5 * size**-0.5)  # or they would grow without end
+            y = y if dtype == "int8" else y * (0.5 * size**-0.5)  # keeps the numbers bounded
         return y
 
     chain = compiled(chain)
@@ -45,7 +45,7 @@ def products(settings, paths, meter):
 
 
 def compiled(function):
-    """The function as one graph of Keras's backend."""
+    """The function compiled by Keras's backend."""
     import keras
 
     if keras.backend.backend() == "jax":
@@ -78,12 +78,12 @@ def litert(settings, paths, meter):
     interpreter.set_tensor(given["index"], np.clip(np.round(a / scale) + zero, -128, 127).astype("int8"))
     interpreter.invoke()
     found = interpreter.get_tensor(answer["index"])[:, 0].astype("float32")
-    require(np.corrcoef(found, a @ b[:, 0])[0, 1] > 0.99, "a product is wrong")
+    require(np.corrcoef(found, a @ b[:, 0])[0, 1] > 0.99, "A product is wrong.")
     return work(interpreter.invoke, size, 1)
 
 
 def work(multiply, size, products, turns=5):
-    """Some turns, each of so many products; the fastest counts, for a peak is looked for."""
+    """The work to time: `turns` calls, each of so many products, of which the fastest counts."""
     multiply()
 
     def run():
@@ -102,6 +102,7 @@ CONTENDERS = {"products": products, "litert": litert}
 
 
 def describe(store):
+    """The table of peak speeds."""
     rows = [
         [
             f"{found.settings['dtype']}{' (LiteRT)' if found.contender == 'litert' else ''}",
@@ -111,4 +112,4 @@ def describe(store):
         ]
         for found in store.of("peak")
     ]
-    return table(["matrix products", "GFLOP a second of CPU time, one core", "by the clock, all cores", "spread"], rows)
+    return table(["matrix products", "GFLOP/s by CPU time, one core", "by the clock, all cores", "spread"], rows)

@@ -1,4 +1,4 @@
-"""Runs contenders in processes of their own, in turns, and keeps what they measured."""
+"""Runs contenders in their own processes, in turns, and keeps the measurements."""
 
 import contextlib
 import dataclasses
@@ -15,7 +15,7 @@ TOOLS = pathlib.Path(__file__).parent.parent
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A contender of a part with its settings, what JSON can hold."""
+    """A contender of a part with its settings, a dict of JSON values."""
 
     part: str
     contender: str
@@ -23,6 +23,7 @@ class Case:
 
     @property
     def key(self):
+        """A text that is equal for equal cases."""
         return json.dumps([self.part, self.contender, self.settings], sort_keys=True)
 
     def __str__(self):
@@ -39,7 +40,10 @@ class Race:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What the rounds of a case gave: "wall" and "cpu" seconds of "steps" steps, which did "units" of work, and MiB."""
+    """The rounds of a case.
+
+    A round is a dict: "wall" and "cpu" seconds of "steps" steps, which did "units" of work; "peak" and "before" MiB.
+    """
 
     contender: str
     settings: dict
@@ -50,24 +54,30 @@ class Measured:
         return statistics.median(found[clock] / found["steps"] for found in self.rounds)
 
     def rate(self, clock):
-        """Median units of work in a second."""
+        """Median units of work per second, by the clock "cpu" or "wall"."""
         return statistics.median(found["units"] / found[clock] for found in self.rounds)
 
     def spread(self, clock):
-        """How far the rounds lie apart, as a share of the median."""
+        """Range of the rounds' seconds per step, relative to the median."""
         values = [found[clock] / found["steps"] for found in self.rounds]
         return (max(values) - min(values)) / statistics.median(values)
 
     def memory(self):
-        """MiB at the peak beyond what was held before there was a model, and those."""
+        """(MiB at the peak beyond those before the model was made, MiB before)."""
         peak, before = (max(found[name] for found in self.rounds) for name in ("peak", "before"))
         return peak - before, before
 
 
 class Store:
-    """A file of JSON lines, one a round, that is added to and never rewritten; those of other machines are not seen.
+    """An append-only file of JSON lines, one per round; lines of other machines are ignored.
 
-    Each says what command it was measured by.
+    Args:
+        path: of the file.
+        machine: description of this machine, see `page.machine`.
+        command: recorded with each round.
+
+    Attributes:
+        failures: {part: messages of contenders that failed}.
     """
 
     def __init__(self, path, machine, command):
@@ -77,6 +87,7 @@ class Store:
                 self._lines.append(json.loads(line))
 
     def add(self, case, result):
+        """Appends a round."""
         made = {"machine": self.machine, "date": str(datetime.date.today()), "command": self.command}
         self._lines.append(made | dataclasses.asdict(case) | {"result": result})
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,14 +95,15 @@ class Store:
             file.write(json.dumps(self._lines[-1]) + "\n")
 
     def fail(self, case, reason):
+        """Records that a case failed, for the page."""
         self.failures.setdefault(case.part, []).append(f"{case}: {reason}")
 
     def rounds(self, case):
-        """How many rounds of a case there are."""
+        """Number of finished rounds of a case."""
         return sum(Case(line["part"], line["contender"], line["settings"]).key == case.key for line in self._seen())
 
     def of(self, part):
-        """A part's `Measured`, in the order in which they were begun."""
+        """The `Measured` of a part, in the order of their first rounds."""
         found = {}
         for line in self._seen(part):
             key = Case(part, line["contender"], line["settings"]).key
@@ -99,12 +111,12 @@ class Store:
         return list(found.values())
 
     def dates(self, part):
-        """The first and the last day on which a part was measured, or the one day."""
+        """The first and the last day on which a part was measured, once if they are equal."""
         days = sorted({line["date"] for line in self._seen(part)})
         return list(dict.fromkeys([days[0], days[-1]]))
 
     def commands(self, part):
-        """The commands that measured a part, the latest last."""
+        """The commands that measured a part, without repetitions, in their order."""
         return list(dict.fromkeys(line["command"] for line in self._seen(part)))
 
     def _seen(self, part=None):
@@ -112,11 +124,11 @@ class Store:
 
 
 class Failed(Exception):
-    """A contender's process ended early; the message is the last line that it left."""
+    """A contender's process ended early; the message is the last line of its log."""
 
 
 class Child:
-    """A contender in a process of its own, built and checked, that waits for its turns."""
+    """A contender in its own process, built and checked, that waits for its turns."""
 
     def __init__(self, case, python, paths, log):
         self._log = pathlib.Path(log)
@@ -136,6 +148,7 @@ class Child:
             self._answer()
 
     def measure(self):
+        """Runs the work once; returns the round."""
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         return self._answer()
@@ -148,27 +161,33 @@ class Child:
         return json.loads(line)
 
     def close(self):
-        """Ends the process; what only prepares is waited for, and raises `Failed` where it does."""
+        """Ends the process, after its preparation if it only prepares; raises `Failed` if the process failed."""
         self._process.stdin.close()
         if self._process.wait():
             raise Failed(self._last_words())
 
     def _last_words(self):
-        lines = self._log.read_text(errors="replace").strip().splitlines() or ["it ended without a word"]
+        lines = self._log.read_text(errors="replace").strip().splitlines() or ["it ended without output"]
         return f"{lines[-1][:300]} ({self._log.name})"
 
 
 def room():
-    """MiB that waiting processes may hold: what leaves enough for the one whose turn it is."""
+    """MiB that waiting processes may hold together, so that the running one has enough."""
     available = re.search(r"MemAvailable:\s*(\d+) kB", pathlib.Path("/proc/meminfo").read_text())
     return 0.6 * int(available[1]) / 1024
 
 
 def run(race, store, start, most=0):
-    """Measures the rounds of a race that `store` lacks; `start(case)` gives a `Child`.
+    """Measures the rounds of a race that `store` lacks.
 
-    A process stays until its last round as long as those that wait hold no more than `most` MiB together, or else is
-    started anew in each. A contender that fails is left out from then on, and `store` told why.
+    A process is kept until its last round as long as the waiting ones hold at most `most` MiB together; otherwise it is
+    restarted in each round. A contender that fails is skipped from then on, and the reason is recorded in `store`.
+
+    Args:
+        race: a `Race`.
+        store: a `Store`.
+        start: function from a `Case` to a `Child`.
+        most: MiB of waiting processes.
     """
     waiting, lost = {}, set()
     for turn in range(race.rounds):
@@ -185,6 +204,6 @@ def run(race, store, start, most=0):
                 else:
                     child.close()
             except Failed as failure:
-                print(f"{case} is left out: {failure}", flush=True)
+                print(f"{case} skipped: {failure}", flush=True)
                 store.fail(case, failure)
                 lost.add(case.key)

@@ -1,4 +1,4 @@
-"""How a pretraining step would scale over workers: arithmetic on the measured step, not a measurement."""
+"""Predicted scaling of a pretraining step over workers, computed from the measured step."""
 
 from bench.figures import best_of, config_of, parameters, table
 from bench.step import by_case
@@ -10,18 +10,20 @@ GIGABITS = (10, 25, 100)
 
 
 def races(options):
+    """None: this part uses the measurements of `step`."""
     return []
 
 
 def step_seconds(seconds, gradient_bytes, workers, gigabits):
-    """A worker's step and after it a ring all-reduce of its gradients (Patarasuk and Yuan 2009), nothing overlapped.
+    """Seconds of a step and then a ring all-reduce of its gradients (Patarasuk and Yuan 2009), without overlap.
 
-    Each worker sends and receives 2 (n - 1) / n of the gradients' bytes over a link of so many gigabits a second.
+    Each of n workers sends and receives 2 (n - 1) / n of the gradients' bytes over a link of `gigabits` per second.
     """
     return seconds + 2 * (workers - 1) / workers * gradient_bytes * 8 / (gigabits * 1e9)
 
 
 def describe(store):
+    """A table for each size and shape."""
     tables = [_table(case, best_of(measured, "bert_tf", "wall")) for case, measured in by_case(store).items()]
     return "\n".join(filter(None, tables))
 
@@ -30,9 +32,9 @@ def _table(case, found):
     if not found:
         return ""
     layers, hidden, rows, length = case
-    size = 4 * parameters(config_of(found.settings))  # gradients are float32, and those of the tables dense
+    size = 4 * parameters(config_of(found.settings))  # gradients are float32, also dense for embedding tables
     seconds = found.seconds("wall")
-    head = ["workers", *(f"{gigabits} Gbit/s: pieces a second" for gigabits in GIGABITS)]
+    head = ["workers", *(f"{gigabits} Gbit/s: tokens per second" for gigabits in GIGABITS)]
     lines = []
     for workers in WORKERS:
         steps = [step_seconds(seconds, size, workers, gigabits) for gigabits in GIGABITS]
@@ -40,7 +42,7 @@ def _table(case, found):
             [f"{workers:,}", *(f"{workers * rows * length / step:,.0f} ({seconds / step:.0%})" for step in steps)]
         )
     return (
-        f"### Predicted: {layers} layers, {hidden} wide; {rows} rows of {length} a worker\n\n"
+        f"### Predicted: {layers} layers, {hidden} wide; {rows} rows of {length} per worker\n\n"
         f"A step of {seconds:.3f} s ({found.settings['dtype']}, by the clock), {size / 2**20:,.0f} MiB to reduce.\n\n"
         f"{table(head, lines)}"
     )

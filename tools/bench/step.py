@@ -1,4 +1,4 @@
-"""A pretraining step of bert_tf and its peers on the same rows of random pieces, none of them padding."""
+"""A pretraining step of bert_tf and its peers on the same rows of random tokens, without padding."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ TITLE = "Pretraining steps"
 
 
 def races(options):
-    """The size and shape that most people try first, then the others; float32 of the greater models last."""
+    """Races by size and shape, the most common first; float32 of the larger models last."""
     cases = [(size, shape, options.dtypes) for size in options.sizes[:1] for shape in options.shapes]
     for dtype in options.dtypes[::-1]:
         cases += [(size, shape, [dtype]) for size in options.sizes[1:] for shape in options.shapes]
@@ -29,7 +29,7 @@ def _race(size, shape, dtypes, options):
 
 
 def make_rows(rows, length):
-    """One batch of random pieces, as `contenders.py` takes them."""
+    """One batch of random tokens, as described in `contenders.py`."""
     random = np.random.default_rng(0)
     places = random.permuted(np.tile(np.arange(length), (rows, 1)), axis=1)[:, :PREDICTIONS]
     return {
@@ -44,21 +44,26 @@ def make_rows(rows, length):
 
 
 def train(name, settings, meter):
-    """The work of a contender: some steps on one batch."""
+    """The work of a contender: training steps on one batch."""
     rows = make_rows(settings["rows"], settings["length"])
     found, run = contenders.CONTENDERS[name](settings, [rows], meter)
     return checked(found, run, settings, settings["rows"] * settings["length"])
 
 
 def checked(found, run, settings, units, timed=None):
-    """The work of `steps` steps of `units` units each, where the model has its size and its loss falls.
+    """The work to time, after a check of the number of parameters and that the loss falls.
 
-    `run` trains on the same batches whenever it is called; `timed`, if it is given, is what is measured then.
+    Args:
+        found: number of parameters.
+        run: function from a number of steps to the mean loss, on the same batches in each call.
+        settings: of the case; "steps" are timed.
+        units: of work per step.
+        timed: measured in place of `run`, None: `run`.
     """
     wanted, steps = parameters(config_of(settings)), settings["steps"]
-    require(abs(found / wanted - 1) < 0.03, f"it has {found:,} parameters of {wanted:,}")
-    first, second = run(3), run(3)  # of single steps the second may be worse: Adam begins with its longest
-    require(second < first, f"its loss does not fall: {first:.4f}, then {second:.4f}")
+    require(abs(found / wanted - 1) < 0.03, f"The model has {found:,} parameters, expected about {wanted:,}.")
+    first, second = run(3), run(3)  # three steps each, because Adam's first step is its longest and may overshoot
+    require(second < first, f"The loss does not fall: {first:.4f}, then {second:.4f}.")
     return lambda: {"loss": (timed or run)(steps), "steps": steps, "units": steps * units}
 
 
@@ -90,8 +95,8 @@ def _table(case, measured, peak):
         return lambda found: f"{work / found.seconds(clock) / peak.rate(clock):.0%}" if peak else ""
 
     more = {"of the bf16 peak by CPU time": share("cpu"), "by the clock": share("wall")}
-    head = f"### {layers} layers, {hidden} wide; {rows} rows of {length} ({work / 1e9:,.0f} GFLOP a step)\n"
-    return f"{head}\n{comparison(measured, 'pieces', _label, more=more)}"
+    head = f"### {layers} layers, {hidden} wide; {rows} rows of {length} ({work / 1e9:,.0f} GFLOP per step)\n"
+    return f"{head}\n{comparison(measured, 'tokens', _label, more=more)}"
 
 
 def _label(found):
@@ -99,6 +104,7 @@ def _label(found):
 
 
 def plot(store, path):
+    """Plots the rates of each size and shape."""
     cases = by_case(store)
     figure, axes = subplots(len(cases))
     for axis, ((layers, hidden, rows, length), measured) in zip(axes, cases.items(), strict=True):
@@ -107,7 +113,7 @@ def plot(store, path):
         names = [f"{found.contender}\n{found.settings['dtype']}" for found in measured]
         axis.barh(names, [found.rate(CLOCK) for found in measured], color=colours)
         axis.set_title(f"{layers}×{hidden}, {rows}×{length}", fontsize=9)
-        axis.set_xlabel(f"pieces a {SECOND}", fontsize=8)
+        axis.set_xlabel(f"tokens per {SECOND}", fontsize=8)
         axis.tick_params(labelsize=7)
         axis.invert_yaxis()
     figure.savefig(path, dpi=110)

@@ -1,4 +1,4 @@
-"""Pretraining on real text, in real pieces a second: bert_tf's packed rows, and the peers' padded ones."""
+"""Pretraining on real text, in tokens per second without padding: packed rows in bert_tf, padded ones in the peers."""
 
 import gzip
 import pathlib
@@ -18,7 +18,7 @@ CORPORA = {"wikitext2": "next_sentence", "sst2": "none"}
 
 
 def races(options):
-    """One for each corpus; everybody in bfloat16."""
+    """One race per corpus, all in bfloat16."""
     layers, hidden = options.sizes[0]
     size = {"layers": layers, "hidden": hidden, "length": LENGTH, "dtype": "bfloat16"}
     size |= {"rows": 8, "steps": 2} if options.quick else {"rows": 32, "steps": 4}
@@ -29,9 +29,9 @@ def races(options):
 
 
 def prepare(settings, paths):
-    """Records of both corpora, and of each some padded batches for the peers.
+    """Writes records of both corpora, and padded batches of each for the peers.
 
-    WikiText-2 becomes pairs of segments; a sentence of SST-2, which has no next one, stands alone.
+    Examples of WikiText-2 are pairs of segments; those of SST-2 are single sentences.
     """
     from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
 
@@ -46,6 +46,7 @@ def prepare(settings, paths):
 
 
 def records_of(corpus, paths):
+    """The folder of the records of a corpus."""
     return pathlib.Path(paths["output"]) / "records" / corpus
 
 
@@ -54,7 +55,7 @@ def _padded(folder):
 
 
 def _text_of(corpus, paths):
-    """A file with the corpus as `write_records` reads it."""
+    """The file of a corpus for `write_records`; that of SST-2 is made."""
     data = pathlib.Path(paths["data"])
     if corpus == "wikitext2":
         return data / "wikitext2" / "valid.txt"
@@ -67,7 +68,7 @@ def _text_of(corpus, paths):
 
 
 def _write_padded(folder):
-    """The first batches of an epoch, one example a row, and the mean length of all examples."""
+    """Writes the first batches of an epoch, one example per row, and the mean length of all examples."""
     from bert_tf.data.pipeline.pretraining_dataset import make_dataset
     from bert_tf.data.pipeline.record_reader import Records
 
@@ -90,7 +91,7 @@ def _write_padded(folder):
 
 
 def packed(settings, paths, meter):
-    """bert_tf as it pretrains: from the records, several examples a row."""
+    """bert_tf's pretraining from records, with several examples per row."""
     from bert_tf.data.pipeline.pretraining_dataset import make_dataset
 
     data = make_dataset(records_of(settings["corpus"], paths), settings["rows"], pack_length=LENGTH)
@@ -99,14 +100,14 @@ def packed(settings, paths, meter):
     step, batches = contenders.step_of(model), iter(data)
     again = contenders.cycle([next(batches)], step)
 
-    def go_on(steps):
+    def run_next(steps):
         return float(np.mean([step(next(batches)) for _ in range(steps)]))
 
-    return checked(model.count_params(), again, settings, float(real), go_on)
+    return checked(model.count_params(), again, settings, float(real), run_next)
 
 
 def padded(name, settings, paths, meter):
-    """A peer on rows that are made beforehand, each an example padded to all pieces."""
+    """A peer on rows made in advance, each one example padded to `LENGTH` tokens."""
     arrays = dict(np.load(_padded(records_of(settings["corpus"], paths))))
     real = float(arrays.pop("mean")) * settings["rows"]
     batches = [{name: value[i][: settings["rows"]] for name, value in arrays.items()} for i in range(settings["steps"])]
@@ -121,17 +122,18 @@ CONTENDERS = {
 
 
 def describe(store):
+    """A table for each corpus."""
     text = []
     for corpus in CORPORA:
         measured = [found for found in store.of("text") if found.settings["corpus"] == corpus]
         if measured:
             layers, hidden = measured[0].settings["layers"], measured[0].settings["hidden"]
             text.append(f"### {corpus}; {layers} layers, {hidden} wide, bfloat16\n")
-            text.append(comparison(measured, "real pieces", lambda found: found.contender, more={"of a row": _filled}))
+            text.append(comparison(measured, "real tokens", lambda found: found.contender, more={"of a row": _filled}))
     return "\n".join(text)
 
 
 def _filled(found):
-    """The share of the computed pieces that are no padding."""
+    """The share of the computed tokens that are not padding."""
     computed = found.rounds[0]["steps"] * found.settings["rows"] * found.settings["length"]
     return f"{found.rounds[0]['units'] / computed:.0%} real"

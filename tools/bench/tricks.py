@@ -1,4 +1,4 @@
-"""A pretraining step of bert_tf without one of its tricks at a time: what each is worth."""
+"""The gain of each optimization of bert_tf's pretraining step: the step is timed without one of them at a time."""
 
 import keras
 from keras import ops
@@ -12,7 +12,7 @@ NEEDS = ("tensorflow",)
 
 
 def races(options):
-    """All on the shape that most people try first."""
+    """One race, on the first size and shape."""
     (layers, hidden), (rows, length) = options.sizes[0], options.shapes[0]
     settings = {"layers": layers, "hidden": hidden, "rows": rows, "length": length, "steps": 3, "dtype": "bfloat16"}
     return [Race([Case("tricks", name, settings) for name in WITHOUT], options.rounds)]
@@ -63,7 +63,7 @@ def _random_bytes():
 
 
 class Seed(keras.random.SeedGenerator):
-    """One seed as the generator that Keras's functions ask for."""
+    """A seed generator that always returns one given seed, for Keras's random functions."""
 
     def __init__(self, seed):  # without the variable of its base
         self.seed = seed
@@ -130,6 +130,7 @@ CONTENDERS = {name: lambda settings, paths, meter, name=name: _train(name, setti
 
 
 def describe(store):
+    """The table of the extra time and memory without each optimization."""
     found = {measured.contender: measured for measured in store.of("tricks")}
     whole = found.pop("bert_tf")
     rows = [
@@ -141,4 +142,4 @@ def describe(store):
         ]
         for name, measured in sorted(found.items(), key=lambda item: -item[1].seconds(CLOCK))
     ]
-    return table(["without", "a step takes more", "spread", "and holds more"], rows)
+    return table(["without", "extra time per step", "spread", "extra memory"], rows)

@@ -1,4 +1,4 @@
-"""One contender in a process of its own: builds and checks it, then runs and times it whenever a line comes in.
+"""One contender in its own process: builds and checks it, then runs and times it for each line of standard input.
 
 `runner.py` starts it: python -m bench.worker '{"part": ..., "contender": ..., "settings": {...}, "paths": {...}}'
 """
@@ -12,8 +12,8 @@ import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a waiting thread of torch is no work
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # or JAX takes most of a GPU for itself
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # waiting threads of torch use no CPU time
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # otherwise JAX reserves most of the GPU's memory
 
 
 class Meter:
@@ -22,10 +22,11 @@ class Meter:
     before = 0.0
 
     def begin(self):
-        """Notes what is held when all is imported and there is no model yet."""
+        """Records the memory after all imports and before the model is made."""
         self.before = self._read("VmRSS", "bytes_in_use")
 
     def peak(self):
+        """The greatest memory so far."""
         return self._read("VmHWM", "peak_bytes_in_use")
 
     def _read(self, of_process, of_gpu):
@@ -36,7 +37,7 @@ class Meter:
 
 
 def require(right, message):
-    """Ends the process where a contender does not compute the right thing; the page says so."""
+    """Ends the process with a message, which the page shows, unless a contender's result is `right`."""
     if not right:
         raise SystemExit(message)
 
@@ -44,7 +45,7 @@ def require(right, message):
 def main():
     job, meter = json.loads(sys.argv[1]), Meter()
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever libraries print goes to the log
+    os.dup2(2, 1)  # output of libraries goes to the log
 
     def say(result):
         print(json.dumps(result), file=answers, flush=True)
