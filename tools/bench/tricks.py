@@ -7,7 +7,7 @@ from bench import step
 from bench.figures import CLOCK, table
 from bench.runner import Case, Race
 
-TITLE = "What each trick is worth"
+TITLE = "Gain of each optimization"
 NEEDS = ("tensorflow",)
 
 
