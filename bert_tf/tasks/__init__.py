@@ -43,17 +43,21 @@ def load(folder: Any, dtype: str | None = None) -> Any:
 
 
 def _class_places() -> dict[str, str]:
-    """{name of a model class: its place}, of all tasks."""
-    places = [*(spec.model for spec in TASKS.values()), _MULTI_TASK]
-    return {place.partition(":")[2]: place for place in places}
+    """{name of a model class: its place "module:name"}, of all tasks."""
+    places = {}
+    for place in (*(spec.model for spec in TASKS.values()), _MULTI_TASK):
+        _, _, name = place.partition(":")
+        places[name] = place
+    return places
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a model class when it is first used: `bert_tf.tasks` itself imports no TensorFlow."""
-    places = {} if name.startswith("_") else _class_places()
-    if name not in places:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return resolve(places[name])
+    """Imports a model class on first use, because `bert_tf.tasks` itself must not import TensorFlow."""
+    if not name.startswith("_"):
+        place = _class_places().get(name)
+        if place is not None:
+            return resolve(place)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

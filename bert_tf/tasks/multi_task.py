@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.train_step import DistributedSteps
-from bert_tf.tasks.base.batching import with_static_rows
+from bert_tf.tasks.base.batching import as_columns, with_static_rows
 
 
 class MultiTask(DistributedSteps, keras.Model):
@@ -97,9 +97,10 @@ class MultiTask(DistributedSteps, keras.Model):
         how = {"shuffle": shuffle, "seed": seed, "start": start, "shard": shard, "drop_remainder": drop_remainder}
         parts = {}
         for (name, task), rows in zip(self.tasks.items(), self.rows_of(batch_size), strict=True):
-            examples = data[name] if isinstance(data[name], tuple) else (data[name],)
-            part = task.dataset(*examples, batch_size=rows, repeat=None, **how).map(_with_weight)
-            parts[name] = with_static_rows(part, rows) if drop_remainder else part
+            part = task.dataset(*as_columns(data[name]), batch_size=rows, repeat=None, **how).map(_with_weight)
+            if drop_remainder:
+                part = with_static_rows(part, rows)
+            parts[name] = part
         batches = tf.data.Dataset.zip(parts).map(_by_kind)
         if repeat is None:
             return batches

@@ -1,4 +1,4 @@
-"""What a task declares about itself: all that the rest of the package needs to know of it."""
+"""The declaration of a task: everything that the rest of the package needs to know about it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,24 +11,23 @@ from bert_tf.core.registry import resolve
 class TaskSpec:
     """A task, as one entry of the registry; importing it imports neither TensorFlow nor Keras.
 
-    Places are written "module:name" and imported when they are first asked for.
+    Places are written "module:name" and imported on first use.
 
     Attributes:
         name: in configs and in a model folder's config.json.
-        summary: one line for people.
+        summary: one line, for users.
         model: place of its `Task` class.
-        settings: dataclass of the settings that `[model]` of a fine-tuning config may have for it beside those of the
-            encoder, named as the arguments of the model; None, the default of each, leaves it to the model.
+        settings: dataclass of the settings that `[model]` of a fine-tuning config may have for it in addition to the
+            encoder's, named as the arguments of the model; None, the default of each, leaves it to the model.
         texts: names of the texts of a request, in order; in data files, of their columns.
         optional_texts: those of them that may be left out, or be "".
         last_text_is_list: whether an example has a list of texts under the last name; a table has a column for each,
             and "" where an example has no more.
-        training_columns: columns of texts in data files, where they differ from `texts`: those that a file has are
-            read.
+        training_columns: text columns of data files, where they differ from `texts`; those that a file has are read.
         head: first part of the names of the head's weights; "" for a task without a head.
-        architectures: {format: the class that its models are in that project's files, without the family's name}.
+        architectures: {format: the model class in that project's files, without the family's name}.
         file_formats: formats of data files that only this task reads.
-        targets: place of its `Targets` class, which turns what data files hold into what the model is given; "" for a
+        targets: place of its `Targets` class, which converts targets of data files to those of the model; "" for a
             task that is not trained.
         analyze: place of a function of (model, examples) to an `EvaluationResult`; "" for a task that is not scored.
         tflite_outputs: place of a function of a model to its `TFLiteOutputs`; "" where a phone cannot run it.
@@ -50,7 +49,7 @@ class TaskSpec:
     tflite_outputs: str = ""
 
     def texts_of(self, cells: tuple) -> tuple:
-        """The texts of an example from the cells of its columns."""
+        """The texts of an example, from the cells of its columns; with `last_text_is_list` the last is a list."""
         if not self.last_text_is_list or isinstance(cells[-1], list):
             return cells
         first = len(self.texts) - 1

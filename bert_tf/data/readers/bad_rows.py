@@ -52,6 +52,7 @@ def read_lines(path: Any) -> Iterator[str]:
     number = 0
     try:
         opened = gzip.open if path.suffix == ".gz" else open
+        # "utf-8-sig" drops a byte order mark, which would become part of the first column's name.
         with opened(path, "rt", encoding="utf-8-sig", newline="\n") as file:
             for line in file:
                 number += 1

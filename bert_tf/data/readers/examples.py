@@ -133,7 +133,7 @@ class Examples:
             else:
                 self.bad(place, _ROW.sub("", reason).lstrip(",: "))
         if not good:
-            raise InputError(f"{self.path} has no good row; the first: {self.bad.first}")
+            raise InputError(f"{self.path} has no good row; the first bad one: {self.bad.first}")
         return self.take(good)
 
     def _refused(self, task: Any) -> str | None:
@@ -141,7 +141,7 @@ class Examples:
         try:
             task.preprocessor.encode_examples(self.texts, self.targets)
         except InputError as error:
-            if _ROW.match(str(error)):
+            if _ROW.match(str(error)):  # about a single row
                 return str(error)
             raise InputError(f"{self.path}: {error}") from None
         return None
@@ -155,11 +155,14 @@ def read_examples(path: Any, config: FileConfig, spec: Any) -> Examples:
     """
     bad = BadRows(path, config.skip_bad_rows)
     rows = list(stream_rows(path, config, spec, bad))
+    if not rows and bad.count:
+        raise InputError(f"{path} has no good row; the first bad one: {bad.first}")
     if not rows:
-        raise InputError(f"{path} has no good row; the first: {bad.first}" if bad.count else f"{path} has no rows.")
-    places, texts, targets = zip(*rows, strict=True)
+        raise InputError(f"{path} has no rows.")
+    places, texts, targets = zip(*rows, strict=True)  # rows to columns
     columns = tuple(list(column) for column in zip(*texts, strict=True))
-    return Examples(str(path), columns, None if targets[0] is None else list(targets), list(places), bad)
+    found = None if targets[0] is None else list(targets)  # all rows have one or none has
+    return Examples(str(path), columns, found, list(places), bad)
 
 
 def stream_rows(
@@ -213,12 +216,15 @@ def _columns(
 ) -> tuple[tuple[str, ...], str | None]:
     """The names of the text columns and of the target column; None where it is not wanted or not there."""
     format = config.format_of(path)
+    # Some formats are of one task only: SQuAD's, for instance.
     readers = [other.name for other in tasks().values() if format in other.file_formats]
     if readers and spec.name not in readers:
         raise InputError(
             f"{path} is read as {format}, which is for {' or '.join(readers)}; the model's task is {spec.name}. "
             "Give a file for that task, or set format."
         )
+    columns: tuple[str, ...]
+    target: str | None
     if format == "conll":
         columns, target = ("words",), "tags"
     elif format == "squad":

@@ -22,7 +22,9 @@ def read_squad(path: Any, bad: BadRows, find_answers: bool = False) -> Iterator[
     for article, paragraph, question in _questions(path, bad):
         place = f"question {question.get('id', f'of article {article}')}"
         context, text = paragraph.get("context"), question.get("question")
-        answers = [] if question.get("is_impossible") else question.get("answers", [])
+        answers = question.get("answers", [])
+        if question.get("is_impossible"):
+            answers = []  # SQuAD 2.0 gives plausible answers too, which are wrong
         if not isinstance(context, str) or not isinstance(text, str) or not isinstance(answers, list):
             bad(place, "it needs a context, a question and a list of answers")
             continue

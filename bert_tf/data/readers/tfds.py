@@ -43,4 +43,6 @@ def _plain(value: Any, feature: Any) -> Any:
         value = value.tolist()
     if isinstance(value, list):
         return [_plain(item, getattr(feature, "feature", None)) for item in value]
-    return value.decode() if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return value.decode()
+    return value

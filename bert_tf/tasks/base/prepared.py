@@ -12,7 +12,7 @@ from bert_tf.tasks.base.batching import take
 
 # N examples, B of them in a batch
 
-CHARACTERS = 2**20  # of texts that are read whole, in one batch of inference, about
+CHARACTERS = 2**20  # about how many a batch of inference has, where texts are read whole
 
 
 class PreparedExamples:
@@ -31,9 +31,14 @@ class PreparedExamples:
         texts: tuple | None = None,
         characters: np.ndarray | None = None,
     ):
-        """Takes a tuple of nests of tensors, ragged or not, [N, ...], and the function that pads a batch of each.
+        """Keeps the rows of all examples.
 
-        `characters` are those of each text where texts of any length are read whole, int [N].
+        Args:
+            rows: tuple of nests of tensors, ragged or not, [N, ...].
+            pad: function of these nests, for the examples of a batch, to the padded batch.
+            lengths: see the attributes.
+            texts: see the attributes.
+            characters: number of characters of each text, where texts of any length are read whole, int [N].
         """
         self._rows, self._pad, self._characters = rows, pad, characters
         self.lengths, self.texts = lengths, texts
@@ -52,7 +57,9 @@ class PreparedExamples:
 
     def sampler(self, plan: BatchPlan) -> BatchSampler:
         """Which examples share a batch; where the plan shuffles, those of similar length, for less padding."""
-        return LengthGroupedSampler(plan, self.lengths) if plan.shuffle else SequentialSampler(plan, len(self), None)
+        if plan.shuffle:
+            return LengthGroupedSampler(plan, self.lengths)
+        return SequentialSampler(plan, len(self), None)
 
     def batches(self, sampler: BatchSampler, start: int = 0, repeat: int | None = 1) -> tf.data.Dataset:
         """Batches as `tf.data`; that at position k is a function of the sampler's seed and k alone.
@@ -65,6 +72,7 @@ class PreparedExamples:
         size = sampler.plan.batch_size if sampler.plan.drop_remainder else None
 
         def fetch(number):
+            # Samplers are NumPy code; the batch itself is gathered and padded by TensorFlow ops.
             numbers = tf.numpy_function(lambda number: sampler.batch(int(number)).examples, [number], tf.int64)
             return self.batch(tf.ensure_shape(numbers, [size]))
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
 from bert_tf.tasks.base import windows
-from bert_tf.tasks.base.batching import as_rows, part_numbers, take
+from bert_tf.tasks.base.batching import as_columns, as_rows, part_numbers, take
 from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.spec import TaskSpec
 from bert_tf.text.input_packing import pack
@@ -23,10 +23,10 @@ class Preprocessor:
     A subclass adds `encode_targets`, and `to_batch` where targets depend on how a text is tokenized.
     """
 
-    PART_BYTES = 2**22  # of texts tokenized at once
+    PART_BYTES = 2**22  # bytes of text that are tokenized at once
 
     def __init__(self, spec: TaskSpec, tokenizer: Any, max_length: int):
-        """Takes the task's spec, its tokenizer and the most tokens of a row."""
+        """Keeps the task's spec, its tokenizer and the most tokens of a row."""
         self.spec, self.tokenizer, self.max_length = spec, tokenizer, max_length
 
     # Checked Python values to tensors.
@@ -35,13 +35,15 @@ class Preprocessor:
         """A column of texts, or a tuple of columns, as a tuple of string tensors [N].
 
         Raises:
-            InputError: the number of columns is wrong, or a text is no string or, in training, empty; names its row.
+            InputError: the number of columns is wrong, or a text is not a string or, in training, is empty; names its
+                row.
         """
         names, optional = self.spec.texts, self.spec.optional_texts
-        texts = texts if isinstance(texts, tuple) else (texts,)
+        texts = as_columns(texts)
         if not len(names) - len(optional) <= len(texts) <= len(names):
             raise InputError(f"Received a tuple of {len(texts)} texts. {self.spec.name} reads {', '.join(names)}.")
-        return as_rows(texts, names, set(names) - set(optional) if training else ())
+        filled = set(names) - set(optional) if training else ()
+        return as_rows(texts, names, filled)
 
     def encode_targets(self, targets: Any) -> Any:
         """Targets of N examples as tensors or arrays; a bad one raises `InputError` with its row."""
@@ -57,27 +59,27 @@ class Preprocessor:
     # Encoded texts to inputs: TensorFlow ops only.
 
     def __call__(self, texts: Any, length: int | None = None) -> dict:
-        """Encoded texts to the encoder's inputs, each int32 [N, length or the longest row]."""
-        texts = texts if isinstance(texts, tuple) else (texts,)
+        """Encoded texts to the encoder's inputs, each int32 [N, S]; S is `length`, or that of the longest row."""
+        texts = as_columns(texts)
         optional = self.spec.texts[len(texts) - 1] in self.spec.optional_texts
         return pack(self.tokenizer, texts, self.max_length, length, optional)
 
     def to_batch(self, texts: tuple, targets: Any) -> tuple:
-        """What Keras trains on, `(x, y)` or `(x, y, sample_weight)`, from encoded texts and targets."""
+        """Encoded texts and targets to the arguments of a training step, `(x, y)` or `(x, y, sample_weight)`."""
         return self(texts), targets
 
     def inference_inputs(self, texts: tuple) -> dict:
-        """The inputs for inference: those of training, unless a task reads more of a text then."""
+        """Encoded texts to the inputs for inference: those of training, unless a task reads more of a text then."""
         return self(texts)
 
     def complete(self, inputs: dict) -> dict:
-        """Adds to the encoder's inputs what `__call__` gives beside them, for rows given as tokens alone."""
+        """Adds the inputs that `__call__` returns in addition to the encoder's, for requests made of tokens."""
         return inputs
 
     # Tokenized once.
 
     def prepare(self, texts: Any, targets: Any = None) -> PreparedExamples:
-        """Examples to train on, or texts alone, tokenized once; arguments as for `fit`."""
+        """Training examples, or texts alone, tokenized once; arguments and errors as for `encode_examples`."""
         if targets is None:
             texts = self.encode_texts(texts)
             return self._prepare(texts, lambda numbers: (self(take(texts, numbers)),))
@@ -91,30 +93,34 @@ class Preprocessor:
         return self._prepare(texts, lambda numbers: (self.inference_inputs(take(texts, numbers)),), **kept)
 
     def characters(self, texts: tuple) -> np.ndarray | None:
-        """Characters of each encoded text where it is read whole, int [N]; None where it is cut to a row."""
+        """Number of characters of each encoded text where it is read whole, int [N]; None where it is truncated."""
         return None
 
     def _prepare(self, columns: tuple, make: Callable, **kept: Any) -> PreparedExamples:
-        """The rows that `make` gives for the numbers of some texts, part by part, as ragged rows of all."""
+        """The batches that `make` returns for the numbers of texts, part by part, joined as ragged rows of all."""
         parts = [self.unpad(*make(numbers)) for numbers in part_numbers(columns, self.PART_BYTES)]
         rows = tf.nest.map_structure(lambda *values: tf.concat(values, 0), *parts)
-        ids = tf.nest.flatten(rows[0][features.INPUT_IDS])
-        return PreparedExamples(rows, self.pad, np.max([_longest_row(column) for column in ids], 0), **kept)
+        ids = tf.nest.flatten(rows[0][features.INPUT_IDS])  # one tensor, or one for each of T texts
+        lengths = np.max(list(map(_longest_row, ids)), 0)
+        return PreparedExamples(rows, self.pad, lengths, **kept)
 
     def unpad(self, inputs: dict, *learned: Any) -> tuple:
-        """The tensors of a batch without padding: inputs as int32 ragged [N, (S)], or [N, (windows), (S)].
+        """A batch without padding: inputs as int32 ragged [N, (S)], or [N, (windows), (S)] for windows.
 
-        Of T rows for each example, inputs [N, T, S], each input is a tuple of T such tensors. The inverse of `pad`,
-        which computes the mask again.
+        For T rows per example, inputs [N, T, S], each input is a tuple of T such tensors. `pad` is the inverse; it
+        computes the mask again.
         """
         if inputs[features.INPUT_IDS].shape.rank == 3:
-            columns = []
+            columns: dict[str, list] = {}
             for i in range(inputs[features.INPUT_IDS].shape[1]):
-                columns.append(self._unpad_rows({name: value[:, i] for name, value in inputs.items()}))
-            return ({name: tuple(column[name] for column in columns) for name in columns[0]}, *learned)
+                rows = self._unpad_rows({name: value[:, i] for name, value in inputs.items()})
+                for name, value in rows.items():
+                    columns.setdefault(name, []).append(value)
+            return ({name: tuple(values) for name, values in columns.items()}, *learned)
         return (self._unpad_rows(inputs), *learned)
 
     def _unpad_rows(self, inputs: dict) -> dict:
+        """Inputs [N, S] as ragged [N, (S)] without the mask; of W windows [N, (windows), (S)]."""
         inputs = dict(inputs)
         lengths = tf.reduce_sum(inputs.pop(features.INPUT_MASK), 1)
         texts = inputs.pop(windows.WINDOW_TEXTS, None)
@@ -122,24 +128,28 @@ class Preprocessor:
         if texts is not None:
             texts = tf.cast(texts, tf.int64)
             count = tf.reduce_max(tf.concat([[-1], texts], 0)) + 1  # every text has a window
-            rows = {name: tf.RaggedTensor.from_value_rowids(row, texts, count) for name, row in rows.items()}
+            for name, row in rows.items():
+                rows[name] = tf.RaggedTensor.from_value_rowids(row, texts, count)
         return rows
 
     def pad(self, rows: dict, *learned: Any) -> Any:
-        """Rows of `unpad` to a batch padded to its longest row: `inputs`, or `(inputs, *learned)`."""
+        """Rows that `unpad` returned to a batch padded to its longest row: `inputs`, or `(inputs, *learned)`."""
         ids = rows[features.INPUT_IDS]
         if isinstance(ids, tuple):
             width = tf.reduce_max([column.bounding_shape(1) for column in ids])
-            columns = []
+            columns: dict[str, list] = {}
             for i in range(len(ids)):
-                columns.append(self._pad_rows({name: values[i] for name, values in rows.items()}, width))
-            inputs = {name: tf.stack([column[name] for column in columns], 1) for name in columns[0]}
+                padded = self._pad_rows({name: values[i] for name, values in rows.items()}, width)
+                for name, value in padded.items():
+                    columns.setdefault(name, []).append(value)
+            inputs = {name: tf.stack(values, 1) for name, values in columns.items()}  # [N, T, S]
         else:
             inputs = self._pad_rows(rows)
-        learned = tf.nest.map_structure(lambda x: x.to_tensor() if isinstance(x, tf.RaggedTensor) else x, learned)
+        learned = tf.nest.map_structure(_as_dense, learned)
         return (inputs, *learned) if learned else inputs
 
     def _pad_rows(self, rows: dict, width: Any = None) -> dict:
+        """Ragged rows to inputs [N, S], with the mask; S is `width`, or that of the longest row."""
         inputs = {}
         shape = None if width is None else tf.stack([-1, width])
         if rows[features.INPUT_IDS].ragged_rank == 2:
@@ -153,8 +163,15 @@ class Preprocessor:
         return inputs
 
 
+def _as_dense(value: Any) -> Any:
+    """A ragged tensor padded with 0; other tensors unchanged."""
+    if isinstance(value, tf.RaggedTensor):
+        return value.to_tensor()
+    return value
+
+
 def _longest_row(ids: tf.RaggedTensor) -> np.ndarray:
-    """Tokens of each example, or of the longest of its windows, int [N]."""
+    """Number of tokens of each example, of its longest window where it has several; int [N]."""
     if ids.ragged_rank == 1:
         return ids.row_lengths().numpy()
     return tf.reduce_max(ids.row_lengths(axis=2), 1).numpy()

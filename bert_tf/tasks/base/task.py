@@ -1,4 +1,4 @@
-"""A task's model: raw strings into `fit`, `evaluate` and `predict`, decoded answers out, and folders."""
+"""A task's model: raw strings into `fit`, `evaluate` and `predict`, decoded answers out, and model folders."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from bert_tf.data.pipeline.batch_samplers import BatchPlan
 from bert_tf.modeling.families import FAMILIES
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.pretrained import Pretrained
-from bert_tf.tasks.base.batching import is_text
+from bert_tf.tasks.base.batching import is_text, select
 from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.tasks.base.postprocessor import Postprocessor
 from bert_tf.tasks.base.prepared import PreparedExamples
@@ -29,16 +29,24 @@ class Task(Pretrained, keras.Model):
     `default_metrics` and `task_settings`; its constructor sets `preprocessor` (texts and targets to inputs) and
     `postprocessor` (logits to answers and metrics). Texts are a list or array of strings [N], or a tuple of columns.
 
-    `encoder` names the family of the encoder, which is made from the fields of that family's config; or it is the
-    encoder of another task, which the two then share.
+    Args:
+        tokenizer: a `Tokenizer`.
+        max_length: most tokens of a row; None: `LENGTH`, or all positions of a smaller encoder.
+        encoder: name of the encoder's family, which is made from `settings`; or the encoder of another task, which the
+            two then share.
+        settings: fields of the family's config.
+
+    Raises:
+        InputError: the encoder has fewer positions than `max_length`.
+        ConfigError: the special tokens alone would fill a row.
     """
 
     SPEC: TaskSpec
     SCORE: str | None = None  # key of `score`; the best model has the highest value
-    LENGTH: int | None = 128  # tokens of a row where no `max_length` is given; None: all positions
-    INPUTS: tuple[str, ...] = features.ENCODER_INPUTS  # of `call`
-    LOGITS: Any = tf.float32  # the dtypes of what `call` returns
-    PER_TOKEN = False  # whether that is [N, S, ...]
+    LENGTH: int | None = 128  # default of `max_length`; None: all positions
+    INPUTS: tuple[str, ...] = features.ENCODER_INPUTS  # names of the inputs of `call`
+    LOGITS: Any = tf.float32  # dtype of the outputs of `call`, in their structure
+    PER_TOKEN = False  # whether these outputs are [N, S, ...]
     reads_pooler = True  # whether the head learns through the pooler of the encoder
     cls_only = False  # whether the head reads the vector of [CLS] alone, pooled or not
 
@@ -93,9 +101,12 @@ class Task(Pretrained, keras.Model):
 
     @classmethod
     def from_pretrained(cls, folder: Any, dtype: Any = None, **settings: Any) -> "Task":
-        """Opens the model in `folder`; `settings` of the task or encoder (dropout, say) replace the saved ones.
+        """Opens the model in `folder`, of any known format; `settings` of the task or encoder replace the saved ones.
 
-        An encoder's folder of any format will do; a head that the folder lacks, or has for other labels, starts fresh.
+        A head that the folder lacks, or has for other labels, is initialized.
+
+        Raises:
+            InputError: the folder has no vocabulary, or its files cannot be read.
         """
         return cls.from_checkpoint(read_model(folder), folder, dtype, **settings)
 
@@ -104,7 +115,9 @@ class Task(Pretrained, keras.Model):
         """As `from_pretrained`, from a `Checkpoint`; `source` names it in messages."""
         if checkpoint.vocabulary is None:
             raise InputError(f"{source} has no vocabulary: a task model needs one to read text.")
-        saved = cls.saved_settings(checkpoint.task, source) if checkpoint.task.get("name") == cls.SPEC.name else {}
+        saved = {}
+        if checkpoint.task.get("name") == cls.SPEC.name:
+            saved = cls.saved_settings(checkpoint.task, source)
         tokenizer = FAMILIES[checkpoint.family].tokenizer(checkpoint.vocabulary, checkpoint.text)
         model = cls(tokenizer, dtype=dtype, **(cls.settings_of(checkpoint) | saved | settings))
         weights = checkpoint.weights
@@ -114,7 +127,7 @@ class Task(Pretrained, keras.Model):
         return model
 
     def make_head(self, units: int, name: str) -> keras.layers.Layer:
-        """A dense layer for logits; it computes in the dtype of its weights, because 16 bits would round logits."""
+        """A dense layer for logits; it computes in the dtype of its weights, because 16 bits are too few for logits."""
         return dense(units, self.config.initializer_range, dtype=self.dtype_policy.variable_dtype, name=name)
 
     def leave_pooler(self) -> None:
@@ -131,7 +144,7 @@ class Task(Pretrained, keras.Model):
         """The metrics that `compile` takes by default."""
         raise NotImplementedError
 
-    # Keras's own verbs, on texts too.
+    # Keras's methods, on texts too.
 
     def dataset(
         self,
@@ -145,19 +158,22 @@ class Task(Pretrained, keras.Model):
         drop_remainder: bool = False,
         repeat: int | None = 1,
     ) -> tf.data.Dataset:
-        """Batches of inputs, and of targets if given, as `tf.data`; batch k is a function of seed and k alone.
+        """Batches of inputs, and of targets if given, as `tf.data`; batch k depends on the seed and k alone.
 
         Args:
-            texts, targets: as `fit` takes them; without targets the batches are inputs alone. Or `texts` is what
-                `preprocessor.prepare` gave for both.
+            texts, targets: as for `fit`; without targets the batches are inputs alone. Or `texts` is the result of
+                `preprocessor.prepare` for both.
             batch_size: examples of a batch; windows, where a task is trained on windows of texts.
-            shuffle: whether examples come in random order, a new one each epoch, those of similar length together.
-            seed: of the order.
+            shuffle: whether examples are in random order, a new one in each epoch, grouped by similar length.
+            seed: seed of the order.
             start: position of the first batch, counted over epochs; the batches before it are not computed.
             shard: `(worker, workers)`: the workers' batches at one position hold different examples. With several
                 workers, the examples of an epoch that do not fill a batch for each are left out.
             drop_remainder: whether the last batch of an epoch is left out when it is not full.
-            repeat: number of epochs; None never ends.
+            repeat: number of epochs; None repeats forever.
+
+        Raises:
+            InputError: a text or target is bad; names its row.
         """
         prepared = texts if isinstance(texts, PreparedExamples) else self.preprocessor.prepare(texts, targets)
         sampler = prepared.sampler(BatchPlan(batch_size, seed, shuffle, *shard, drop_remainder))
@@ -165,12 +181,11 @@ class Task(Pretrained, keras.Model):
 
     def compile(self, optimizer: Any = None, loss: Any = None, metrics: Any = None, **kwargs: Any) -> None:
         """As Keras's; by default AdamW at 5e-5, the task's loss and metrics, and no XLA."""
-        super().compile(
-            optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0),
-            loss=loss or self.default_loss(),
-            metrics=self.default_metrics() if metrics is None else metrics,
-            **kwargs,
-        )
+        optimizer = optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0)
+        loss = loss or self.default_loss()
+        if metrics is None:  # [] stands for no metrics
+            metrics = self.default_metrics()
+        super().compile(optimizer, loss=loss, metrics=metrics, **kwargs)
 
     def fit(
         self,
@@ -184,17 +199,21 @@ class Task(Pretrained, keras.Model):
         seed: int | None = None,
         **kwargs: Any,
     ) -> keras.callbacks.History:
-        """Keras's `fit`; x may be raw texts with targets y, or whatever Keras takes.
+        """Keras's `fit`; x may be raw texts with targets y.
 
-        `seed` is that of the order of texts; None draws one from NumPy's, which `keras.utils.set_random_seed` sets.
+        `seed` sets the order of texts; None draws it from NumPy's generator, which `keras.utils.set_random_seed` seeds.
+
+        Raises:
+            InputError: a text or target is bad; names its row.
         """
         if is_text(x):
-            seed = int(np.random.randint(2**31)) if seed is None else seed
+            if seed is None:
+                seed = int(np.random.randint(2**31))
             steps = kwargs.get("steps_per_epoch")
             prepared = self.preprocessor.prepare(x, y)
             data = self.dataset(prepared, None, batch_size, shuffle, seed, repeat=None if steps else epochs)
             steps = kwargs["steps_per_epoch"] = steps or int(data.cardinality()) // epochs
-            if start := steps * kwargs.get("initial_epoch", 0):
+            if start := steps * kwargs.get("initial_epoch", 0):  # a run that resumes
                 data = self.dataset(prepared, None, batch_size, shuffle, seed, start, repeat=None)
             x, y, batch_size, shuffle = data, None, None, False
         if isinstance(validation_data, tuple) and is_text(validation_data[0]):
@@ -220,16 +239,16 @@ class Task(Pretrained, keras.Model):
         return self.predict_inputs(self.inference_inputs(texts))
 
     def inference_inputs(self, texts: tuple) -> dict[str, tf.Tensor]:
-        """The inputs that encoded texts are answered from."""
+        """Encoded texts, string tensors [N], to the inputs for inference."""
         return self.preprocessor.inference_inputs(texts)
 
     def predict_inputs(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Decoded answers to rows of tokens, {name: [N, ...]}."""
+        """Decoded answers {name: [N, ...]} from the inputs of N texts."""
         inputs = self.preprocessor.complete(inputs)
         return self.postprocess(self.forward_batched(inputs), inputs)
 
     def forward_batched(self, inputs: dict[str, tf.Tensor]) -> Any:
-        """What `call` returns for any number of rows, in bounded memory."""
+        """The outputs of `call` for any number of rows, in bounded memory."""
         inputs = {name: inputs[name] for name in self.INPUTS}
         return call_in_microbatches(
             lambda part: self(part, training=False),
@@ -240,27 +259,34 @@ class Task(Pretrained, keras.Model):
         )
 
     def postprocess(self, outputs: Any, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Decoded answers, {name: [N, ...]}, from what `call` returns for `inputs`."""
+        """Decoded answers {name: [N, ...]} from the outputs of `call` for `inputs`."""
         return self.postprocessor(outputs, inputs)
 
     # Answers and metrics in Python.
 
     def predict_text(self, texts: Any, batch_size: int = 32) -> list[dict]:
-        """Decoded answers: one dict for each text, ready to be written as JSON."""
+        """Decoded answers to N texts: one dict per text, ready to be written as JSON.
+
+        Raises:
+            InputError: a text is not a string, or the number of columns is wrong; names the row.
+        """
         return self.predict_prepared(self.preprocessor.prepare_inference(texts), batch_size)
 
     def predict_prepared(self, prepared: Any, batch_size: int = 32) -> list[dict]:
-        """As `predict_text`, of texts that `preprocessor.prepare_inference` tokenized."""
+        """As `predict_text`, for texts that `preprocessor.prepare_inference` tokenized."""
         answers: list[Any] = [None] * len(prepared)
         for numbers, batch in self._predict_batches(prepared, batch_size):
             for place, number in enumerate(numbers):
                 answers[number] = self.to_python({name: value[place] for name, value in batch.items()})
-        return answers if prepared.texts is None else self.postprocessor.quote(answers, prepared.texts)
+        if prepared.texts is None:
+            return answers
+        return self.postprocessor.quote(answers, prepared.texts)
 
     def _predict_batches(self, prepared: PreparedExamples, batch_size: int) -> Iterator[tuple[np.ndarray, dict]]:
-        """Batch by batch: numbers of examples, int [B], and their decoded answers, {name: array [B, ...]}."""
+        """Streams batches: numbers of examples, int [B], and their decoded answers {name: array [B, ...]}."""
         for numbers in prepared.batches_by_length(batch_size):
             inputs = prepared.batch(numbers)
+            # One graph for all batch sizes and lengths.
             any_size = {name: tf.TensorSpec([None] * x.shape.rank, x.dtype) for name, x in inputs.items()}
             answers = self._predict_graph.get_concrete_function(any_size)(inputs)
             yield numbers, {name: value.numpy() for name, value in answers.items()}
@@ -270,11 +296,11 @@ class Task(Pretrained, keras.Model):
         return self.postprocessor.to_python(answer)
 
     def score(self, texts: Any, targets: Any, batch_size: int = 64) -> dict[str, float]:
-        """The task's metrics on decoded answers."""
+        """The task's metrics of the decoded answers to N texts; a bad target raises `InputError` with its row."""
         return self.score_prepared(self.preprocessor.prepare_inference(texts), targets, batch_size)
 
     def score_prepared(self, prepared: Any, targets: Any, batch_size: int = 64) -> dict[str, float]:
-        """As `score`, of texts that `preprocessor.prepare_inference` tokenized."""
+        """As `score`, for texts that `preprocessor.prepare_inference` tokenized."""
         return self.postprocessor.compute_metrics(self.predict_prepared(prepared, batch_size), targets)
 
     # Signatures of a SavedModel.
@@ -284,32 +310,32 @@ class Task(Pretrained, keras.Model):
         return {name: tf.TensorSpec([None], tf.string, name=name) for name in self.TEXTS}
 
     def token_specs(self) -> dict[str, tf.TensorSpec]:
-        """{name: spec} of the encoder's inputs of a request that is tokenized already: int32 [N, S]."""
+        """{name: spec} of the inputs of a request made of tokens: int32 [N, S] each."""
         return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in features.ENCODER_INPUTS}
 
     def example_outputs(self, answers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Decoded answers as TF Serving's Classify and Regress read them, where the task is one of these two.
+        """Decoded answers in the form that TF Serving's Classify and Regress read, where the task is one of these two.
 
-        Classify reads "classes" string [N, C] and "scores" float [N, C], Regress "outputs" float [N, 1].
+        Classify reads "classes", string [N, C], and "scores", float [N, C]; Regress reads "outputs", float [N, 1].
         """
         return answers
 
     # Folders.
 
     def save_pretrained(self, folder: Any, overwrite: bool = False) -> None:
-        """Writes the model folder: config.json, vocab.txt, model.weights.h5."""
+        """Writes the model folder: config.json, vocabulary and model.weights.h5."""
         super().save_pretrained(folder, self.tokenizer, task=self.task_settings(), overwrite=overwrite)
 
     def task_settings(self) -> dict:
-        """What `from_pretrained` needs beside the encoder, as the folder's config.json keeps it."""
+        """The settings that `from_pretrained` needs in addition to the encoder's, as config.json keeps them."""
         return {"name": self.TASK, "max_length": self.max_length}
 
     @classmethod
     def saved_settings(cls, task: dict, source: Any) -> dict:
-        """Arguments of the constructor from the saved `task` settings; settings of no model raise `InputError`."""
-        del source
-        return {key: task[key] for key in ("max_length",) if key in task}
+        """Arguments of the constructor from the saved `task` settings; unusable ones raise `InputError`."""
+        del source  # named in messages of subclasses
+        return select(task, ("max_length",))
 
     def has_head_of(self, task: dict) -> bool:
-        """Whether the saved `task` settings describe this very head."""
+        """Whether the saved `task` settings describe a head like this model's, so that its weights fit."""
         return task.get("name") == self.TASK

@@ -1,4 +1,4 @@
-"""Tasks whose answers are places in the text: their rows are always windows, and no text is cut short."""
+"""Tasks whose answers are places in the text: their rows are always windows, and no text is truncated."""
 
 from typing import Any
 
@@ -13,10 +13,9 @@ from bert_tf.tasks.spec import TaskSpec
 
 
 class WindowedPreprocessor(LongTextPreprocessor):
-    """W rows for N texts: `__call__` gives "window_texts" [W] beside the encoder's inputs.
+    """W rows for N texts: `__call__` returns "window_texts" int32 [W] in addition to the encoder's inputs.
 
-    A subclass says in `to_batch` what is learned from the windows of a text: each is an example of its own in
-    training.
+    In training each window is an example of its own; a subclass defines its targets in `to_batch`.
     """
 
     PART_BYTES = 2**20
@@ -26,25 +25,28 @@ class WindowedPreprocessor(LongTextPreprocessor):
         self.stride = stride or max(1, min(128, max_length // 2))
 
     def inference_inputs(self, texts: tuple) -> dict:
+        """Encoded texts to the inputs of W windows, as in training."""
         return self(texts)
 
     def complete(self, inputs: dict) -> dict:
-        """Adds what `__call__` gives; for rows of tokens alone, each a text, places are counted in tokens."""
+        """As the base class; each row of tokens is a text, and places are counted in its tokens."""
         if windows.WINDOW_TEXTS in inputs:
             return inputs
         inputs = inputs | {windows.WINDOW_TEXTS: tf.range(tf.shape(inputs[features.INPUT_IDS])[0])}
         return inputs | self.token_places(inputs)
 
     def token_places(self, inputs: dict) -> dict:
-        """The places that `__call__` adds, in tokens of the row."""
+        """The places that `__call__` adds, counted in tokens of the row: int32 [W, S] each."""
         raise NotImplementedError
 
     def unpad(self, inputs: dict, *learned: Any) -> tuple:
-        """As the base's; learned values [W, S] are cut to their row as well."""
+        """As the base class; learned values [W, S] are cut to the length of their row as well."""
         lengths = tf.reduce_sum(inputs[features.INPUT_MASK], 1)
 
         def cut(value: tf.Tensor) -> Any:
-            return value if value.shape.rank == 1 else tf.RaggedTensor.from_tensor(value, lengths)
+            if value.shape.rank == 1:  # one value per window
+                return value
+            return tf.RaggedTensor.from_tensor(value, lengths)
 
         return super().unpad(inputs, *tf.nest.map_structure(cut, learned))
 

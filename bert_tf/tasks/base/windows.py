@@ -14,10 +14,10 @@ WINDOW_TEXTS = "window_texts"  # [W] number of the text of each window
 
 @dataclasses.dataclass
 class Windows:
-    """The windows of N texts: window `w` is tokens `starts[w]` to `ends[w]` of text `texts[w]`, int64 [W] each.
+    """The W windows of N texts: window `w` is tokens `starts[w]` to `ends[w]` of text `texts[w]`, int64 [W] each.
 
-    A text that fits one window, even an empty one, is one window. `before` [W] counts the tokens before the window in
-    its row.
+    A text that fits in a window, even an empty one, has one window. `before`, int64 [W], counts the tokens that precede
+    the window in its row.
     """
 
     texts: tf.Tensor
@@ -37,18 +37,18 @@ class Windows:
         return tf.cast(tf.concat([gap, values], 1).to_tensor(shape=tf.stack([-1, length])), tf.int32)
 
     def max_context_mask(self) -> tf.RaggedTensor:
-        """1 where a token has the most context of all windows with it, else 0: int32 ragged [W, (tokens)].
+        """1 for a token in the window where it has the most context, else 0: int32 ragged [W, (tokens)].
 
-        The side with less context counts, as in `_check_is_max_context` of google-research/bert's run_squad.py; every
-        token of a text has its 1 in exactly one window.
+        The context of a token is the smaller of those on its two sides, as in `_check_is_max_context` of
+        google-research/bert's run_squad.py. Every token of a text has its 1 in exactly one window.
         """
         windows = tf.range(tf.size(self.texts, tf.int64))
         positions = tf.ragged.range(self.starts, self.ends)
         window = positions.value_rowids()
         left = positions.flat_values - tf.gather(self.starts, window)
         right = tf.gather(self.ends, window) - 1 - positions.flat_values
-        context = 100 * tf.minimum(left, right) + left + right  # hundredths; longer windows are a little better
-        score = context * tf.size(windows, tf.int64) - window  # of equal ones the first
+        context = 100 * tf.minimum(left, right) + left + right  # ties go to the longer window
+        score = context * tf.size(windows, tf.int64) - window  # further ties go to the first
         token = positions.flat_values + tf.gather(self.splits, tf.gather(self.texts, window))
         best = tf.math.unsorted_segment_max(score, token, self.splits[-1])
         return positions.with_values(tf.cast(score == tf.gather(best, token), tf.int32))
@@ -58,12 +58,13 @@ def cut(tokens: tf.RaggedTensor, size: Any, stride: int, before: Any) -> Windows
     """Cuts N texts, given by their tokens, ragged [N, (tokens)], into windows.
 
     Args:
-        size: most tokens of a window, one number or [N].
+        size: most tokens of a window, a scalar or [N].
         stride: tokens from the start of one window to that of the next; limited to `size`, so that no token is lost.
-        before: tokens before a window in its row, one number or [N].
+        before: tokens that precede a window in its row, a scalar or [N].
     """
     lengths = tokens.row_lengths()
-    size, before = (tf.cast(value, tf.int64) + tf.zeros_like(lengths) for value in (size, before))
+    size = tf.cast(size, tf.int64) + tf.zeros_like(lengths)  # [N]
+    before = tf.cast(before, tf.int64) + tf.zeros_like(lengths)  # [N]
     step = tf.minimum(tf.cast(stride, tf.int64), size)
     counts = 1 + (tf.maximum(lengths - size, 0) + step - 1) // step  # the last window ends with the text
     numbers = tf.ragged.range(counts)
@@ -76,7 +77,9 @@ def cut(tokens: tf.RaggedTensor, size: Any, stride: int, before: Any) -> Windows
 def check_stride(stride: int | None, max_length: int) -> None:
     """Raises `ConfigError` for a stride that windows of `max_length` tokens cannot have."""
     if stride is not None and not 0 < stride < max_length:
-        raise ConfigError(f"Received: stride={stride}, max_length={max_length}. The stride must be in 1 to max_length.")
+        raise ConfigError(
+            f"Received: stride={stride}, max_length={max_length}. The stride must be at least 1 and below max_length."
+        )
 
 
 def number_of_texts(inputs: dict) -> tf.Tensor:
@@ -85,5 +88,7 @@ def number_of_texts(inputs: dict) -> tf.Tensor:
 
 
 def mean_of_texts(values: tf.Tensor, inputs: dict) -> tf.Tensor:
-    """The mean over the windows of each text, [W, ...] to [N, ...]; the values as they are without windows."""
-    return tf.math.segment_mean(values, inputs[WINDOW_TEXTS]) if WINDOW_TEXTS in inputs else values
+    """The mean over the windows of each text, [W, ...] to [N, ...]; without windows the values unchanged."""
+    if WINDOW_TEXTS not in inputs:
+        return values
+    return tf.math.segment_mean(values, inputs[WINDOW_TEXTS])

@@ -74,7 +74,9 @@ class EmbeddingPreprocessor(LongTextPreprocessor):
 
     def inference_inputs(self, texts: tuple) -> dict:
         """As the base class for one column, which may be read in windows; as `__call__` for several."""
-        return super().inference_inputs(texts) if len(texts) == 1 else self(texts)
+        if len(texts) == 1:
+            return super().inference_inputs(texts)
+        return self(texts)
 
     def prepare(self, texts: Any, targets: Any = None) -> PreparedExamples:
         """As `Preprocessor.prepare`; several columns are training examples also where the objective has no scores."""

@@ -19,9 +19,9 @@ class FillMaskPostprocessor(Postprocessor):
         self.tokenizer, self.max_length, self.top_k = tokenizer, max_length, top_k
 
     def __call__(self, outputs: tf.Tensor, inputs: dict) -> dict:
-        """{"pieces", "scores"} [N, M, K] of logits [N, M, V]: token strings and probabilities, the best first.
+        """Logits, float32 [N, M, V], to "pieces" (tokens, strings) and "scores" (probabilities), [N, M, K] each.
 
-        "" and 0 come after the last mask of a text.
+        The best token is the first. Rows are padded with "" and 0 after the last mask of a text.
         """
         best = tf.math.top_k(tf.nn.softmax(outputs), self.top_k)
         real = (inputs[features.MASKED_LM_POSITIONS] > 0)[..., tf.newaxis]  # position 0 is [CLS]
@@ -31,13 +31,13 @@ class FillMaskPostprocessor(Postprocessor):
         }
 
     def to_python(self, answer: dict) -> dict:
-        """{"pieces": [K strings for each mask], "scores": [K probabilities for each mask]}."""
+        """{"pieces": [K tokens for each mask], "scores": [K probabilities for each mask]}."""
         answer = super().to_python(answer)
         masks = sum(tokens[0] != "" for tokens in answer["pieces"])
         return {name: rows[:masks] for name, rows in answer.items()}
 
     def quote(self, answers: list[dict], texts: tuple) -> list[dict]:
-        """The answers as they are; a text without a mask within `max_length` raises `InputError` with its row."""
+        """The answers unchanged; a text without a mask within `max_length` raises `InputError` with its row."""
         for row, answer in enumerate(answers):
             if not answer["pieces"]:
                 text = as_python(texts[0][row].numpy())

@@ -1,5 +1,7 @@
 """Fills [MASK] in texts with a pretrained model (Devlin et al. 2019, section 3.1)."""
 
+from typing import Any
+
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.layers.heads import MaskedLMHead
@@ -12,16 +14,22 @@ from bert_tf.tasks.fill_mask.preprocessor import FillMaskPreprocessor
 
 
 class FillMask(PretrainedHeadTask):
-    """The masked LM head of a pretrained model: [MASK] in texts to the tokens that most likely stood there.
+    """The masked LM head of a pretrained model: each [MASK] in a text to its most likely tokens.
 
-    Takes the encoder's inputs and `masked_lm_positions` [N, M]; returns float32 logits [N, M, V]. It is opened from
-    the folder of any pretrained model with that head.
+    Takes the encoder's inputs and `masked_lm_positions`, int32 [N, M]; returns float32 logits [N, M, V]. It opens the
+    folder of any pretrained model with that head.
 
     Args:
         tokenizer: a `Tokenizer` with `special_tokens` on.
         max_length: most tokens of a row; None: all positions of the encoder.
-        top_k: how many tokens are answered for a mask, K.
+        top_k: number of tokens in the answer for a mask, K.
+        masked_lm_activation: of the head; None: the encoder's.
+        masked_lm_epsilon: of the head's layer norm; None: the encoder's.
         encoder: the family's name, and the fields of its config.
+
+    Raises:
+        ConfigError: `top_k` is below 1 or above the size of the vocabulary.
+        InputError: the vocabulary has no mask token.
     """
 
     SPEC = SPEC
@@ -29,7 +37,13 @@ class FillMask(PretrainedHeadTask):
     head_settings = ("masked_lm_activation", "masked_lm_epsilon")
 
     def __init__(
-        self, tokenizer, max_length=None, top_k=5, masked_lm_activation=None, masked_lm_epsilon=None, **encoder
+        self,
+        tokenizer: Any,
+        max_length: int | None = None,
+        top_k: int = 5,
+        masked_lm_activation: str | None = None,
+        masked_lm_epsilon: float | None = None,
+        **encoder: Any,
     ):
         super().__init__(tokenizer, max_length, **encoder)
         if not 0 < top_k <= self.config.vocab_size:
@@ -52,12 +66,15 @@ class FillMask(PretrainedHeadTask):
         )
         self.build()
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the weights of the head."""
         self.masked_lm.build()
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: dict, training: bool | None = None) -> Any:
+        """The encoder's inputs, int32 [N, S], and positions, int32 [N, M], to logits, float32 [N, M, V]."""
         outputs = self.encoder(inputs, training=training, positions=inputs[features.MASKED_LM_POSITIONS])
         return self.masked_lm(outputs[features.SEQUENCE_OUTPUT], self.encoder.embeddings.token.embeddings)
 
-    def task_settings(self):
+    def task_settings(self) -> dict:
+        """As `Task.task_settings`, with `top_k`."""
         return super().task_settings() | {"top_k": self.top_k}

@@ -10,5 +10,5 @@ class NextSentencePostprocessor(Postprocessor):
     """The probability that the second text follows the first."""
 
     def __call__(self, outputs: tf.Tensor, inputs: dict) -> dict:
-        """{"probability": float32 [N]} of logits [N, 2]."""
+        """Logits, float32 [N, 2], to {"probability": float32 [N]}."""
         return {"probability": tf.nn.softmax(outputs)[:, features.IS_NEXT]}

@@ -1,5 +1,7 @@
 """Tells whether one text follows another, with a pretrained model (Devlin et al. 2019, section 3.1)."""
 
+from typing import Any
+
 from keras import ops
 
 from bert_tf.core import features
@@ -12,7 +14,7 @@ from bert_tf.tasks.next_sentence.postprocessor import NextSentencePostprocessor
 
 
 class NextSentence(PretrainedHeadTask):
-    """The next sentence head of a pretrained model: pairs of texts to float32 logits [N, 2], 0 = really next.
+    """The next sentence head of a pretrained model: pairs of texts to float32 logits [N, 2]; class 0 is "next".
 
     Args:
         tokenizer: a `Tokenizer`.
@@ -23,16 +25,18 @@ class NextSentence(PretrainedHeadTask):
     SPEC = SPEC
     cls_only = True
 
-    def __init__(self, tokenizer, max_length=None, **encoder):
+    def __init__(self, tokenizer: Any, max_length: int | None = None, **encoder: Any):
         super().__init__(tokenizer, max_length, **encoder)
         self.preprocessor = Preprocessor(SPEC, tokenizer, self.max_length)
         self.postprocessor = NextSentencePostprocessor()
         self.next_sentence = self.make_head(2, "next_sentence")
         self.build()
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the weights of the head."""
         self.next_sentence.build((None, self.config.hidden_size))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: dict, training: bool | None = None) -> Any:
+        """The encoder's inputs, int32 [N, S], to logits, float32 [N, 2]."""
         pooled = self.encoder(inputs, training=training, cls_only=self.cls_only)[features.POOLED_OUTPUT]
         return ops.cast(self.next_sentence(pooled), "float32")

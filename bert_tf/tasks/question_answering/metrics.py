@@ -33,7 +33,10 @@ def squad(answers: Sequence[str], references: Sequence[Sequence[str]]) -> dict[s
     exact, f1 = [], []
     for answer, right in zip(answers, references, strict=True):
         exact.append(_best(exact_match, answer, right or [""]))
-        f1.append(_best(word_f1, answer, right) if right else float(not normalize(answer)))
+        if right:
+            f1.append(_best(word_f1, answer, right))
+        else:  # no answer is right, and nothing else
+            f1.append(float(not normalize(answer)))
     scores = {"exact_match": _mean(exact), "f1": _mean(f1)}
     answerable = list(map(bool, references))
     if not all(answerable):

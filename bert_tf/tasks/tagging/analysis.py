@@ -26,10 +26,14 @@ def analyze(model: TextTagger, examples: Any) -> EvaluationResult:
     """The `EvaluationResult` of a tagger on checked `Examples`: lists of words with their tags."""
     answers = model.predict_text(examples.texts)
     scores = model.postprocessor.compute_metrics(answers, examples.targets)
-    true = [_true_entities(tags, model.scheme) for tags in examples.targets]
-    predicted = [_predicted_entities(answer) for answer in answers]
-    correct = [entities & found.keys() for entities, found in zip(true, predicted, strict=True)]
-    counts = np.array([list(map(len, sides)) for sides in zip(true, predicted, correct, strict=True)])  # [N, 3]
+    true, predicted, correct = [], [], []
+    counts = np.zeros((len(answers), 3), int)  # of entities: true, predicted, correct
+    for i, (tags, answer) in enumerate(zip(examples.targets, answers, strict=True)):
+        entities, found = _true_entities(tags, model.scheme), _predicted_entities(answer)
+        true.append(entities)
+        predicted.append(found)
+        correct.append(entities & found.keys())
+        counts[i] = len(entities), len(found), len(correct[i])
     if model.scheme:
         metric_functions = {
             "f1": lambda rows: ratio(2 * counts[rows, 2].sum(), counts[rows, :2].sum()),
@@ -38,11 +42,11 @@ def analyze(model: TextTagger, examples: Any) -> EvaluationResult:
         }
     else:
         metric_functions = {"accuracy": lambda rows: ratio(counts[rows, 2].sum(), counts[rows, 0].sum())}
-    types = sorted({entity[0] for sentence in (*true, *predicted) for entity in sentence})
+    types = sorted({kind for kind, _, _ in set().union(*true, *predicted)})
     return EvaluationResult(
         scores,
         metric_functions,
-        class_table(types, *(_count_types(sentences, types) for sentences in (true, predicted, correct))),
+        class_table(types, _count_types(true, types), _count_types(predicted, types), _count_types(correct, types)),
         _word_confusion(examples.texts[0], true, predicted, types, model.scheme),
         _confidence(true, predicted),
         errors=most_severe(_errors(examples, true, predicted)),
@@ -50,16 +54,21 @@ def analyze(model: TextTagger, examples: Any) -> EvaluationResult:
 
 
 def _true_entities(tags: list[str], scheme: str | None) -> set[Entity]:
-    return set(schemes.read(tags)) if scheme else {(tag, i, i + 1) for i, tag in enumerate(tags)}
+    if scheme:
+        return set(schemes.read(tags))
+    return {(tag, i, i + 1) for i, tag in enumerate(tags)}
 
 
 def _predicted_entities(answer: dict) -> dict[Entity, float]:
     """{entity: its score}."""
-    return {(entity["type"], entity["start"], entity["end"]): entity["score"] for entity in answer["entities"]}
+    found = {}
+    for entity in answer["entities"]:
+        found[entity["type"], entity["start"], entity["end"]] = entity["score"]
+    return found
 
 
 def _count_types(sentences: Iterable[Iterable[Entity]], types: list[str]) -> np.ndarray:
-    """How many entities each type has, int [types]."""
+    """Number of entities of each type, int [types]."""
     counts = dict.fromkeys(types, 0)
     for entities in sentences:
         for kind, _, _ in entities:

@@ -50,7 +50,9 @@ class TaggingPostprocessor(Postprocessor):
         for text, answer in zip(as_python(texts[0]), answers, strict=True):
             for entity in answer["entities"]:
                 quoted = text[entity["start"] : entity["end"]]
-                entity["text"] = " ".join(quoted) if isinstance(quoted, list) else quoted
+                if isinstance(quoted, list):
+                    quoted = " ".join(quoted)
+                entity["text"] = quoted
         return answers
 
     def tags_of(self, answer: dict, length: int, scheme: str | None = None) -> list[str]:

@@ -85,9 +85,12 @@ class TextTagger(WindowedTask):
         sequence = self.encoder(inputs, training=training)[features.SEQUENCE_OUTPUT]  # [W, S, D]
         return ops.cast(self.classifier(self.dropout(sequence, training=training)), "float32")
 
-    def compile(self, *args: Any, metrics: Any = None, weighted_metrics: Any = None, **kwargs: Any) -> None:
+    def compile(
+        self, optimizer: Any = None, loss: Any = None, metrics: Any = None, weighted_metrics: Any = None, **kwargs: Any
+    ) -> None:
         """As `Task.compile`; loss and accuracy are over words."""
-        super().compile(*args, metrics=metrics or [], weighted_metrics=weighted_metrics or ["accuracy"], **kwargs)
+        weighted_metrics = weighted_metrics or ["accuracy"]  # the weights leave out tokens without a tag
+        super().compile(optimizer, loss, metrics or [], weighted_metrics=weighted_metrics, **kwargs)
 
     def default_loss(self) -> Any:
         """Cross-entropy over the tags."""
