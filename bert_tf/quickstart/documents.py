@@ -98,7 +98,8 @@ def hold_out(documents: Sequence[Document], seed: int) -> tuple[list[Document], 
     """
     order = random.Random(seed).sample(range(len(documents)), len(documents))
     chosen = set(order[: max(2, round(HELD_OUT * len(documents)))])
-    training, held_out = [], []
+    training: list[Document] = []
+    held_out: list[Document] = []
     for number, document in enumerate(documents):
         part = held_out if number in chosen else training
         part.append(document)

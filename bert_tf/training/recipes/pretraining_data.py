@@ -143,7 +143,8 @@ def check_vocabulary(records: Records, vocabulary: Sequence[str], owner: Any) ->
 
 def have_next_sentence(sources: Sequence[RecordsSource]) -> bool:
     """Whether the records have next sentence labels; `ConfigError` if only some of them do."""
-    labelled, unlabelled = [], []
+    labelled: list[Records] = []
+    unlabelled: list[Records] = []
     for records in _all_records(sources):
         group = labelled if NEXT_SENTENCE_LABELS in records.shapes else unlabelled
         group.append(records)
