@@ -6,10 +6,10 @@ import numpy as np
 
 
 class Postprocessor:
-    """Decodes what a task's model returns, in the graph, and makes Python values and metrics of the answers."""
+    """Decodes the outputs of a task's model, in the graph, and converts answers to Python values and metrics."""
 
     def __call__(self, outputs: Any, inputs: dict) -> dict:
-        """Decoded answers in the graph, {name: [N, ...]}, from what the model's `call` returns; TensorFlow ops only."""
+        """The outputs of the model's `call` to decoded answers {name: [N, ...]}; TensorFlow ops only."""
         raise NotImplementedError
 
     def to_python(self, answer: dict) -> dict:
@@ -17,11 +17,11 @@ class Postprocessor:
         return {name: _as_python(value) for name, value in answer.items()}
 
     def quote(self, answers: list[dict], texts: tuple) -> list[dict]:
-        """The answers of `to_python` to N encoded texts, with the words of the texts that they are about."""
+        """Adds quotations of the N encoded texts to the answers of `to_python`; here none."""
         return answers
 
     def compute_metrics(self, answers: list[dict], targets: Any) -> dict[str, float]:
-        """Metrics of the answers that `predict_text` gives to N examples with these targets."""
+        """Metrics of the answers of `predict_text` to N examples with these targets."""
         raise NotImplementedError
 
 

@@ -47,27 +47,27 @@ class PreparedExamples:
         return len(self.lengths)
 
     def batch(self, numbers: Any) -> Any:
-        """The examples of these numbers, int [B], padded to the longest of them."""
+        """The examples with these numbers, int [B], padded to the longest of them."""
         return self._pad(*take(self._rows, numbers))
 
     def take(self, numbers: np.ndarray) -> "PreparedExamples":
-        """The examples of these numbers, int [M], without their texts."""
+        """The examples with these numbers, int [M], without their texts."""
         characters = None if self._characters is None else self._characters[numbers]
         return PreparedExamples(take(self._rows, numbers), self._pad, self.lengths[numbers], None, characters)
 
     def sampler(self, plan: BatchPlan) -> BatchSampler:
-        """Which examples share a batch; where the plan shuffles, those of similar length, for less padding."""
+        """Chooses the examples of each batch; a plan that shuffles groups them by length, for less padding."""
         if plan.shuffle:
             return LengthGroupedSampler(plan, self.lengths)
         return SequentialSampler(plan, len(self), None)
 
     def batches(self, sampler: BatchSampler, start: int = 0, repeat: int | None = 1) -> tf.data.Dataset:
-        """Batches as `tf.data`; that at position k is a function of the sampler's seed and k alone.
+        """Batches as `tf.data`; the batch at position k depends on the sampler's seed and k alone.
 
         Args:
             sampler: over N examples.
             start: position of the first batch, counted over epochs.
-            repeat: number of epochs; None never ends.
+            repeat: number of epochs; None repeats forever.
         """
         size = sampler.plan.batch_size if sampler.plan.drop_remainder else None
 
@@ -93,7 +93,7 @@ class PreparedExamples:
 
 @dataclasses.dataclass
 class PreparedColumns:
-    """Columns of texts of one length N, each prepared by itself."""
+    """Columns of N texts each, prepared separately."""
 
     columns: list[PreparedExamples]
 
@@ -102,7 +102,7 @@ class PreparedColumns:
 
 
 def _bounded_batches(characters: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Batches of at most `batch_size` texts and, but for a longer text alone, `CHARACTERS` characters."""
+    """Numbers of texts for each batch: at most `batch_size` texts and `CHARACTERS` characters, or one longer text."""
     order = np.argsort(-characters, kind="stable")
     first, batches = 0, []
     while first < len(order):

@@ -9,14 +9,14 @@ from bert_tf.core.errors import InputError
 
 
 class Targets:
-    """Targets as data files have them; a task whose targets are taken as they are needs no subclass.
+    """Converts targets of data files; a task that takes them unchanged needs no subclass.
 
     Args:
-        settings: of the model; those that a task does not look at are ignored.
-        separator: between several labels in one cell.
+        settings: settings of the model; those that the task does not use are ignored.
+        separator: separates several labels in one cell.
     """
 
-    needed = True  # whether examples without targets are refused; where it is False, targets are left out
+    needed = True  # whether examples without targets are refused; if False, targets are dropped
 
     def __init__(self, settings: Mapping[str, Any], separator: str = ","):
         self.settings, self.separator = settings, separator
@@ -26,12 +26,12 @@ class Targets:
         return None
 
     def convert(self, targets: Sequence[Any]) -> list[Any]:
-        """Targets of a file as `fit` takes them; `settings` are those of a model."""
+        """Targets of a file in the form that `fit` takes; `settings` are those of a model."""
         return list(targets)
 
 
 def fit_targets(examples: Any, model: Any, separator: str = ",") -> Any:
-    """The same `Examples` with targets as `model` takes them; `InputError` where targets are missing."""
+    """The `Examples` with targets in the form that `model` takes; missing targets raise `InputError`."""
     targets = model.SPEC.load("targets")(model.task_settings(), separator)
     if not targets.needed:
         return examples.with_targets(None)

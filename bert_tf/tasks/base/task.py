@@ -183,7 +183,7 @@ class Task(Pretrained, keras.Model):
         """As Keras's; by default AdamW at 5e-5, the task's loss and metrics, and no XLA."""
         optimizer = optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0)
         loss = loss or self.default_loss()
-        if metrics is None:  # [] stands for no metrics
+        if metrics is None:  # [] means no metrics
             metrics = self.default_metrics()
         super().compile(optimizer, loss=loss, metrics=metrics, **kwargs)
 

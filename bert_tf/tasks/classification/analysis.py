@@ -35,24 +35,27 @@ def _analyze_classes(
 ) -> EvaluationResult:
     num_classes = len(model.labels)
     true = model.preprocessor.encode_targets(examples.targets)  # [N]
-    predicted = model.preprocessor.encode_targets([answer["label"] for answer in answers])  # [N]
-    confidence = np.array([answer["probability"] for answer in answers])  # [N]
+    names, confidence = [], np.zeros(len(answers))
+    for i, answer in enumerate(answers):
+        names.append(answer["label"])
+        confidence[i] = answer["probability"]
+    predicted = model.preprocessor.encode_targets(names)  # [N]
     errors = []
     for i in np.flatnonzero(true != predicted):
-        answer = f"{answers[i]['label']} ({answers[i]['probability']:.0%})"
+        found = f"{names[i]} ({confidence[i]:.0%})"
         text = one_line(examples.texts, i)
-        errors.append(ErrorExample(confidence[i], examples.places[i], text, model.labels[true[i]], answer))
+        errors.append(ErrorExample(confidence[i], examples.places[i], text, model.labels[true[i]], found))
 
     def metric(name: str):
         return lambda rows: _class_metrics(confusion_counts(true[rows], predicted[rows], num_classes))[name]
 
-    names = ["accuracy", "macro_f1"]
+    metrics = ["accuracy", "macro_f1"]
     if num_classes == 2:
-        names.append("f1")
+        metrics.append("f1")
     counts = confusion_counts(true, predicted, num_classes)
     return EvaluationResult(
         scores,
-        {name: metric(name) for name in names},
+        {name: metric(name) for name in metrics},
         class_table(model.labels, counts.sum(1), counts.sum(0), counts.diagonal()),
         (model.labels, counts),
         (confidence, true == predicted),
