@@ -13,7 +13,7 @@ def convert(flags: Any, overrides: Sequence[str]) -> None:
         raise ConfigError(f"Received: {overrides[0]!r}. convert takes flags only.")
     checkpoint = read_model(flags.input)
     notes = write_model(checkpoint, flags.output, flags.format, flags.overwrite)
-    parts = ", ".join(dict.fromkeys(name.split("/")[0] for name in checkpoint.weights))
+    parts = ", ".join(dict.fromkeys(name.split("/")[0] for name in checkpoint.weights))  # each once: encoder, heads
     print(f"{flags.output}: {flags.format}, {len(checkpoint.weights)} weights ({parts}).")
     for note in notes:
         print(note)

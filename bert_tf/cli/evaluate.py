@@ -17,8 +17,10 @@ def evaluate(flags: Any, overrides: list[str]) -> None:
         progress("evaluate", 0)
         report = run(flags.model, flags.data, override(files_of(flags.model), overrides), flags.output)
     for name, value in report["scores"].items():
-        low, high = report["intervals"].get(name, (None, None))
-        interval = f"  (95 % interval: {low:.4f} to {high:.4f})" if low is not None else ""
+        interval = ""
+        if name in report["intervals"]:
+            low, high = report["intervals"][name]
+            interval = f"  (95 % interval: {low:.4f} to {high:.4f})"
         print(f"  {name.replace('_', ' '):<24} {value:.4f}{interval}")
     if flags.output:
         print(f"Report: {flags.output}/README.md")

@@ -39,8 +39,9 @@ class ExportConfig:
 
 def export(flags: Any, overrides: list[str]) -> None:
     """Writes the artifact and prints how far it is from the Keras model."""
-    skip = ["data.skip_bad_rows=true"] if flags.skip_bad_rows else []
-    config = override(ExportConfig(files_of(flags.model)), [*overrides, *skip])
+    if flags.skip_bad_rows:
+        overrides = [*overrides, "data.skip_bad_rows=true"]
+    config = override(ExportConfig(files_of(flags.model)), overrides)
     formats = {"saved_model": _saved_model, "tflite": _tflite}
     if flags.format not in formats:
         raise ConfigError(f"Received: --format={flags.format}. Choose saved_model or tflite.")
@@ -55,11 +56,11 @@ def export(flags: Any, overrides: list[str]) -> None:
 def _check_format(flags: Any) -> None:
     """Refuses flags that the format or the other flags give no meaning."""
     for other, names in _ONLY_FOR.items():
-        unused = [name for name in names if other != flags.format and flags[name].present]
-        if unused:
-            raise ConfigError(
-                f"Received: --{unused[0]} with --format={flags.format}. It is only for {other}: leave it out."
-            )
+        for name in names:
+            if other != flags.format and flags[name].present:
+                raise ConfigError(
+                    f"Received: --{name} with --format={flags.format}. It is only for {other}: leave it out."
+                )
     if flags.calibration and flags.quantize != "int8_full":
         raise ConfigError(f"Received: --calibration with --quantize={flags.quantize}. Only int8_full uses it.")
     for name in ("max_drop", "skip_bad_rows"):
@@ -69,7 +70,9 @@ def _check_format(flags: Any) -> None:
 
 def _saved_model(flags: Any, reference: Task, data: FileConfig) -> None:
     del data
-    model = reference if flags.dtype == "float32" else load(flags.model, flags.dtype)
+    model = reference
+    if flags.dtype != "float32":
+        model = load(flags.model, flags.dtype)
     texts = sample_request(model, _TEXTS)
     path, difference = export_saved_model(
         model, flags.output, texts, flags.version, reference, _TOLERANCE[flags.dtype], flags.attention
@@ -78,15 +81,16 @@ def _saved_model(flags: Any, reference: Task, data: FileConfig) -> None:
 
 
 def _tflite(flags: Any, model: Task, data: FileConfig) -> None:
+    lengths, calibration, accuracy_data = [model.max_length], None, None
+    if flags.length:
+        lengths = _lengths(flags.length)
+    if flags.calibration:
+        calibration = sample_request(model, _lines(flags.calibration))
+    if flags.accuracy_data:
+        accuracy_data = _labelled(flags.accuracy_data, data, model)
+    texts = sample_request(model, _TEXTS)
     report = export_tflite(
-        model,
-        flags.output,
-        _lengths(flags.length) if flags.length else [model.max_length],
-        sample_request(model, _TEXTS),
-        flags.quantize,
-        sample_request(model, _lines(flags.calibration)) if flags.calibration else None,
-        _labelled(flags.accuracy_data, data, model) if flags.accuracy_data else None,
-        flags.max_drop,
+        model, flags.output, lengths, texts, flags.quantize, calibration, accuracy_data, flags.max_drop
     )
     print(f"TFLite file written to {flags.output}: {report['mib']:.1f} MiB, {report['quantize']}.")
     for length, milliseconds in report["latency_ms"].items():
@@ -103,7 +107,11 @@ def _labelled(path: str, config: FileConfig, model: Task) -> tuple[Any, Sequence
 
 
 def _lines(patterns: str) -> list[str]:
-    return [line for path in find_files(patterns) for line in read_lines(path) if line.strip()]
+    """The lines of all files that match, without empty ones."""
+    lines: list[str] = []
+    for path in find_files(patterns):
+        lines += [line for line in read_lines(path) if line.strip()]
+    return lines
 
 
 def _lengths(text: str) -> list[int]:

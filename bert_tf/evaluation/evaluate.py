@@ -84,20 +84,25 @@ def write_report(folder: pathlib.Path, report: dict[str, Any], result: Evaluatio
 
 
 def _markdown(report: dict[str, Any], result: EvaluationResult, plots: dict[str, str]) -> Iterator[str]:
-    skipped = f", {report['skipped_rows']:,} bad ones skipped" if report["skipped_rows"] else ""
+    """The lines of README.md; a paragraph opens with a line break."""
+    skipped = ""
+    if report["skipped_rows"]:
+        skipped = f", {report['skipped_rows']:,} bad ones skipped"
     yield f"# {report['model']} on {report['data']}"
     yield f"\nTask: {report['task'].replace('_', ' ')}. Examples: {report['rows']:,}{skipped}.\n"
     yield from ("| metric | value | 95 % interval |", "|---|---|---|")
     for name, value in report["scores"].items():
-        low, high = report["intervals"].get(name, (None, None))
-        interval = f"{low:.4f} to {high:.4f}" if low is not None else ""
+        interval = ""  # not every score has one
+        if name in report["intervals"]:
+            low, high = report["intervals"][name]
+            interval = f"{low:.4f} to {high:.4f}"
         yield f"| {name.replace('_', ' ')} | {value:.4f} | {interval} |"
     if report["intervals"]:
         yield f"\nIntervals: percentile bootstrap, {RESAMPLES:,} resamples of the examples."
     if result.classes:
         yield from ("\n## Classes\n", "| class | precision | recall | F1 | count |", "|---|---|---|---|---|")
         for name, row in result.classes.items():
-            shares = " | ".join(f"{row[column]:.3f}" for column in ("precision", "recall", "f1"))
+            shares = f"{row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f}"
             yield f"| {as_cell(name)} | {shares} | {row['rows']:,} |"
     for title, name in plots.items():
         yield f"\n## {title}\n\n![{title}]({name})"
@@ -111,7 +116,8 @@ def _markdown(report: dict[str, Any], result: EvaluationResult, plots: dict[str,
 def as_cell(text: object) -> str:
     """Text for a cell of a Markdown table: on one line, escaped, and cut where it is long."""
     text = " ".join(str(text).split())
-    text = text if len(text) <= _MAX_CELL else f"{text[:_MAX_CELL]}…"
-    for character in "\\|<>*_`[]":
+    if len(text) > _MAX_CELL:
+        text = f"{text[:_MAX_CELL]}…"
+    for character in "\\|<>*_`[]":  # the backslash first, or it would escape those that the others add
         text = text.replace(character, f"\\{character}")
     return text

@@ -20,7 +20,8 @@ def draw_confusion(names: Sequence[str], counts: np.ndarray, path: str | os.Path
 
     Of more classes than there is room for, the most frequent are drawn.
     """
-    chosen = np.sort(np.argsort(-counts.sum(1), kind="stable")[:_MAX_CLASSES])
+    most_frequent = np.argsort(-counts.sum(1), kind="stable")[:_MAX_CLASSES]
+    chosen = np.sort(most_frequent)  # in the order of the names
     title = "Confusion matrix"
     if len(chosen) < len(names):
         title += f", {len(chosen)} most frequent of {len(names)} classes"
@@ -73,9 +74,8 @@ def reliability(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray
     bins = np.minimum((np.asarray(confidence) * _BINS).astype(int), _BINS - 1)
     counts = np.bincount(bins, minlength=_BINS)
     filled = counts > 0
-    means, accuracy = (
-        np.bincount(bins, values, minlength=_BINS)[filled] / counts[filled] for values in (confidence, correct)
-    )
+    means = np.bincount(bins, confidence, minlength=_BINS)[filled] / counts[filled]  # [filled bins]
+    accuracy = np.bincount(bins, correct, minlength=_BINS)[filled] / counts[filled]  # [filled bins]
     return means, accuracy, counts[filled]
 
 

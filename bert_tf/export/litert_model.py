@@ -34,9 +34,11 @@ class LiteRTModel:
         self.path = path
         with quiet_stderr():
             interpreter = Interpreter(model_path=str(path), num_threads=num_threads)
-            runners = [interpreter.get_signature_runner(name) for name in interpreter.get_signature_list()]
-            by_length = {_row_length(runner): runner for runner in runners}
-            for length, runner in by_length.items():
+            by_length = {}
+            for name in interpreter.get_signature_list():
+                runner = interpreter.get_signature_runner(name)
+                length = _row_length(runner)
+                by_length[length] = runner
                 row = np.zeros([1, length], "int32")
                 runner(**dict.fromkeys(INPUT_NAMES.values(), row))  # allocates the tensors, which prints to stderr
         self._runners = dict(sorted(by_length.items(), reverse=True))
@@ -59,10 +61,13 @@ class LiteRTModel:
         runner = self._runners[length]
         rows = []
         for i in range(count):
-            rows.append(runner(**{name: column[i : i + 1] for name, column in columns.items()}))
-        outputs = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-        if not all(np.isfinite(value).all() for value in outputs.values()):
-            raise InputError(f"{self.path} computes outputs that are not finite. Choose another --quantize.")
+            row = {name: column[i : i + 1] for name, column in columns.items()}  # [1, S]
+            rows.append(runner(**row))
+        outputs = {}
+        for name in rows[0]:
+            outputs[name] = np.concatenate([row[name] for row in rows])  # [N, ...]
+            if not np.isfinite(outputs[name]).all():
+                raise InputError(f"{self.path} computes outputs that are not finite. Choose another --quantize.")
         return outputs
 
     def latency(self, length: int, repeats: int = 20) -> float:

@@ -18,7 +18,9 @@ TaskModel = TypeVar("TaskModel", bound=Task)
 
 def at_length(model: TaskModel, length: int) -> TaskModel:
     """A copy of a task model whose rows have at most `length` tokens; more than its positions raise `InputError`."""
-    settings = {"stride": None} if hasattr(model, "stride") else {}  # None: the default for the new length
+    settings: dict[str, Any] = {}
+    if hasattr(model, "stride"):
+        settings["stride"] = None  # the default for the new length
     checkpoint = model.to_checkpoint(model.tokenizer, model.task_settings())
     return type(model).from_checkpoint(checkpoint, "the model", max_length=length, **settings)
 
@@ -29,7 +31,9 @@ def on_device(model: TaskModel, litert: LiteRTModel) -> TaskModel:
     copy = at_length(model, length)
     any_row = {name: tf.ones([1, length], tf.int32) for name in features.ENCODER_INPUTS}
     example = outputs.to_file(copy(any_row, training=False))
-    specs = {name: tf.TensorSpec([None, *value.shape[1:]], value.dtype) for name, value in example.items()}
+    specs = {}  # of the outputs, for any number of rows
+    for name, value in example.items():
+        specs[name] = tf.TensorSpec([None, *value.shape[1:]], value.dtype)
 
     def run(*rows: np.ndarray) -> list[np.ndarray]:
         answers = litert(dict(zip(features.ENCODER_INPUTS, rows, strict=True)))
@@ -38,12 +42,15 @@ def on_device(model: TaskModel, litert: LiteRTModel) -> TaskModel:
     def call(inputs: Mapping[str, tf.Tensor], training: bool | None = None) -> Any:
         del training
         given = tf.shape(inputs[features.INPUT_IDS])[1]
-        rows = [tf.pad(inputs[name], [[0, 0], [0, length - given]]) for name in features.ENCODER_INPUTS]  # [N, length]
+        padding = [[0, 0], [0, length - given]]
+        rows = [tf.pad(inputs[name], padding) for name in features.ENCODER_INPUTS]  # [N, length]
         answers = tf.numpy_function(run, rows, [spec.dtype for spec in specs.values()])
         named = {}
         for answer, (name, spec) in zip(answers, specs.items(), strict=True):
             answer = tf.ensure_shape(answer, spec.shape)
-            named[name] = answer[:, :given] if outputs.per_token else answer
+            if outputs.per_token:
+                answer = answer[:, :given]  # without those of the padding
+            named[name] = answer
         return outputs.from_file(named)
 
     copy.call = call

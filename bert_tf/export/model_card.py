@@ -19,9 +19,10 @@ def write_card(folder: pathlib.Path, name: str, model: Task, functions: Mapping[
         functions: {signature: loaded function}.
         difference: largest absolute difference of a number in its answers to Keras.
     """
-    facts = "\n".join(f"- {fact}" for fact in _facts(model, difference))
+    facts = "- " + "\n- ".join(_facts(model, difference))
     sections = [f"# {name}", facts, "## Signatures"]
-    sections += [_table(signature, function) for signature, function in sorted(functions.items())]
+    for signature, function in sorted(functions.items()):
+        sections.append(_table(signature, function))
     sections += ["## Example request", _request(name, functions[SERVING_DEFAULT])]
     (folder / "README.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
@@ -30,8 +31,10 @@ def _facts(model: Task, difference: float) -> list[str]:
     config, tokenizer = model.config, model.tokenizer
     facts = [f"Task: {model.TASK}"]
     if labels := getattr(model, "labels", ()):
-        more = " and more" if len(labels) > _MAX_LABELS else ""
-        facts.append(f"Labels: {', '.join(labels[:_MAX_LABELS])}{more} (assets/labels.txt)")
+        listed = ", ".join(labels[:_MAX_LABELS])
+        if len(labels) > _MAX_LABELS:
+            listed += " and more"
+        facts.append(f"Labels: {listed} (assets/labels.txt)")
     size = f"{config.num_layers} layers, hidden size {config.hidden_size}, {model.count_params():,} weights"
     casing = "uncased" if tokenizer.config.lower_case else "cased"
     return [
@@ -52,6 +55,11 @@ def _table(signature: str, function: Any) -> str:
 
 def _request(name: str, function: Any) -> str:
     specs = function.structured_input_signature[1]
-    texts = {key: "..." if specs[key].shape.rank == 1 else ["...", "..."] for key in sorted(specs)}
-    instance = texts if len(texts) > 1 else next(iter(texts.values()))
+    texts: dict[str, Any] = {}
+    for key in sorted(specs):
+        takes_lists = specs[key].shape.rank > 1
+        texts[key] = ["...", "..."] if takes_lists else "..."
+    instance: Any = texts
+    if len(texts) == 1:  # a single input needs no name
+        instance = next(iter(texts.values()))
     return f"    curl -d '{json.dumps({'instances': [instance]})}' localhost:8501/v1/models/{name}:predict"

@@ -80,7 +80,8 @@ def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path) -> None:
         model.tokenizer.save(vocabulary)
         module.vocabulary = tf.saved_model.Asset(str(vocabulary))
         if labels := getattr(model, "labels", ()):
-            (labels_file := pathlib.Path(assets) / "labels.txt").write_text("\n".join([*labels, ""]), encoding="utf-8")
+            labels_file = pathlib.Path(assets) / "labels.txt"
+            labels_file.write_text("\n".join([*labels, ""]), encoding="utf-8")
             module.labels = tf.saved_model.Asset(str(labels_file))
         tf.saved_model.save(module, str(folder), functions)
 
@@ -90,14 +91,20 @@ def _difference(serve: Any, model: Task, texts: Any) -> float:
     texts = model.preprocessor.encode_texts(texts)
     expected = model.serve(*texts)
     answers = serve(**dict(zip(model.TEXTS, texts, strict=False)))
-    shapes = [{name: value.shape for name, value in outputs.items()} for outputs in (answers, expected)]
-    if shapes[0] != shapes[1]:
+    if answers.keys() != expected.keys():
         return np.inf
-    floats = [name for name, value in expected.items() if value.dtype.is_floating]
-    return max(float(np.abs(answers[name] - expected[name]).max(initial=0)) for name in floats)
+    differences = []
+    for name, value in expected.items():
+        if answers[name].shape != value.shape:
+            return np.inf
+        if value.dtype.is_floating:
+            differences.append(float(np.abs(answers[name] - value).max(initial=0)))
+    return max(differences)
 
 
 def _next_version(folder: str | os.PathLike) -> int:
-    names = [path.name for path in pathlib.Path(folder).glob("*")]
-    numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
-    return max(numbers, default=0) + 1
+    latest = 0
+    for path in pathlib.Path(folder).glob("*"):
+        if path.name.isascii() and path.name.isdigit():
+            latest = max(latest, int(path.name))
+    return latest + 1

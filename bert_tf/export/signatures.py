@@ -31,15 +31,15 @@ def signatures(model: Task, with_attention: bool = False) -> dict[str, Any]:
     All but the last three return the task's decoded answers.
     """
     specs = model.text_specs()
-    texts = {SERVING_DEFAULT: [specs[name] for name in required_texts(model)]}
+    inputs = {SERVING_DEFAULT: [specs[name] for name in required_texts(model)]}
     if model.OPTIONAL_TEXTS:
-        texts[PAIR] = list(specs.values())
-    functions = {name: _function(asked, model.serve) for name, asked in texts.items()}
+        inputs[PAIR] = list(specs.values())
+    functions = {name: _function(asked, model.serve) for name, asked in inputs.items()}
     functions[TOKENS] = _tokens(model)
     functions[EXAMPLES] = _examples(model)
     if with_attention:
-        for name, asked in texts.items():
-            functions[ATTENTION[name]] = _function(asked, lambda *given: attention(model, given))
+        for name, asked in inputs.items():
+            functions[ATTENTION[name]] = _function(asked, lambda *texts: attention(model, texts))
     return functions
 
 
@@ -53,9 +53,14 @@ def sample_request(model: Task, texts: Sequence[str]) -> tuple[list, ...]:
 
     Where an example has a list of texts, each text comes with the next one.
     """
+    following = [*texts[1:], *texts[:1]]
+    lists = [list(pair) for pair in zip(texts, following, strict=True)]
     specs = model.text_specs()
-    lists = [list(pair) for pair in zip(texts, [*texts[1:], *texts[:1]], strict=True)]
-    return tuple(list(texts) if specs[name].shape.rank == 1 else lists for name in required_texts(model))
+    columns = []
+    for name in required_texts(model):
+        takes_lists = specs[name].shape.rank > 1
+        columns.append(lists if takes_lists else list(texts))
+    return tuple(columns)
 
 
 def _function(specs: Sequence[tf.TensorSpec], compute: Callable[..., Any]) -> Any:
@@ -68,15 +73,20 @@ def _function(specs: Sequence[tf.TensorSpec], compute: Callable[..., Any]) -> An
 
 def _tokens(model: Task) -> Any:
     specs = model.token_specs()
-    return _function(list(specs.values()), lambda *rows: model.predict_inputs(dict(zip(specs, rows, strict=True))))
+
+    def compute(*rows: tf.Tensor) -> Any:  # int32 [N, S] each
+        return model.predict_inputs(dict(zip(specs, rows, strict=True)))
+
+    return _function(list(specs.values()), compute)
 
 
 def _examples(model: Task) -> Any:
     features = _example_features(model)
 
     def compute(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-        texts = tf.io.parse_example(serialized, features)
-        return model.example_outputs(model.serve(*(texts[name] for name in model.TEXTS)))
+        parsed = tf.io.parse_example(serialized, features)
+        texts = [parsed[name] for name in model.TEXTS]  # [N] or [N, T] each
+        return model.example_outputs(model.serve(*texts))
 
     return _function([tf.TensorSpec([None], tf.string, name="inputs")], compute)
 
@@ -86,7 +96,7 @@ def _example_features(model: Task) -> Mapping[str, Any]:
     features = {}
     for name, spec in model.text_specs().items():
         if spec.shape.rank == 1:
-            default = "" if name in model.OPTIONAL_TEXTS else None
+            default = "" if name in model.OPTIONAL_TEXTS else None  # None: a missing text is an error
             features[name] = tf.io.FixedLenFeature([], tf.string, default)
         else:  # shorter lists are padded with ""
             features[name] = tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True)

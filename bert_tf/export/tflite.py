@@ -59,6 +59,7 @@ def export_tflite(
     content = convert(model, outputs_of(model).to_file, lengths, quantize, calibration, list(aliases.values()))
     vocabulary, labels = [*model.tokenizer.vocabulary, *aliases], getattr(model, "labels", ())
     content = add_metadata(content, path.stem, f"BERT for {model.TASK}", vocabulary, labels)
+    # Both files get their names only if no check below raises.
     with files.atomic_file(path) as temporary, files.atomic_file(path.with_suffix(".json")) as report_file:
         temporary.write_bytes(content)
         litert = LiteRTModel(temporary)
@@ -90,8 +91,9 @@ def _check(model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: st
             "int8_full learns its ranges from some hundred texts (--calibration FILE), and often loses accuracy, so it "
             "must be scored (--accuracy_data FILE)."
         )
-    least, most = model.tokenizer.num_added(len(model.TEXTS)) + 1, model.config.max_positions
-    if not lengths or not all(least <= length <= most for length in lengths):
+    least = model.tokenizer.num_added(len(model.TEXTS)) + 1  # one token of a text beside the special ones
+    most = model.config.max_positions
+    if not lengths or min(lengths) < least or max(lengths) > most:
         raise ConfigError(f"Received: lengths {list(lengths)}. Rows of this model have {least} to {most} tokens.")
     if path == (report := path.with_suffix(".json")):
         raise ConfigError(f"Received: {path}. The report is written there: name the file {path.stem}.tflite.")
@@ -105,9 +107,14 @@ def _error(model: Task, litert: LiteRTModel, length: int, texts: Any) -> float:
     copy, outputs = at_length(model, length), outputs_of(model)
     inputs = copy.preprocessor(copy.preprocessor.encode_texts(texts), length)
     rows = {name: inputs[name] for name in features.ENCODER_INPUTS}  # [N, S]
-    expected = {name: value.numpy() for name, value in outputs.to_file(copy(rows, training=False)).items()}
-    chosen = rows[features.INPUT_MASK].numpy() > 0 if outputs.per_token else slice(None)
-    return max(_relative_error(value[chosen], expected[name][chosen]) for name, value in litert(rows).items())
+    expected = outputs.to_file(copy(rows, training=False))
+    chosen: Any = slice(None)  # all rows
+    if outputs.per_token:
+        chosen = rows[features.INPUT_MASK].numpy() > 0  # [N, S]
+    errors = []
+    for name, value in litert(rows).items():
+        errors.append(_relative_error(value[chosen], expected[name].numpy()[chosen]))
+    return max(errors)
 
 
 def _relative_error(found: np.ndarray, expected: np.ndarray) -> float:
@@ -127,4 +134,9 @@ def _score(model: Task, device: Task, data: tuple[Any, Any], max_drop: float) ->
 
 def _latency(path: pathlib.Path, lengths: Sequence[int]) -> dict[int, dict[int, float]]:
     """{length: {threads: milliseconds per row}}."""
-    return {length: {threads: LiteRTModel(path, threads).latency(length) for threads in _THREADS} for length in lengths}
+    latency: dict[int, dict[int, float]] = {}
+    for length in lengths:
+        latency[length] = {}
+        for threads in _THREADS:
+            latency[length][threads] = LiteRTModel(path, threads).latency(length)
+    return latency

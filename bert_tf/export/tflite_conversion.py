@@ -49,12 +49,16 @@ def convert(
     Raises:
         InputError: LiteRT lacks an operator.
     """
-    names = {signature_name(length, lengths): length for length in sorted(lengths, reverse=True)}
-    model = _with_soft_mask(model, max(lengths)) if quantize == "int8_full" else model
+    if quantize == "int8_full":
+        model = _with_soft_mask(model, max(lengths))
     module = tf.Module()
     module.parameters = [variable.value for variable in model.variables]
     with tempfile.TemporaryDirectory() as folder, quiet_stderr():
-        functions = {name: _function(model, to_outputs, length, aliases) for name, length in names.items()}
+        names, functions = {}, {}  # length and function of each signature
+        for length in sorted(lengths, reverse=True):
+            name = signature_name(length, lengths)
+            names[name] = length
+            functions[name] = _function(model, to_outputs, length, aliases)
         tf.saved_model.save(module, folder, functions)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(names))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -86,12 +90,12 @@ def _call_block(call: Callable[..., Any], x: tf.Tensor, mask: tf.Tensor, **kwarg
 def _function(
     model: Task, to_outputs: Callable[[Any], dict[str, tf.Tensor]], length: int, aliases: Sequence[int]
 ) -> Any:
-    known_ids = tf.constant([*range(model.tokenizer.vocab_size), *aliases])
+    known_ids = tf.constant([*range(model.tokenizer.vocab_size), *aliases])  # [ids of the file]
     spec = [tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUT_NAMES.values()]
 
     @tf.function(input_signature=spec, autograph=False)
     def serve(ids: tf.Tensor, *others: tf.Tensor) -> dict[str, tf.Tensor]:
-        rows = tf.gather(known_ids, ids), *others
+        rows = tf.gather(known_ids, ids), *others  # [1, length] each
         return to_outputs(model(dict(zip(INPUT_NAMES, rows, strict=True)), training=False))
 
     return serve.get_concrete_function()
@@ -102,5 +106,6 @@ def _samples(model: Task, names: dict[str, int], texts: Any) -> Iterator[tuple[s
     for name, length in names.items():
         copy = at_length(model, length)
         rows = copy.preprocessor(copy.preprocessor.encode_texts(texts), length)
-        for row in range(len(rows[features.INPUT_IDS])):
-            yield name, {theirs: np.asarray(rows[ours][row : row + 1]) for ours, theirs in INPUT_NAMES.items()}
+        for i in range(len(rows[features.INPUT_IDS])):
+            row = {theirs: np.asarray(rows[ours][i : i + 1]) for ours, theirs in INPUT_NAMES.items()}  # [1, length]
+            yield name, row

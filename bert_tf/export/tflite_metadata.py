@@ -54,6 +54,7 @@ def add_metadata(
     graph = model.subgraphs[0]
     inputs = [_input(graph.tensors[index].name.decode()) for index in graph.inputs]
     outputs = [_output(name, labels) for name in _output_names(model)]
+    # SubGraphMetadata: input and output tensors, and the units that process the inputs.
     subgraph = {2: inputs, 3: outputs, 5: [_TOKENIZER]}
     metadata = _serialize({0: name, 1: description, 3: [subgraph], 7: "1.1.0"}, b"M001")
     model.buffers.append(schema.BufferT(data=metadata))
@@ -61,23 +62,35 @@ def add_metadata(
     model.metadata = [*(model.metadata or []), entry]
     builder = flatbuffers.Builder(len(content) + len(metadata) + 4096)
     builder.Finish(model.Pack(builder), b"TFL3")
-    files = {VOCABULARY: vocabulary} | ({LABELS: labels} if labels else {})
-    return bytes(builder.Output()) + _zip({name: "\n".join(lines) + "\n" for name, lines in files.items()})
+    files = {VOCABULARY: "\n".join(vocabulary) + "\n"}
+    if labels:
+        files[LABELS] = "\n".join(labels) + "\n"
+    return bytes(builder.Output()) + _zip(files)
 
 
 def _input(tensor_name: str) -> dict[int, Any]:
-    table = next(table for name, table in _INPUTS.items() if name in tensor_name)
-    return table | {3: {**_FEATURE}}
+    """TensorMetadata of an input; the tensor's name contains that of the signature's input."""
+    for name, table in _INPUTS.items():
+        if name in tensor_name:
+            return table | {3: {**_FEATURE}}
+    raise ValueError(f"{tensor_name} is no input of BERT")
 
 
 def _output(name: str, labels: Sequence[str]) -> dict[int, Any]:
-    return {0: name, 3: {**_FEATURE}} | ({6: [_LABELS_FILE]} if labels else {})
+    """TensorMetadata of an output."""
+    table: dict[int, Any] = {0: name, 3: {**_FEATURE}}
+    if labels:
+        table[6] = [_LABELS_FILE]
+    return table
 
 
 def _output_names(model: Any) -> list[str]:
     """The signature's names of the first subgraph's outputs, in the order of the tensors."""
-    signature = next(signature for signature in model.signatureDefs if signature.subgraphIndex == 0)
-    names = {output.tensorIndex: output.name.decode() for output in signature.outputs}
+    names = {}
+    for signature in model.signatureDefs:
+        if signature.subgraphIndex == 0:
+            for output in signature.outputs:
+                names[output.tensorIndex] = output.name.decode()
     return [names[index] for index in model.subgraphs[0].outputs]
 
 
@@ -97,16 +110,21 @@ def _write(builder: flatbuffers.Builder, value: Any) -> int:
     if isinstance(value, list):
         offsets = [_write(builder, item) for item in value]
         builder.StartVector(4, len(offsets), 4)
-        for offset in reversed(offsets):
+        for offset in reversed(offsets):  # a flatbuffer is built from its end
             builder.PrependUOffsetTRelative(offset)
         return builder.EndVector()
-    fields = {field: item if isinstance(item, int) else _write(builder, item) for field, item in value.items()}
+    scalars, offsets = {}, {}  # by field
+    for field, item in value.items():
+        if isinstance(item, int):
+            scalars[field] = item
+        else:  # before StartObject, because a table cannot be written inside of another
+            offsets[field] = _write(builder, item)
     builder.StartObject(max(value, default=-1) + 1)
-    for field, item in fields.items():
-        if isinstance(value[field], int):
-            builder.PrependInt8Slot(field, item, 0)
+    for field in value:
+        if field in scalars:
+            builder.PrependInt8Slot(field, scalars[field], 0)
         else:
-            builder.PrependUOffsetTRelativeSlot(field, item, 0)
+            builder.PrependUOffsetTRelativeSlot(field, offsets[field], 0)
     return builder.EndObject()
 
 

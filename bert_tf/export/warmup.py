@@ -42,7 +42,7 @@ def _requests(model: Task) -> Iterator[tuple[str, dict[str, Any]]]:
         yield EXAMPLES, {"inputs": [_example(inputs)]}
         tokens = {}
         for name, spec in model.token_specs().items():
-            shape = [1] * (spec.shape.rank - 1) + [min(length, model.max_length)]
+            shape = [1] * (spec.shape.rank - 1) + [min(length, model.max_length)]  # [1, S], or [1, 1, S] for lists
             tokens[name] = np.ones(shape, "int32")
         yield TOKENS, tokens
 
@@ -52,5 +52,6 @@ def _example(inputs: Mapping[str, list]) -> bytes:
     features = {}
     for name, (value,) in inputs.items():
         texts = [value] if isinstance(value, str) else value
-        features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode() for text in texts]))
+        encoded = [text.encode() for text in texts]
+        features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=encoded))
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()

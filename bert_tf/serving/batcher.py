@@ -6,7 +6,7 @@ import concurrent.futures
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class Batcher:
     @property
     def waiting(self) -> int:
         """Number of rows in the queues."""
-        return sum(request.rows for queue in self._queues.values() for request in queue)
+        return sum(map(_count_rows, self._queues.values()))
 
     async def run(self, signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs a request, inputs {name: [N, ...]}, in a batch, and returns its own outputs {name: [N, ...]}.
@@ -64,15 +64,19 @@ class Batcher:
         raise RESOURCE_EXHAUSTED.
         """
         rows = _rows(signature, inputs)
-        if self.waiting + rows > max(self._config.max_enqueued_batches * self._config.max_batch_size, rows):
+        # Into empty queues even a request larger than all of them is taken.
+        limit = max(self._config.max_enqueued_batches * self._config.max_batch_size, rows)
+        if self.waiting + rows > limit:
             raise RequestError(
                 Code.RESOURCE_EXHAUSTED,
                 "The queue is full: the server has too many requests. Try again later.",
             )
         loop = asyncio.get_running_loop()
         request = _Request(inputs, rows, loop.create_future(), time.monotonic())
-        shapes = tuple((name, value.shape[1:], value.dtype.str) for name, value in sorted(inputs.items()))
-        key = (signature, shapes if signature.joins_rows else request)
+        # Requests of one queue can be concatenated. The request itself as part of the key is a queue of its own.
+        key: tuple = (signature, request)
+        if signature.joins_rows:
+            key = (signature, _row_shapes(inputs))
         self._queues.setdefault(key, collections.deque()).append(request)
         self._start_ready()
         return await request.answer
@@ -96,8 +100,10 @@ class Batcher:
 
     def _due(self, queue: collections.deque[_Request]) -> float:
         """Time at which the first batch of a queue is due; a full one is due at once."""
-        full = sum(request.rows for request in queue) >= self._config.max_batch_size
-        return queue[0].arrived + (0.0 if full else self._config.batch_timeout_micros / 1e6)
+        due = queue[0].arrived
+        if _count_rows(queue) < self._config.max_batch_size:
+            due += self._config.batch_timeout_micros / 1e6
+        return due
 
     def _take(self, key: tuple) -> list[_Request]:
         """Removes the next batch from a queue; requests whose clients have disconnected are dropped."""
@@ -116,10 +122,9 @@ class Batcher:
         if not batch:
             return
         self._idle -= 1
-        self._observe(sum(request.rows for request in batch))
-        running = asyncio.get_running_loop().run_in_executor(
-            self._threads, _run_batch, signature, [request.inputs for request in batch]
-        )
+        self._observe(_count_rows(batch))
+        inputs = [request.inputs for request in batch]
+        running = asyncio.get_running_loop().run_in_executor(self._threads, _run_batch, signature, inputs)
         running.add_done_callback(lambda done: self._finished(batch, done))
 
     def _finished(self, batch: list[_Request], running: asyncio.Future) -> None:
@@ -132,6 +137,15 @@ class Batcher:
             else:
                 request.answer.set_result(answer)
         self._start_ready()
+
+
+def _count_rows(requests: Iterable[_Request]) -> int:
+    return sum(request.rows for request in requests)
+
+
+def _row_shapes(inputs: Mapping[str, np.ndarray]) -> tuple:
+    """Name, shape of a row and dtype of each input; equal for requests whose rows can run together."""
+    return tuple((name, value.shape[1:], value.dtype.str) for name, value in sorted(inputs.items()))
 
 
 def _rows(signature: Signature, inputs: Mapping[str, np.ndarray]) -> int:
@@ -148,8 +162,11 @@ def _run_batch(signature: Signature, requests: Sequence[Mapping[str, np.ndarray]
     """Outputs, or the exception, of each request; after a failure each runs alone, so that only the bad one fails."""
     if len(requests) > 1:
         try:
-            joined = {name: np.concatenate([inputs[name] for inputs in requests]) for name in requests[0]}
-            return _split(signature.run(joined), [len(next(iter(inputs.values()))) for inputs in requests])
+            joined = {}
+            for name in requests[0]:
+                joined[name] = np.concatenate([inputs[name] for inputs in requests])  # [rows of all requests, ...]
+            counts = [_rows(signature, inputs) for inputs in requests]
+            return _split(signature.run(joined), counts)
         except Exception:  # raised again below, for the request that causes it
             pass
     return [_run_alone(signature, inputs) for inputs in requests]
@@ -165,7 +182,10 @@ def _run_alone(signature: Signature, inputs: Mapping[str, np.ndarray]) -> dict[s
 def _split(outputs: Mapping[str, np.ndarray], counts: Sequence[int]) -> list[dict[str, np.ndarray]]:
     """The outputs of each request, by its number of rows; `ValueError` for an output of another number of rows."""
     ends = np.cumsum(counts)
-    if any(len(value) != ends[-1] for value in outputs.values()):
-        raise ValueError("The outputs do not match the rows.")
-    parts = {name: np.split(value, ends[:-1]) for name, value in outputs.items()}
-    return [{name: parts[name][i] for name in parts} for i in range(len(counts))]
+    requests: list[dict[str, np.ndarray]] = [{} for _ in counts]
+    for name, value in outputs.items():
+        if len(value) != ends[-1]:
+            raise ValueError("The outputs do not match the rows.")
+        for request, part in zip(requests, np.split(value, ends[:-1]), strict=True):
+            request[name] = part
+    return requests

@@ -15,7 +15,8 @@ from bert_tf.serving.models import ModelConfig
 
 def read_models(file: str | os.PathLike) -> list[ModelConfig]:
     """`ModelConfig`s of a --model_config_file (ModelServerConfig)."""
-    configs = [_model(file, config) for config in _read(file, ModelServerConfig()).model_config_list.config]
+    protos = _read(file, ModelServerConfig()).model_config_list.config
+    configs = [_model(file, proto) for proto in protos]
     names = [config.name for config in configs]
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"{file}: received the models {names}. Name at least one, and each only once.")
@@ -24,12 +25,12 @@ def read_models(file: str | os.PathLike) -> list[ModelConfig]:
 
 def read_batching(file: str | os.PathLike) -> BatchingConfig:
     """The `BatchingConfig` of a --batching_parameters_file (BatchingParameters)."""
-    fields = {
-        field.name: value.value for field, value in _read(file, config_protos.new("BatchingParameters")).ListFields()
-    }
-    for name, value in fields.items():
-        if value < (0 if name == "batch_timeout_micros" else 1):
-            raise ConfigError(f"{file}: received {name} {{ value: {value} }}. It must be positive.")
+    fields = {}
+    for field, wrapper in _read(file, config_protos.new("BatchingParameters")).ListFields():
+        least = 0 if field.name == "batch_timeout_micros" else 1
+        if wrapper.value < least:
+            raise ConfigError(f"{file}: received {field.name} {{ value: {wrapper.value} }}. It must be positive.")
+        fields[field.name] = wrapper.value
     return BatchingConfig(**fields)
 
 
@@ -42,7 +43,9 @@ def read_monitoring(file: str | os.PathLike) -> str | None:
         raise ConfigError(
             f"{file}: received path {path!r}. It must begin with a slash, and not be a path of the server's own."
         )
-    return path if prometheus.enable else None
+    if not prometheus.enable:
+        return None
+    return path
 
 
 def _model(file: str | os.PathLike, proto: Any) -> ModelConfig:
@@ -53,11 +56,13 @@ def _model(file: str | os.PathLike, proto: Any) -> ModelConfig:
     if proto.model_platform not in ("tensorflow", ""):
         raise ConfigError(f"{file}: received model_platform {proto.model_platform!r}. Only tensorflow can be served.")
     policy = proto.model_version_policy
-    kind = policy.WhichOneof("policy_choice")
+    latest: int | None = policy.latest.num_versions or 1  # the default of TF Serving: the newest version only
+    if policy.WhichOneof("policy_choice") in ("all", "specific"):
+        latest = None
     return ModelConfig(
         proto.name,
         pathlib.Path(proto.base_path),
-        latest=None if kind in ("all", "specific") else policy.latest.num_versions or 1,
+        latest=latest,
         only=frozenset(policy.specific.versions),
         labels=dict(proto.version_labels),
     )

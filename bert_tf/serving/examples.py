@@ -1,6 +1,6 @@
 """Classify and Regress: tf.Examples in, classes with scores or values out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,7 @@ def from_json(body: Mapping[str, Any]) -> list[bytes]:
     rows, context = body.get("examples"), body.get("context", {})
     if not isinstance(rows, list) or not isinstance(context, dict):
         raise invalid('Expected {"examples": [{...}, ...]}, optionally with "context": {...}.')
-    shared = _example(context)
-    return [_merge(shared, _example(row), number) for number, row in enumerate(rows)]
+    return _merge_all(_example(context), map(_example, rows))
 
 
 def from_input(proto: Any) -> list[bytes]:
@@ -27,7 +26,7 @@ def from_input(proto: Any) -> list[bytes]:
         return [example.SerializeToString() for example in proto.example_list.examples]
     if kind == "example_list_with_context":
         listed = proto.example_list_with_context
-        return [_merge(listed.context, example, row) for row, example in enumerate(listed.examples)]
+        return _merge_all(listed.context, listed.examples)
     raise invalid("Received an input without examples.")
 
 
@@ -45,16 +44,22 @@ def inputs(serialized: Sequence[bytes], signature: Signature) -> dict[str, np.nd
 
 def classifications(outputs: Mapping[str, np.ndarray], rows: int) -> list[list[tuple[str, float]]]:
     """[(label, score), ...] of each row, from "classes" [N, C], "scores" [N, C] or both."""
-    given = {name: outputs[name] for name in ("classes", "scores") if name in outputs}
-    if not given or any(value.ndim != 2 or len(value) != rows for value in given.values()):
-        raise invalid("Classify needs a signature with outputs classes or scores, each [rows, classes].")
-    count = next(iter(given.values())).shape[1]
-    labels = given.get("classes", np.full((rows, count), b"", object))
-    scores = given.get("scores", np.zeros((rows, count)))
-    return [
-        [(label.decode(errors="replace"), float(score)) for label, score in zip(*row, strict=True)]
-        for row in zip(labels, scores, strict=True)
-    ]
+    labels, scores = outputs.get("classes"), outputs.get("scores")
+    # As in TF Serving, the output that a signature lacks is "" or 0 for each class.
+    if labels is None and scores is not None:
+        labels = np.full(scores.shape, b"", object)
+    if scores is None and labels is not None:
+        scores = np.zeros(labels.shape)
+    for value in (labels, scores):
+        if value is None or value.ndim != 2 or len(value) != rows:
+            raise invalid("Classify needs a signature with outputs classes or scores, each [rows, classes].")
+    answers = []
+    for row_labels, row_scores in zip(labels, scores, strict=True):  # [C] each
+        row = []
+        for label, score in zip(row_labels, row_scores, strict=True):
+            row.append((label.decode(errors="replace"), float(score)))
+        answers.append(row)
+    return answers
 
 
 def regressions(outputs: Mapping[str, np.ndarray], rows: int) -> list[float]:
@@ -68,22 +73,27 @@ def regressions(outputs: Mapping[str, np.ndarray], rows: int) -> list[float]:
 def _example(features: Any) -> tf.train.Example:
     if not isinstance(features, dict):
         raise invalid("Every example is an object {feature: value or list}.")
-    return tf.train.Example(
-        features=tf.train.Features(feature={name: _feature(name, value) for name, value in features.items()})
-    )
+    parsed = {name: _feature(name, value) for name, value in features.items()}
+    return tf.train.Example(features=tf.train.Features(feature=parsed))
 
 
 def _feature(name: str, value: Any) -> tf.train.Feature:
+    """A feature whose type is that of its values, as in TF Serving: int64 for integers, float for a mix, else bytes."""
     values = value if isinstance(value, list) else [value]
-    kinds = {type(item) for item in values}
+    kinds = set(map(type, values))
     try:
         if kinds == {int}:
             return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-        if kinds <= {int, float}:
+        if kinds <= {int, float}:  # an empty list too
             return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[bytes_of(item) for item in values]))
+        strings = list(map(bytes_of, values))
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=strings))
     except (ValueError, OverflowError) as error:
         raise invalid(f"The feature {name[:100]!r} does not fit: {error}") from error
+
+
+def _merge_all(context: tf.train.Example, examples: Iterable[tf.train.Example]) -> list[bytes]:
+    return [_merge(context, example, row) for row, example in enumerate(examples)]
 
 
 def _merge(context: tf.train.Example, example: tf.train.Example, row: int) -> bytes:

@@ -29,9 +29,11 @@ def parse(content: bytes) -> dict[str, Any]:
 
 def decode(method: str, body: Mapping[str, Any], signature: Signature) -> dict[str, np.ndarray]:
     """The arrays {input: [N, ...]} of a predict, classify or regress request."""
-    if method == "predict":
-        return _decode_rows(body, signature) if _is_rows(body) else _decode_columns(body, signature)
-    return examples.inputs(examples.from_json(body), signature)
+    if method != "predict":
+        return examples.inputs(examples.from_json(body), signature)
+    if _is_rows(body):
+        return _decode_rows(body, signature)
+    return _decode_columns(body, signature)
 
 
 def encode(method: str, body: Mapping[str, Any], outputs: Mapping[str, np.ndarray]) -> bytes:
@@ -42,8 +44,10 @@ def encode(method: str, body: Mapping[str, Any], outputs: Mapping[str, np.ndarra
         return dump({"results": examples.regressions(outputs, len(body["examples"]))})
     if _is_rows(body):
         return dump({"predictions": _encode_rows(outputs)})
-    columns = {name: to_json(value, name) for name, value in outputs.items()}
-    return dump({"outputs": columns if len(columns) > 1 else next(iter(columns.values()))})
+    columns = _to_columns(outputs)
+    if len(columns) == 1:  # as in TF Serving, a single output has no name
+        return dump({"outputs": next(iter(columns.values()))})
+    return dump({"outputs": columns})
 
 
 def dump(value: Any) -> bytes:
@@ -66,12 +70,15 @@ def _decode_rows(body: Mapping[str, Any], signature: Signature) -> dict[str, np.
     for number, row in enumerate(rows):
         if not isinstance(row, dict) or row.keys() != rows[0].keys():
             raise invalid(f"Row {number} does not have the same names as row 0.")
-    return _decode_columns({"inputs": {name: [row[name] for row in rows] for name in rows[0]}}, signature)
+    columns = {}
+    for name in rows[0]:
+        columns[name] = [row[name] for row in rows]
+    return _decode_columns({"inputs": columns}, signature)
 
 
 def _decode_columns(body: Mapping[str, Any], signature: Signature) -> dict[str, np.ndarray]:
     columns = body["inputs"]
-    if not isinstance(columns, dict) or set(columns) == {"b64"}:
+    if not isinstance(columns, dict) or set(columns) == {"b64"}:  # the value of the only input, without its name
         if len(signature.inputs) != 1:
             raise invalid(
                 f"The signature {signature.name} takes several inputs; name each: {', '.join(signature.inputs)}."
@@ -82,9 +89,16 @@ def _decode_columns(body: Mapping[str, Any], signature: Signature) -> dict[str, 
 
 
 def _encode_rows(outputs: Mapping[str, np.ndarray]) -> list:
-    columns = {name: to_json(value, name) for name, value in outputs.items()}
-    if any(not isinstance(value, list) for value in columns.values()) or len({len(v) for v in columns.values()}) != 1:
+    columns = _to_columns(outputs)
+    counts = set()  # of rows; None for an output without an axis
+    for value in columns.values():
+        counts.add(len(value) if isinstance(value, list) else None)
+    if len(counts) != 1 or None in counts:
         raise invalid('The outputs do not have the same number of rows: send "inputs" instead of "instances".')
     if len(columns) == 1:
         return next(iter(columns.values()))
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _to_columns(outputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    return {name: to_json(value, name) for name, value in outputs.items()}

@@ -40,7 +40,8 @@ class Limits:
         lengths = [len(string) for string in value.flat]
         longest = max(lengths, default=0)
         if longest > self.text_bytes:
-            row = lengths.index(longest) * (len(value) if value.ndim else 1) // value.size
+            num_rows = len(value) if value.ndim else 1
+            row = lengths.index(longest) * num_rows // value.size  # each row has value.size / num_rows texts
             raise invalid(
                 f"Received: {longest} bytes in row {row} of {name}. "
                 f"A text has at most {self.text_bytes} bytes: cut it, or split it into rows."

@@ -34,7 +34,10 @@ class ModelConfig:
 
     def candidates(self, numbers: Iterable[int]) -> list[int]:
         """Versions in the order in which they are opened, newest first."""
-        return sorted((number for number in numbers if not self.only or number in self.only), reverse=True)
+        chosen = set(numbers)
+        if self.only:
+            chosen &= self.only
+        return sorted(chosen, reverse=True)
 
 
 class Version:
@@ -96,7 +99,8 @@ class Model:
     @property
     def available(self) -> list[Version]:
         """The versions that answer requests, newest first."""
-        return sorted((v for v in self.versions.values() if v.available), key=lambda v: v.number, reverse=True)
+        newest_first = sorted(self.versions, reverse=True)
+        return [self.versions[number] for number in newest_first if self.versions[number].available]
 
     def version(self, target: Target) -> Version:
         """The `Version` that `target` names, or the newest; NOT_FOUND if it is not in service."""
@@ -105,7 +109,12 @@ class Model:
             return self.available[0]
         if number in self.versions and self.versions[number].available:
             return self.versions[number]
-        asked = f"label {target.label}" if target.label else "version" if number is None else f"version {number}"
+        if target.label:
+            asked = f"label {target.label}"
+        elif number is None:
+            asked = "version"
+        else:
+            asked = f"version {number}"
         there = ", ".join(str(version.number) for version in self.available) or "none"
         raise RequestError(
             Code.NOT_FOUND, f"Servable not found: {self.config.name} has no {asked} in service. Versions: {there}."
@@ -114,13 +123,17 @@ class Model:
     def statuses(self, target: Target) -> list[Version]:
         """The version that `target` names, or all versions, newest first; NOT_FOUND for an unknown one."""
         number = self._number(target)
-        asked = sorted(self.versions, reverse=True) if number is None else [number]
-        if missing := [number for number in asked if number not in self.versions]:
-            raise RequestError(Code.NOT_FOUND, f"{self.config.name} has no version {target.label or missing[0]}.")
-        return [self.versions[number] for number in asked]
+        if number is None:
+            return [self.versions[other] for other in sorted(self.versions, reverse=True)]
+        if number not in self.versions:
+            raise RequestError(Code.NOT_FOUND, f"{self.config.name} has no version {target.label or number}.")
+        return [self.versions[number]]
 
     def _number(self, target: Target) -> int | None:
-        return self.config.labels.get(target.label, -1) if target.label else target.version
+        """The number that a target asks for; None: the newest; -1, which no version has, for an unknown label."""
+        if target.label:
+            return self.config.labels.get(target.label, -1)
+        return target.version
 
 
 class Models:

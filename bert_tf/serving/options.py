@@ -67,7 +67,9 @@ def _batching(flags: Any) -> BatchingConfig:
         raise ConfigError("--batching_parameters_file has no effect without --enable_batching.")
     if flags.batching_parameters_file:
         return config_files.read_batching(flags.batching_parameters_file)
-    return BatchingConfig(max_batch_size=32) if flags.enable_batching else BatchingConfig()
+    if flags.enable_batching:
+        return BatchingConfig(max_batch_size=32)
+    return BatchingConfig()
 
 
 def _check_numbers(flags: Any) -> None:
@@ -78,6 +80,6 @@ def _check_numbers(flags: Any) -> None:
     for name in ("tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism"):
         if getattr(flags, name) < 0:  # TensorFlow would abort the process
             raise ConfigError(f"Received: --{name}={getattr(flags, name)}. It must be at least 0.")
-    ports = [flags.port, flags.rest_api_port]
-    if not all(0 <= port < 65536 for port in ports) or ports in ([0, 0], ports[:1] * 2):
-        raise ConfigError(f"Received: --port={ports[0]} --rest_api_port={ports[1]}. Give two ports; 0 disables one.")
+    port, rest_port = flags.port, flags.rest_api_port
+    if not (0 <= port < 65536 and 0 <= rest_port < 65536) or port == rest_port:  # not both 0 either
+        raise ConfigError(f"Received: --port={port} --rest_api_port={rest_port}. Give two ports; 0 disables one.")

@@ -30,7 +30,9 @@ class RestApi:
     async def handle(self, request: web.Request) -> web.Response:
         """The answer as JSON, or {"error": message} with its status."""
         match = _PATH.fullmatch(request.path)
-        name, method = (match["name"], match["method"].strip(":/") or "status") if match else ("", "malformed")
+        name, method = "", "malformed"  # for the metrics
+        if match:
+            name, method = match["name"], match["method"].strip(":/") or "status"
         try:
             work = self._answer(request, match, method)
             content = await self._inference.answer("REST", name, method, work)
@@ -39,7 +41,8 @@ class RestApi:
             return error_response(error.http_status, error.message)
 
     async def _answer(self, request: web.Request, match: re.Match | None, method: str) -> bytes:
-        if match is None or request.method != ("GET" if method in ("status", "metadata") else "POST"):
+        verb = "GET" if method in ("status", "metadata") else "POST"
+        if match is None or request.method != verb:
             raise RequestError(Code.NOT_FOUND, f"Malformed request: {request.method} {request.path[:200]}")
         target = Target(match["name"], match["version"] and int(match["version"]), match["label"])
         models = self._inference.models

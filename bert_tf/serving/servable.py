@@ -54,11 +54,11 @@ class Servable:
             self._model = tf.saved_model.load(str(self.path))  # keeps the variables alive
         except Exception as error:  # a damaged graph can make the loader raise anything
             raise InputError(f"{self.path} cannot be opened as a SavedModel: {_first_line(error)}") from error
-        self.signatures = {
-            name: Signature(name, self._model.signatures[name], _specs(proto.inputs), _specs(proto.outputs))
-            for name, proto in self.signature_defs.items()
-            if name in self._model.signatures
-        }
+        self.signatures: dict[str, Signature] = {}
+        for name, proto in self.signature_defs.items():
+            if name in self._model.signatures:
+                function = self._model.signatures[name]
+                self.signatures[name] = Signature(name, function, _specs(proto.inputs), _specs(proto.outputs))
 
     def signature(self, name: str) -> Signature:
         """The `Signature` called `name`; "" means serving_default, as in TF Serving."""
@@ -71,7 +71,9 @@ class Servable:
 def _read_labels(path: pathlib.Path) -> list[str]:
     """Names of the classes, from the labels.txt that the export writes to the assets; [] without one."""
     files = sorted(path.glob("labels.txt")) + sorted(path.glob("assets*/labels.txt"))
-    return files[0].read_text(encoding="utf-8").removesuffix("\n").split("\n") if files else []
+    if not files:
+        return []
+    return files[0].read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
 def _read_signature_defs(path: pathlib.Path) -> dict[str, Any]:
@@ -86,15 +88,16 @@ def _read_signature_defs(path: pathlib.Path) -> dict[str, Any]:
         raise InputError(f"{file} is damaged: {_first_line(error)}") from error
     for graph in proto.meta_graphs:
         if tf.saved_model.SERVING in graph.meta_info_def.tags:
+            # "__saved_model_init_op" is kept as a signature, but is none that a client can call.
             return {name: proto for name, proto in graph.signature_def.items() if not name.startswith("__")}
     raise InputError(f'{file} has no graph tagged "serve".')
 
 
 def _specs(tensors: Mapping[str, Any]) -> dict[str, tf.TensorSpec]:
-    return {
-        name: tf.TensorSpec(tf.TensorShape(info.tensor_shape), tf.as_dtype(info.dtype), name)
-        for name, info in sorted(tensors.items())
-    }
+    specs = {}
+    for name, info in sorted(tensors.items()):
+        specs[name] = tf.TensorSpec(tf.TensorShape(info.tensor_shape), tf.as_dtype(info.dtype), name)
+    return specs
 
 
 def _first_line(error: Exception) -> str:

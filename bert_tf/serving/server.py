@@ -79,8 +79,10 @@ class Server:
 
     async def _poll(self) -> None:
         await self._watcher.poll()
-        serving = health_pb2.HealthCheckResponse.SERVING
-        await self._health.set("", serving if self._models.ready else health_pb2.HealthCheckResponse.NOT_SERVING)
+        state = health_pb2.HealthCheckResponse.NOT_SERVING
+        if self._models.ready:
+            state = health_pb2.HealthCheckResponse.SERVING
+        await self._health.set("", state)  # "" is the health of the whole server
 
 
 async def serve(options: Options) -> None:
@@ -106,4 +108,6 @@ async def serve(options: Options) -> None:
 
 
 def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if ":" in host:  # IPv6
+        host = f"[{host}]"
+    return f"{host}:{port}"

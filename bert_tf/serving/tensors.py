@@ -21,16 +21,22 @@ def from_json(value: Any, spec: tf.TensorSpec) -> np.ndarray:
     """
     flat, shape = [value], []
     while isinstance(flat[0], list):
-        size = len(flat[0])
-        if any(not isinstance(part, list) or len(part) != size for part in flat):
-            raise invalid(f"{spec.name}: rows of unequal length. All lists of one depth must be as long as the first.")
-        flat = [item for part in flat for item in part]
+        size, items = len(flat[0]), []
+        for part in flat:
+            if not isinstance(part, list) or len(part) != size:
+                raise invalid(
+                    f"{spec.name}: rows of unequal length. All lists of one depth must be as long as the first."
+                )
+            items += part
+        flat = items
         shape.append(size)
         if not flat or (spec.shape.rank is not None and len(shape) > spec.shape.rank):
             break
     _check_shape(shape, spec)
     values = [_scalar(item, spec) for item in flat]
-    dtype = object if spec.dtype == tf.string else spec.dtype.as_numpy_dtype
+    dtype = spec.dtype.as_numpy_dtype
+    if spec.dtype == tf.string:
+        dtype = object
     try:
         return np.array(values, dtype).reshape(shape)
     except (OverflowError, ValueError, TypeError) as error:
@@ -42,7 +48,7 @@ def to_json(value: np.ndarray, name: str = "") -> Any:
     if value.dtype != object:
         return value.tolist()
     strings = [_string_to_json(item, name.endswith("_bytes")) for item in value.flat]
-    nested = np.empty(len(strings), object)
+    nested = np.empty(len(strings), object)  # filled afterwards, because np.array would look into the dicts
     nested[:] = strings
     return nested.reshape(value.shape).tolist()
 
@@ -84,7 +90,12 @@ def bytes_of(value: Any) -> bytes:
 def _scalar(item: Any, spec: tf.TensorSpec) -> Any:
     if spec.dtype == tf.string:
         return bytes_of(item)
-    kinds = (bool,) if spec.dtype == tf.bool else (int,) if spec.dtype.is_integer else (int, float)
+    kinds: tuple[type, ...] = (int, float)
+    if spec.dtype == tf.bool:
+        kinds = (bool,)
+    elif spec.dtype.is_integer:
+        kinds = (int,)
+    # Not isinstance: a bool is an int in Python.
     if type(item) not in kinds:
         raise invalid(f"{spec.name}: received {reprlib.repr(item)}, expected a value of type {spec.dtype.name}.")
     return item
@@ -99,12 +110,10 @@ def _from_proto(proto: Any, spec: tf.TensorSpec) -> np.ndarray:
     if proto.dtype != spec.dtype.as_datatype_enum:
         raise invalid(f"{spec.name}: received {tf.as_dtype(proto.dtype).name}, expected {spec.dtype.name}.")
     shape = [dim.size for dim in proto.tensor_shape.dim]
+    unknown = proto.tensor_shape.unknown_rank or min(shape, default=0) < 0
     # A proto of a few bytes may have any shape: make_ndarray repeats its last value.
-    if (
-        proto.tensor_shape.unknown_rank
-        or min(shape, default=0) < 0
-        or math.prod(shape) > max(proto.ByteSize(), 1 << 20)
-    ):
+    largest = max(proto.ByteSize(), 1 << 20)
+    if unknown or math.prod(shape) > largest:
         raise invalid(f"{spec.name}: received the shape {shape} with {proto.ByteSize()} bytes.")
     _check_shape(shape, spec)
     try:
@@ -117,6 +126,6 @@ def _string_to_json(item: bytes, binary: bool) -> str | dict[str, str]:
     if not binary:
         try:
             return item.decode()
-        except UnicodeDecodeError:
+        except UnicodeDecodeError:  # sent as base64, as TF Serving does
             pass
     return {"b64": base64.b64encode(item).decode()}

@@ -11,7 +11,8 @@ def find_versions(base_path: str | os.PathLike) -> tuple[dict[int, pathlib.Path]
     base_path = pathlib.Path(base_path)
     found, refused = {}, {}
     for path in sorted(base_path.iterdir()):
-        if not (path.name.isascii() and path.name.isdigit() and path.is_dir() and int(path.name) < 2**63):
+        is_number = path.name.isascii() and path.name.isdigit()
+        if not (is_number and path.is_dir() and int(path.name) < 2**63):  # versions are int64
             continue
         if outside := _leads_outside(path, base_path.resolve()):
             refused[path] = f"{outside} is a link to a place outside {base_path}; version {path.name} is not served."
@@ -27,18 +28,21 @@ def check_base_path(base_path: str | os.PathLike) -> None:
         raise InputError(f"No such folder: {path}. Give the folder that contains the versions 1, 2, ... of the model.")
     if (path / "saved_model.pb").exists():
         raise InputError(f"{path} is itself a version. Give the folder above it: --model_base_path={path.parent}")
-    if not any(find_versions(path)):
-        nested = [child for child in sorted(path.iterdir()) if child.is_dir() and any(find_versions(child))]
-        if nested:
-            raise InputError(
-                f"{path} holds models, not versions of one. Give one of them: --model_base_path={nested[0]}"
-            )
+    if any(find_versions(path)):
+        return
+    # No version may be there yet. But a folder of models is a mistake: no version would ever appear.
+    for child in sorted(path.iterdir()):
+        if child.is_dir() and any(find_versions(child)):
+            raise InputError(f"{path} holds models, not versions of one. Give one of them: --model_base_path={child}")
 
 
 def fingerprint(path: pathlib.Path) -> list[tuple[str, int, int]]:
     """(name, size, time of change) of all files of a version: differs when a file has changed."""
-    files = ((file, file.lstat()) for file in sorted(path.rglob("*")))
-    return [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in files]
+    files = []
+    for file in sorted(path.rglob("*")):
+        stat = file.lstat()  # of a link itself, which may lead nowhere
+        files.append((str(file), stat.st_size, stat.st_mtime_ns))
+    return files
 
 
 def _leads_outside(path: pathlib.Path, base_path: pathlib.Path) -> pathlib.Path | None:

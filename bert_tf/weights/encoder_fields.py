@@ -29,6 +29,13 @@ def load_json(path: Path, kind: type = dict) -> Any:
     return data
 
 
+def load_optional_json(path: Path) -> dict[str, Any]:
+    """The object in the JSON file at `path`, {} without the file; a file that is no object raises `InputError`."""
+    if not path.exists():
+        return {}
+    return load_json(path)
+
+
 def member(data: Any, key: str, default: Any, path: Path | str) -> Any:
     """`data[key]`, or `default` where it is missing or null; `InputError` for a value of another type than `default`.
 
@@ -44,6 +51,15 @@ def member(data: Any, key: str, default: Any, path: Path | str) -> Any:
     return value
 
 
+def pick(data: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of `data` that `fields`, {our name: their name}, lists and `data` has, under our names."""
+    picked = {}
+    for ours, theirs in fields.items():
+        if theirs in data:
+            picked[ours] = data[theirs]
+    return picked
+
+
 def save_json(path: Path, data: Any) -> None:
     """Writes `data` to `path` as indented JSON."""
     path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -57,13 +73,17 @@ def read_encoder(family: str, format: FamilyFormat, data: dict, path: Path | str
         format: how the project names its settings.
         data: the settings, read from `path`.
         fixed: more values as in `FamilyFormat.fixed`, known only from the file.
+
+    Raises:
+        InputError: a setting is missing or has a wrong value.
     """
-    values = {**format.fixed, **fixed}
-    values |= {ours: data[theirs] for ours, theirs in format.fields.items() if theirs in data}
-    activation = values.get("activation")
-    if "activation" in values:
-        ours = (ours for theirs, ours in format.activations.items() if theirs == activation)
-        values["activation"] = next(ours, activation)
+    # Settings of the file overrule the fixed ones, and those that we put under `OWN` overrule both.
+    values = {**format.fixed, **fixed} | pick(data, format.fields)
+    # Compared one by one: a broken file may hold a value that cannot be looked up in a dict.
+    for theirs, ours in format.activations.items():
+        if "activation" in values and values["activation"] == theirs:
+            values["activation"] = ours
+            break
     own = member(member(data, OWN, {}, path), "encoder", {}, path)
     return parse(families()[family].config, values | own, path)
 
@@ -77,19 +97,25 @@ def write_encoder(family: str, format: FamilyFormat, encoder: Any, **fixed: Any)
         The settings, and one line for each of ours that changes the numbers that their code computes.
     """
     values = dataclasses.asdict(encoder)
-    names = {ours: theirs for theirs, ours in reversed(list(format.activations.items()))}
     written = values | dict(format.fixed) | fixed
-    if "activation" in values:
-        written["activation"] = names.get(encoder.activation, encoder.activation)
+    for theirs, ours in format.activations.items():
+        if values.get("activation") == ours:
+            written["activation"] = theirs
+            break
     data = {theirs: written[ours] for ours, theirs in format.fields.items()}
+    # Reading back what was written shows what a reader of these settings would not get.
     read_again = dataclasses.asdict(read_encoder(family, format, data, "", **fixed))
     lost = {name: value for name, value in values.items() if read_again[name] != value}
-    notes = [
-        f"Their code computes with {name} {read_again[name]}, this model with {lost[name]}: outputs differ slightly."
-        for name in ("activation", "layer_norm_epsilon")
-        if name in lost
-    ]
-    return (data | {OWN: {"encoder": lost}} if lost else data), notes
+    notes = []
+    for name in ("activation", "layer_norm_epsilon"):
+        if name in lost:
+            notes.append(
+                f"Their code computes with {name} {read_again[name]}, this model with {lost[name]}: "
+                "outputs differ slightly."
+            )
+    if lost:
+        data[OWN] = {"encoder": lost}
+    return data, notes
 
 
 def masked_lm_notes(checkpoint: Checkpoint, **fixed: Any) -> list[str]:
@@ -97,21 +123,24 @@ def masked_lm_notes(checkpoint: Checkpoint, **fixed: Any) -> list[str]:
 
     Their head has the activation and epsilon of the encoder, except for `fixed`, named as in `Checkpoint.task`.
     """
-    encoder = {
+    theirs = {
         "masked_lm_activation": checkpoint.encoder.activation,
         "masked_lm_epsilon": checkpoint.encoder.layer_norm_epsilon,
     }
-    here = encoder | {name: checkpoint.task[name] for name in encoder if name in checkpoint.task}
-    if here == encoder | fixed or "masked_lm/bias" not in checkpoint.weights:
+    activation = checkpoint.task.get("masked_lm_activation", checkpoint.encoder.activation)
+    epsilon = checkpoint.task.get("masked_lm_epsilon", checkpoint.encoder.layer_norm_epsilon)
+    here = {"masked_lm_activation": activation, "masked_lm_epsilon": epsilon}
+    if here == theirs | fixed or "masked_lm/bias" not in checkpoint.weights:
         return []
-    activation, epsilon = here.values()
     return [f"The masked LM head computes with {activation} and epsilon {epsilon} here, not in their code."]
 
 
 def read_own(data: dict, path: Path) -> tuple[config.TextConfig | None, dict[str, Any]]:
     """The `TextConfig` (None if absent) and the task settings that `write_own` put into their `data`."""
     own = member(data, OWN, {}, path)
-    text = parse(config.TextConfig, member(own, "text", {}, path), path) if "text" in own else None
+    text = None
+    if "text" in own:
+        text = parse(config.TextConfig, member(own, "text", {}, path), path)
     return text, member(own, "task", {}, path)
 
 

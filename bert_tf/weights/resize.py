@@ -30,7 +30,8 @@ def add_tokens(checkpoint: Checkpoint, tokens: list[str]) -> Checkpoint:
     """The checkpoint with `tokens` added at the end of its vocabulary; a token that is there already keeps its id."""
     vocabulary = _vocabulary(checkpoint)
     known = set(vocabulary)
-    return change_vocabulary(checkpoint, vocabulary + [token for token in dict.fromkeys(tokens) if token not in known])
+    new = [token for token in dict.fromkeys(tokens) if token not in known]
+    return change_vocabulary(checkpoint, vocabulary + new)
 
 
 def change_vocabulary(checkpoint: Checkpoint, vocabulary: list[str]) -> Checkpoint:
@@ -43,11 +44,11 @@ def change_vocabulary(checkpoint: Checkpoint, vocabulary: list[str]) -> Checkpoi
     if len(set(vocabulary)) != len(vocabulary):
         raise InputError("The new vocabulary has a token twice.")
     rows = [ids.get(token, len(ids)) for token in vocabulary]  # the row after the last is the mean
-    changed = {
-        name: np.concatenate([old, old.mean(0, keepdims=True)])[rows]
-        for name, old in checkpoint.weights.items()
-        if name in (TOKENS, BIAS)
-    }
+    changed = {}
+    for name in (TOKENS, BIAS):
+        if name in checkpoint.weights:  # not every model has the masked LM head
+            old = checkpoint.weights[name]  # [V, D] or [V]
+            changed[name] = np.concatenate([old, old.mean(0, keepdims=True)])[rows]
     resized = _replace(checkpoint, changed, vocab_size=len(vocabulary))
     return dataclasses.replace(resized, vocabulary=list(vocabulary))
 

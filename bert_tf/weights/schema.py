@@ -90,4 +90,6 @@ def check(checkpoint: Checkpoint, folder: Path | str) -> None:
 
 
 def _fits(shape: Shape, wanted: Shape) -> bool:
-    return len(shape) == len(wanted) and all(w in (None, n) for w, n in zip(wanted, shape, strict=True))
+    if len(shape) != len(wanted):
+        return False
+    return all(size in (None, found) for size, found in zip(wanted, shape, strict=True))

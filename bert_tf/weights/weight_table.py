@@ -69,7 +69,7 @@ def projections(ours: str, theirs: str, num_heads: int, kernel: str = "kernel", 
     "{name}" in `theirs` is replaced by "query", "key", "value" and "output".
     """
 
-    # N heads, H head size, D hidden
+    # N heads, H head size, D hidden = N * H
 
     def merge(first):  # axes `first` (N) and `first` + 1 (H) become one
         return lambda x: x.reshape(x.shape[:first] + (_merged(x.shape, first, num_heads),) + x.shape[first + 2 :])
@@ -77,25 +77,27 @@ def projections(ours: str, theirs: str, num_heads: int, kernel: str = "kernel", 
     def split(first):
         return lambda x: x.reshape(x.shape[:first] + (num_heads, -1) + x.shape[first + 1 :])
 
-    into, out_of = Transform(merge(1), split(1)), Transform(merge(0), split(0))  # [D, N, H] and [N, H, D]
+    last_two = Transform(merge(1), split(1))  # [D, N, H] in the file, [D, D] here
+    first_two = Transform(merge(0), split(0))  # [N, H, D] or [N, H] in the file, [D, D] or [D] here
     rows = []
     for name in ("query", "key", "value"):
-        rows.append(Row(f"{ours}/{name}/kernel", theirs.replace("{name}", name) + kernel, into))
-        rows.append(Row(f"{ours}/{name}/bias", theirs.replace("{name}", name) + bias, out_of))
-    rows.append(Row(f"{ours}/output/kernel", theirs.replace("{name}", "output") + kernel, out_of))
-    rows.append(Row(f"{ours}/output/bias", theirs.replace("{name}", "output") + bias))
+        prefix = theirs.replace("{name}", name)
+        rows.append(Row(f"{ours}/{name}/kernel", prefix + kernel, last_two))
+        rows.append(Row(f"{ours}/{name}/bias", prefix + bias, first_two))
+    prefix = theirs.replace("{name}", "output")
+    rows.append(Row(f"{ours}/output/kernel", prefix + kernel, first_two))
+    rows.append(Row(f"{ours}/output/bias", prefix + bias))  # [D] in both
     return rows
 
 
 def expand(rows: list[Row], num_layers: int) -> list[Row]:
     """The table with the rows of a block repeated for every block."""
     expanded = [row for row in rows if "{i}" not in row.ours]
+    in_block = [row for row in rows if "{i}" in row.ours]
     for i in range(num_layers):
-        expanded += [
-            dataclasses.replace(row, ours=row.ours.replace("{i}", str(i)), theirs=row.theirs.replace("{i}", str(i)))
-            for row in rows
-            if "{i}" in row.ours
-        ]
+        for row in in_block:
+            ours, theirs = row.ours.replace("{i}", str(i)), row.theirs.replace("{i}", str(i))
+            expanded.append(dataclasses.replace(row, ours=ours, theirs=theirs))
     return expanded
 
 
@@ -114,32 +116,42 @@ def read_rows(
 
     Args:
         rows: the table.
-        tensors: {their name: array}. A name without a row raises `InputError`.
+        tensors: {their name: array}.
         ignored: names that contain one of these strings need no row.
-        required: parts that must be there. Every part (encoder, pooler, each head) must be whole or absent, or
-            `InputError` lists the missing names.
+        required: parts that must be there. Every part (encoder, pooler, each head) must be whole or absent.
+
+    Raises:
+        InputError: a tensor has no row, a weight of a part is missing, or a shape does not fit; names are listed.
     """
     by_name = {row.theirs: row for row in rows}
-    strange = [name for name in tensors if name not in by_name and not any(part in name for part in ignored)]
+    strange = []
+    for name in tensors:
+        is_ignored = any(part in name for part in ignored)
+        if name not in by_name and not is_ignored:
+            strange.append(name)
     if strange:
         raise InputError(f"{len(strange)} unknown weights: {_listed(strange, by_name, 'known')}")
-    present = {part_of(row.ours) for row in rows if row.theirs in tensors} | set(required)
-    missing = [row.theirs for row in rows if part_of(row.ours) in present and row.theirs not in tensors]
+
+    found = [row for row in rows if row.theirs in tensors]
+    present = {part_of(row.ours) for row in found} | set(required)
+    missing = [row.theirs for row in rows if row.theirs not in tensors and part_of(row.ours) in present]
     if missing:
         raise InputError(f"{len(missing)} weights are missing: {_listed(missing, tensors, 'present')}")
-    return {row.ours: _ours(row, tensors[row.theirs]) for row in rows if row.theirs in tensors}
+    return {row.ours: _ours(row, tensors[row.theirs]) for row in found}
 
 
 def write_rows(rows: list[Row], weights: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Their tensors from our weights, and a line for each part of ours that has no row."""
     by_name = {row.ours: row for row in rows}
-    tensors = {
-        by_name[name].theirs: np.ascontiguousarray(by_name[name].transform.to_theirs(array))
-        for name, array in weights.items()
-        if name in by_name
-    }
-    parts = sorted({part_of(name) for name in weights if name not in by_name})
-    return tensors, [f"{part} has no place in the format and was left out." for part in parts]
+    tensors, left_out = {}, set()
+    for name, array in weights.items():
+        row = by_name.get(name)
+        if row is None:
+            left_out.add(part_of(name))
+        else:
+            # Contiguous, because some writers copy a transposed view's memory as it is.
+            tensors[row.theirs] = np.ascontiguousarray(row.transform.to_theirs(array))
+    return tensors, [f"{part} has no place in the format and was left out." for part in sorted(left_out)]
 
 
 def _ours(row: Row, tensor: np.ndarray) -> np.ndarray:
@@ -156,7 +168,11 @@ def _merged(shape: tuple[int, ...], first: int, num_heads: int) -> int:
 
 
 def _listed(names: list[str], known: Collection[str], what: str) -> str:
-    close = difflib.get_close_matches(names[0], known, n=1)
-    hint = f" The nearest {what} name is {close[0]}." if close else ""
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return ", ".join(names[:8]) + more + "." + hint
+    """The first eight names, how many more there are, and the known name that is nearest to the first."""
+    text = ", ".join(names[:8])
+    if len(names) > 8:
+        text += f" and {len(names) - 8} more"
+    text += "."
+    if close := difflib.get_close_matches(names[0], known, n=1):
+        text += f" The nearest {what} name is {close[0]}."
+    return text

@@ -2,10 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from bert_tf.core.errors import InputError
 from bert_tf.core.registry import families, tasks
+from bert_tf.text.tokenizers.vocabulary import read_vocabulary
 from bert_tf.weights.weight_table import Row
 
 
@@ -80,6 +82,13 @@ class ModelGardenFormat(FamilyFormat):
     token_table: str
     empty: tuple[str, ...] = ()
     empty_in_block: tuple[str, ...] = ()
+
+
+def optional_vocabulary(path: Path) -> list[str] | None:
+    """The tokens of the vocabulary file at `path`, None without the file."""
+    if not path.exists():
+        return None
+    return read_vocabulary(path)
 
 
 def task_classes(format: str) -> dict[str, Any]:

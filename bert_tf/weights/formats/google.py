@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_tf.core.config import TextConfig
-from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.text.tokenizers.vocabulary import write_vocabulary
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import (
     load_json,
@@ -16,7 +16,7 @@ from bert_tf.weights.encoder_fields import (
     write_encoder,
     write_own,
 )
-from bert_tf.weights.formats.base import families_in, family_format
+from bert_tf.weights.formats.base import families_in, family_format, optional_vocabulary
 from bert_tf.weights.io import tf_checkpoint
 from bert_tf.weights.weight_table import read_rows, write_rows
 
@@ -46,7 +46,7 @@ def read(folder: Path) -> Checkpoint:
     family, format = next(iter(families_in(FORMAT).items()))
     encoder = read_encoder(family, format, settings, folder / CONFIG)
     weights = read_rows(format.rows(encoder), tf_checkpoint.read_names(tf_checkpoint.find(folder)), IGNORED)
-    vocabulary = read_vocabulary(folder / VOCABULARY) if (folder / VOCABULARY).exists() else None
+    vocabulary = optional_vocabulary(folder / VOCABULARY)
     text, task = read_own(settings, folder / CONFIG)
     return Checkpoint(family, encoder, weights, text or text_of(vocabulary), vocabulary, task)
 
@@ -65,5 +65,10 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
 
 def text_of(vocabulary: list[str] | None) -> TextConfig:
     """The `TextConfig` for a vocabulary that came without one: cased where a token has a capital letter."""
-    tokens = [token for token in vocabulary or () if not (token[0] == "[" and token[-1] == "]")]
-    return dataclasses.replace(TextConfig(), lower_case=all(token == token.lower() for token in tokens))
+    lower_case = True
+    for token in vocabulary or ():
+        is_special = token[0] == "[" and token[-1] == "]"  # [CLS] and its like are in capitals in every vocabulary
+        if not is_special and token != token.lower():
+            lower_case = False
+            break
+    return dataclasses.replace(TextConfig(), lower_case=lower_case)

@@ -39,13 +39,11 @@ def read_task(folder: Path) -> dict[str, Any]:
     """The task and its labels as the architecture in config.json says, or the pooling of a sentence encoder."""
     settings = load_json(folder / CONFIG)
     architecture, *_ = member(settings, "architectures", [], folder / CONFIG) or [None]
-    prefixes = [format.class_prefix for format in families_in(FORMAT).values()]
-    classes = task_classes(FORMAT)
-    specs = [spec for kind, spec in classes.items() if architecture in [prefix + kind for prefix in prefixes]]
-    if not specs:
+    spec = _spec_of(architecture)
+    if spec is None:
         return sentence_transformers.read(folder)
-    task: dict[str, Any] = {"name": specs[0].name}
-    if "labels" in specs[0].settings.__dataclass_fields__:
+    task: dict[str, Any] = {"name": spec.name}
+    if "labels" in spec.settings.__dataclass_fields__:
         task["labels"] = _labels(settings, folder / CONFIG)
     if settings.get("problem_type"):
         task["problem_type"] = settings["problem_type"]
@@ -73,8 +71,10 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     architecture = format.class_prefix + kind
     settings |= {"model_type": format.model_type, "architectures": [architecture], "pad_token_id": 0}
     if labels := checkpoint.task.get("labels"):
-        settings["id2label"] = {str(i): label for i, label in enumerate(labels)}
-        settings["label2id"] = {label: i for i, label in enumerate(labels)}
+        settings["id2label"], settings["label2id"] = {}, {}
+        for i, label in enumerate(labels):
+            settings["id2label"][str(i)] = label
+            settings["label2id"][label] = i
     if "problem_type" in checkpoint.task:
         settings["problem_type"] = checkpoint.task["problem_type"]
     save_json(folder / CONFIG, settings)
@@ -88,32 +88,44 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     return notes + masked_lm_notes(checkpoint) + left_out
 
 
+def _spec_of(architecture: Any) -> Any:
+    """The `TaskSpec` of a class of any family, None for one that has none."""
+    for kind, spec in task_classes(FORMAT).items():
+        for format in families_in(FORMAT).values():
+            if architecture == format.class_prefix + kind:
+                return spec
+    return None
+
+
 def _family_of(settings: dict, folder: Path) -> tuple[str, HuggingFaceFormat]:
     """The family of `model_type`; a model that no family computes raises `InputError`."""
-    known = families_in(FORMAT)
+    known = {format.model_type: (name, format) for name, format in families_in(FORMAT).items()}
     kind = settings.get("model_type")
-    found = [(name, format) for name, format in known.items() if format.model_type == kind]
-    if not found:
-        types = ", ".join(repr(format.model_type) for format in known.values())
+    if not isinstance(kind, str) or kind not in known:
+        types = ", ".join(map(repr, known))
         raise InputError(f"{folder} holds a {kind!r} model. These values of model_type can be read: {types}.")
     positions = settings.get("position_embedding_type") or "absolute"
     if positions != "absolute":
         raise InputError(f"{folder} has {positions!r} positions. Only 'absolute' ones can be read.")
     if settings.get("is_decoder") or settings.get("add_cross_attention"):
         raise InputError(f"{folder} holds a decoder. Only encoders can be read.")
-    return found[0]
+    return known[kind]
 
 
 def _current_names(tensors: dict, format: HuggingFaceFormat, encoder: Any, folder: Path) -> dict:
     """Their tensors under current names, without the copies that tie the output embedding to the input."""
     module = f"{format.module}."
-    named = [row.theirs for row in format.rows(encoder) if row.theirs.startswith(module)]
-    children = {name.removeprefix(module).split(".")[0] for name in named}  # "embeddings", "encoder", "pooler"
+    children = set()  # "embeddings", "encoder", "pooler"
+    for row in format.rows(encoder):
+        if row.theirs.startswith(module):
+            children.add(row.theirs.removeprefix(module).split(".")[0])
     renamed = {}
     for name, tensor in tensors.items():
+        # Files that were converted from TensorFlow have its names of a layer norm's weights.
         name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
-        is_bare = name.split(".")[0] in children
-        renamed[module + name if is_bare else name] = tensor
+        if name.split(".")[0] in children:  # the file of a bare encoder
+            name = module + name
+        renamed[name] = tensor
     renamed.pop(f"{module}embeddings.position_ids", None)
     for copy, original in format.tied.items():
         tensor = renamed.pop(copy, None)
@@ -138,6 +150,7 @@ def _labels(settings: dict, path: Path) -> list[str]:
     names = member(settings, "id2label", {}, path)
     if not names:  # the default, which transformers does not write
         return [f"LABEL_{i}" for i in range(member(settings, "num_labels", 2, path))]
-    if sorted(names) != sorted(str(i) for i in range(len(names))):
+    numbers = [str(i) for i in range(len(names))]
+    if set(names) != set(numbers):
         raise InputError(f"{path}: id2label does not number its {len(names)} labels from 0.")
-    return [str(names[str(i)]) for i in range(len(names))]
+    return [str(names[number]) for number in numbers]

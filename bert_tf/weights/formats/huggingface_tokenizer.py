@@ -6,7 +6,7 @@ from bert_tf.core.config import TextConfig
 from bert_tf.text.tokenizers.huggingface import TOKEN_NAMES, fast_tokenizer, fast_vocabulary
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
 from bert_tf.weights.checkpoint import Checkpoint
-from bert_tf.weights.encoder_fields import load_json, member, parse, save_json
+from bert_tf.weights.encoder_fields import load_optional_json, member, parse, pick, save_json
 from bert_tf.weights.formats.base import HuggingFaceFormat
 
 VOCABULARY, FAST, CONFIG = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
@@ -25,12 +25,12 @@ def read(folder: Path) -> tuple[TextConfig, list[str] | None]:
 
     Of a setting that both files have, that of tokenizer_config.json is taken, as in transformers.
     """
-    fast = load_json(folder / FAST) if (folder / FAST).exists() else {}
-    settings = load_json(folder / CONFIG) if (folder / CONFIG).exists() else {}
-    normalizer, model = (member(fast, key, {}, folder / FAST) for key in ("normalizer", "model"))
+    fast = load_optional_json(folder / FAST)
+    normalizer = member(fast, "normalizer", {}, folder / FAST)
+    model = member(fast, "model", {}, folder / FAST)
     values = {"max_word_chars": model.get("max_input_chars_per_word", 100)}
-    values |= {ours: normalizer[theirs] for ours, theirs in FAST_FIELDS.items() if theirs in normalizer}
-    values |= {ours: settings[theirs] for ours, theirs in CONFIG_FIELDS.items() if theirs in settings}
+    values |= pick(normalizer, FAST_FIELDS)
+    values |= pick(load_optional_json(folder / CONFIG), CONFIG_FIELDS)
     text = parse(TextConfig, values, folder / CONFIG)
     if (folder / VOCABULARY).exists():
         return text, read_vocabulary(folder / VOCABULARY)
@@ -42,9 +42,10 @@ def read(folder: Path) -> tuple[TextConfig, list[str] | None]:
 
 def max_length(folder: Path) -> int | None:
     """The maximum tokens of a sequence; None where the files have none, or a number that means no limit."""
-    settings = load_json(folder / CONFIG) if (folder / CONFIG).exists() else {}
-    length = settings.get("model_max_length")
-    return length if isinstance(length, int) and 0 < length < NO_LIMIT else None
+    length = load_optional_json(folder / CONFIG).get("model_max_length")
+    if isinstance(length, int) and 0 < length < NO_LIMIT:
+        return length
+    return None
 
 
 def write(folder: Path, checkpoint: Checkpoint, format: HuggingFaceFormat) -> None:

@@ -68,7 +68,9 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     carried = keras_hub_task.write_head(folder, checkpoint, format, backbone)
     if carried == "masked_lm":
         notes += masked_lm_notes(checkpoint, **format.masked_lm)
-    return notes + missing + [line for line in left_out if line.split()[0] != carried]
+    # The backbone's file has no place for the head, but the task's has: its line would be wrong.
+    lost = [line for line in left_out if line.split()[0] != carried]
+    return notes + missing + lost
 
 
 def _family_of(settings: dict, folder: Path) -> tuple[str, KerasHubFormat]:

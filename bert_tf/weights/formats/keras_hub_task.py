@@ -7,7 +7,7 @@ from typing import Any
 from bert_tf.core.config import TextConfig
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
 from bert_tf.weights.checkpoint import Checkpoint
-from bert_tf.weights.encoder_fields import load_json, member, parse, save_json
+from bert_tf.weights.encoder_fields import load_json, load_optional_json, member, parse, pick, save_json
 from bert_tf.weights.formats.base import KerasHubFormat, task_classes
 from bert_tf.weights.formats.google import text_of
 from bert_tf.weights.io import hdf5
@@ -26,9 +26,10 @@ def read_text(folder: Path) -> tuple[TextConfig, list[str] | None]:
         return TextConfig(), None
     vocabulary = read_vocabulary(folder / VOCABULARY)
     path = folder / TOKENIZER
-    settings = member(load_json(path), "config", {}, path) if path.exists() else {}
-    values = {ours: settings[theirs] for ours, theirs in TEXT_FIELDS.items() if theirs in settings}
-    return (parse(TextConfig, values, path) if "lower_case" in values else text_of(vocabulary)), vocabulary
+    values = pick(member(load_optional_json(path), "config", {}, path), TEXT_FIELDS)
+    if "lower_case" not in values:
+        return text_of(vocabulary), vocabulary
+    return parse(TextConfig, values, path), vocabulary
 
 
 def settings_of_head(folder: Path, format: KerasHubFormat) -> dict[str, Any]:
@@ -38,7 +39,9 @@ def settings_of_head(folder: Path, format: KerasHubFormat) -> dict[str, Any]:
         config = member(load_json(folder / TASK), "config", {}, folder / TASK)
         classes = member(config, "num_classes", 0, folder / TASK)
         return {"name": spec.name, "labels": [f"LABEL_{i}" for i in range(classes)]}
-    return dict(format.masked_lm) if kind else {}
+    if kind is None:
+        return {}
+    return dict(format.masked_lm)  # the only class with a head that is no task of ours
 
 
 def read_head(folder: Path, format: KerasHubFormat) -> dict[str, Any]:
@@ -100,11 +103,16 @@ def _write_task(folder: Path, checkpoint: Checkpoint, format: KerasHubFormat, ki
 
 def _class_of(folder: Path, format: KerasHubFormat) -> str | None:
     """The class in task.json without the family's prefix; None without one whose head can be read."""
-    name = load_json(folder / TASK).get("class_name") if (folder / TASK).exists() else None
-    return next((kind for kind in format.heads if name == format.class_prefix + kind), None)
+    name = load_optional_json(folder / TASK).get("class_name")
+    for kind in format.heads:
+        if name == format.class_prefix + kind:
+            return kind
+    return None
 
 
 def _tokenizer(format: KerasHubFormat, text: TextConfig) -> dict[str, Any]:
-    strips = text.lower_case if text.strip_accents is None else text.strip_accents
+    strips = text.strip_accents
+    if strips is None:  # by default accents go where capitals go, as in BERT; theirs has no such default
+        strips = text.lower_case
     settings = {"vocabulary": None, "lowercase": text.lower_case, "strip_accents": strips, "config_file": TOKENIZER}
     return serialized(format, "Tokenizer", settings, "int32")

@@ -9,10 +9,10 @@ from typing import Any
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
 from bert_tf.core.registry import families, tasks
-from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.text.tokenizers.vocabulary import write_vocabulary
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import load_json, member, parse, save_json
-from bert_tf.weights.formats.base import family_format
+from bert_tf.weights.formats.base import family_format, optional_vocabulary
 from bert_tf.weights.io import hdf5
 from bert_tf.weights.schema import part_of
 from bert_tf.weights.weight_table import Row, keras_dense, keras_norm, read_rows, write_rows
@@ -45,12 +45,12 @@ def read(folder: Path) -> Checkpoint:
     settings = load_json(folder / CONFIG)
     family, encoder = _read_encoder(settings, folder / CONFIG)
     text = parse(TextConfig, member(settings, "text", {}, folder / CONFIG), folder / CONFIG)
-    vocabulary = read_vocabulary(folder / VOCABULARY) if (folder / VOCABULARY).exists() else None
+    vocabulary = optional_vocabulary(folder / VOCABULARY)
     tensors = hdf5.read(folder / WEIGHTS)
     if not any(name.startswith("encoder/") for name in tensors):  # an encoder saved by itself
         tensors = {f"encoder/{name}": tensor for name, tensor in tensors.items()}
     task = read_task(folder)
-    heads = {match[1] for name in tensors if (match := re.fullmatch(r"(\w+)/vars/[01]", name))}
+    heads = _heads_in(tensors, r"(\w+)/vars/[01]")
     if any(name.startswith(f"{LATE_DENSE}/") for name in tensors):
         heads.add(_late_head(task))
     weights = read_rows(_rows(family, encoder, heads), tensors, ignored=("seed_generator", "optimizer/"))
@@ -59,7 +59,7 @@ def read(folder: Path) -> Checkpoint:
 
 def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     """Writes the files into `folder`; returns a line for each thing that could not be carried over."""
-    heads = {match[1] for name in checkpoint.weights if (match := re.fullmatch(r"(\w+)/(?:kernel|bias)", name))}
+    heads = _heads_in(checkpoint.weights, r"(\w+)/(?:kernel|bias)")
     rows = _rows(checkpoint.family, checkpoint.encoder, heads - FOREIGN)
     tensors, left_out = write_rows(rows, checkpoint.weights)
     known = {row.ours for row in rows}
@@ -95,15 +95,29 @@ def _read_encoder(settings: dict, path: Path) -> tuple[str, Any]:
     return family, parse(families()[family].config, values, path)
 
 
+def _heads_in(names: Iterable[str], pattern: str) -> set[str]:
+    """Names of the dense heads, group 1 of `pattern`, among names of weights."""
+    heads = set()
+    for name in names:
+        if match := re.fullmatch(pattern, name):
+            heads.add(match[1])
+    return heads
+
+
 def _rows(family: str, encoder: Any, dense_heads: Iterable[str]) -> list[Row]:
     rows = family_format(family, FORMAT).rows(encoder) + MASKED_LM
     for name in sorted(set(dense_heads) - {"masked_lm"}):
-        rows += keras_dense(name, name if name < "layers" else LATE_DENSE)
+        is_late = name >= "layers"  # see MASKED_LM
+        rows += keras_dense(name, LATE_DENSE if is_late else name)
     return rows
 
 
 def _late_head(task: dict[str, Any]) -> str:
     """The dense head that a file keeps under `LATE_DENSE`: that of its task, else the one from pretraining."""
     name = member(task, "name", "", CONFIG)
-    head = getattr(tasks()[name], "head", "") if name and name in tasks() else ""
-    return head if head > "layers" and head != "masked_lm" else "next_sentence"
+    head = ""
+    if name and name in tasks():
+        head = getattr(tasks()[name], "head", "")
+    if head > "layers" and head != "masked_lm":
+        return head
+    return "next_sentence"

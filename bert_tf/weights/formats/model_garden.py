@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bert_tf.core.errors import InputError
-from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.text.tokenizers.vocabulary import write_vocabulary
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import (
     OWN,
@@ -19,7 +19,7 @@ from bert_tf.weights.encoder_fields import (
     write_own,
 )
 from bert_tf.weights.formats import zero_pooler
-from bert_tf.weights.formats.base import families_in, family_format
+from bert_tf.weights.formats.base import families_in, family_format, optional_vocabulary
 from bert_tf.weights.formats.google import text_of
 from bert_tf.weights.io import tf_checkpoint
 from bert_tf.weights.weight_table import Row, read_rows, write_rows
@@ -58,7 +58,7 @@ def read(folder: Path) -> Checkpoint:
     settings = dict(format.defaults) | settings
     encoder = read_encoder(family, format, settings, path)
     weights = zero_pooler.drop_empty(_one_pooler(_read_weights(folder, format.rows(encoder))))
-    vocabulary = read_vocabulary(folder / VOCABULARY) if (folder / VOCABULARY).exists() else None
+    vocabulary = optional_vocabulary(folder / VOCABULARY)
     text, _ = read_own(settings, path)
     return Checkpoint(family, encoder, weights, text or text_of(vocabulary), vocabulary, read_task(folder))
 
@@ -68,14 +68,21 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     format = family_format(checkpoint.family, FORMAT)
     settings, notes = write_encoder(checkpoint.family, format, checkpoint.encoder)
     weights, missing = zero_pooler.fill(checkpoint)
-    if "next_sentence/kernel" in weights:  # theirs has a pooler of its own
-        copy = {f"next_sentence_pooler/{name}": weights[f"encoder/pooler/{name}"] for name in ("kernel", "bias")}
+    if "next_sentence/kernel" in weights:
+        # Their next sentence head has a pooler of its own, ours uses the encoder's: the head gets a copy of it.
+        copy = {
+            "next_sentence_pooler/kernel": weights["encoder/pooler/kernel"],
+            "next_sentence_pooler/bias": weights["encoder/pooler/bias"],
+        }
         weights = copy | weights
     tensors, left_out = write_rows(format.rows(checkpoint.encoder), weights)
     empty = list(format.empty)
     for i in range(checkpoint.encoder.num_layers):
-        empty += [path.replace("{i}", str(i)) for path in format.empty_in_block]
-    shared = {SHARED: format.token_table} if "masked_lm/bias" in weights else {}
+        for path in format.empty_in_block:
+            empty.append(path.replace("{i}", str(i)))
+    shared = {}
+    if "masked_lm/bias" in weights:
+        shared[SHARED] = format.token_table
     tf_checkpoint.write_objects(folder / PREFIX, tensors, shared, empty)
     save_json(folder / CONFIGS[0], write_own(settings, checkpoint))
     if checkpoint.vocabulary:
@@ -92,16 +99,22 @@ def _settings(folder: Path) -> tuple[dict, Path]:
 
 def _read_weights(folder: Path, rows: list[Row]) -> dict[str, np.ndarray]:
     prefix = tf_checkpoint.find(folder)
-    paths = {row.theirs: row.theirs for row in rows}
+    paths = [row.theirs for row in rows]
     tensors = tf_checkpoint.read_objects(prefix, paths)
     if any(name.startswith("model/") for name in tensors):
-        for path in paths:
-            start = next(start for start in TRAINER if path.startswith(start))
-            paths[path] = TRAINER[start] + path.removeprefix(start)
-        tensors = tf_checkpoint.read_objects(prefix, paths.values())
-        back = {theirs: path for path, theirs in paths.items()}
-        tensors = {back.get(name, name): tensor for name, tensor in tensors.items()}
+        # A checkpoint of their trainer: the same variables at other paths, renamed after reading.
+        usual = {_trainer_path(path): path for path in paths}
+        found = tf_checkpoint.read_objects(prefix, usual)
+        tensors = {usual.get(name, name): tensor for name, tensor in found.items()}
     return read_rows(rows, tensors, IGNORED)
+
+
+def _trainer_path(path: str) -> str:
+    """The path in a checkpoint of their trainer of a variable at `path` in the usual ones."""
+    for start, trainer_start in TRAINER.items():
+        if path.startswith(start):
+            return trainer_start + path.removeprefix(start)
+    raise KeyError(path)  # a row of the table that TRAINER does not cover
 
 
 def _one_pooler(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -110,11 +123,14 @@ def _one_pooler(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     In their pretraining only the pooler of the next sentence head is trained; nothing uses the encoder's. So it
     becomes the encoder's where the whole head is there; without the head's output it is kept beside it if it differs.
     """
-    head = {name: weights.pop(f"next_sentence_pooler/{name}", None) for name in ("kernel", "bias")}
-    if head["kernel"] is None:
+    kernel = weights.pop("next_sentence_pooler/kernel", None)
+    bias = weights.pop("next_sentence_pooler/bias", None)
+    if kernel is None:
         return weights
     if "next_sentence/kernel" in weights:
-        return weights | {f"encoder/pooler/{name}": array for name, array in head.items()}
-    if any(not np.array_equal(weights.get(f"encoder/pooler/{name}"), array) for name, array in head.items()):
-        return weights | {f"next_sentence_pooler/{name}": array for name, array in head.items()}
-    return weights
+        return weights | {"encoder/pooler/kernel": kernel, "encoder/pooler/bias": bias}
+    same_kernel = np.array_equal(weights.get("encoder/pooler/kernel"), kernel)
+    same_bias = np.array_equal(weights.get("encoder/pooler/bias"), bias)
+    if same_kernel and same_bias:
+        return weights
+    return weights | {"next_sentence_pooler/kernel": kernel, "next_sentence_pooler/bias": bias}

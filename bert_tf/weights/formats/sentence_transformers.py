@@ -5,7 +5,7 @@ from typing import Any
 
 from bert_tf.core.errors import InputError
 from bert_tf.weights.checkpoint import Checkpoint
-from bert_tf.weights.encoder_fields import load_json, member, save_json
+from bert_tf.weights.encoder_fields import load_json, load_optional_json, member, save_json
 from bert_tf.weights.formats.base import task_classes
 
 FORMAT, CLASS = "sentence_transformers", "SentenceTransformer"
@@ -20,13 +20,15 @@ def read(folder: Path) -> dict[str, Any]:
     if not (folder / MODULES).exists():
         return {}
     path = folder / MODULES
-    modules = {member(module, "type", "", path).rsplit(".", 1)[-1]: module for module in load_json(path, list)}
+    modules: dict[str, Any] = {}  # {class without its package: its entry}
+    for module in load_json(path, list):
+        modules[member(module, "type", "", path).rsplit(".", 1)[-1]] = module
     if strange := modules.keys() - {"Transformer", "Pooling", "Normalize"}:
         raise InputError(f"{path} has a module that cannot be carried over: {', '.join(sorted(strange))}.")
     task = {"name": task_classes(FORMAT)[CLASS].name, "pooling": "mean", "normalize": "Normalize" in modules}
     if "Pooling" in modules:
         task["pooling"] = _pooling(folder / member(modules["Pooling"], "path", POOLING, path) / "config.json")
-    settings = load_json(folder / TRANSFORMER) if (folder / TRANSFORMER).exists() else {}
+    settings = load_optional_json(folder / TRANSFORMER)
     if length := member(settings, "max_seq_length", 0, folder / TRANSFORMER):
         task["max_length"] = length
     return task
@@ -37,18 +39,17 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     task = checkpoint.task
     if task.get("name") != task_classes(FORMAT)[CLASS].name:
         return
-    modules = [("", "Transformer"), (POOLING, "Pooling"), (NORMALIZE, "Normalize")][: 3 if task["normalize"] else 2]
-    save_json(
-        folder / MODULES,
-        [
-            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-            for i, (path, kind) in enumerate(modules)
-        ],
-    )
+    modules = {"Transformer": "", "Pooling": POOLING}  # {class: folder}; the transformer's files are at the top
+    if task["normalize"]:
+        modules["Normalize"] = NORMALIZE
+    entries = []
+    for i, (kind, path) in enumerate(modules.items()):
+        entries.append({"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"})
+        (folder / path).mkdir(exist_ok=True)
+    save_json(folder / MODULES, entries)
     length = task.get("max_length", checkpoint.encoder.max_positions)
+    # Their lowercasing would be applied before the tokenizer, which does its own.
     save_json(folder / TRANSFORMER, {"max_seq_length": length, "do_lower_case": False})
-    for path, _ in modules[1:]:
-        (folder / path).mkdir()
     flags = {flag: pooling == task["pooling"] for flag, pooling in FLAGS.items()}
     width = {"word_embedding_dimension": checkpoint.encoder.hidden_size}
     save_json(folder / POOLING / "config.json", width | flags)
@@ -56,10 +57,10 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
 
 def _pooling(path: Path) -> str:
     settings = load_json(path)
-    modes = settings.get(
-        "pooling_mode", [key for key, value in settings.items() if key[:13] == "pooling_mode_" and value]
-    )
-    modes = modes if isinstance(modes, list) else [str(modes)]
+    set_flags = [key for key, value in settings.items() if key.startswith("pooling_mode_") and value]
+    modes = settings.get("pooling_mode", set_flags)
+    if not isinstance(modes, list):
+        modes = [str(modes)]
     known = FLAGS | POOLINGS
     if len(modes) != 1 or modes[0] not in known:
         raise InputError(f"{path} pools by {' and '.join(map(str, modes)) or 'nothing'}. Known: {', '.join(POOLINGS)}.")

@@ -22,6 +22,8 @@ def fill(checkpoint: Checkpoint) -> tuple[dict[str, np.ndarray], list[str]]:
 
 def drop_empty(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """`weights` without the pooler that `fill` put there."""
+    kept = dict(weights)
     if KERNEL in weights and not weights[KERNEL].any():
-        return {name: array for name, array in weights.items() if name not in (KERNEL, BIAS)}
-    return dict(weights)
+        del kept[KERNEL]
+        kept.pop(BIAS, None)
+    return kept

@@ -34,7 +34,8 @@ def read(folder: Path) -> dict[str, np.ndarray]:
         if not (folder / name).exists():
             raise InputError(f"{folder / name} is missing: {INDEX} names it as a shard of the weights.")
         tensors |= _read_file(folder / name)
-    if absent := [name for name in places if name not in tensors]:
+    absent = [name for name in places if name not in tensors]
+    if absent:
         raise InputError(f"{folder}: {', '.join(absent[:4])} not in the shard that {INDEX} names.")
     return tensors
 

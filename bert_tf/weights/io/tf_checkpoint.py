@@ -15,8 +15,10 @@ GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 def find(folder: Path) -> str | None:
     """The prefix of the checkpoint in `folder`, None without one; of several, the latest in the file "checkpoint"."""
     found = sorted(str(path).removesuffix(".index") for path in folder.glob("*.index"))
-    if len(found) < 2:
-        return found[0] if found else None
+    if not found:
+        return None
+    if len(found) == 1:
+        return found[0]
     import tensorflow as tf
 
     latest = tf.train.latest_checkpoint(str(folder))
@@ -50,9 +52,17 @@ def read_objects(prefix: str, paths: Iterable[str]) -> dict[str, np.ndarray]:
     """
     tensors = read_names(prefix)
     graph = _graph(prefix)
-    keys = {path: key for path in paths if (key := _key_at(graph, path)) in tensors}
-    found = {path: tensors[key] for path, key in keys.items()}
-    return found | {name: tensor for name, tensor in tensors.items() if name not in set(keys.values())}
+    found, used = {}, set()
+    for path in paths:
+        key = _key_at(graph, path)
+        if key in tensors:
+            found[path] = tensors[key]
+            used.add(key)
+    # All others too, under the names in the file: the caller has to account for every one.
+    for name, tensor in tensors.items():
+        if name not in used:
+            found[name] = tensor
+    return found
 
 
 def write_names(prefix: str | Path, tensors: Mapping[str, np.ndarray]) -> None:
@@ -96,12 +106,8 @@ def _clear_errors(prefix: str) -> Iterator[None]:
 
     try:
         yield
-    except (
-        tf.errors.OpError,
-        RuntimeError,
-        ValueError,
-        IndexError,
-    ) as error:  # TensorFlow's reader raises each of these
+    # TensorFlow's reader raises each of these for a damaged file.
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{prefix}.* cannot be read, are the files whole? {reason}") from None
 
@@ -118,14 +124,17 @@ def _key_at(graph: Any, path: str) -> str | None:
     """The name in the file of the variable at `path`, None without one."""
     node = graph.nodes[0]
     for part in path.split("/"):
-        child = next((child.node_id for child in node.children if child.local_name == part), None)
-        if child is None:
+        children = {child.local_name: child.node_id for child in node.children}
+        if part not in children:
             return None
-        node = graph.nodes[child]
-    return node.attributes[0].checkpoint_key if node.attributes else None
+        node = graph.nodes[children[part]]
+    if not node.attributes:  # an object without a value
+        return None
+    return node.attributes[0].checkpoint_key
 
 
 def _object_at(root: Any, path: str) -> Any:
+    """The object at `path` below `root`; objects on the way that are not there are made."""
     import tensorflow as tf
 
     for part in path.split("/"):
