@@ -18,7 +18,7 @@ _BINS = 10
 def draw_confusion(names: Sequence[str], counts: np.ndarray, path: str | os.PathLike) -> None:
     """Draws a confusion matrix, int [C, C] with a row per true class; colours are shares of the row.
 
-    Of more classes than there is room for, the most frequent are drawn.
+    Where there are more classes than fit, only the most frequent are drawn.
     """
     most_frequent = np.argsort(-counts.sum(1), kind="stable")[:_MAX_CLASSES]
     chosen = np.sort(most_frequent)  # in the order of the names

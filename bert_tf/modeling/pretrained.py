@@ -42,9 +42,12 @@ class Pretrained(DistributedSteps):
         encoder, a wrong shape or a broken file raises `InputError`.
         """
         checkpoint = read_model(folder)
-        saved = {name: checkpoint.task[name] for name in cls.head_settings if name in checkpoint.task}
-        model = cls(dtype=dtype, **cls.settings_of(checkpoint), **(saved | head))
+        for name in cls.head_settings:
+            if name in checkpoint.task:
+                head.setdefault(name, checkpoint.task[name])
+        model = cls(dtype=dtype, **cls.settings_of(checkpoint), **head)
         model.assign(checkpoint.weights)
+        # Only vocabulary, casing and head settings are of use later; the weights would double the memory.
         model.source = dataclasses.replace(checkpoint, weights={})
         return model
 
@@ -74,15 +77,19 @@ class Pretrained(DistributedSteps):
             checkpoint = dataclasses.replace(self.source, encoder=self.config, weights=checkpoint.weights)
         if tokenizer is not None:
             checkpoint = dataclasses.replace(checkpoint, vocabulary=tokenizer.vocabulary, text=tokenizer.config)
-        task = checkpoint.task if task is None else task
-        given = {name: getattr(self, name) for name in self.head_settings if getattr(self, name) is not None}
-        return dataclasses.replace(checkpoint, task=task | given)
+        task = dict(checkpoint.task if task is None else task)
+        for name in self.head_settings:
+            value = getattr(self, name)
+            if value is not None:
+                task[name] = value
+        return dataclasses.replace(checkpoint, task=task)
 
     def constructor_settings(self) -> dict[str, Any]:
         """Arguments of the constructor that make such an encoder again."""
         return {"encoder": self.family, **dataclasses.asdict(self.config)}
 
     def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor, for Keras's serialization."""
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -93,12 +100,12 @@ class Pretrained(DistributedSteps):
     @property
     def named_weights(self) -> dict[str, keras.Variable]:
         """Variables by their names in a checkpoint, "encoder/block_0/attention/query/kernel" and so on."""
-        if not hasattr(self, "encoder"):
-            return {f"encoder/{_path_inside(self, variable)}": variable for variable in self.weights}
+        if not hasattr(self, "encoder"):  # the model is an encoder
+            return _named_below("encoder", self)
         named: dict[str, keras.Variable] = {}
         for layer in self.layers:
             part = "encoder" if layer is self.encoder else layer.name
-            named |= {f"{part}/{_path_inside(layer, variable)}": variable for variable in layer.weights}
+            named |= _named_below(part, layer)
         return named
 
     def assign(self, weights: dict[str, np.ndarray]) -> None:
@@ -109,12 +116,13 @@ class Pretrained(DistributedSteps):
         """
         named = self.named_weights
         fresh = [name for name in named if name not in weights]
+        # Only the pooler is dispensable: tasks on tokens do not use it, and some projects do not save it.
         missing = [name for name in fresh if name.startswith("encoder/") and not name.startswith("encoder/pooler/")]
         if missing:
             raise InputError(f"The checkpoint lacks {len(missing)} weights of the encoder: {', '.join(missing)}")
         for name in named.keys() - set(fresh):
-            if tuple(named[name].shape) != weights[name].shape:
-                wanted = tuple(named[name].shape)
+            wanted = tuple(named[name].shape)
+            if weights[name].shape != wanted:
                 raise InputError(f"{name} has shape {weights[name].shape}; the model needs {wanted}.")
             named[name].assign(weights[name])
         if fresh:
@@ -123,7 +131,15 @@ class Pretrained(DistributedSteps):
 
     def to_weights(self) -> dict[str, np.ndarray]:
         """The variables as {name: float32 array}, as `assign` takes them."""
-        return {name: ops.convert_to_numpy(variable).astype("float32") for name, variable in self.named_weights.items()}
+        weights = {}
+        for name, variable in self.named_weights.items():
+            weights[name] = ops.convert_to_numpy(variable).astype("float32")
+        return weights
+
+
+def _named_below(part, layer):
+    """{name: variable} of the variables of a layer, which the names call `part`."""
+    return {f"{part}/{_path_inside(layer, variable)}": variable for variable in layer.weights}
 
 
 def _path_inside(layer, variable):

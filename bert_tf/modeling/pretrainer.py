@@ -62,22 +62,27 @@ class BertPretrainer(Pretrained, keras.Model):
         self.build()
 
     def build(self, input_shape: Any = None) -> None:
+        """Makes the heads' variables; their shapes do not depend on the inputs."""
         self.masked_lm.build()
         self.next_sentence.build((None, self.config.hidden_size))
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {name: getattr(self, name) for name in self.head_settings}
+        """Arguments of the constructor, for Keras's serialization."""
+        head = {"masked_lm_activation": self.masked_lm_activation, "masked_lm_epsilon": self.masked_lm_epsilon}
+        return super().get_config() | head
 
     def call(
         self, inputs: Mapping[str, Any], training: bool | None = None, all_outputs: bool = False
     ) -> dict[str, Any]:
+        """The outputs for a batch; inputs and outputs are described at the class."""
         positions = inputs[features.MASKED_LM_POSITIONS]  # [B, P]
-        in_part = training and not all_outputs
-        outputs = self.encoder(
-            inputs, training=training, all_outputs=all_outputs, positions=positions if in_part else None
-        )
-        sequence = outputs[features.SEQUENCE_OUTPUT]  # [B, S, D], in training [B, P, D]
-        x = sequence if in_part else gather_positions(sequence, positions)  # [B, P, D]
+        if training and not all_outputs:
+            # The loss needs no other vectors, so that the last block computes only these.
+            outputs = self.encoder(inputs, training=training, all_outputs=all_outputs, positions=positions)
+            x = outputs[features.SEQUENCE_OUTPUT]  # [B, P, D]
+        else:
+            outputs = self.encoder(inputs, training=training, all_outputs=all_outputs)
+            x = gather_positions(outputs[features.SEQUENCE_OUTPUT], positions)  # [B, S, D] to [B, P, D]
         outputs[features.MASKED_LM_LOGITS] = self.masked_lm(x, self.encoder.embeddings.token.embeddings)
         next_sentence = self.next_sentence(outputs[features.POOLED_OUTPUT])  # [B, 2] or [B, E, 2]
         outputs[features.NEXT_SENTENCE_LOGITS] = ops.cast(next_sentence, "float32")
@@ -90,15 +95,17 @@ class BertPretrainer(Pretrained, keras.Model):
 
         `next_sentence=False` is for batches that have targets of the masked LM alone (the records' objective "none").
         """
-        outputs = (features.MASKED_LM_LOGITS, features.NEXT_SENTENCE_LOGITS)[: 1 + next_sentence]
-        super().compile(
-            optimizer,
-            loss=loss or {name: global_mean(SparseCrossEntropy()) for name in outputs},
-            weighted_metrics=weighted_metrics or {name: [_accuracy()] for name in outputs},
-            **kwargs,
-        )
+        outputs = [features.MASKED_LM_LOGITS]
+        if next_sentence:
+            outputs.append(features.NEXT_SENTENCE_LOGITS)
+        losses, metrics = {}, {}
+        for name in outputs:
+            losses[name] = global_mean(SparseCrossEntropy())
+            metrics[name] = [_accuracy()]
+        super().compile(optimizer, loss=loss or losses, weighted_metrics=weighted_metrics or metrics, **kwargs)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """As Keras's, for the outputs that have targets."""
         # Keras looks for a target of every output; the encoder's outputs have none.
         return super().compute_metrics(x, y, {name: y_pred[name] for name in y}, sample_weight)
 

@@ -40,6 +40,7 @@ class DistributedSteps:
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
+        """As Keras's, a float32 scalar; losses marked by `global_mean` are this replica's share of the mean."""
         return super().compute_loss(x, y, y_pred, self._normalized_weights(y, sample_weight), training)
 
     def _normalized_weights(self, y, sample_weight, parts=1):
@@ -47,7 +48,7 @@ class DistributedSteps:
         if not all(getattr(loss, "global_mean", False) for loss in tree.flatten(self.loss)):
             return sample_weight
         if sample_weight is None:
-            sample_weight = tree.map_structure(lambda targets: ops.ones(ops.shape(targets)[:1]), y)
+            sample_weight = tree.map_structure(lambda targets: ops.ones(ops.shape(targets)[:1]), y)  # [B] each
 
         def normalize(weight):
             weight = ops.cast(weight, "float32")
@@ -64,9 +65,11 @@ class DistributedSteps:
             return self._for_reduction(self._accumulated_step(*keras.utils.unpack_x_y_sample_weight(data)))
 
         def test_step(self, data: Any) -> dict[str, Any]:
+            """The metrics so far, with the batch `data` of each replica."""
             return self._for_reduction(super().test_step(data))
 
         def make_train_function(self, force: bool = False) -> None:
+            """As Keras's; a step that is one graph is called without looking the graph up (`_CachedGraphStep`)."""
             made = self.train_function is None or force
             super().make_train_function(force)
             if made and self._is_single_graph():
@@ -96,8 +99,10 @@ class DistributedSteps:
                 with tf.control_dependencies(list(totals.values())):
                     inputs = tree.map_structure(lambda rows, part=part: _slice_part(rows, part, parts), data)
                     gradients = gradients_of(*inputs)
-                totals = {i: totals[i] + gradient if totals else gradient for i, gradient in gradients.items()}
-            weights = [self.trainable_weights[i] for i in totals]
+                if totals:
+                    gradients = {i: totals[i] + gradient for i, gradient in gradients.items()}
+                totals = gradients
+            weights = [self.trainable_weights[i] for i in totals]  # those that have a gradient
             self.optimizer.apply([total / parts for total in totals.values()], weights)
             return self.get_metrics_result()
 
@@ -109,11 +114,15 @@ class DistributedSteps:
                 y_pred = self(x, training=True)
                 loss = super().compute_loss(x, y, y_pred, shares, True)
                 scaled = self.optimizer.scale_loss(loss)
+            # Keras takes the mean of this metric over replicas, and `loss` is a share of the global mean.
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             next(metric for metric in self.metrics if metric.name == "loss").update_state(loss * replicas)
             self.compute_metrics(x, y, y_pred, sample_weight)
-            gradients = enumerate(tape.gradient(scaled, self.trainable_weights))
-            return {i: tf.convert_to_tensor(gradient) for i, gradient in gradients if gradient is not None}
+            gradients = {}
+            for i, gradient in enumerate(tape.gradient(scaled, self.trainable_weights)):
+                if gradient is not None:
+                    gradients[i] = tf.convert_to_tensor(gradient)  # that of an embedding is sparse
+            return gradients
 
         def _maybe_symbolic_build(self, iterator=None, data_batch=None):
             # Keras 3.15 averages the batches of all replicas to learn their shapes, which fails with several workers.
@@ -126,15 +135,18 @@ class DistributedSteps:
 
         def _for_reduction(self, logs):
             """Adds an axis to metrics under several workers: Keras 3.15 averages over axis 0 there."""
-            return {name: value[None] for name, value in logs.items()} if self._has_several_workers() else logs
+            if not self._has_several_workers():
+                return logs
+            return {name: value[None] for name, value in logs.items()}
 
         def _has_several_workers(self):
             import tensorflow as tf
 
             strategy = self.distribute_strategy
-            return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and (
-                strategy.cluster_resolver is not None and len(strategy.cluster_resolver.cluster_spec().as_dict()) > 0
-            )
+            if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+                return False
+            resolver = strategy.cluster_resolver
+            return resolver is not None and len(resolver.cluster_spec().as_dict()) > 0
 
 
 class _CachedGraphStep:
@@ -149,7 +161,7 @@ class _CachedGraphStep:
         self.model = model
         self.step = tf.function(lambda batches: model.train_step(next(batches)), autograph=False)
         self.function = function
-        self.batches, self.graph = (lambda: None), None
+        self.batches, self.graph = (lambda: None), None  # as a weak reference whose object is gone
 
     def __call__(self, batches):
         import tensorflow as tf
@@ -199,4 +211,6 @@ def _replica_context():
     import tensorflow as tf
 
     context = tf.distribute.get_replica_context()
-    return context if context is not None and context.num_replicas_in_sync > 1 else None
+    if context is None or context.num_replicas_in_sync == 1:
+        return None
+    return context

@@ -1,5 +1,6 @@
 """A folder that cannot be used says why in one line."""
 
+import functools
 import json
 import pathlib
 
@@ -10,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.weights import FORMATS, read_model, write_model
-from bert_tf.weights.io import tf_checkpoint
+from bert_tf.weights.io import hdf5, tf_checkpoint
 from tests.weights.samples import VOCABULARY, make
 
 CONFIGS = dict.fromkeys(FORMATS, "config.json") | {"google": "bert_config.json"}
@@ -293,21 +294,32 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("value", [None, "x", -1, 0, [], {}, [1], {"a": 1}, True, 1.5])
-@pytest.mark.parametrize(
-    ("format", "kind"), [*((name, "classification") for name in FORMATS), ("huggingface", "embedding")]
+@pytest.fixture(
+    scope="module", params=[*((name, "classification") for name in FORMATS), ("huggingface", "embedding")], ids="-".join
 )
-def test_any_value_of_any_setting_is_taken_or_refused(tmp_path, format, kind, value):
-    write_model(make(kind, activation="gelu_tanh"), tmp_path / "model", format)
-    for path in sorted((tmp_path / "model").rglob("*.json")):
+def shared_folder(request, tmp_path_factory):
+    """A model in each format, written once for all values; a test puts back what it changes."""
+    format, kind = request.param
+    folder = tmp_path_factory.mktemp("any_value") / "model"
+    write_model(make(kind, activation="gelu_tanh"), folder, format)
+    return folder
+
+
+@pytest.mark.parametrize("value", [None, "x", -1, 0, [], {}, [1], {"a": 1}, True, 1.5])
+def test_any_value_of_any_setting_is_taken_or_refused(shared_folder, value, monkeypatch):
+    # Only settings change, and opening the weights again for each of them would be most of the time.
+    monkeypatch.setattr(hdf5, "read", functools.cache(hdf5.read))
+    for path in sorted(shared_folder.rglob("*.json")):
         whole = path.read_text(encoding="utf-8")
-        for changed in with_one_value_changed(json.loads(whole), value):
-            path.write_text(json.dumps(changed))
-            try:
-                read_model(tmp_path / "model")
-            except InputError as error:
-                assert "\n" not in str(error)
-        path.write_text(whole, encoding="utf-8")
+        try:
+            for changed in with_one_value_changed(json.loads(whole), value):
+                path.write_text(json.dumps(changed))
+                try:
+                    read_model(shared_folder)
+                except InputError as error:
+                    assert "\n" not in str(error)
+        finally:
+            path.write_text(whole, encoding="utf-8")
 
 
 def with_one_value_changed(data, value):

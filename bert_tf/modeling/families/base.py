@@ -1,4 +1,4 @@
-"""What every encoder family has: its config, its Keras class, and the declaration that the registry holds."""
+"""Base classes of encoder families: the config, the Keras class, and the declaration that the registry holds."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -72,8 +72,9 @@ _TABLES = ("encoder/embeddings/token/embeddings", "encoder/embeddings/position/e
            "encoder/embeddings/segment/embeddings")  # fmt: skip
 
 
-def _tables(token: str, position: str, segment: str) -> list[Row]:
-    return [Row(ours, theirs) for ours, theirs in zip(_TABLES, (token, position, segment), strict=True)]
+def _tables(pattern: str, *names: str) -> list[Row]:
+    """The three embedding tables; `names` are those of token, position and segment, "{}" in `pattern`."""
+    return [Row(ours, pattern.format(name)) for ours, name in zip(_TABLES, names, strict=True)]
 
 
 def _model_folder_rows(config: BertConfig) -> list[Row]:
@@ -84,7 +85,7 @@ def _model_folder_rows(config: BertConfig) -> list[Row]:
     """
     block = "encoder/blocks/transformer_block_{i}"
     rows = [
-        *_tables(*(f"encoder/embeddings/{name}/vars/0" for name in ("token", "position", "segment"))),
+        *_tables("encoder/embeddings/{}/vars/0", "token", "position", "segment"),
         *keras_norm("encoder/embeddings/norm", "encoder/embeddings/norm"),
         *keras_dense("encoder/block_{i}/attention/query", f"{block}/attention/query"),
         *keras_dense("encoder/block_{i}/attention/key", f"{block}/attention/key"),
@@ -113,7 +114,7 @@ def _google_rows(config: BertConfig) -> list[Row]:
         return linear(ours, theirs, kernel="output_weights", bias="output_bias", transform=TRANSPOSED)
 
     rows = [
-        *_tables(*(f"bert/embeddings/{name}_embeddings" for name in ("word", "position", "token_type"))),
+        *_tables("bert/embeddings/{}_embeddings", "word", "position", "token_type"),
         *layer_norm("encoder/embeddings/norm", "bert/embeddings"),
         *dense("encoder/block_{i}/attention/query", layer + "attention/self/query"),
         *dense("encoder/block_{i}/attention/key", layer + "attention/self/key"),
@@ -138,7 +139,7 @@ def _huggingface_rows(config: BertConfig) -> list[Row]:
     """Names of the parameters of transformers' BertModel and the classes with its heads."""
     layer = "bert.encoder.layer.{i}."
     rows = [
-        *_tables(*(f"bert.embeddings.{name}_embeddings.weight" for name in ("word", "position", "token_type"))),
+        *_tables("bert.embeddings.{}_embeddings.weight", "word", "position", "token_type"),
         *torch_norm("encoder/embeddings/norm", "bert.embeddings.LayerNorm"),
         *torch_linear("encoder/block_{i}/attention/query", layer + "attention.self.query"),
         *torch_linear("encoder/block_{i}/attention/key", layer + "attention.self.key"),
@@ -164,7 +165,7 @@ def _keras_hub_rows(config: BertConfig) -> list[Row]:
     layer = "layers/transformer_encoder_{i}/"
     attention = layer + "_self_attention_layer/{name}_dense/vars/"
     rows = [
-        *_tables("layers/reversible_embedding/vars/0", "layers/position_embedding/vars/0", "layers/embedding/vars/0"),
+        *_tables("layers/{}/vars/0", "reversible_embedding", "position_embedding", "embedding"),
         *keras_norm("encoder/embeddings/norm", "layers/layer_normalization"),
         *projections("encoder/block_{i}/attention", attention, config.num_heads, kernel="0", bias="1"),
         *keras_norm("encoder/block_{i}/attention_norm", layer + "_self_attention_layer_norm"),
@@ -190,7 +191,7 @@ def _model_garden_rows(config: BertConfig) -> list[Row]:
 
     attention = _GARDEN_BLOCK + "_attention_layer/_{name}_dense/"
     rows = [
-        *_tables(*(f"encoder/_{name}embedding_layer/embeddings" for name in ("", "position_", "type_"))),
+        *_tables("encoder/_{}embedding_layer/embeddings", "", "position_", "type_"),
         *layer_norm("encoder/embeddings/norm", "encoder/_embedding_norm_layer"),
         *projections("encoder/block_{i}/attention", attention, config.num_heads),
         *layer_norm("encoder/block_{i}/attention_norm", _GARDEN_BLOCK + "_attention_layer_norm"),

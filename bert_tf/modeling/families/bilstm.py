@@ -47,14 +47,12 @@ class BiLSTMEncoder(Encoder):
         config, policy = self.config, self.dtype_policy
         width = config.hidden_size
         self.token = keras.layers.Embedding(config.vocab_size, width, dtype=policy, name="token")
-        self.lstms = [
-            keras.layers.Bidirectional(
-                keras.layers.LSTM(width // 2, return_sequences=True, dtype=policy, name="lstm"),
-                dtype=policy,
-                name=f"lstm_{i}",
-            )
-            for i in range(config.num_layers)
-        ]
+        lstms = []
+        for i in range(config.num_layers):
+            # Each direction has half of the width, so that both together have all of it.
+            lstm = keras.layers.LSTM(width // 2, return_sequences=True, dtype=policy, name="lstm")
+            lstms.append(keras.layers.Bidirectional(lstm, dtype=policy, name=f"lstm_{i}"))
+        self.lstms = lstms
         # Initial weights as large as the layer needs: no pretraining will scale up BERT's small ones.
         self.attention = SelfAttention(
             config.num_heads, width, config.attention_dropout, width**-0.5, dtype=policy, name="attention"
@@ -63,6 +61,7 @@ class BiLSTMEncoder(Encoder):
         self.build()
 
     def build(self, input_shape: Any = None) -> None:
+        """Makes the variables; their shapes do not depend on the inputs."""
         self.token.build()
         for lstm in self.lstms:
             lstm.build((None, None, self.config.hidden_size))
@@ -70,9 +69,11 @@ class BiLSTMEncoder(Encoder):
 
     @property
     def stages(self) -> list[keras.layers.Layer]:
+        """The token embedding, then the LSTMs from bottom to top."""
         return [self.token, *self.lstms]
 
     def call(self, inputs: Mapping[str, Any], training: bool | None = None, cls_only: bool = False) -> dict[str, Any]:
+        """{"sequence_output": [B, S, D], "pooled_output": [B, D]} of inputs int [B, S]; see `Encoder`."""
         ids, mask = inputs[features.INPUT_IDS], inputs[features.INPUT_MASK]  # [B, S]
         check_ids("input_ids", ids, self.config.vocab_size)
         x = self.dropout(self.token(ids), training=training)  # [B, S, D]

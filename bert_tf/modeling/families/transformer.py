@@ -68,6 +68,7 @@ class TransformerEncoder(Encoder):
         )
 
     def build(self, input_shape: Any = None) -> None:
+        """Makes the variables; their shapes do not depend on the inputs."""
         self.embeddings.build()
         for block in self.blocks:
             block.build()
@@ -75,6 +76,7 @@ class TransformerEncoder(Encoder):
 
     @property
     def stages(self) -> list[keras.layers.Layer]:
+        """The embeddings, then the blocks from bottom to top."""
         return [self.embeddings, *self.blocks]
 
     def call(
@@ -110,6 +112,7 @@ class TransformerEncoder(Encoder):
         remat = self.remat and training and not all_outputs
         for block in self.blocks:
             if (cls_only or positions is not None) and block is self.blocks[-1]:
+                # The last block computes only what is read: its queries are chosen, keys and values are of all tokens.
                 bias = attention_bias(inputs, select_queries)  # [B, 1, 1 or Q, S]
                 queries = select_queries(x)  # [B, Q, D]
             if remat:
@@ -123,7 +126,8 @@ class TransformerEncoder(Encoder):
         else:
             first = x if cls_only else _first_vectors(x, inputs)  # [B, E, D]
         pooled = self.pooler(first)  # [B, E, D]
-        pooled = pooled if features.CLS_POSITIONS in inputs else pooled[:, 0]
+        if features.CLS_POSITIONS not in inputs:
+            pooled = pooled[:, 0]  # [B, D]
         outputs = {features.SEQUENCE_OUTPUT: x, features.POOLED_OUTPUT: pooled}
         if all_outputs:
             outputs |= {"hidden_states": hidden_states, "attention_probs": attention_probs}
@@ -139,5 +143,8 @@ def _first_vectors(sequence, inputs):
 
 def _select_queries(sequence, inputs, positions):
     """The vectors of `sequence` [B, S, D] at `positions`, if any, then those at each [CLS]: [B, Q, D]."""
-    first = _first_vectors(sequence, inputs)
-    return first if positions is None else ops.concatenate([gather_positions(sequence, positions), first], 1)
+    first = _first_vectors(sequence, inputs)  # [B, E, D]
+    if positions is None:
+        return first
+    chosen = gather_positions(sequence, positions)  # [B, P, D]
+    return ops.concatenate([chosen, first], 1)

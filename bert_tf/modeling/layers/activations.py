@@ -51,4 +51,6 @@ def get_activation(name: str, training: bool = False) -> Callable:
     """
     if name not in ACTIVATIONS:
         raise ConfigError(f"Received: activation={name!r}. Known activations: {', '.join(ACTIVATIONS)}.")
-    return fused_ops.gelu if training and name == "gelu" else ACTIVATIONS[name]
+    if training and name == "gelu":
+        return fused_ops.gelu
+    return ACTIVATIONS[name]

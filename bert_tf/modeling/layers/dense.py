@@ -17,5 +17,6 @@ class Dense(keras.layers.Dense):
     """Keras's dense layer on one matrix of all vectors: TensorFlow then adds the bias within the product."""
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """[..., D] to [..., units]."""
         vectors = super().call(ops.reshape(inputs, (-1, inputs.shape[-1])), training=training)  # [B * S, units]
         return ops.reshape(vectors, (*ops.shape(inputs)[:-1], self.units))  # [..., units]

@@ -19,13 +19,19 @@ class Dropout(keras.layers.Dropout):
 
     def __init__(self, rate: float, **kwargs: Any):
         super().__init__(rate, **kwargs)
-        self.dropped = max(1, round(256 * rate)) if rate else 0  # of the 256 values of a byte
+        self.dropped = 0  # of the 256 values of a byte
+        if rate:
+            self.dropped = max(1, round(256 * rate))
+        self.scale = 0.0  # where all are dropped
+        if self.dropped < 256:
+            self.scale = 256 / (256 - self.dropped)
         self.seeds: Iterator | None = None
-        self.scale = 256 / (256 - self.dropped) if self.dropped < 256 else 0.0
 
     def make_seeds(self, count: int) -> list[Any]:
         """Draws seeds for the next `count` calls of `mask_args`, for `fixed_seeds`; none at rate 0."""
-        return [self.seed_generator.next() for _ in range(count)] if self.rate else []
+        if not self.rate:
+            return []
+        return [self.seed_generator.next() for _ in range(count)]
 
     @contextlib.contextmanager
     def fixed_seeds(self, seeds: Sequence[Any]) -> Iterator[None]:
@@ -37,7 +43,10 @@ class Dropout(keras.layers.Dropout):
             self.seeds = None
 
     def call(self, x: Any, training: bool | None = None) -> Any:
-        return dropout(x, *self.mask_args()) if training and self.rate else x
+        """`x` [...] with elements dropped in training, `x` itself otherwise."""
+        if not training or not self.rate:
+            return x
+        return dropout(x, *self.mask_args())
 
     def mask_args(self) -> tuple[Any, int, float]:
         """Arguments of the functions in fused_ops.py: (a new seed, uint32 [2], `dropped`, `scale`); no seed at rate 0.

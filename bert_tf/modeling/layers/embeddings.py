@@ -50,11 +50,18 @@ class Embeddings(keras.layers.Layer):
         self.hidden_size = hidden_size
 
     def build(self, input_shape: Any = None) -> None:
+        """Makes the variables; their shapes do not depend on the inputs."""
         for table in (self.token, self.position, self.segment):
             table.build()
         self.norm.build((None, None, self.hidden_size))
 
     def call(self, input_ids: Any, segment_ids: Any, position_ids: Any = None, training: bool | None = None) -> Any:
+        """The sum of three embeddings, normalised, with dropout in training: [B, S, D].
+
+        Args:
+            input_ids, segment_ids: int [B, S].
+            position_ids: int [B, S]; None: 0 to S - 1 in every row.
+        """
         length = input_ids.shape[1]
         if length is not None and length > self.max_positions and position_ids is None:
             raise InputError(

@@ -35,6 +35,7 @@ class MaskedLMHead(keras.layers.Layer):
         self.norm = keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="norm")
 
     def build(self, input_shape: Any = None) -> None:
+        """Makes the variables; the output matrix is not among them."""
         self.transform.build((None, None, self.hidden_size))
         self.norm.build((None, None, self.hidden_size))
         self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")

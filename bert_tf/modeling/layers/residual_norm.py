@@ -14,6 +14,7 @@ class ResidualNorm(keras.layers.LayerNormalization):
     """Layer norm of residual + x, both [B, S, D]; in training x goes through `dropout` first, if given."""
 
     def call(self, x: Any, residual: Any, dropout: Dropout | None = None, training: bool | None = None) -> Any:
+        """Layer norm of `residual` + `x`, [B, S, D] each; see the class."""
         if not training:
             return super().call(residual + x)
         mask_args = dropout.mask_args() if dropout else (None, 0, 1.0)

@@ -36,17 +36,23 @@ class SelfAttention(keras.layers.Layer):
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Any = None) -> None:
+        """Makes the variables; their shapes do not depend on the inputs."""
         for layer in (self.query, self.key, self.value, self.output_dense):
             layer.build((None, None, self.hidden_size))
 
     def call(self, x: Any, bias: Any, training: bool | None = None, queries: Any = None) -> tuple[Any, Any]:
         """`bias` [B, 1, 1 or Q, S] is added to the scores: 0 = attend, very negative = do not."""
-        queries = x if queries is None else queries
+        if queries is None:
+            queries = x
         query = self._split_heads(self.query(queries))  # [B, N, Q, H]
         key, value = self._split_heads(self.key(x)), self._split_heads(self.value(x))  # [B, N, S, H]
         probs = attention_probs(query, key, bias)  # [B, N, Q, S]
-        # In training `probs` is for the caller alone, and not computed where nobody reads it.
-        context = attend(query, key, value, bias, *self.dropout.mask_args()) if training else ops.matmul(probs, value)
+        if training:
+            # Here `probs` is for the caller alone: a compiled step does not compute it where nobody reads it.
+            seed, dropped, scale = self.dropout.mask_args()
+            context = attend(query, key, value, bias, seed, dropped, scale)  # [B, N, Q, H]
+        else:
+            context = ops.matmul(probs, value)  # [B, N, Q, H]
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(queries))  # [B, Q, D]
         return self.output_dense(context), probs
 
@@ -94,6 +100,7 @@ class TransformerBlock(keras.layers.Layer):
         self.dropout = Dropout(hidden_dropout, dtype=policy)
 
     def build(self, input_shape: Any = None) -> None:
+        """Makes the variables; their shapes do not depend on the inputs."""
         hidden = (None, None, self.hidden_size)
         for layer in (self.attention, self.attention_norm, self.intermediate, self.output_norm):
             layer.build(hidden)
@@ -120,4 +127,7 @@ class TransformerBlock(keras.layers.Layer):
             with self.attention.dropout.fixed_seeds(attention_seeds), self.dropout.fixed_seeds(block_seeds):
                 return self(x, mask, training=True, queries=queries)[0]
 
-        return keras.remat(compute)(x, mask, *(() if queries is None else (queries,)))
+        tensors = [x, mask]
+        if queries is not None:  # remat differentiates by its arguments: tensors, and no None
+            tensors.append(queries)
+        return keras.remat(compute)(*tensors)

@@ -18,6 +18,7 @@ class SparseCrossEntropy(keras.losses.Loss):
     """As Keras's sparse cross-entropy from logits [..., V] and ids [...], in fewer passes over the logits."""
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Losses, float32 [...], of ids `y_true` [...] and float32 logits `y_pred` [..., V]."""
         logits = ops.reshape(y_pred, (-1, y_pred.shape[-1]))  # [N, V]
         return ops.reshape(cross_entropy(logits, ops.reshape(y_true, (-1,))), ops.shape(y_pred)[:-1])
 
@@ -28,6 +29,7 @@ def cross_entropy(logits: Any, ids: Any) -> Any:
 
     @ops.custom_gradient
     def compute(logits):
+        # The greatest logit is taken off before exp, which would overflow, and added to the logarithm again.
         greatest = ops.max(logits, -1, keepdims=True)  # [N, 1]
         log_sums = greatest + ops.log(_sums_of_exp(logits, greatest))  # [N, 1]
 
@@ -46,6 +48,7 @@ def _sums_of_exp(logits, greatest):
 
 @fused
 def _gradient(logits, log_sums, ids, upstream):
+    """(softmax(logits) - one_hot(ids)) * upstream: [N, V]."""
     targets = ops.equal(ops.arange(logits.shape[-1], dtype="int32"), ids)  # [N, V]
     return (ops.exp(logits - log_sums) - ops.cast(targets, logits.dtype)) * upstream
 

@@ -16,8 +16,9 @@ from bert_tf.modeling.ops.xla import column_sums, fused, row_sums
 
 def upcast(x: Any) -> Any:
     """`x` in a dtype whose sums are accurate: float32 for 16 bits, else its own."""
-    dtype = backend.standardize_dtype(x.dtype)
-    return ops.cast(x, "float32") if dtype in ("bfloat16", "float16") else x
+    if backend.standardize_dtype(x.dtype) in ("bfloat16", "float16"):
+        return ops.cast(x, "float32")
+    return x
 
 
 @ops.custom_gradient
@@ -54,7 +55,10 @@ def dropout(x: Any, seed: Any, dropped: int, scale: float) -> Any:
 
 
 def _mask_bytes(x, seed):
-    return None if seed is None else random_bytes(x, seed)
+    """Random bytes, uint8 of the shape of `x`, that decide what dropout drops; None without a seed."""
+    if seed is None:
+        return None
+    return random_bytes(x, seed)
 
 
 @fused
@@ -64,7 +68,10 @@ def _dropout(x, bits, dropped, scale):
 
 @fused
 def _apply_mask(x, bits, dropped):
-    return x if bits is None else x * ops.cast(bits >= ops.cast(dropped, "uint8"), x.dtype)
+    if bits is None:
+        return x
+    kept = bits >= ops.cast(dropped, "uint8")
+    return x * ops.cast(kept, x.dtype)
 
 
 @fused

@@ -15,7 +15,8 @@ def random_bytes(x: Any, seed: Any) -> Any:
     size = math.prod(ops.shape(x))
     # Four bytes are one 32-bit word.
     words = _hash(_hash(ops.cast(ops.arange((size + 3) // 4), "uint32") + first) + second)
-    return ops.reshape(ops.reshape(ops.view(ops.expand_dims(words, -1), "uint8"), (-1,))[:size], ops.shape(x))
+    as_bytes = ops.reshape(ops.view(ops.expand_dims(words, -1), "uint8"), (-1,))  # [up to 3 more than size]
+    return ops.reshape(as_bytes[:size], ops.shape(x))
 
 
 def _hash(words):

@@ -26,12 +26,15 @@ def fused(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def call(*args):
-        shapes = [arg.shape for arg in args if tf.is_tensor(arg)]
-        known = all(shape.is_fully_defined() for shape in shapes)
-        if not known or max(map(math.prod, shapes)) < SMALLEST:
+        tensors = [arg for arg in args if tf.is_tensor(arg)]
+        for tensor in tensors:
+            if not tensor.shape.is_fully_defined():
+                return function(*args)
+        if max(math.prod(tensor.shape) for tensor in tensors) < SMALLEST:
             return function(*args)
         # Without stop_gradient an outer GradientTape would record every intermediate.
-        return compiled(*[tf.stop_gradient(arg) if tf.is_tensor(arg) else arg for arg in args])
+        stopped = [tf.stop_gradient(arg) if tf.is_tensor(arg) else arg for arg in args]
+        return compiled(*stopped)
 
     return call
 
@@ -46,8 +49,10 @@ def row_sums(x: Any) -> Any:
 
 def column_sums(x: Any) -> Any:
     """Sums over all axes but the last: [..., D] to [D]."""
-    rows = ops.reshape(x, (-1, x.shape[-1]))
-    return ops.sum(rows, 0) if not _on_cpu() else ops.matmul(ops.ones((1, ops.shape(rows)[0]), x.dtype), rows)[0]
+    rows = ops.reshape(x, (-1, x.shape[-1]))  # [rows, D]
+    if not _on_cpu():
+        return ops.sum(rows, 0)
+    return ops.matmul(ops.ones((1, ops.shape(rows)[0]), x.dtype), rows)[0]  # as in `row_sums`
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""What a format needs to know of an encoder family: rows of weights, names of settings, names of classes."""
+"""Declarations of an encoder family for each format: rows of weights, names of settings, names of classes."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

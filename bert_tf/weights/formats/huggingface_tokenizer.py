@@ -23,7 +23,7 @@ FAST_FIELDS = {"lower_case": "lowercase", "strip_accents": "strip_accents", "spl
 def read(folder: Path) -> tuple[TextConfig, list[str] | None]:
     """The `TextConfig` and the vocabulary, which is None where there are no tokenizer's files.
 
-    Of a setting that both files have, that of tokenizer_config.json is taken, as in transformers.
+    Where both files have a setting, tokenizer_config.json overrules, as in transformers.
     """
     fast = load_optional_json(folder / FAST)
     normalizer = member(fast, "normalizer", {}, folder / FAST)
