@@ -113,18 +113,18 @@ def _write(builder: flatbuffers.Builder, value: Any) -> int:
         for offset in reversed(offsets):  # a flatbuffer is built from its end
             builder.PrependUOffsetTRelative(offset)
         return builder.EndVector()
-    scalars, offsets = {}, {}  # by field
+    scalars, places = {}, {}  # values and offsets by field
     for field, item in value.items():
         if isinstance(item, int):
             scalars[field] = item
         else:  # before StartObject, because a table cannot be written inside of another
-            offsets[field] = _write(builder, item)
+            places[field] = _write(builder, item)
     builder.StartObject(max(value, default=-1) + 1)
     for field in value:
         if field in scalars:
             builder.PrependInt8Slot(field, scalars[field], 0)
         else:
-            builder.PrependUOffsetTRelativeSlot(field, offsets[field], 0)
+            builder.PrependUOffsetTRelativeSlot(field, places[field], 0)
     return builder.EndObject()
 
 
