@@ -143,7 +143,7 @@ def test_wrong_settings(model, texts, tmp_path, lengths, settings, message):
 
 def test_a_task_without_outputs_for_phones(model, texts, tmp_path, monkeypatch):
     with TASKS.added(dataclasses.replace(TASKS["classification"], name="translation", tflite_outputs="")):
-        monkeypatch.setattr(model, "TASK", "translation")
+        monkeypatch.setattr(type(model), "TASK", "translation")
         with pytest.raises(ConfigError, match="cannot hold the task translation. It can hold: classification, "):
             export_tflite(model, tmp_path / "model.tflite", [16], texts)
 
