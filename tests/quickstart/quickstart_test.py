@@ -84,5 +84,5 @@ def test_same_seed_same_numbers(corpus, finished, tmp_path):
 
 def test_one_document_skips_the_classifier(corpus, tmp_path):
     results = quickstart(tmp_path / "one", corpus.replace("*", "first"), seed=1, config=TINY)
-    assert "fewer than two documents" in results["fine-tune"]["skipped"]
+    assert "fewer than two files" in results["fine-tune"]["skipped"]
     assert "export" not in results
