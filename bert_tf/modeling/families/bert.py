@@ -165,7 +165,7 @@ def _keras_hub_rows(config: BertConfig) -> list[Row]:
     layer = "layers/transformer_encoder_{i}/"
     attention = layer + "_self_attention_layer/{name}_dense/vars/"
     rows = [
-        *_tables("layers/{}/vars/0", "reversible_embedding", "position_embedding", "embedding"),
+        *_tables("layers/{}embedding/vars/0", "reversible_", "position_", ""),
         *keras_norm("encoder/embeddings/norm", "layers/layer_normalization"),
         *projections("encoder/block_{i}/attention", attention, config.num_heads, kernel="0", bias="1"),
         *keras_norm("encoder/block_{i}/attention_norm", layer + "_self_attention_layer_norm"),

@@ -27,10 +27,12 @@ class MultipleChoicePostprocessor(Postprocessor):
         }
 
     def quote(self, answers: list[dict], texts: tuple) -> list[dict]:
-        """Adds "ending", the chosen text, and leaves only the probabilities of the endings that an example has."""
+        """Adds "ending", the chosen text, and leaves out the probabilities after an example's last ending."""
         for answer, endings in zip(answers, as_python(texts[1]), strict=True):
             answer["ending"] = endings[answer["choice"]]
-            answer["probabilities"] = answer["probabilities"][: len(endings) - endings.count("")]
+            while endings and endings[-1] == "":
+                endings.pop()
+            answer["probabilities"] = answer["probabilities"][: len(endings)]
         return answers
 
     def compute_metrics(self, answers: list[dict], targets: list) -> dict[str, float]:

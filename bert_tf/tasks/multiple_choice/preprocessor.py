@@ -30,7 +30,7 @@ class MultipleChoicePreprocessor(Preprocessor):
         if not isinstance(texts, tuple) or len(texts) != 2:
             raise InputError("Received texts without endings. Give a tuple of contexts and lists of endings.")
         contexts = as_strings(texts[0], "context", allow_empty=not training)
-        endings = texts[1] if tf.is_tensor(texts[1]) else _padded(texts[1])
+        endings = texts[1] if tf.is_tensor(texts[1]) else _padded(texts[1], training)
         if contexts.shape[0] != endings.shape[0]:
             raise InputError(f"Received {contexts.shape[0]} contexts and endings for {endings.shape[0]}.")
         return contexts, endings
@@ -68,15 +68,15 @@ class MultipleChoicePreprocessor(Preprocessor):
         }
 
 
-def _padded(endings: Any) -> tf.Tensor:
-    """Lists of endings as strings [N, E]."""
+def _padded(endings: Any, training: bool) -> tf.Tensor:
+    """Lists of endings as strings [N, E]; "" is an ending that is not there, which training refuses."""
     for row, listed in enumerate(endings):
         if isinstance(listed, str | bytes) or not hasattr(listed, "__iter__"):
             raise InputError(f"Row {row}: the endings are {listed!r}. They are a list of strings.")
         if len(listed) < 2:
             raise InputError(f"Row {row} has {len(listed)} ending(s). There must be at least two to choose from.")
         for ending in listed:
-            if not isinstance(ending, str | bytes) or not ending.strip():
+            if not isinstance(ending, str | bytes) or (training and not ending.strip()):
                 raise InputError(f"Row {row}: the ending is {ending!r}. It must be a string with text.")
     lengths = [len(listed) for listed in endings]
     flat = np.array([ending for listed in endings for ending in listed], object)

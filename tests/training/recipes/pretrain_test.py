@@ -248,5 +248,5 @@ def test_damaged_records_are_skipped_up_to_a_limit(config, records, tmp_path, ca
     )
     pretrain(damaged)
     assert caplog.text.count("cannot be parsed; it is skipped") == 2
-    with pytest.raises(InputError, match="cannot be parsed, the 2"):
+    with pytest.raises(InputError, match="cannot be parsed. 2 damaged"):
         pretrain(changed(damaged, output=str(tmp_path / "strict"), training={"skip_records": 1}))
