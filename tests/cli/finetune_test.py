@@ -42,6 +42,7 @@ def test_from_a_file_to_a_judged_model(init, toys, tmp_path, capsys, caplog):
     assert json.loads((tmp_path / "report/metrics.json").read_text())["skipped_rows"] == 1
 
 
+@pytest.mark.soak
 def test_two_workers_learn_what_one_does(init, toys, tmp_path):
     (tmp_path / "toy.toml").write_text(
         """batch_size = 8
