@@ -23,13 +23,13 @@ class Stage:
     """One stage of the work: how far it is and its newest figures.
 
     Attributes:
-        begun: clock when the stage before it was last reported, in seconds.
+        started: clock when the stage before it was last reported, in seconds.
         first: clock and position of the first report; the speed is measured from there, because the time before it
             goes into reading, tracing and compiling.
     """
 
     name: str
-    begun: float
+    started: float
     first: tuple[float, float]
     updated: float
     done: float = 0
@@ -59,7 +59,7 @@ class Stage:
         if left is not None:
             parts.append(f"{_duration(left)} left")
         if elapsed:
-            parts.append(f"{_duration(now - self.begun)} elapsed")
+            parts.append(f"{_duration(now - self.started)} elapsed")
         if self.note:
             parts.append(self.note)
         return parts + [f"{name.replace('_', ' ')} {_rounded(value)}" for name, value in figures.items()]
@@ -106,8 +106,8 @@ class Progress:
             now = self.clock()
             current = self._stage
             if current is None or current.name != stage:
-                begun = current.updated if current else self._entered
-                current = self._stage = Stage(stage, begun, (now, done), now)
+                started = current.updated if current else self._entered
+                current = self._stage = Stage(stage, started, (now, done), now)
             current.updated, current.done, current.total = now, done, total
             if note is not None:
                 current.note = note

@@ -153,14 +153,19 @@ class MultiTask(DistributedSteps, keras.Model):
 
     def score(self, data: dict[str, tuple], batch_size: int = 64) -> dict[str, float]:
         """{"name/metric": float} of {name: (texts, targets)}, and "mean": the mean of the tasks' main metrics."""
-        scores: dict[str, float] = {}
-        main = []
+        scores = {}
         for name, examples in data.items():
-            task = self.tasks[name]
-            own = task.score(*examples, batch_size=batch_size)
-            scores |= {f"{name}/{metric}": value for metric, value in own.items()}
-            main.append(own[task.SCORE])
-        return scores | {"mean": float(np.mean(main))}
+            scores[name] = self.tasks[name].score(*examples, batch_size=batch_size)
+        return self.combine_scores(scores)
+
+    def combine_scores(self, scores: dict[str, dict[str, float]]) -> dict[str, float]:
+        """{name: metrics of a task} as {"name/metric": float} and "mean": the mean of the tasks' main metrics."""
+        combined: dict[str, float] = {}
+        main = []
+        for name, own in scores.items():
+            combined |= {f"{name}/{metric}": value for metric, value in own.items()}
+            main.append(own[self.tasks[name].SCORE])
+        return combined | {"mean": float(np.mean(main))}
 
     def save_pretrained(self, folder: Any, overwrite: bool = False) -> None:
         """Writes each task to folder/name; `bert_tf.load` opens each of these folders alone."""

@@ -27,7 +27,7 @@ def call_in_microbatches(
         per_token: whether the outputs are [n, S, ...]; they are padded with 0 to the longest row.
 
     Returns:
-        What `call` returns for all N rows, in their order.
+        The outputs of `call` for all N rows, in their order.
     """
     ids = inputs[features.INPUT_IDS]
     count, length = tf.shape(ids)[0], tf.shape(ids)[-1]

@@ -130,6 +130,11 @@ class Task(Pretrained, keras.Model):
         """A dense layer for logits; it computes in the dtype of its weights, because 16 bits are too few for logits."""
         return dense(units, self.config.initializer_range, dtype=self.dtype_policy.variable_dtype, name=name)
 
+    def flat_rows(self, inputs: dict) -> dict:
+        """The encoder's inputs [..., S], of one or several rows per example, as rows [N, S] for the encoder."""
+        length = keras.ops.shape(inputs[features.INPUT_MASK])[-1]
+        return {name: keras.ops.reshape(inputs[name], (-1, length)) for name in features.ENCODER_INPUTS}
+
     def leave_pooler(self) -> None:
         """Freezes the pooler, for a head that reads token vectors: no gradient would reach it."""
         self.reads_pooler = False

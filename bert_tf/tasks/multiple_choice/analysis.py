@@ -14,13 +14,12 @@ def analyze(model: MultipleChoice, examples: Any) -> EvaluationResult:
     targets = model.preprocessor.encode_targets(examples.targets)  # [N]
     correct = np.array([answer["choice"] for answer in answers]) == targets
     confidence = np.array([answer["probability"] for answer in answers])
-    contexts, endings = model.preprocessor.encode_texts(examples.texts)
+    contexts, endings = examples.texts
     errors = []
     for i in np.flatnonzero(~correct):
-        target = endings[i, targets[i]].numpy().decode()
+        target = endings[i][targets[i]]
         prediction = f"{answers[i]['ending']} ({confidence[i]:.0%})"
-        text = contexts[i].numpy().decode()
-        errors.append(ErrorExample(confidence[i], examples.places[i], text, target, prediction))
+        errors.append(ErrorExample(confidence[i], examples.places[i], contexts[i], target, prediction))
     return EvaluationResult(
         model.postprocessor.compute_metrics(answers, examples.targets),
         {"accuracy": lambda rows: correct[rows].mean()},

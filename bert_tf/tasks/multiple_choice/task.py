@@ -47,7 +47,7 @@ class MultipleChoice(Task):
 
     def call(self, inputs: dict, training: bool | None = None) -> Any:
         mask = inputs[features.INPUT_MASK]  # [N, E, S]
-        rows = {name: ops.reshape(inputs[name], (-1, ops.shape(mask)[-1])) for name in features.ENCODER_INPUTS}
+        rows = self.flat_rows(inputs)
         pooled = self.encoder(rows, training=training, cls_only=True)[features.POOLED_OUTPUT]  # [N * E, D]
         logits = ops.cast(self.classifier(self.dropout(pooled, training=training)), "float32")  # [N * E, 1]
         return ops.where(ops.any(mask > 0, -1), ops.reshape(logits, ops.shape(mask)[:2]), _NEVER)  # [N, E]

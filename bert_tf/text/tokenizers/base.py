@@ -135,7 +135,7 @@ class Tokenizer(tf.Module, abc.ABC):
     def decode(self, ids: Any) -> Any:
         """Readable text: one of a list of ids [tokens], a list of texts of nested lists or a (ragged) tensor [N, ...].
 
-        What tokenization drops (for example case, accents, spacing around punctuation) does not come back.
+        Case, accents and spacing around punctuation, where tokenization drops them, do not come back.
         """
         if isinstance(ids, tf.RaggedTensor | tf.Tensor):
             ids = ids.to_list() if isinstance(ids, tf.RaggedTensor) else ids.numpy()

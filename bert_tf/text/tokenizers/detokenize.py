@@ -21,7 +21,7 @@ _TIDY = (
 def readable(tokens: Iterable[str]) -> str:
     """The text of tokens: words joined, padding and separators removed, usual spacing around punctuation.
 
-    What tokenization dropped (case, accents, the spacing around punctuation) cannot be restored.
+    Case, accents and spacing around punctuation cannot be restored where tokenization dropped them.
     """
     text = " ".join(token for token in tokens if token not in _REMOVED).replace(f" {CONTINUATION}", "")
     for pattern, replacement in _TIDY:

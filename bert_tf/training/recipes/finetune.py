@@ -83,7 +83,8 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
     with strategy.scope():
         model = job.make_model(training)
     job.prepare()
-    training = _with_steps(training, config, job.steps_per_epoch)
+    epoch = job.steps_per_epoch
+    training = _with_steps(training, config, epoch)
     config = dataclasses.replace(job.config, training=training)
     training = resolved_config.resolve(config, folder, strategy)
     if (folder / RESULTS).exists():
@@ -92,7 +93,7 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
         compile_model(model, training)
     trainer = Trainer(model, job, job, training, folder)
     if config.gradual_unfreezing:
-        trainer.callbacks.append(UnfreezeByEpoch(trainer, job.steps_per_epoch))
+        trainer.callbacks.append(UnfreezeByEpoch(trainer, epoch))
     started = time.monotonic()
     trainer.train()
     seconds = time.monotonic() - started

@@ -6,7 +6,6 @@ import pathlib
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import files, progress
@@ -146,14 +145,7 @@ class MultiTaskJob(DataSource, Validation):
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """The metrics of each task as "name/metric", and "mean": the mean of their main metrics."""
-        metrics: dict[str, float] = {}
-        main = []
-        for name, part in self.parts.items():
-            own = part.evaluate(part.model)
-            for metric, value in own.items():
-                metrics[f"{name}/{metric}"] = value
-            main.append(part.score(own))
-        return metrics | {"mean": float(np.mean(main))}
+        return self.model.combine_scores({name: part.evaluate(part.model) for name, part in self.parts.items()})
 
     def score(self, metrics: dict[str, float]) -> float:
         return metrics[self.model.SCORE]
