@@ -89,9 +89,7 @@ class TextEmbedder(LongTextTask):
     def call(self, inputs: dict, training: bool | None = None) -> Any:
         """The encoder's inputs, int32 [N, S] or [N, T, S], to vectors, float32 [N, D] or [N, T, D]."""
         mask = inputs[features.INPUT_MASK]
-        rows = {}  # int32 [N, S] or [N * T, S]
-        for name in features.ENCODER_INPUTS:
-            rows[name] = ops.reshape(inputs[name], (-1, ops.shape(mask)[-1]))
+        rows = self.flat_rows(inputs)  # int32 [N, S] or [N * T, S]
         outputs = self.encoder(rows, training=training, cls_only=self.cls_only)
         vectors = pool(outputs[features.SEQUENCE_OUTPUT], rows[features.INPUT_MASK], self.pooling)
         if self.normalize:
