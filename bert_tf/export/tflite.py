@@ -60,7 +60,7 @@ def export_tflite(
     vocabulary, labels = [*model.tokenizer.vocabulary, *aliases], getattr(model, "labels", ())
     content = add_metadata(content, path.stem, f"BERT for {model.TASK}", vocabulary, labels)
     # Both files get their names only if no check below raises.
-    with files.atomic_file(path) as temporary, files.atomic_file(path.with_suffix(".json")) as report_file:
+    with files.atomic_files([path, path.with_suffix(".json")]) as (temporary, report_file):
         temporary.write_bytes(content)
         litert = LiteRTModel(temporary)
         errors = {length: _error(model, litert, length, check_texts) for length in litert.lengths}

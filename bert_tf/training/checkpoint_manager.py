@@ -37,8 +37,7 @@ class CheckpointManager:
         self._writer = concurrent.futures.ThreadPoolExecutor(1)
         self._pending: concurrent.futures.Future | None = None
         if writes:
-            for unfinished in self.folder.glob(".step-*.tmp"):
-                shutil.rmtree(unfinished)
+            files.remove_leftovers(self.folder)
 
     def save(self, step: int, variables: Mapping[str, Any], metadata: dict) -> None:
         """Copies the values of `variables` (by name) and writes them with `metadata` (JSON) in the background.

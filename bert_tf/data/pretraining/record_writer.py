@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.features import INPUT_IDS, INPUT_MASK, IS_RANDOM, MASKED_LM_WEIGHTS, NEXT_SENTENCE_LABELS
-from bert_tf.core.files import atomic_file
+from bert_tf.core.files import atomic_files
 from bert_tf.data.pretraining.corpus_chunks import load_chunk
 from bert_tf.data.pretraining.instances import Block, make_rows, make_spans
 from bert_tf.data.pretraining.tf_examples import serialize
@@ -107,7 +107,7 @@ def write_shards(
     counts: collections.Counter = collections.Counter()
     with contextlib.ExitStack() as stack:
         options = tf.io.TFRecordOptions(compression_type="GZIP" if config.gzip else "")
-        temporary = [stack.enter_context(atomic_file(path)) for path in paths]
+        temporary = stack.enter_context(atomic_files(paths))
         writers = [stack.enter_context(tf.io.TFRecordWriter(str(path), options)) for path in temporary]
         turn = itertools.cycle(writers)
         for number, own, donors in partitions:

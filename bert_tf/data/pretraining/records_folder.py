@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bert_tf.core.errors import InputError
-from bert_tf.core.files import write_text
+from bert_tf.core.files import remove_leftovers, write_text
 from bert_tf.text.tokenizers.base import Tokenizer
 
 if typing.TYPE_CHECKING:
@@ -72,8 +72,7 @@ class RecordsFolder:
     def open(self) -> None:
         """Makes the folder, or removes unfinished files of a killed run."""
         self.work.mkdir(parents=True, exist_ok=True)
-        for file in self.path.glob(".records-*.tmp"):
-            file.unlink()
+        remove_leftovers(self.path)
         write_text(self.work / _PLAN, json.dumps(self.plan, ensure_ascii=False))
 
     def chunk(self, number: int) -> pathlib.Path:
