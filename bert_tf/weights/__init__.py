@@ -1,6 +1,8 @@
 """Weights of bert_tf and of other projects, read and written as numpy arrays under one set of names."""
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 from bert_tf.core import files
@@ -29,8 +31,10 @@ def read_model(folder: str | pathlib.Path) -> Checkpoint:
     `InputError` says what is wrong: an unknown format, a missing or broken file, names or shapes that do not fit.
     """
     folder = pathlib.Path(folder)
-    checkpoint = FORMATS[_format_of(folder)].read(folder)
-    check(checkpoint, folder)
+    format = FORMATS[_format_of(folder)]
+    with _naming(folder):
+        checkpoint = format.read(folder)
+        check(checkpoint)
     return checkpoint
 
 
@@ -54,21 +58,40 @@ def write_model(
     folder = pathlib.Path(folder)
     if format not in FORMATS:
         raise ConfigError(f"Unknown format {format!r}. Formats: {', '.join(FORMATS)}.")
-    if folder.exists() and not overwrite:
-        raise InputError(
-            f"{folder} exists. Choose another folder, or overwrite it (--overwrite; in Python overwrite=True)."
-        )
     if folder.exists():
+        if not overwrite:
+            raise _exists(folder)
         _format_of(folder)  # refuses to replace anything but a model
-    check(checkpoint, folder)
+    with _naming(folder):
+        check(checkpoint)
     family_format(checkpoint.family, format)  # refuses a family that the format cannot hold
-    with files.atomic_folder(folder) as temporary:
+    with files.temporary_folder(folder) as parent:
+        temporary = parent / folder.name
+        temporary.mkdir()
         notes = FORMATS[format].write(checkpoint, temporary)
+        if not files.publish(temporary, folder, replace=overwrite):
+            raise _exists(folder)  # another process was faster
     pooling = checkpoint.task.get("pooling", "cls")
     has_head = any(not name.startswith("encoder/") for name in checkpoint.weights)
     if format != "bert_tf" and has_head and pooling != "cls":
         notes.append(f"Their code classifies by the pooler's vector, this model by the {pooling} of all tokens.")
     return notes
+
+
+def _exists(folder: pathlib.Path) -> InputError:
+    return InputError(
+        f"{folder} exists. Choose another folder, or overwrite it (--overwrite; in Python overwrite=True)."
+    )
+
+
+@contextlib.contextmanager
+def _naming(folder: pathlib.Path) -> Iterator[None]:
+    """Puts the name of the folder before messages that do not have it."""
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        raise InputError(message if str(folder) in message else f"{folder}: {message}") from None
 
 
 def _format_of(folder: pathlib.Path) -> str:

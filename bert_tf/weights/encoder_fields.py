@@ -6,24 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bert_tf.core import config
+from bert_tf.core import config, files
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.registry import families
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.formats.base import FamilyFormat
 
+MAX_JSON_BYTES = 64 << 20  # the largest published tokenizer.json has 17 MiB
 # Where a project's own settings cannot hold one of ours, their file keeps it under this key.
 OWN = "bert_tf"
 
 
 def load_json(path: Path, kind: type = dict) -> Any:
     """The value in the JSON file at `path`, an instance of `kind`; `InputError` says what is wrong with the file."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not JSON: {error}") from None
+    if not path.exists():
+        raise InputError(f"{path} is missing.")
+    data = files.read_json(path, MAX_JSON_BYTES)
     if not isinstance(data, kind):
         raise InputError(f"{path} holds a {type(data).__name__} where a {kind.__name__} is expected.")
     return data

@@ -1,6 +1,7 @@
 """Other vocabularies and more positions: functions from one `Checkpoint` to another."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def add_tokens(checkpoint: Checkpoint, tokens: list[str]) -> Checkpoint:
     vocabulary = _vocabulary(checkpoint)
     known = set(vocabulary)
     new = [token for token in dict.fromkeys(tokens) if token not in known]
-    return change_vocabulary(checkpoint, vocabulary + new)
+    return _with_rows(checkpoint, vocabulary + new, range(len(vocabulary)))
 
 
 def change_vocabulary(checkpoint: Checkpoint, vocabulary: list[str]) -> Checkpoint:
@@ -43,14 +44,7 @@ def change_vocabulary(checkpoint: Checkpoint, vocabulary: list[str]) -> Checkpoi
     ids = {token: i for i, token in enumerate(_vocabulary(checkpoint))}
     if len(set(vocabulary)) != len(vocabulary):
         raise InputError("The new vocabulary has a token twice.")
-    rows = [ids.get(token, len(ids)) for token in vocabulary]  # the row after the last is the mean
-    changed = {}
-    for name in (TOKENS, BIAS):
-        if name in checkpoint.weights:  # not every model has the masked LM head
-            old = checkpoint.weights[name]  # [V, D] or [V]
-            changed[name] = np.concatenate([old, old.mean(0, keepdims=True)])[rows]
-    resized = _replace(checkpoint, changed, vocab_size=len(vocabulary))
-    return dataclasses.replace(resized, vocabulary=list(vocabulary))
+    return _with_rows(checkpoint, vocabulary, [ids.get(token) for token in vocabulary])
 
 
 def resize_vocabulary(checkpoint: Checkpoint, vocab_size: int) -> Checkpoint:
@@ -59,7 +53,22 @@ def resize_vocabulary(checkpoint: Checkpoint, vocab_size: int) -> Checkpoint:
     Sizes that are multiples of 64 suit matrix units.
     """
     vocabulary = _vocabulary(checkpoint)
-    return change_vocabulary(checkpoint, fill_vocabulary(vocabulary, vocab_size)[:vocab_size])
+    resized = fill_vocabulary(vocabulary, vocab_size)[:vocab_size]
+    return _with_rows(checkpoint, resized, range(min(vocab_size, len(vocabulary))))
+
+
+def _with_rows(checkpoint: Checkpoint, vocabulary: list[str], old_ids: Sequence[int | None]) -> Checkpoint:
+    """The checkpoint with another vocabulary; `old_ids` are those of its first tokens, None for new ones."""
+    size = len(_vocabulary(checkpoint))
+    rows = [size if i is None else i for i in old_ids]
+    rows += [size] * (len(vocabulary) - len(rows))  # the row after the last is the mean
+    changed = {}
+    for name in (TOKENS, BIAS):
+        if name in checkpoint.weights:  # not every model has the masked LM head
+            old = checkpoint.weights[name][:size]  # [V, D] or [V]
+            changed[name] = np.concatenate([old, old.mean(0, keepdims=True)])[rows]
+    resized = _replace(checkpoint, changed, vocab_size=len(vocabulary))
+    return dataclasses.replace(resized, vocabulary=list(vocabulary))
 
 
 def _vocabulary(checkpoint: Checkpoint) -> list[str]:

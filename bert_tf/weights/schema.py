@@ -4,8 +4,9 @@ import concurrent.futures
 import dataclasses
 import functools
 import random
-from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.registry import families
@@ -71,22 +72,47 @@ def part_of(name: str) -> str:
     return POOLER if name.startswith(f"{POOLER}/") else name.split("/")[0]
 
 
-def check(checkpoint: Checkpoint, folder: Path | str) -> None:
-    """Raises `InputError` where shapes or the vocabulary do not fit the settings; weights of unknown heads pass."""
+def all_shapes(family: str, config: Any) -> dict[str, Shape]:
+    """{name: shape} of the weights of an encoder and of the heads that are exchanged with other projects.
+
+    A setting that the model cannot have, an unknown activation for one, raises `InputError`.
+    """
     try:
-        shapes = schema(checkpoint.family, checkpoint.encoder) | head_shapes(checkpoint.encoder)
-    except ConfigError as error:  # an unknown activation, say
-        raise InputError(f"{folder}: {error}") from None
+        return schema(family, config) | head_shapes(config)
+    except ConfigError as error:
+        raise InputError(str(error)) from None
+
+
+def check_shape(name: str, shape: Shape, wanted: Shape) -> None:
+    """Raises `InputError` for a weight of another shape than the settings say."""
+    if not _fits(shape, wanted):
+        raise InputError(f"{name} has shape {shape}; the settings say {wanted}.")
+
+
+def check(checkpoint: Checkpoint) -> None:
+    """Raises `InputError` where weights or the vocabulary do not fit the settings, or weights are not finite.
+
+    Weights of unknown heads may have any shape.
+    """
+    shapes = all_shapes(checkpoint.family, checkpoint.encoder)
     for name, array in checkpoint.weights.items():
-        wanted = shapes.get(name, array.shape)
-        if not _fits(array.shape, wanted):
-            raise InputError(f"{folder}: {name} has shape {array.shape}; the settings say {wanted}.")
+        check_shape(name, array.shape, shapes.get(name, array.shape))
+        if not np.isfinite(array).all():
+            raise InputError(
+                f"{name} has {np.sum(~np.isfinite(array))} values of {array.size} that are NaN, infinite or too large "
+                "for float32: the model would answer nothing but NaN. Take another checkpoint."
+            )
     rows = checkpoint.encoder.vocab_size
-    if checkpoint.vocabulary is not None and len(checkpoint.vocabulary) != rows:
+    if checkpoint.vocabulary is not None and rows not in _padded_sizes(len(checkpoint.vocabulary)):
         raise InputError(
-            f"{folder}: the vocabulary has {len(checkpoint.vocabulary)} tokens and the embedding {rows} rows. "
-            "They must agree: bert_tf.weights.resize gives an embedding the rows of another vocabulary."
+            f"the vocabulary has {len(checkpoint.vocabulary)} tokens and the embedding {rows} rows. They must agree, "
+            "but for rows that pad to a multiple of 8, 64 or so: take the vocabulary that came with the weights."
         )
+
+
+def _padded_sizes(tokens: int) -> set[int]:
+    """The rows that an embedding of `tokens` tokens may have: trainers pad them to a multiple of a power of two."""
+    return {-(-tokens // multiple) * multiple for multiple in (1, 8, 16, 32, 64, 128, 256, 512, 1024)}
 
 
 def _fits(shape: Shape, wanted: Shape) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 
 from bert_tf.core.errors import InputError
-from bert_tf.weights.schema import part_of
+from bert_tf.weights.io.stored_array import FLOATS, StoredArray
+from bert_tf.weights.schema import Shape, check_shape, part_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,20 +109,23 @@ def unnumber_first(rows: list[Row], name: str) -> list[Row]:
 
 def read_rows(
     rows: list[Row],
-    tensors: Mapping[str, np.ndarray],
+    tensors: Mapping[str, StoredArray],
+    shapes: Mapping[str, Shape],
     ignored: Collection[str] = (),
     required: Collection[str] = ("encoder",),
 ) -> dict[str, np.ndarray]:
-    """Our weights, {name: float32 array}, from their tensors.
+    """Our weights, {name: float32 array}, from their tensors; only those with a row and the right shape are read.
 
     Args:
         rows: the table.
-        tensors: {their name: array}.
+        tensors: {their name: the stored array}.
+        shapes: {our name: the shape that the settings ask for}; a head that it lacks may have any.
         ignored: names that contain one of these strings need no row.
         required: parts that must be there. Every part (encoder, pooler, each head) must be whole or absent.
 
     Raises:
-        InputError: a tensor has no row, a weight of a part is missing, or a shape does not fit; names are listed.
+        InputError: a tensor has no row, a weight of a part is missing, or a shape or type does not fit; names are
+            listed.
     """
     by_name = {row.theirs: row for row in rows}
     strange = []
@@ -137,6 +141,8 @@ def read_rows(
     missing = [row.theirs for row in rows if row.theirs not in tensors and part_of(row.ours) in present]
     if missing:
         raise InputError(f"{len(missing)} weights are missing: {_listed(missing, tensors, 'present')}")
+    for row in found:
+        _check_stored(row, tensors[row.theirs], shapes)
     return {row.ours: _ours(row, tensors[row.theirs]) for row in found}
 
 
@@ -154,11 +160,21 @@ def write_rows(rows: list[Row], weights: Mapping[str, np.ndarray]) -> tuple[dict
     return tensors, [f"{part} has no place in the format and was left out." for part in sorted(left_out)]
 
 
-def _ours(row: Row, tensor: np.ndarray) -> np.ndarray:
+def _check_stored(row: Row, stored: StoredArray, shapes: Mapping[str, Shape]) -> None:
+    """Raises `InputError` where the type or shape that a file declares is not that of the weight."""
+    if stored.dtype not in FLOATS:
+        raise InputError(f"{row.theirs} is of type {stored.dtype}. Weights are of type {', '.join(FLOATS)}.")
     try:
-        return np.ascontiguousarray(row.transform.to_ours(tensor), "float32")
+        # One number seen as an array of the declared shape: its layout changes like the data's, at no cost.
+        shape = row.transform.to_ours(np.broadcast_to(np.float32(0), stored.shape)).shape
     except (ValueError, IndexError):
-        raise InputError(f"{row.theirs} has shape {tensor.shape}, which does not fit the settings.") from None
+        raise InputError(f"{row.theirs} has shape {stored.shape}, which does not fit the settings.") from None
+    check_shape(row.ours, shape, shapes.get(row.ours, shape))
+
+
+def _ours(row: Row, stored: StoredArray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # too large for float32: infinite, which `schema.check` refuses
+        return np.ascontiguousarray(row.transform.to_ours(stored.read()), "float32")
 
 
 def _merged(shape: tuple[int, ...], first: int, num_heads: int) -> int:

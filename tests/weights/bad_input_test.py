@@ -308,7 +308,7 @@ def shared_folder(request, tmp_path_factory):
 @pytest.mark.parametrize("value", [None, "x", -1, 0, [], {}, [1], {"a": 1}, True, 1.5])
 def test_any_value_of_any_setting_is_taken_or_refused(shared_folder, value, monkeypatch):
     # Only settings change, and opening the weights again for each of them would be most of the time.
-    monkeypatch.setattr(hdf5, "read", functools.cache(hdf5.read))
+    monkeypatch.setattr(hdf5, "stored", functools.cache(hdf5.stored))
     for path in sorted(shared_folder.rglob("*.json")):
         whole = path.read_text(encoding="utf-8")
         try:

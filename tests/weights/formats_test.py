@@ -86,10 +86,14 @@ def test_activations_have_their_projects_names(tmp_path, format, config, key, ou
     assert read_model(tmp_path / "model").encoder.activation == ours
 
 
+def tensors_of(prefix):
+    return {name: stored.read() for name, stored in tf_checkpoint.stored(str(prefix)).items()}
+
+
 def test_google_names_and_shapes(tmp_path, golden):
-    reference = tf_checkpoint.read_names(str(golden / "google_tf1" / "bert_model.ckpt"))
+    reference = tensors_of(golden / "google_tf1" / "bert_model.ckpt")
     write_model(read_model(golden / "google_tf1"), tmp_path / "model", "google")
-    written = tf_checkpoint.read_names(str(tmp_path / "model" / "bert_model.ckpt"))
+    written = tensors_of(tmp_path / "model" / "bert_model.ckpt")
     assert written.keys() == reference.keys()
     for name, array in reference.items():
         np.testing.assert_array_equal(written[name], array, err_msg=name)
@@ -191,7 +195,7 @@ def test_google_reads_what_its_fine_tuning_scripts_save(tmp_path, kind):
     checkpoint = make(kind, activation="gelu_tanh")
     write_model(checkpoint, tmp_path / "model", "google")
     prefix = tmp_path / "model" / "bert_model.ckpt"
-    tensors = tf_checkpoint.read_names(str(prefix))
+    tensors = tensors_of(prefix)
     head = {"classification": "output_weights", "question_answering": "cls/squad/output_weights"}[kind]
     assert tensors[head].shape == ({"classification": 3, "question_answering": 2}[kind], 8)
     with_optimizer = tensors | {f"{head}/adam_m": tensors[head], f"{head}/adam_v": tensors[head]}
@@ -208,6 +212,21 @@ def test_google_casing_is_read_from_the_tokens(tmp_path, token, lower_case):
     del settings["bert_tf"]
     config.write_text(json.dumps(settings))
     assert read_model(tmp_path / "model").text == TextConfig(lower_case=lower_case)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_embedding_with_padding_comes_back_unchanged(tmp_path, format):
+    checkpoint = make("encoder", activation="gelu_tanh", vocab_size=64)  # of 11 tokens
+    write_model(checkpoint, tmp_path / "model", format)
+    assert_same(read_model(tmp_path / "model"), checkpoint)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_blank_lines_and_doubles_of_a_vocabulary_come_back_unchanged(tmp_path, format):
+    checkpoint = make("encoder", [*VOCABULARY[:7], "", "a", "a", ""], activation="gelu_tanh")
+    checkpoint.vocabulary[-1] = "c"
+    write_model(checkpoint, tmp_path / "model", format)
+    assert_same(read_model(tmp_path / "model"), checkpoint)
 
 
 def test_model_garden_keeps_a_pooler_of_the_head_that_differs(tmp_path, golden):

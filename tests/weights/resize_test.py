@@ -56,6 +56,14 @@ def test_tokens_keep_their_rows_in_another_order(checkpoint):
         change_vocabulary(checkpoint, ["a", "a"])
 
 
+def test_rows_of_a_vocabulary_with_doubles_stay_where_they_are(checkpoint):
+    doubled = dataclasses.replace(checkpoint, vocabulary=["[UNK]", "a", "", "a"])
+    larger = add_tokens(doubled, ["d"])
+    assert larger.vocabulary == ["[UNK]", "a", "", "a", "d"]
+    np.testing.assert_array_equal(larger.weights[TOKENS], [[0, 0], [1, 2], [2, 4], [5, 6], [2, 3]])
+    np.testing.assert_array_equal(resize_vocabulary(doubled, 3).weights[TOKENS], [[0, 0], [1, 2], [2, 4]])
+
+
 def test_sizes(checkpoint):
     taken = dataclasses.replace(checkpoint, vocabulary=["[UNK]", "[unused1]", "b", "c"])
     assert resize_vocabulary(taken, 6).vocabulary == ["[UNK]", "[unused1]", "b", "c", "[unused0]", "[unused2]"]

@@ -1,6 +1,7 @@
 """Base classes of encoder families: the config, the Keras class, and the declaration that the registry holds."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,17 @@ from bert_tf.core.registry import resolve
 from bert_tf.modeling.pretrained import Pretrained
 from bert_tf.weights import Checkpoint
 from bert_tf.weights.formats.base import FamilyFormat
+
+# Far above any published encoder: larger sizes are a damaged file or a slip, and would ask for any amount of memory.
+MOST = {
+    "vocab_size": 2**24,
+    "hidden_size": 2**16,
+    "num_layers": 256,
+    "num_heads": 2**12,
+    "max_positions": 2**20,
+    "intermediate_size": 2**18,
+    "type_vocab_size": 2**10,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,17 +48,17 @@ class EncoderConfig:
                 f"Received: hidden_size={self.hidden_size}, num_heads={self.num_heads}. "
                 "hidden_size must be a multiple of num_heads."
             )
-        if not self.initializer_range > 0:
+        if not 0 < self.initializer_range < math.inf:
             raise ConfigError(f"Received: initializer_range={self.initializer_range}. It must be above 0.")
         for name in ("hidden_dropout", "attention_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be in [0, 1).")
 
     def check_positive(self, *names: str) -> None:
-        """Raises `ConfigError` for the first of the fields `names` that is below 1."""
+        """Raises `ConfigError` for the first of the sizes `names` that is below 1, or above any sensible one."""
         for name in names:
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be at least 1.")
+            if not 1 <= getattr(self, name) <= MOST[name]:
+                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be from 1 to {MOST[name]}.")
 
 
 class Encoder(Pretrained, keras.Model):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.families.base import EncoderConfig, EncoderFamily
 from bert_tf.modeling.families.transformer import TransformerEncoder
 from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat, ModelGardenFormat
@@ -34,6 +35,10 @@ class BertConfig(EncoderConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_positive("intermediate_size", "type_vocab_size")
+        if not 0 < self.layer_norm_epsilon < 1:
+            raise ConfigError(
+                f"Received: layer_norm_epsilon={self.layer_norm_epsilon}. It must be above 0 and below 1."
+            )
 
 
 class BertEncoder(TransformerEncoder):

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
+from bert_tf.tasks.base.batching import as_python
 from bert_tf.tasks.base.postprocessor import Postprocessor
-from bert_tf.tasks.base.raw_inputs import as_python
 
 # N texts, M masks, K tokens
 
@@ -23,7 +23,8 @@ class FillMaskPostprocessor(Postprocessor):
 
         The best token is the first. Rows are padded with "" and 0 after the last mask of a text.
         """
-        best = tf.math.top_k(tf.nn.softmax(outputs), self.top_k)
+        logits = outputs[..., : self.tokenizer.vocab_size]  # rows that pad the embedding are no tokens
+        best = tf.math.top_k(tf.nn.softmax(logits), self.top_k)
         real = (inputs[features.MASKED_LM_POSITIONS] > 0)[..., tf.newaxis]  # position 0 is [CLS]
         return {
             "pieces": tf.where(real, tf.gather(self.tokenizer.vocabulary, best.indices), ""),

@@ -46,8 +46,8 @@ class FillMask(PretrainedHeadTask):
         **encoder: Any,
     ):
         super().__init__(tokenizer, max_length, **encoder)
-        if not 0 < top_k <= self.config.vocab_size:
-            raise ConfigError(f"Received: top_k={top_k}. It must be in 1 to {self.config.vocab_size}, the vocabulary.")
+        if not 0 < top_k <= tokenizer.vocab_size:
+            raise ConfigError(f"Received: top_k={top_k}. It must be in 1 to {tokenizer.vocab_size}, the vocabulary.")
         if tokenizer.mask_id is None:
             raise InputError(f"The vocabulary has no {tokenizer.SPECIAL_TOKENS.mask}: there is nothing to fill.")
         self.top_k = top_k

@@ -2,18 +2,14 @@
 
 import dataclasses
 
-from bert_tf.core import settings
-from bert_tf.core.settings import setting
 from bert_tf.tasks.spec import TaskSpec
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(settings.Settings):
+class Settings:
     """Arguments of `NextSentence`; None leaves one to the model."""
 
-    max_length: int | None = setting(
-        None, "tokens of a row; longer texts are cut, or read in windows", least=1, most=2**20
-    )
+    max_length: int | None = None
 
 
 SPEC = TaskSpec(

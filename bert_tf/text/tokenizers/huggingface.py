@@ -6,7 +6,7 @@ from typing import Any
 
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
-from bert_tf.text.tokenizers.vocabulary import CLS, SEP, SPECIAL_TOKENS, UNK
+from bert_tf.text.tokenizers.vocabulary import CLS, SEP, SPECIAL_TOKENS, UNK, matched_tokens
 
 if typing.TYPE_CHECKING:
     import tokenizers
@@ -36,7 +36,7 @@ def fast_tokenizer(vocabulary: list[str], text: TextConfig) -> "tokenizers.Token
     """The tokenizer of the Rust library for a vocabulary and its settings, which its `save` writes."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-    ids = {token: i for i, token in enumerate(vocabulary)}
+    ids = {token: i for i, token in enumerate(matched_tokens(vocabulary))}  # every id, so that none is lost
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token=UNK, max_input_chars_per_word=text.max_word_chars))
     tokenizer.normalizer = normalizers.BertNormalizer(
         clean_text=True,

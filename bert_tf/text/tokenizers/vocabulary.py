@@ -6,29 +6,31 @@ import pathlib
 from collections.abc import Sequence
 
 from bert_tf.core.errors import InputError
-from bert_tf.core.files import write_text
+from bert_tf.core.files import read_text, write_text
 
 # Tokens with a meaning of their own, in the order in which a learned vocabulary begins.
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"  # before a token that continues a word
 RESERVED = "[unused"  # before the number of a token that has no text
+# Published vocabularies have up to 10 MiB, and tokens of up to 128 characters.
+MAX_BYTES, MAX_CHARS, MAX_TABLE = 2**26, 1000, 2**28
 
 
 def read_vocabulary(path: str | os.PathLike) -> list[str]:
-    """Reads the tokens of a vocabulary file.
+    """Reads the tokens of a vocabulary file: the number of a line is the id, as in Google's and Hugging Face's code.
 
-    A byte-order mark, Windows line ends and blank lines at the end are ignored. Raises `InputError`, with file and
-    line, where ids would be ambiguous (a duplicate token, a blank line in the middle) and where the file is not text
-    or has no `[UNK]`. Other special tokens may be missing until they are needed.
+    As there, blanks around a token are dropped; a blank line has an id that no text gets; and of two equal lines the
+    last one counts. A byte-order mark and blank lines at the end are ignored.
+
+    Raises:
+        InputError: with file and line, where the file is not text, has no `[UNK]`, or a line is too long for a token.
+            Other special tokens may be missing until they are needed.
     """
     path = pathlib.Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"No such vocabulary: {path}")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a vocabulary: byte {error.start} is not UTF-8 text.") from None
-    tokens = [line.removesuffix("\r") for line in text.split("\n")]
+    lines = read_text(path, MAX_BYTES).removeprefix("\ufeff").split("\n")
+    tokens = [line.strip() or line.removesuffix("\r") for line in lines]  # a token may be a blank of its own
     while tokens and not tokens[-1]:
         tokens.pop()
     check_vocabulary(tokens, path)
@@ -39,16 +41,27 @@ def check_vocabulary(tokens: Sequence[str], source: object = "vocabulary") -> No
     """Raises `InputError` where a list of tokens cannot be a vocabulary; `source` is named in the message."""
     if not tokens:
         raise InputError(f"{source}: empty. A vocabulary has one token per line.")
-    lines: dict[str, int] = {}
+    longest = max(range(len(tokens)), key=lambda i: len(tokens[i]))
+    length = len(tokens[longest])
+    if length > MAX_CHARS or length * len(tokens) > MAX_TABLE:  # tokens are kept in a table as wide as the longest
+        raise InputError(
+            f"{source}, line {longest + 1}: a token of {length} characters among {len(tokens)} tokens. "
+            f"A vocabulary has one token per line, of at most {min(MAX_CHARS, MAX_TABLE // len(tokens))} characters."
+        )
     for number, token in enumerate(tokens, 1):
-        if not token or "\0" in token:
-            what = "a blank line" if not token else "a NUL byte, which no text file has"
-            raise InputError(f"{source}, line {number}: {what}. A vocabulary has one token per line.")
-        if token in lines:
-            raise InputError(f"{source}, line {number}: {token!r} is on line {lines[token]} too; remove one of them.")
-        lines[token] = number
-    if UNK not in lines:
+        if "\0" in token:
+            raise InputError(f"{source}, line {number}: a NUL byte, which no text file has. Is it UTF-16? Use UTF-8.")
+    if UNK not in tokens:
         raise InputError(f"{source}: no {UNK} among its {len(tokens)} tokens. It is needed for unknown words; add it.")
+
+
+def matched_tokens(tokens: Sequence[str]) -> list[str]:
+    """`tokens` with stand-ins that no text has for those that no text gets: blank ones, and all but the last of equals.
+
+    A model of words cannot be built from a vocabulary with equal or empty tokens.
+    """
+    last = {token: i for i, token in enumerate(tokens)}
+    return [token if token and last[token] == i else f"\x01{i}" for i, token in enumerate(tokens)]
 
 
 def write_vocabulary(path: str | pathlib.Path, tokens: Sequence[str]) -> None:

@@ -113,16 +113,20 @@ class WordPieceTokenizer(Tokenizer):
     @functools.cached_property  # made on first use: this one and the next take long
     def _models(self):
         """The model for rewritten texts, and (places, bytes) that raise its length limit to that in bytes."""
-        tokens, most = self._rewriter.spell(self.vocabulary), self.config.max_word_chars
+        tokens, most = self._rewriter.spell(self._matched), self.config.max_word_chars
         model, longer = (_wordpiece_model(tokens, max_bytes) for max_bytes in (most, _MAX_CHAR_BYTES * most))
         places = np.flatnonzero(model != longer)
         with tf.init_scope():  # constants of the process, whichever graph asks for them first
             return tf.constant(model), (tf.constant(places[:, np.newaxis]), tf.constant(longer[places]))
 
+    @property
+    def _matched(self):
+        return vocabulary_file.matched_tokens(self.vocabulary)
+
     @functools.cached_property
     def _of_words(self):
         # For words whose characters were counted before.
-        model = _wordpiece_model(self.vocabulary, _MAX_CHAR_BYTES * self.config.max_word_chars, no_pretokenization=True)
+        model = _wordpiece_model(self._matched, _MAX_CHAR_BYTES * self.config.max_word_chars, no_pretokenization=True)
         with tf.init_scope():
             return _wordpiece(tf.constant(model))
 

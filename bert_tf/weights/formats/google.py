@@ -18,6 +18,7 @@ from bert_tf.weights.encoder_fields import (
 )
 from bert_tf.weights.formats.base import families_in, family_format, optional_vocabulary
 from bert_tf.weights.io import tf_checkpoint
+from bert_tf.weights.schema import all_shapes
 from bert_tf.weights.weight_table import read_rows, write_rows
 
 FORMAT = "google"
@@ -45,7 +46,8 @@ def read(folder: Path) -> Checkpoint:
     settings = load_json(folder / CONFIG)
     family, format = next(iter(families_in(FORMAT).items()))
     encoder = read_encoder(family, format, settings, folder / CONFIG)
-    weights = read_rows(format.rows(encoder), tf_checkpoint.read_names(tf_checkpoint.find(folder)), IGNORED)
+    tensors = tf_checkpoint.stored(tf_checkpoint.find(folder))
+    weights = read_rows(format.rows(encoder), tensors, all_shapes(family, encoder), IGNORED)
     vocabulary = optional_vocabulary(folder / VOCABULARY)
     text, task = read_own(settings, folder / CONFIG)
     return Checkpoint(family, encoder, weights, text or text_of(vocabulary), vocabulary, task)

@@ -16,6 +16,7 @@ from bert_tf.weights.encoder_fields import (
 from bert_tf.weights.formats import huggingface_tokenizer, sentence_transformers
 from bert_tf.weights.formats.base import HuggingFaceFormat, families_in, family_format, task_classes
 from bert_tf.weights.io import safetensors
+from bert_tf.weights.schema import all_shapes
 from bert_tf.weights.weight_table import read_rows, write_rows
 
 FORMAT = "huggingface"
@@ -57,8 +58,9 @@ def read(folder: Path) -> Checkpoint:
     settings = load_json(folder / CONFIG)
     family, format = _family_of(settings, folder)
     encoder = read_encoder(family, format, settings, folder / CONFIG)
-    tensors = _current_names(safetensors.read(folder), format, encoder, folder)
-    weights = read_rows(format.rows(encoder), tensors)
+    tensors, copies = _current_names(safetensors.stored(folder), format, encoder)
+    weights = read_rows(format.rows(encoder), tensors, all_shapes(family, encoder))
+    _check_tied(copies, tensors, format)
     text, vocabulary = huggingface_tokenizer.read(folder)
     return Checkpoint(family, encoder, weights, text, vocabulary, read_task(folder))
 
@@ -112,8 +114,8 @@ def _family_of(settings: dict, folder: Path) -> tuple[str, HuggingFaceFormat]:
     return known[kind]
 
 
-def _current_names(tensors: dict, format: HuggingFaceFormat, encoder: Any, folder: Path) -> dict:
-    """Their tensors under current names, without the copies that tie the output embedding to the input."""
+def _current_names(tensors: dict, format: HuggingFaceFormat, encoder: Any) -> tuple[dict, dict]:
+    """Their tensors under current names, and apart from them the copies that tie the output embedding to the input."""
     module = f"{format.module}."
     children = set()  # "embeddings", "encoder", "pooler"
     for row in format.rows(encoder):
@@ -127,11 +129,18 @@ def _current_names(tensors: dict, format: HuggingFaceFormat, encoder: Any, folde
             name = module + name
         renamed[name] = tensor
     renamed.pop(f"{module}embeddings.position_ids", None)
-    for copy, original in format.tied.items():
-        tensor = renamed.pop(copy, None)
-        if tensor is not None and (tensor != renamed.setdefault(original, tensor)).any():
-            raise InputError(f"{folder}: {copy} differs from {original}. Only tied output embeddings can be read.")
-    return renamed
+    copies = {name: renamed.pop(name) for name in format.tied if name in renamed}
+    for name, copy in copies.items():
+        renamed.setdefault(format.tied[name], copy)
+    return renamed, copies
+
+
+def _check_tied(copies: dict, tensors: dict, format: HuggingFaceFormat) -> None:
+    """Raises `InputError` for a copy of a tensor that differs from it; `tensors` have been checked."""
+    for name, copy in copies.items():
+        original = tensors[format.tied[name]]
+        if copy.shape != original.shape or (copy.read() != original.read()).any():
+            raise InputError(f"{name} differs from {format.tied[name]}. Only tied output embeddings can be read.")
 
 
 def _class_of(checkpoint: Checkpoint) -> tuple[str, tuple[str, ...]]:

@@ -54,7 +54,8 @@ def write(folder: Path, checkpoint: Checkpoint, format: HuggingFaceFormat) -> No
         return
     text = checkpoint.text
     write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
-    fast_tokenizer(checkpoint.vocabulary, text).save(str(folder / FAST))
+    fast = fast_tokenizer(checkpoint.vocabulary, text).to_str(pretty=True)
+    (folder / FAST).write_text(fast, encoding="utf-8")  # their `save` raises a bare `Exception` on a full disk
     settings = {theirs: getattr(text, ours) for ours, theirs in CONFIG_FIELDS.items()}
     length = checkpoint.task.get("max_length", checkpoint.encoder.max_positions)
     settings |= {"tokenizer_class": f"{format.class_prefix}Tokenizer", "model_max_length": length} | TOKEN_NAMES

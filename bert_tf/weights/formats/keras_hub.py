@@ -19,6 +19,7 @@ from bert_tf.weights.encoder_fields import (
 from bert_tf.weights.formats import keras_hub_task, zero_pooler
 from bert_tf.weights.formats.base import KerasHubFormat, families_in, family_format
 from bert_tf.weights.io import hdf5
+from bert_tf.weights.schema import all_shapes
 from bert_tf.weights.weight_table import read_rows, write_rows
 
 FORMAT = "keras_hub"
@@ -45,8 +46,9 @@ def read(folder: Path) -> Checkpoint:
     theirs = member(settings, "config", {}, folder / CONFIG) | {OWN: settings.get(OWN)}
     # Their one dropout is both of ours.
     encoder = read_encoder(family, format, theirs, folder / CONFIG, attention_dropout=theirs.get("dropout", 0.1))
-    weights = zero_pooler.drop_empty(read_rows(format.rows(encoder), hdf5.read(folder / WEIGHTS)))
-    weights |= keras_hub_task.read_head(folder, format)
+    shapes = all_shapes(family, encoder)
+    weights = zero_pooler.drop_empty(read_rows(format.rows(encoder), hdf5.stored(folder / WEIGHTS), shapes))
+    weights |= keras_hub_task.read_head(folder, format, shapes)
     text, vocabulary = keras_hub_task.read_text(folder)
     own_text, _ = read_own(settings, folder / CONFIG)
     return Checkpoint(family, encoder, weights, own_text or text, vocabulary, read_task(folder))

@@ -1,6 +1,7 @@
 """The files of a keras-hub preset beside the backbone's: the tokenizer, and the head of a task."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from bert_tf.weights.encoder_fields import load_json, load_optional_json, member
 from bert_tf.weights.formats.base import KerasHubFormat, task_classes
 from bert_tf.weights.formats.google import text_of
 from bert_tf.weights.io import hdf5
-from bert_tf.weights.schema import part_of
+from bert_tf.weights.schema import Shape, part_of
 from bert_tf.weights.weight_table import read_rows, write_rows
 
 TOKENIZER, VOCABULARY = "tokenizer.json", "assets/tokenizer/vocabulary.txt"
@@ -44,12 +45,12 @@ def settings_of_head(folder: Path, format: KerasHubFormat) -> dict[str, Any]:
     return dict(format.masked_lm)  # the only class with a head that is no task of ours
 
 
-def read_head(folder: Path, format: KerasHubFormat) -> dict[str, Any]:
-    """Our weights of the task's head; {} without one that can be read."""
+def read_head(folder: Path, format: KerasHubFormat, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    """Our weights of the task's head, checked as by `read_rows`; {} without one that can be read."""
     kind = _class_of(folder, format)
     if kind is None or not (folder / WEIGHTS).exists():
         return {}
-    return read_rows(format.heads[kind], hdf5.read(folder / WEIGHTS), ignored=("optimizer/",), required=())
+    return read_rows(format.heads[kind], hdf5.stored(folder / WEIGHTS), shapes, ("optimizer/",), required=())
 
 
 def write_text(folder: Path, checkpoint: Checkpoint, format: KerasHubFormat) -> None:

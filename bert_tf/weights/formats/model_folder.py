@@ -14,7 +14,7 @@ from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import load_json, member, parse, save_json
 from bert_tf.weights.formats.base import family_format, optional_vocabulary
 from bert_tf.weights.io import hdf5
-from bert_tf.weights.schema import part_of
+from bert_tf.weights.schema import all_shapes, part_of
 from bert_tf.weights.weight_table import Row, keras_dense, keras_norm, read_rows, write_rows
 
 FORMAT = "bert_tf"
@@ -46,14 +46,15 @@ def read(folder: Path) -> Checkpoint:
     family, encoder = _read_encoder(settings, folder / CONFIG)
     text = parse(TextConfig, member(settings, "text", {}, folder / CONFIG), folder / CONFIG)
     vocabulary = optional_vocabulary(folder / VOCABULARY)
-    tensors = hdf5.read(folder / WEIGHTS)
+    tensors = hdf5.stored(folder / WEIGHTS)
     if not any(name.startswith("encoder/") for name in tensors):  # an encoder saved by itself
         tensors = {f"encoder/{name}": tensor for name, tensor in tensors.items()}
     task = read_task(folder)
     heads = _heads_in(tensors, r"(\w+)/vars/[01]")
     if any(name.startswith(f"{LATE_DENSE}/") for name in tensors):
         heads.add(_late_head(task))
-    weights = read_rows(_rows(family, encoder, heads), tensors, ignored=("seed_generator", "optimizer/"))
+    shapes = all_shapes(family, encoder)
+    weights = read_rows(_rows(family, encoder, heads), tensors, shapes, ("seed_generator", "optimizer/"))
     return Checkpoint(family, encoder, weights, text, vocabulary, task)
 
 

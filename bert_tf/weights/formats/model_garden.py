@@ -22,6 +22,7 @@ from bert_tf.weights.formats import zero_pooler
 from bert_tf.weights.formats.base import families_in, family_format, optional_vocabulary
 from bert_tf.weights.formats.google import text_of
 from bert_tf.weights.io import tf_checkpoint
+from bert_tf.weights.schema import Shape, all_shapes
 from bert_tf.weights.weight_table import Row, read_rows, write_rows
 
 FORMAT = "model_garden"
@@ -57,7 +58,9 @@ def read(folder: Path) -> Checkpoint:
     family, format = next(iter(families_in(FORMAT).items()))
     settings = dict(format.defaults) | settings
     encoder = read_encoder(family, format, settings, path)
-    weights = zero_pooler.drop_empty(_one_pooler(_read_weights(folder, format.rows(encoder))))
+    weights = zero_pooler.drop_empty(
+        _one_pooler(_read_weights(folder, format.rows(encoder), all_shapes(family, encoder)))
+    )
     vocabulary = optional_vocabulary(folder / VOCABULARY)
     text, _ = read_own(settings, path)
     return Checkpoint(family, encoder, weights, text or text_of(vocabulary), vocabulary, read_task(folder))
@@ -97,16 +100,16 @@ def _settings(folder: Path) -> tuple[dict, Path]:
     raise InputError(f"{folder} has a checkpoint and no {' or '.join(CONFIGS)}, which say what it holds.")
 
 
-def _read_weights(folder: Path, rows: list[Row]) -> dict[str, np.ndarray]:
+def _read_weights(folder: Path, rows: list[Row], shapes: dict[str, Shape]) -> dict[str, np.ndarray]:
     prefix = tf_checkpoint.find(folder)
     paths = [row.theirs for row in rows]
-    tensors = tf_checkpoint.read_objects(prefix, paths)
+    tensors = tf_checkpoint.stored_objects(prefix, paths)
     if any(name.startswith("model/") for name in tensors):
         # A checkpoint of their trainer: the same variables at other paths, renamed after reading.
         usual = {_trainer_path(path): path for path in paths}
-        found = tf_checkpoint.read_objects(prefix, usual)
+        found = tf_checkpoint.stored_objects(prefix, usual)
         tensors = {usual.get(name, name): tensor for name, tensor in found.items()}
-    return read_rows(rows, tensors, IGNORED)
+    return read_rows(rows, tensors, shapes, IGNORED)
 
 
 def _trainer_path(path: str) -> str:

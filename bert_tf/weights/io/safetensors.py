@@ -1,20 +1,22 @@
 """Safetensors files, whole or in shards with an index, in any of the float types in which models are saved."""
 
-from collections.abc import Mapping
+import contextlib
+import functools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
-from safetensors import SafetensorError, deserialize
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from bert_tf.core import files
 from bert_tf.core.errors import InputError
-from bert_tf.weights.encoder_fields import load_json
+from bert_tf.weights.encoder_fields import load_json, member
+from bert_tf.weights.io.stored_array import StoredArray, written
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-# bfloat16 is a type that safetensors' own numpy reader does not know.
-TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": ml_dtypes.bfloat16, "I64": "<i8", "I32": "<i4"}
+TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 def exists(folder: Path) -> bool:
@@ -22,18 +24,20 @@ def exists(folder: Path) -> bool:
     return (folder / WHOLE).exists() or (folder / INDEX).exists()
 
 
-def read(folder: Path) -> dict[str, np.ndarray]:
-    """Every tensor, {name: array in the file's type}; a missing shard or a broken file raises `InputError`."""
+def stored(folder: Path) -> dict[str, StoredArray]:
+    """Every tensor of the folder's files by name; a missing shard or a broken file raises `InputError`."""
     if (folder / WHOLE).exists():
-        return _read_file(folder / WHOLE)
+        return _stored_in(folder / WHOLE)
     if not (folder / INDEX).exists():
         raise InputError(no_weights(folder))
-    places = load_json(folder / INDEX).get("weight_map", {})
-    tensors: dict[str, np.ndarray] = {}
-    for name in sorted(set(places.values())):
+    places = member(load_json(folder / INDEX), "weight_map", {}, folder / INDEX)
+    tensors: dict[str, StoredArray] = {}
+    for name in sorted(set(map(str, places.values()))):
+        if Path(name).name != name:
+            raise InputError(f"{folder / INDEX} names {name!r} as a shard. Shards are files of the same folder.")
         if not (folder / name).exists():
             raise InputError(f"{folder / name} is missing: {INDEX} names it as a shard of the weights.")
-        tensors |= _read_file(folder / name)
+        tensors |= _stored_in(folder / name)
     absent = [name for name in places if name not in tensors]
     if absent:
         raise InputError(f"{folder}: {', '.join(absent[:4])} not in the shard that {INDEX} names.")
@@ -42,7 +46,8 @@ def read(folder: Path) -> dict[str, np.ndarray]:
 
 def write(folder: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Writes one float32 file; PyTorch's loaders ask for the "format" in its metadata."""
-    save_file(dict(tensors), folder / WHOLE, metadata={"format": "pt"})
+    with written(folder / WHOLE, SafetensorError):
+        save_file(dict(tensors), folder / WHOLE, metadata={"format": "pt"})
 
 
 def no_weights(folder: Path) -> str:
@@ -57,15 +62,28 @@ def no_weights(folder: Path) -> str:
     return f"{folder} has no weights: {WHOLE} is missing."
 
 
-def _read_file(path: Path) -> dict[str, np.ndarray]:
+def _stored_in(path: Path) -> dict[str, StoredArray]:
+    found = {}
+    with _open(path) as file:
+        # The library compares what the header declares with the size of the file.
+        for name in file.keys():  # noqa: SIM118 (it is no mapping)
+            described = file.get_slice(name)
+            kind = described.get_dtype()
+            read = functools.partial(_read, path, name)
+            found[name] = StoredArray(tuple(described.get_shape()), TYPES.get(kind, kind), read)
+    return found
+
+
+def _read(path: Path, name: str) -> np.ndarray:
+    with _open(path) as file:
+        return file.get_tensor(name)
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    files.check_regular(path)
     try:
-        parts = deserialize(path.read_bytes())
-    except SafetensorError as error:
+        with safe_open(path, "numpy") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
         raise InputError(f"{path} cannot be read, is it whole? {error}") from None
-    return {name: _array(path, name, part) for name, part in parts}
-
-
-def _array(path: Path, name: str, part: dict[str, Any]) -> np.ndarray:
-    if part["dtype"] not in TYPES:
-        raise InputError(f"{path}: {name} is of type {part['dtype']}. Known types: {', '.join(TYPES)}.")
-    return np.frombuffer(part["data"], TYPES[part["dtype"]]).reshape(part["shape"])

@@ -1,13 +1,18 @@
 """TensorFlow's checkpoint files (PREFIX.index, PREFIX.data-*): tensors by name, or by path in a graph of objects."""
 
 import contextlib
+import functools
+import glob
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bert_tf.core import files
 from bert_tf.core.errors import InputError
+from bert_tf.weights.io.stored_array import StoredArray, written
 
 GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
@@ -21,8 +26,10 @@ def find(folder: Path) -> str | None:
         return found[0]
     import tensorflow as tf
 
+    if (folder / "checkpoint").exists():
+        files.check_regular(folder / "checkpoint")
     latest = tf.train.latest_checkpoint(str(folder))
-    if latest is None:
+    if latest not in found:
         raise InputError(f"{folder} has {len(found)} checkpoints. Leave one of them: {', '.join(found)}")
     return latest
 
@@ -35,22 +42,31 @@ def has_objects(prefix: str) -> bool:
         return GRAPH in tf.train.load_checkpoint(prefix).get_variable_to_shape_map()
 
 
-def read_names(prefix: str) -> dict[str, np.ndarray]:
+def stored(prefix: str) -> dict[str, StoredArray]:
     """The float tensors of the checkpoint by name; a missing, cut or corrupt file raises `InputError`."""
     import tensorflow as tf
 
     with _clear_errors(prefix):
         reader = tf.train.load_checkpoint(prefix)
-        kinds = reader.get_variable_to_dtype_map()
-        return {name: reader.get_tensor(name) for name, kind in kinds.items() if kind.is_floating}
+        kinds, shapes = reader.get_variable_to_dtype_map(), reader.get_variable_to_shape_map()
+        found = {}
+        declared = 0
+        for name, kind in kinds.items():
+            if kind.is_floating:
+                declared += math.prod(shapes[name]) * kind.size
+                read = functools.partial(_read, prefix, reader, name)
+                found[name] = StoredArray(tuple(shapes[name]), kind.name, read)
+        if declared > sum(path.stat().st_size for path in _files(prefix, "data-*")):
+            raise ValueError(f"the index declares {declared} bytes of tensors, more than the data files have")
+    return found
 
 
-def read_objects(prefix: str, paths: Iterable[str]) -> dict[str, np.ndarray]:
+def stored_objects(prefix: str, paths: Iterable[str]) -> dict[str, StoredArray]:
     """The float tensors at `paths`, by path, and all others by their name in the file.
 
     A path is a chain of attributes from the root, joined by "/"; one variable can have several.
     """
-    tensors = read_names(prefix)
+    tensors = stored(prefix)
     graph = _graph(prefix)
     found, used = {}, set()
     for path in paths:
@@ -69,12 +85,13 @@ def write_names(prefix: str | Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Writes `tensors`, name to array, as TensorFlow 1's Saver does."""
     import tensorflow as tf
 
-    tf.raw_ops.SaveV2(
-        prefix=str(prefix),
-        tensor_names=list(tensors),
-        shape_and_slices=[""] * len(tensors),
-        tensors=[tf.constant(tensor) for tensor in tensors.values()],
-    )
+    with written(prefix, tf.errors.OpError):
+        tf.raw_ops.SaveV2(
+            prefix=str(prefix),
+            tensor_names=list(tensors),
+            shape_and_slices=[""] * len(tensors),
+            tensors=[tf.constant(tensor) for tensor in tensors.values()],
+        )
 
 
 def write_objects(
@@ -97,19 +114,31 @@ def write_objects(
         _attach(root, path, _object_at(root, original))
     for path in empty:
         _object_at(root, path)
-    root.save(str(prefix))
+    with written(prefix, tf.errors.OpError):
+        root.save(str(prefix))
+
+
+def _files(prefix: str, ending: str) -> Iterator[Path]:
+    return Path(prefix).parent.glob(f"{glob.escape(Path(prefix).name)}.{ending}")
 
 
 @contextlib.contextmanager
 def _clear_errors(prefix: str) -> Iterator[None]:
     import tensorflow as tf
 
+    for path in _files(prefix, "*"):
+        files.check_regular(path)
     try:
         yield
     # TensorFlow's reader raises each of these for a damaged file.
     except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{prefix}.* cannot be read, are the files whole? {reason}") from None
+
+
+def _read(prefix: str, reader: Any, name: str) -> np.ndarray:
+    with _clear_errors(prefix):
+        return reader.get_tensor(name)
 
 
 def _graph(prefix: str) -> Any:

@@ -112,3 +112,14 @@ def test_a_vocabulary_without_a_mask(tmp_path):
 def test_more_pieces_than_there_are(folder):
     with pytest.raises(ConfigError, match="top_k=9"):
         FillMask.from_pretrained(folder, top_k=9)
+
+
+def test_rows_that_pad_the_embedding_are_never_an_answer(tmp_path):
+    pretrainer = BertPretrainer(**SIZES | {"vocab_size": 64})
+    bias = np.zeros(64, "float32")
+    bias[8:], bias[6] = 100, 10
+    pretrainer.masked_lm.bias.assign(bias)
+    pretrainer.save_pretrained(tmp_path / "model", Tokenizer(VOCABULARY))
+    answer = FillMask.from_pretrained(tmp_path / "model", top_k=2).predict_text(["a [MASK]"])[0]
+    assert answer["pieces"][0][0] == "b"
+    assert answer["scores"][0][0] > 0.99
