@@ -36,12 +36,14 @@ class Verb:
         example: a whole command line.
         flags: in the order of the help; a required first one may be given without its name.
         run: "module:function", called with the flag values and the key=value overrides.
+        settings: "module:function" that returns the sections of its settings, for --help-settings; "" without.
     """
 
     summary: str
     example: str
     flags: tuple[Flag, ...]
     run: str
+    settings: str = ""
 
 
 _CORPUS = Flag("input", None, "text: files, folders or globs, separated by commas; plain, .gz or JSON lines", True)
@@ -63,6 +65,7 @@ VERBS = {
             Flag("config", None, "a TOML file of settings, such as configs/quickstart.toml"),
         ),
         "bert_tf.cli.quickstart:quickstart",
+        "bert_tf.cli.settings_help:quickstart",
     ),
     "configs": Verb(
         "list the configs that come with the package",
@@ -138,6 +141,7 @@ VERBS = {
             _WORKERS,
         ),
         "bert_tf.cli.pretrain:pretrain",
+        "bert_tf.cli.settings_help:pretrain",
     ),
     "finetune": Verb(
         "train a task on a data set, from a pretrained model of any format, or resume such a run",
@@ -151,6 +155,7 @@ VERBS = {
             _SKIP,
         ),
         "bert_tf.cli.finetune:finetune",
+        "bert_tf.cli.settings_help:finetune",
     ),
     "evaluate": Verb(
         "compute the metrics of a fine-tuned model on labelled data, with a report of its errors",

@@ -13,6 +13,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 import bert_tf
+from bert_tf.cli import settings_help
 from bert_tf.cli.flags import VERBS, Verb
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.registry import resolve
@@ -21,6 +22,7 @@ from bert_tf.core.registry import resolve
 _OPERATORS = re.compile(r"^\{\{.*?\}\} | \[Op:\w+\]$")
 _COLUMNS = 118  # the longest line of help
 _HELP = ("-h", "--help", "-help")
+_HELP_SETTINGS = ("--help-settings", "--help_settings")
 
 
 def main() -> None:
@@ -45,6 +47,9 @@ def _parse(argv: list[str]) -> list[str]:
     verb = VERBS[name]
     if set(_HELP) & set(rest):
         print(_help(name, verb))
+        sys.exit(0)
+    if verb.settings and set(_HELP_SETTINGS) & set(rest):
+        print(settings_help.as_text(resolve(verb.settings)(), _COLUMNS))
         sys.exit(0)
     for flag in verb.flags:
         flag.define()
@@ -119,7 +124,10 @@ def _overview() -> str:
 
 
 def _help(name: str, verb: Verb) -> str:
-    width = max((len(flag.name) for flag in verb.flags), default=0)
+    names = [flag.name for flag in verb.flags]
+    if verb.settings:
+        names.append(_HELP_SETTINGS[0].lstrip("-"))
+    width = max(map(len, names), default=0)
     rows = []
     for flag in verb.flags:
         text = flag.help
@@ -132,4 +140,6 @@ def _help(name: str, verb: Verb) -> str:
         rows.extend(f"    {'':<{width}}  {line}" for line in others)
     if rows:
         rows.append("")
+    if verb.settings:
+        rows[-1:] = [f"  --{'help-settings':<{width}}  list all key=value settings with their defaults and meaning", ""]
     return "\n".join((f"bert-tf {name}: {verb.summary}", "", *rows, "Example:", f"  {verb.example}"))

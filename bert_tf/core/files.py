@@ -102,14 +102,18 @@ def atomic_file(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def atomic_files(paths: Sequence[str | os.PathLike]) -> Iterator[list[pathlib.Path]]:
-    """Like `atomic_file` for several files of one folder."""
+def atomic_files(paths: Sequence[str | os.PathLike], replace: bool = True) -> Iterator[list[pathlib.Path]]:
+    """Like `atomic_file` for several files of one folder; without `replace`, `InputError` if the first exists."""
     targets = [_check_target(path, stat.S_IFREG, "a regular file") for path in paths]
     with temporary_folder(targets[0]) as folder:
         temporary = [folder / target.name for target in targets]
         yield temporary
-        for source, target in zip(temporary, targets, strict=True):
+        for source in temporary:
             _readable(source, folder)
+        moves = list(zip(temporary, targets, strict=True))
+        if not replace:
+            _take_name(*moves.pop(0))
+        for source, target in moves:
             source.replace(target)
 
 
@@ -232,6 +236,14 @@ def _check_target(path: str | os.PathLike, kind: int, wanted: str) -> pathlib.Pa
     return target.resolve()
 
 
+def _take_name(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Moves a file to a name that must be free."""
+    try:
+        _rename(source, target, _NO_REPLACE)
+    except FileExistsError:
+        raise InputError(f"{target} exists and is not replaced. Choose another output, or remove it.") from None
+
+
 def _readable(path: pathlib.Path, folder: pathlib.Path) -> None:
     """Gives a file the permissions that new files get here: some libraries write files for the owner alone."""
     if path.is_file():
@@ -239,7 +251,7 @@ def _readable(path: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def _rename(source: pathlib.Path, target: pathlib.Path, flag: int) -> None:
-    """Renames a folder by Linux's renameat2; where a system or file system lacks it, by renames of its own."""
+    """Renames a file or folder by Linux's renameat2; where a system or file system lacks it, by renames of its own."""
     function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if function:
         at_working_folder = -100

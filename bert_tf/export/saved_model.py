@@ -46,20 +46,21 @@ def export_saved_model(
         ConfigError: the version is out of range, or the encoder has no attention.
         InputError: the version exists, or the difference is above `tolerance`; then nothing is kept.
     """
-    version = version or _next_version(folder)
-    if not 0 < version <= _LARGEST_VERSION:
+    folder = pathlib.Path(folder)
+    if version and not 0 < version <= _LARGEST_VERSION:
         raise ConfigError(
             f"Received: --version={version}. Versions are numbers from 1 to {_LARGEST_VERSION}; 0 is the next."
         )
-    path = pathlib.Path(folder) / str(version)
-    if path.parent.is_file():
-        raise InputError(f"{folder} is a file. --output is the folder for the versions of the model.")
-    if path.exists():
-        raise InputError(f"{path} exists. Leave --version out for the next one, or remove it.")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is no folder. --output is the folder for the versions of the model.")
+    if version and (folder / str(version)).exists():
+        raise _taken(folder / str(version))
     functions = signatures(model, attention)
-    with files.atomic_folder(path) as temporary:
+    with files.temporary_folder(folder / "export") as work:
+        temporary = work / "version"
+        temporary.mkdir()
         _save(model, functions, temporary)
-        write_warmup(temporary, path.parent.name, model)
+        write_warmup(temporary, folder.name, model)
         loaded = tf.saved_model.load(str(temporary)).signatures
         difference = _difference(loaded[SERVING_DEFAULT], reference or model, check_texts)
         if not difference <= tolerance:  # also refuses NaN
@@ -67,8 +68,8 @@ def export_saved_model(
                 f"The SavedModel's answers differ from Keras by {difference:.2g}; at most {tolerance:.2g} is allowed. "
                 "It was not kept."
             )
-        write_card(temporary, path.parent.name, model, loaded, difference)
-    return path, difference
+        write_card(temporary, folder.name, model, loaded, difference)
+        return _publish(temporary, folder, version), difference
 
 
 def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path) -> None:
@@ -102,9 +103,23 @@ def _difference(serve: Any, model: Task, texts: Any) -> float:
     return max(differences)
 
 
-def _next_version(folder: str | os.PathLike) -> int:
+def _publish(source: pathlib.Path, folder: pathlib.Path, version: int | None) -> pathlib.Path:
+    """Moves a complete version to its name. Another export may take a name at any time: then it is the next one."""
+    while not files.publish(source, path := folder / str(version or _next_version(folder)), replace=False):
+        if version:
+            raise _taken(path)
+    return path
+
+
+def _taken(path: pathlib.Path) -> InputError:
+    return InputError(f"{path} exists. Leave --version out for the next one, or remove it.")
+
+
+def _next_version(folder: pathlib.Path) -> int:
     latest = 0
-    for path in pathlib.Path(folder).glob("*"):
-        if path.name.isascii() and path.name.isdigit():
+    for path in folder.glob("*"):
+        if path.name.isascii() and path.name.isdigit() and int(path.name) <= _LARGEST_VERSION:
             latest = max(latest, int(path.name))
+    if latest == _LARGEST_VERSION:
+        raise InputError(f"{folder} has the largest version, {latest}. Choose a free one with --version.")
     return latest + 1

@@ -60,7 +60,7 @@ def export_tflite(
     vocabulary, labels = [*model.tokenizer.vocabulary, *aliases], getattr(model, "labels", ())
     content = add_metadata(content, path.stem, f"BERT for {model.TASK}", vocabulary, labels)
     # Both files get their names only if no check below raises.
-    with files.atomic_files([path, path.with_suffix(".json")]) as (temporary, report_file):
+    with files.atomic_files([path, path.with_suffix(".json")], replace=False) as (temporary, report_file):
         temporary.write_bytes(content)
         litert = LiteRTModel(temporary)
         errors = {length: _error(model, litert, length, check_texts) for length in litert.lengths}
@@ -98,8 +98,10 @@ def _check(model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: st
     if path == (report := path.with_suffix(".json")):
         raise ConfigError(f"Received: {path}. The report is written there: name the file {path.stem}.tflite.")
     for file in (path, report):
-        if file.exists():
+        if file.is_file():
             raise InputError(f"{file} exists. Choose another --output, or remove it.")
+        if file.exists():
+            raise InputError(f"{file} is no regular file and is not replaced. Choose another --output.")
 
 
 def _error(model: Task, litert: LiteRTModel, length: int, texts: Any) -> float:

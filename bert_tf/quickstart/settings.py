@@ -2,27 +2,33 @@
 
 import dataclasses
 
+from bert_tf.core.settings import Settings, setting
+
 
 @dataclasses.dataclass(frozen=True)
-class QuickstartConfig:
+class QuickstartConfig(Settings):
     """Sizes and training settings; every field can be overridden on the command line as `key=value`.
 
     The defaults train in minutes on two cores, and clearly beat the baselines of the report.
     """
 
-    vocab_size: int = 8000  # at most; a small corpus gets fewer
-    num_layers: int = 2
-    hidden_size: int = 128
-    num_heads: int = 2
-    max_length: int = 64  # tokens of a pretraining example
-    max_predictions: int = 10  # masked tokens of a pretraining example
-    batch_size: int = 64
-    pretrain_steps: int = 2400
-    pretrain_learning_rate: float = 2e-3
-    finetune_length: int = 96  # tokens of a paragraph
-    finetune_epochs: int = 4
-    finetune_batch_size: int = 32
-    finetune_learning_rate: float = 2e-3
-    finetune_dropout: float = 0.1
-    max_labels: int = 6  # of the user's own text
-    paragraphs_a_label: int = 1000  # training paragraphs per label, at most; a tenth as many are held out
+    vocab_size: int = setting(
+        8000, "tokens of the vocabulary, at most; a small corpus gets fewer", least=100, most=2**20
+    )
+    num_layers: int = setting(2, "number of blocks of the encoder", least=1, most=1024)
+    hidden_size: int = setting(128, "width of the encoder", least=1, most=2**16)
+    num_heads: int = setting(2, "attention heads of a block", least=1, most=2**16)
+    max_length: int = setting(64, "tokens of a pretraining example", least=8, most=2**20)
+    max_predictions: int = setting(10, "masked tokens of a pretraining example", least=1)
+    batch_size: int = setting(64, "examples of a pretraining step", least=1, most=2**20)
+    pretrain_steps: int = setting(2400, "steps of pretraining", least=1)
+    pretrain_learning_rate: float = setting(2e-3, "learning rate of pretraining", above=0)
+    finetune_length: int = setting(96, "tokens of a paragraph", least=8, most=2**20)
+    finetune_epochs: int = setting(4, "epochs of fine-tuning", least=1)
+    finetune_batch_size: int = setting(32, "examples of a fine-tuning step", least=1, most=2**20)
+    finetune_learning_rate: float = setting(2e-3, "learning rate of fine-tuning", above=0)
+    finetune_dropout: float = setting(0.1, "dropout of fine-tuning", least=0, below=1)
+    max_labels: int = setting(6, "labels found in the user's own text, at most", least=2)
+    paragraphs_a_label: int = setting(
+        1000, "training paragraphs per label, at most; a tenth as many are held out", least=10
+    )

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.train_step import DistributedSteps
-from bert_tf.tasks.base.batching import as_columns, with_static_rows
+from bert_tf.tasks.base.batching import with_static_rows
+from bert_tf.tasks.base.raw_inputs import as_columns
 
 
 class MultiTask(DistributedSteps, keras.Model):

@@ -1,8 +1,10 @@
 """Settings of a training run."""
 
 import dataclasses
+import sys
 
 from bert_tf.core.errors import ConfigError
+from bert_tf.core.settings import Settings, setting
 
 # This package's, then those of Keras.
 OPTIMIZERS = (
@@ -12,62 +14,53 @@ OPTIMIZERS = (
 SCHEDULES = ("linear", "cosine", "constant")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
-
-_CHOICES = {
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "strategy": STRATEGIES,
-    "precision": ("auto", *POLICIES),
-}
+# Sizes beyond which a typing error is likelier than a machine that can hold them.
+MOST_ROWS, MOST_POSITIONS, MOST_WIDE, MOST_LAYERS = 2**20, 2**20, 2**16, 1024
+_LARGEST_SEED = 2**32 - 1  # NumPy's
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Settings):
     """How a model is trained, in pretraining and fine-tuning (Devlin et al. 2019, A.2 and A.3)."""
 
-    steps: int | None = None  # updates of the weights; set either these
-    minutes: float | None = None  # or a time, converted to steps by the measured speed
-    accumulation_steps: int = 1  # microbatches that a batch is cut into, to save memory
-    optimizer: str = "adamw"
-    learning_rate: float = 1e-4
-    schedule: str = "linear"
-    warmup: float = 0.1  # share of the steps
-    cooldown: float = 0.0  # share of the steps at the end in which a constant rate decays
-    weight_decay: float = 0.01
-    clip_norm: float | None = 1.0
-    bias_correction: bool = True  # of Adam's moments; False as in google-research/bert
-    layer_decay: float | None = None  # factor of the learning rate from a layer to the one below
-    seed: int = 0
-    precision: str = "auto"  # mixed_bfloat16 where it is measured to be faster, else float32
-    remat: bool = False  # recompute blocks in the backward pass, to save memory
-    strategy: str = "auto"
-    log_every: int = 50  # steps
-    evaluate_every: int = 500
-    evaluate_batches: int = 50  # held-out batches per evaluation, at most
-    early_stopping: int | None = None  # end the run after this many evaluations without a better score
-    checkpoint_every: int = 500
-    keep_checkpoints: int = 3  # the newest, in addition to the best
-    blow_up: float = 2.0  # the run ends if the loss exceeds this many times its lowest, plus 1
-    skip_records: int = 100  # damaged records to skip before the run ends
+    steps: int | None = setting(None, "updates of the weights; set either these or minutes", least=1)
+    minutes: float | None = setting(None, "a time, converted to steps by the measured speed", above=0, most=1_000_000)
+    accumulation_steps: int = setting(1, "microbatches that a batch is cut into, to save memory", least=1)
+    optimizer: str = setting("adamw", "name of the optimizer", choices=OPTIMIZERS)
+    learning_rate: float = setting(1e-4, "the greatest rate, after the warm-up", above=0)
+    schedule: str = setting("linear", "how the rate falls after the warm-up", choices=SCHEDULES)
+    warmup: float = setting(0.1, "share of the steps in which the rate rises", least=0, most=1)
+    cooldown: float = setting(0.0, "share of the steps at the end in which a constant rate falls", least=0, most=1)
+    weight_decay: float = setting(0.01, "decoupled decay of the weights, in learning rates", least=0)
+    clip_norm: float | None = setting(1.0, "largest norm of the gradients; none: not clipped", above=0)
+    bias_correction: bool = setting(True, "of the moments of adamw and lamb; false as in google-research/bert")
+    layer_decay: float | None = setting(
+        None, "factor of the learning rate from a layer to the one below", above=0, most=1
+    )
+    seed: int = setting(0, "random seed of weights, order, masks and dropout", least=0, most=_LARGEST_SEED)
+    precision: str = setting(
+        "auto", "dtype policy; auto: mixed_bfloat16 where it is measured to be faster", choices=("auto", *POLICIES)
+    )
+    remat: bool = setting(False, "compute blocks again in the backward pass, to save memory")
+    strategy: str = setting("auto", "devices; auto: the workers of TF_CONFIG, all GPUs, or one", choices=STRATEGIES)
+    log_every: int = setting(50, "steps between two lines of metrics.jsonl", least=1)
+    evaluate_every: int = setting(500, "steps between two evaluations", least=1)
+    evaluate_batches: int = setting(50, "held-out batches per evaluation, at most", least=1, most=sys.maxsize)
+    early_stopping: int | None = setting(
+        None, "end the run after this many evaluations without a better score", least=1
+    )
+    checkpoint_every: int = setting(500, "steps between two checkpoints", least=1)
+    keep_checkpoints: int = setting(3, "how many of the newest checkpoints are kept, in addition to the best", least=1)
+    blow_up: float = setting(2.0, "the run ends if the loss exceeds this many times its lowest, plus 1", above=0)
+    skip_records: int = setting(100, "damaged records to skip before the run ends", least=0)
 
     def __post_init__(self) -> None:
-        for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                raise ConfigError(f"Received: {name}={getattr(self, name)!r}. {name} is one of {', '.join(known)}.")
-        for name in ("log_every", "evaluate_every", "evaluate_batches", "checkpoint_every", "keep_checkpoints"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be at least 1.")
-        optional = ("steps", "minutes", "clip_norm", "early_stopping")
-        for name in ("accumulation_steps", "learning_rate", "blow_up", *optional):
-            if getattr(self, name) is not None and getattr(self, name) <= 0:
-                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be above 0.")
+        super().__post_init__()
         if not self.bias_correction and self.optimizer not in ("adamw", "lamb"):
             raise ConfigError(
                 f"Received: bias_correction=false, optimizer={self.optimizer!r}. Only adamw and lamb have this setting."
             )
-        if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
-            raise ConfigError(f"Received: layer_decay={self.layer_decay}. layer_decay must be in (0, 1].")
-        if self.warmup < 0 or self.cooldown < 0 or self.warmup + self.cooldown > 1:
+        if self.warmup + self.cooldown > 1:
             raise ConfigError(
                 f"Received: warmup={self.warmup}, cooldown={self.cooldown}. They are shares of the steps, from 0 to 1 "
                 "together."
@@ -75,48 +68,48 @@ class TrainingConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class PhaseConfig:
+class PhaseConfig(Settings):
     """A phase of a pretraining run: its records and batches; `batch_size` counts the rows of all workers together."""
 
-    records: str = ""  # folder, files or glob
-    batch_size: int = 32
-    share: float = 1.0  # of the steps
-    pack_length: int | None = None  # pack several examples into rows of this length
-    buckets: tuple[int, ...] = ()  # or batch examples of similar length, padded to one of these
-    heldout: str | None = None  # records to evaluate on
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ConfigError(f"Received: batch_size={self.batch_size}. It must be at least 1.")
-        if not 0 < self.share <= 1:
-            raise ConfigError(f"Received: share={self.share}. It is a share of the steps, in (0, 1].")
+    records: str = setting("", "records to train on: a folder, files or a glob")
+    batch_size: int = setting(32, "rows of a step, of all workers together", least=1, most=MOST_ROWS)
+    share: float = setting(1.0, "share of the steps that are done on these records", above=0, most=1)
+    pack_length: int | None = setting(
+        None, "pack several examples into rows of this many tokens", least=1, most=MOST_POSITIONS
+    )
+    buckets: tuple[int, ...] = setting(
+        (), "or batch examples of similar length, padded to one of these", least=1, most=MOST_POSITIONS
+    )
+    heldout: str | None = setting(None, "records to evaluate on")
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Settings):
     """The model to pretrain: one from a folder, or a new one of these sizes with the vocabulary of the records."""
 
-    init: str | None = None  # a model's folder
-    vocabulary: str | None = None  # of records that another program wrote
-    lower_case: bool = True  # whether that vocabulary is uncased
-    hidden_size: int = 256
-    num_layers: int = 4
-    num_heads: int = 4
-    intermediate_size: int | None = None  # None: 4 * hidden_size
-    max_positions: int = 512
-    activation: str = "gelu"
-    hidden_dropout: float = 0.1
-    attention_dropout: float = 0.1
+    init: str | None = setting(None, "folder of a model to start from; its sizes replace those below")
+    vocabulary: str | None = setting(None, "vocabulary file of records that another program wrote")
+    lower_case: bool = setting(True, "whether that vocabulary is uncased")
+    hidden_size: int = setting(256, "width of the encoder", least=1, most=MOST_WIDE)
+    num_layers: int = setting(4, "number of blocks", least=1, most=MOST_LAYERS)
+    num_heads: int = setting(4, "attention heads of a block; they divide hidden_size", least=1, most=MOST_WIDE)
+    intermediate_size: int | None = setting(
+        None, "width of the feed-forward networks; none: 4 * hidden_size", least=1, most=8 * MOST_WIDE
+    )
+    max_positions: int = setting(512, "longest row, in tokens", least=1, most=MOST_POSITIONS)
+    activation: str = setting("gelu", "activation of the feed-forward networks")
+    hidden_dropout: float = setting(0.1, "dropout after each sublayer", least=0, below=1)
+    attention_dropout: float = setting(0.1, "dropout of the attention weights", least=0, below=1)
 
 
 @dataclasses.dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(Settings):
     """A pretraining run on `data`, or on `phases` one after the other, into the folder `output`."""
 
-    output: str = "runs/pretrain"
+    output: str = setting("runs/pretrain", "the run's folder")
     model: ModelConfig = ModelConfig()
     data: PhaseConfig = PhaseConfig()
-    phases: tuple[PhaseConfig, ...] = ()
+    phases: tuple[PhaseConfig, ...] = setting((), "several tables like data, trained on one after the other")
     training: TrainingConfig = TrainingConfig()
 
     def check(self) -> None:

@@ -40,6 +40,16 @@ def test_several_files_appear_together(tmp_path):
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "1", "b": "2"}
 
 
+def test_without_replacing_the_first_name_must_be_free(tmp_path):
+    names = [tmp_path / "a", tmp_path / "b"]
+    refused = pytest.raises(InputError, match="a exists and is not replaced")
+    with refused, atomic_files(names, replace=False) as temporary:
+        for path in temporary:
+            path.write_text("mine")
+        names[0].write_text("another process")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "another process")]
+
+
 def test_folder_is_replaced_whole(tmp_path):
     for text in ("one", "two"):
         with atomic_folder(tmp_path / "f") as temporary:

@@ -4,14 +4,17 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from bert_tf.core.errors import InputError
+from bert_tf.export import saved_model
 from bert_tf.export.saved_model import export_saved_model
 
 ASK = """
@@ -79,6 +82,39 @@ def test_versions_count_on_and_stay(model, texts, tmp_path):
     assert (tmp_path / "7" / "kept").exists()
 
 
+def test_two_exports_at_once_take_different_versions(model, texts, tmp_path):
+    model.save_pretrained(tmp_path / "model")
+    ours = tmp_path / "versions"
+    command = [sys.executable, "-m", "bert_tf", "export", f"--model={tmp_path}/model", f"--output={ours}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        while not list(ours.glob(".*.tmp/version/variables/*.index")):  # it is writing version 1
+            assert other.poll() is None
+            time.sleep(0.01)
+        other.send_signal(signal.SIGSTOP)
+        path, _ = export_saved_model(model, ours, texts)
+        written = (path / "saved_model.pb").read_bytes()
+        other.send_signal(signal.SIGCONT)
+        printed = other.communicate(timeout=120)[0]
+    assert (path.name, other.returncode) == ("1", 0)
+    assert f"SavedModel written to {ours}/2" in printed
+    assert sorted(folder.name for folder in ours.iterdir()) == ["1", "2"]
+    assert (path / "saved_model.pb").read_bytes() == written
+
+
+def test_a_version_taken_meanwhile_is_not_replaced(model, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_model, "write_card", lambda *arguments: (tmp_path / "4").mkdir())
+    with pytest.raises(InputError, match="4 exists. Leave --version out for the next one"):
+        export_saved_model(model, tmp_path, texts, version=4)
+    assert not list((tmp_path / "4").iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["4"]
+
+
+@pytest.mark.parametrize("output", ["/dev/full", "/dev/null"])
+def test_a_device_is_no_folder_for_versions(model, texts, output):
+    with pytest.raises(InputError, match=f"{output} is no folder. --output is the folder for the versions"):
+        export_saved_model(model, output, texts)
+
+
 def test_a_failed_export_leaves_nothing(model, texts, tmp_path, monkeypatch):
     def save(module, folder, functions):
         (pathlib.Path(folder) / "half").touch()
@@ -89,7 +125,7 @@ def test_a_failed_export_leaves_nothing(model, texts, tmp_path, monkeypatch):
         export_saved_model(model, tmp_path, texts)
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="file is a file. --output is the folder for the versions of the model."):
+    with pytest.raises(InputError, match="file is no folder. --output is the folder for the versions of the model."):
         export_saved_model(model, tmp_path / "file", texts)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import os
 
 import keras
 import numpy as np
@@ -154,6 +155,22 @@ def test_a_file_that_exists_stays(model, texts, tmp_path, name):
     with pytest.raises(InputError, match=f"{name} exists. Choose another --output, or remove it."):
         export_tflite(model, tmp_path / "model.tflite", [16], texts)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_only_a_new_file_is_written(model, texts, tmp_path):
+    with pytest.raises(InputError, match="/dev/full is no regular file and is not replaced. Choose another --output."):
+        export_tflite(model, "/dev/full", [16], texts)
+    os.mkfifo(tmp_path / "model.tflite")
+    with pytest.raises(InputError, match="model.tflite is no regular file"):
+        export_tflite(model, tmp_path / "model.tflite", [16], texts)
+
+
+def test_a_file_of_another_process_is_not_replaced(model, texts, tmp_path, monkeypatch):
+    path = tmp_path / "model.tflite"
+    monkeypatch.setattr(tflite, "_latency", lambda *arguments: path.write_text("of another process") and {})
+    with pytest.raises(InputError, match="model.tflite exists and is not replaced."):
+        export_tflite(model, path, [16], texts)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["of another process"]
 
 
 def test_the_report_may_not_overwrite_the_file(model, texts, tmp_path):

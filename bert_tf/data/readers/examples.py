@@ -10,6 +10,7 @@ from typing import Any
 from bert_tf.core.config import from_dict
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.registry import tasks
+from bert_tf.core.settings import Settings, setting
 from bert_tf.data.readers.bad_rows import BadRows
 from bert_tf.data.readers.conll import read_conll
 from bert_tf.data.readers.squad import read_squad
@@ -38,19 +39,19 @@ _ROW = re.compile(r"^Row (\d+)")
 
 
 @dataclasses.dataclass(frozen=True)
-class FileConfig:
+class FileConfig(Settings):
     """How the rows of a file are read."""
 
-    format: str = "auto"  # "auto": by the ending of the file's name, without .gz
-    columns: tuple[str, ...] = ()  # text columns, in order; empty: the task's usual ones. CoNLL: the first
-    target: str | None = None  # target column; None: label, labels, score, tags or answers. CoNLL: the last
-    separator: str = ","  # between several labels in one cell
-    find_answers: bool = False  # whether answers at a wrong position are searched in the context
-    skip_bad_rows: bool = False  # whether bad rows are counted and skipped instead of raising an error
-
-    def __post_init__(self):
-        if self.format not in ("auto", *READERS):
-            raise ConfigError(f"Received: format={self.format!r}. Formats: auto, {', '.join(READERS)}.")
+    format: str = setting("auto", "auto: by the ending of the file's name, without .gz", choices=("auto", *READERS))
+    columns: tuple[str, ...] = setting(
+        (), "text columns, in order; empty: the task's usual ones. CoNLL: the first column"
+    )
+    target: str | None = setting(
+        None, "target column; none: label, labels, score, tags or answers. CoNLL: the last column"
+    )
+    separator: str = setting(",", "between several labels in one cell")
+    find_answers: bool = setting(False, "search the context for answers at a wrong position")
+    skip_bad_rows: bool = setting(False, "skip and count bad rows instead of stopping; the same as --skip_bad_rows")
 
     def format_of(self, path: Any) -> str:
         """The format of a file: the one set, or by its name; `ConfigError` for an unknown name."""

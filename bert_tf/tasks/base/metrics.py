@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bert_tf.core.errors import InputError
+from bert_tf.tasks.base.raw_inputs import as_column
 
 # N examples, C labels, Q queries, T texts, D dimensions
 
@@ -79,9 +80,13 @@ def ranking_metrics(
 
 
 def encode_scores(targets: Any) -> np.ndarray:
-    """Numbers, or strings of numbers, to float32 [N]; one that is not finite raises `InputError` with its row."""
+    """Numbers, or strings of numbers, [N] or [N, 1], to float32 [N].
+
+    Raises:
+        InputError: one is not a finite number; names its row.
+    """
     scores = []
-    for row, target in enumerate(targets):
+    for row, target in enumerate(as_column(targets)):
         try:
             score = float(target)
         except (TypeError, ValueError):

@@ -9,8 +9,9 @@ import tensorflow as tf
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
 from bert_tf.tasks.base import windows
-from bert_tf.tasks.base.batching import as_columns, as_rows, part_numbers, take
+from bert_tf.tasks.base.batching import part_numbers, take
 from bert_tf.tasks.base.prepared import PreparedExamples
+from bert_tf.tasks.base.raw_inputs import as_columns, as_rows
 from bert_tf.tasks.spec import TaskSpec
 from bert_tf.text.input_packing import pack
 

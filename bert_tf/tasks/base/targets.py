@@ -43,5 +43,6 @@ def fit_targets(examples: Any, model: Any, separator: str = ",") -> Any:
 def require_classes(labels: list[str], path: str) -> list[str]:
     """The labels; fewer than two raise `InputError`, because there is nothing to tell apart."""
     if len(labels) < 2:
-        raise InputError(f"{path} has one class only: {labels[0]!r}. There is nothing to tell apart.")
+        found = f"one class only: {labels[0]!r}" if labels else "no class in any row"
+        raise InputError(f"{path} has {found}. There is nothing to tell apart.")
     return labels

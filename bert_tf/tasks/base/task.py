@@ -13,11 +13,12 @@ from bert_tf.data.pipeline.batch_samplers import BatchPlan
 from bert_tf.modeling.families import FAMILIES
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.pretrained import Pretrained
-from bert_tf.tasks.base.batching import is_text, select
+from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.tasks.base.postprocessor import Postprocessor
 from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.base.preprocessor import Preprocessor
+from bert_tf.tasks.base.raw_inputs import is_text
 from bert_tf.tasks.spec import TaskSpec
 from bert_tf.weights import read_model
 

@@ -2,18 +2,26 @@
 
 import dataclasses
 
+from bert_tf.core import settings
+from bert_tf.core.settings import setting
 from bert_tf.tasks.spec import TaskSpec
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(settings.Settings):
     """Arguments of `TextClassifier`; None leaves one to the model."""
 
-    labels: tuple[str, ...] | None = None  # None: those of the training data
-    max_length: int | None = None
-    problem_type: str | None = None
-    pooling: str | None = None
-    stride: int | None = None
+    labels: tuple[str, ...] | None = setting(None, "names of the classes; none: those of the training data")
+    max_length: int | None = setting(
+        None, "tokens of a row; longer texts are cut, or read in windows", least=1, most=2**20
+    )
+    problem_type: str | None = setting(
+        None,
+        "what a text gets: one class, any number of labels, or a score",
+        choices=("single_label_classification", "multi_label_classification", "regression"),
+    )
+    pooling: str | None = setting(None, "vector of a text, from those of its tokens", choices=("cls", "mean", "max"))
+    stride: int | None = setting(None, "tokens from one window of a long text to the next", least=1, most=2**20)
 
 
 SPEC = TaskSpec(

@@ -17,5 +17,14 @@ class ClassificationPreprocessor(LongTextPreprocessor):
 
     def encode_targets(self, targets: Any) -> np.ndarray:
         """Names or numbers of classes, lists of them, or scores; a bad one raises `InputError` with its row."""
-        # Tensors and columns of tables, too, are arrays.
-        return self.problem.encode(np.asarray(targets) if hasattr(targets, "__array__") else list(targets))
+        if hasattr(targets, "columns"):
+            targets = self._in_order(targets)
+        return self.problem.encode(targets)
+
+    def _in_order(self, table: Any) -> Any:
+        """A table with a column for each label, in the order of the labels; other tables unchanged."""
+        labels = self.problem.labels
+        names = {str(name): name for name in table.columns}
+        if sorted(names) == sorted(labels):
+            table = table[[names[label] for label in labels]]
+        return table.to_numpy()

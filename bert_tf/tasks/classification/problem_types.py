@@ -1,6 +1,6 @@
 """Problem types of a classifier, by Hugging Face's names: one class, any number of labels, or a score."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.train_step import global_mean
+from bert_tf.tasks.base.labels import LabelIndex
 from bert_tf.tasks.base.metrics import class_metrics, correlations, encode_scores, label_metrics
+from bert_tf.tasks.base.raw_inputs import as_column, as_list
 
 # N texts, C classes
 
@@ -20,7 +22,7 @@ class ProblemType:
     Attributes:
         SCORE: key of the main metric of `score`.
         least_labels: the smallest number of labels, C.
-        number: the number of each label, by its name and by the number itself.
+        index: finds the number of a label (`LabelIndex`).
     """
 
     SCORE: str
@@ -28,11 +30,7 @@ class ProblemType:
 
     def __init__(self, labels: Sequence[str]):
         self.labels = labels
-        self.number: dict[Any, int] = {}
-        for i in range(len(labels)):
-            self.number[i] = i
-        for i, label in enumerate(labels):
-            self.number[label] = i
+        self.index = LabelIndex(labels)
 
     def loss(self) -> Any:
         """The loss that `compile` takes by default."""
@@ -56,7 +54,7 @@ class ProblemType:
 
 
 class SingleLabel(ProblemType):
-    """One of C classes per text; targets are names or numbers of classes."""
+    """One of C classes per text; targets are names or numbers of classes (`LabelIndex`), or one-hot rows [N, C]."""
 
     SCORE = "accuracy"
     least_labels = 2
@@ -71,9 +69,13 @@ class SingleLabel(ProblemType):
 
     def encode(self, targets: Any) -> np.ndarray:
         """Numbers of classes, int32 [N]; an unknown class raises `InputError` with its row."""
+        targets = as_column(targets)
         numbers = np.zeros(len(targets), "int32")
         for row, target in enumerate(targets):
-            numbers[row] = number_of(self.number, target, row)
+            if is_indicator(target, len(self.labels)):
+                numbers[row] = _place_of_one(target, row)
+            else:
+                numbers[row] = self.index.number(target, row)
         return numbers
 
     def postprocess(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -105,23 +107,44 @@ class MultiLabel(ProblemType):
         return [keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)]
 
     def encode(self, targets: Any) -> np.ndarray:
-        """Table of 0 and 1, float32 [N, C]; a target that is not a list of labels raises `InputError` with its row."""
-        # An array of numbers is a table of 0 and 1; one of objects holds lists of labels.
-        is_array = isinstance(targets, np.ndarray) and targets.dtype.kind in "buif"
-        if is_array and targets.shape[1:] == (len(self.labels),):
-            return self._check_table(targets)
-        encoded = np.zeros((len(targets), len(self.labels)), "float32")
-        for row, names in enumerate(targets):
-            if isinstance(names, str | bytes) or not hasattr(names, "__iter__"):
+        """Table of 0 and 1, float32 [N, C].
+
+        Raises:
+            InputError: a target is not a list of labels, names its row; or it cannot be known whether 0 and 1 are
+                numbers of labels or tell of each label whether it is there.
+        """
+        rows = as_list(targets)
+        if getattr(targets, "ndim", 0) == 2 and all(_is_numbers(row, len(self.labels)) for row in rows):
+            return self._check_table(rows)
+        tables = [is_indicator(row, len(self.labels)) for row in rows]
+        if any(tables):
+            self._check_meaning(rows, tables)
+            return self._check_table(rows)
+        encoded = np.zeros((len(rows), len(self.labels)), "float32")
+        for row, names in enumerate(rows):
+            if not isinstance(names, list):
                 raise InputError(f"Row {row} has the target {names!r}. Each text needs a list of labels.")
             for name in names:
-                encoded[row, number_of(self.number, name, row)] = 1
+                encoded[row, self.index.number(name, row)] = 1
         return encoded
 
-    def _check_table(self, targets: np.ndarray) -> np.ndarray:
-        for row in np.flatnonzero(((targets != 0) & (targets != 1)).any(1)):
-            raise InputError(f"Row {row} has the targets {targets[row].tolist()}. They must be 0 or 1.")
-        return targets.astype("float32")
+    def _check_meaning(self, rows: list, tables: list[bool]) -> None:
+        """Raises `InputError` unless the rows have 0 and 1 for each label, and could not be numbers of labels."""
+        could_be_names = self.index.called_by_numbers and not any(len(set(row)) < len(row) for row in rows)
+        if all(tables) and not could_be_names:
+            return
+        row = tables.index(True)
+        raise InputError(
+            f"Received targets that may be numbers of labels, or 0 and 1 for each label: {rows[row]} in row {row}. "
+            f"Give names of labels ({', '.join(self.labels[:20])}), or an array of 0 and 1, "
+            f"[{len(rows)}, {len(self.labels)}]."
+        )
+
+    def _check_table(self, rows: list) -> np.ndarray:
+        table = np.array(rows, "float32").reshape(len(rows), len(self.labels))
+        for row in np.flatnonzero(((table != 0) & (table != 1)).any(1)):
+            raise InputError(f"Row {row} has the targets {rows[row]}. They must be 0 or 1.")
+        return table
 
     def postprocess(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """Logits [N, C] to {"labels": string [N, most labels], padded with "", "probabilities": [N, C]}."""
@@ -174,11 +197,16 @@ PROBLEM_TYPES: dict[str, type[ProblemType]] = {
 }
 
 
-def number_of(number: Mapping[Any, int], label: Any, row: int) -> int:
-    """The number of a class, from `number` by name and by number; an unknown one raises `InputError` with the row."""
-    if isinstance(label, bytes):
-        label = label.decode()
-    if not isinstance(label, str | int | np.integer) or label not in number:
-        names = [name for name in number if isinstance(name, str)]  # without the numbers
-        raise InputError(f"Row {row} has the label {label!r}. Labels: {', '.join(names[:20])}.")
-    return number[label]
+def is_indicator(target: Any, count: int) -> bool:
+    """Whether a target is a list of 0 or 1 for each of `count` labels."""
+    return _is_numbers(target, count) and all(number in (0, 1) for number in target)
+
+
+def _is_numbers(target: Any, count: int) -> bool:
+    return isinstance(target, list) and len(target) == count and all(isinstance(item, int | float) for item in target)
+
+
+def _place_of_one(target: list, row: int) -> int:
+    if sum(target) != 1:
+        raise InputError(f"Row {row} has the target {target}. A text is of one class: one 1, all others 0.")
+    return target.index(1)

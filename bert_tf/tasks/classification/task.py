@@ -28,8 +28,8 @@ class TextClassifier(LongTextTask):
 
     Args:
         tokenizer: a `Tokenizer`.
-        labels: names of the C classes; targets are these names or their numbers. For a regression, the name of its
-            score, if it has one.
+        labels: names of the C classes; targets are these names or their places from 0 (`LabelIndex`), or rows of 0 and
+            1 for each class. For a regression, the name of its score, if it has one.
         max_length: most tokens of a row; None: 128, or all positions of a smaller encoder.
         problem_type: "single_label_classification", "multi_label_classification" (a sigmoid for each label) or
             "regression".
@@ -122,12 +122,16 @@ class TextClassifier(LongTextTask):
             if targets is None:
                 raise ConfigError("Received: class_weight='balanced' without targets. Give targets, or the weights.")
             counts = np.bincount(self.preprocessor.encode_targets(targets), minlength=len(self.labels))
-            weights = {i: counts.sum() / (len(counts) * count) for i, count in enumerate(counts) if count}
+            weights = {
+                label: counts.sum() / (len(counts) * count)
+                for label, count in zip(self.labels, counts, strict=True)
+                if count
+            }
         numbered = dict.fromkeys(range(len(self.labels)), 1.0)
         for name in weights:
-            if name not in self.problem.number:
+            if name not in self.problem.index:
                 raise ConfigError(f"Received: class_weight for {name!r}. Labels: {', '.join(self.labels[:20])}.")
-            numbered[self.problem.number[name]] = float(weights[name])
+            numbered[self.problem.index.number(name, 0)] = float(weights[name])
         return numbered
 
     def example_outputs(self, answers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

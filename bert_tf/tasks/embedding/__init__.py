@@ -2,19 +2,27 @@
 
 import dataclasses
 
+from bert_tf.core import settings
+from bert_tf.core.settings import setting
 from bert_tf.tasks.spec import TaskSpec
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(settings.Settings):
     """Arguments of `TextEmbedder`; None leaves one to the model."""
 
-    max_length: int | None = None
-    pooling: str | None = None
-    objective: str | None = None
-    normalize: bool | None = None
-    max_score: float | None = None
-    stride: int | None = None
+    max_length: int | None = setting(
+        None, "tokens of a row; longer texts are cut, or read in windows", least=1, most=2**20
+    )
+    pooling: str | None = setting(None, "vector of a text, from those of its tokens", choices=("cls", "mean", "max"))
+    objective: str | None = setting(
+        None,
+        "pairs with scores, pairs that belong together, or triplets",
+        choices=("similarity", "contrastive", "triplet"),
+    )
+    normalize: bool | None = setting(None, "scale vectors to length 1")
+    max_score: float | None = setting(None, "highest score of a pair; scores are divided by it", above=0)
+    stride: int | None = setting(None, "tokens from one window of a long text to the next", least=1, most=2**20)
 
 
 SPEC = TaskSpec(

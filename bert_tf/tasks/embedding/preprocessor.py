@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import InputError
-from bert_tf.tasks.base.batching import as_columns, as_rows
 from bert_tf.tasks.base.long_text_task import LongTextPreprocessor
 from bert_tf.tasks.base.metrics import encode_scores
 from bert_tf.tasks.base.prepared import PreparedColumns, PreparedExamples
+from bert_tf.tasks.base.raw_inputs import as_columns, as_rows
 from bert_tf.text.input_packing import pack
 
 # N examples, T texts of an example in training, S positions of a row

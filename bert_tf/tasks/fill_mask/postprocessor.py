@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
-from bert_tf.tasks.base.batching import as_python
 from bert_tf.tasks.base.postprocessor import Postprocessor
+from bert_tf.tasks.base.raw_inputs import as_python
 
 # N texts, M masks, K tokens
 

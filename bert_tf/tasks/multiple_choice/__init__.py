@@ -2,14 +2,18 @@
 
 import dataclasses
 
+from bert_tf.core import settings
+from bert_tf.core.settings import setting
 from bert_tf.tasks.spec import TaskSpec
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(settings.Settings):
     """Arguments of `MultipleChoice`; None leaves one to the model."""
 
-    max_length: int | None = None
+    max_length: int | None = setting(
+        None, "tokens of a row; longer texts are cut, or read in windows", least=1, most=2**20
+    )
 
 
 SPEC = TaskSpec(

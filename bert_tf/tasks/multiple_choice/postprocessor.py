@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features
-from bert_tf.tasks.base.batching import as_python
 from bert_tf.tasks.base.postprocessor import Postprocessor
+from bert_tf.tasks.base.raw_inputs import as_python
 
 # N examples, E endings
 

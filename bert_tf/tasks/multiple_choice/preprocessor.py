@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
-from bert_tf.tasks.base.batching import as_strings
 from bert_tf.tasks.base.preprocessor import Preprocessor
+from bert_tf.tasks.base.raw_inputs import as_strings
 from bert_tf.text.input_packing import pack
 
 # N examples, E endings, S positions of a row

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from bert_tf.tasks.base.batching import as_python
 from bert_tf.tasks.base.postprocessor import Postprocessor
+from bert_tf.tasks.base.raw_inputs import as_python
 from bert_tf.tasks.question_answering import metrics
 from bert_tf.tasks.question_answering.decoding import END, START, best_spans
 from bert_tf.tasks.question_answering.targets import read_answers

@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features
-from bert_tf.tasks.base.batching import as_python, select
+from bert_tf.tasks.base.batching import select
+from bert_tf.tasks.base.raw_inputs import as_python
 from bert_tf.tasks.base.windowed_task import WindowedPreprocessor
 from bert_tf.tasks.question_answering.decoding import CONTEXT_ENDS, CONTEXT_STARTS, END, MAY_BEGIN, START
 from bert_tf.tasks.question_answering.targets import first_span, read_answers

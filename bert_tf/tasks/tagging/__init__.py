@@ -2,17 +2,21 @@
 
 import dataclasses
 
+from bert_tf.core import settings
+from bert_tf.core.settings import setting
 from bert_tf.tasks.spec import TaskSpec
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class Settings(settings.Settings):
     """Arguments of `TextTagger`; None leaves one to the model."""
 
-    labels: tuple[str, ...] | None = None  # None: those of the training data
-    max_length: int | None = None
-    scheme: str | None = None
-    stride: int | None = None
+    labels: tuple[str, ...] | None = setting(None, "names of the tags; none: those of the training data")
+    max_length: int | None = setting(
+        None, "tokens of a row; longer texts are cut, or read in windows", least=1, most=2**20
+    )
+    scheme: str | None = setting(None, "how tags mark entities: IOB1, IOB2, BIOES; none: inferred from the labels")
+    stride: int | None = setting(None, "tokens from one window of a long text to the next", least=1, most=2**20)
 
 
 SPEC = TaskSpec(

@@ -5,8 +5,8 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.tasks.base import windows
-from bert_tf.tasks.base.batching import as_python
 from bert_tf.tasks.base.postprocessor import Postprocessor
+from bert_tf.tasks.base.raw_inputs import as_python
 from bert_tf.tasks.tagging import decoding, schemes
 from bert_tf.tasks.tagging.preprocessor import WORD_ENDS, WORD_MASK, WORD_STARTS
 

@@ -8,7 +8,9 @@ import tensorflow as tf
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
 from bert_tf.tasks.base import windows
-from bert_tf.tasks.base.batching import as_columns, select
+from bert_tf.tasks.base.batching import select
+from bert_tf.tasks.base.labels import LabelIndex
+from bert_tf.tasks.base.raw_inputs import as_columns, as_list
 from bert_tf.tasks.base.windowed_task import WindowedPreprocessor
 from bert_tf.tasks.tagging import decoding, schemes
 from bert_tf.tasks.tagging.pretokenized import as_words, begins_of_words, cut_words, is_words
@@ -36,6 +38,7 @@ class TaggingPreprocessor(WindowedPreprocessor):
     ):
         super().__init__(spec, tokenizer, max_length, stride)
         self._labels, self._scheme, self._decoder = labels, scheme, decoder
+        self._index = LabelIndex(labels)
         self._starts_word = tf.constant(tokenizer.starts_word)
 
     def encode_texts(self, texts: Any, training: bool = False) -> tuple:
@@ -58,13 +61,33 @@ class TaggingPreprocessor(WindowedPreprocessor):
         number = {label: i for i, label in enumerate(self._labels)}
         numbers: list[int] = []
         lengths = []
-        for row, sentence in enumerate(targets):
+        for row, sentence in enumerate(self.tag_names(targets)):
             tags = self._in_scheme(row, sentence)
             numbers += map(number.__getitem__, tags)
             lengths.append(len(tags))
         return tf.RaggedTensor.from_row_lengths(np.array(numbers, "int32"), lengths)
 
-    def _in_scheme(self, row: int, sentence: Any) -> list:
+    def tag_names(self, targets: Any) -> list[list]:
+        """Lists of tags in any form, names or numbers (`LabelIndex`), as lists of names; unknown tags unchanged.
+
+        Raises:
+            InputError: the tags of a sentence are not a list; names its row.
+        """
+        sentences = as_list(targets)
+        for row, sentence in enumerate(sentences):
+            if not isinstance(sentence, list):
+                raise InputError(f"Row {row} has the tags {sentence!r}. Give a list with a tag for each word.")
+            sentences[row] = list(map(self._name, sentence))
+        return sentences
+
+    def _name(self, tag: Any) -> Any:
+        if isinstance(tag, bytes):
+            tag = tag.decode("utf-8", "replace")
+        if tag in self._index:
+            return self._labels[self._index.number(tag, 0)]
+        return tag.strip() if isinstance(tag, str) else tag
+
+    def _in_scheme(self, row: int, sentence: list) -> list:
         """The tags of a sentence in the model's scheme; an unknown one raises `InputError`."""
         converted = sentence
         # A tag of no scheme cannot be converted; the loop names it.

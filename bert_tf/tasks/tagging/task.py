@@ -128,8 +128,9 @@ class TextTagger(WindowedTask):
 
         Without a scheme accuracy alone. `texts` are lists of words, `targets` lists of tags in any scheme.
         """
-        self.preprocessor.encode_examples(texts, targets)
-        return super().score(texts, targets, batch_size)
+        preprocessor: Any = self.preprocessor
+        preprocessor.encode_examples(texts, targets)
+        return super().score(texts, preprocessor.tag_names(targets), batch_size)
 
     # Folders.
 

@@ -9,25 +9,23 @@ from typing import Any
 
 from bert_tf.core.config import from_dict, nearest_key, parse_value, read_toml
 from bert_tf.core.errors import ConfigError
+from bert_tf.core.settings import Settings, setting
 from bert_tf.data.readers.examples import FileConfig
 from bert_tf.data.readers.tfds import PREFIX
 from bert_tf.tasks import TASKS
-from bert_tf.training.config import TrainingConfig
+from bert_tf.training.config import MOST_LAYERS, MOST_ROWS, MOST_WIDE, TrainingConfig
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig(FileConfig):
     """Training and held-out examples; both are read with the same settings."""
 
-    folder: str = ""  # of the files; "": `train` and `heldout` are paths
-    train: str = ""  # a file, or tfds:NAME:SPLIT
-    heldout: str | None = None
-    heldout_share: float = 0.0  # instead of `heldout`: hold out this share of the examples of `train`
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.heldout_share < 1:
-            raise ConfigError(f"Received: data.heldout_share={self.heldout_share}. It is a share, in [0, 1).")
+    folder: str = setting("", "folder of the files; empty: train and heldout are paths")
+    train: str = setting("", "file of the training examples, or tfds:NAME:SPLIT")
+    heldout: str | None = setting(None, "file of the examples to evaluate on, or tfds:NAME:SPLIT")
+    heldout_share: float = setting(
+        0.0, "instead of heldout: hold out this share of the training examples", least=0, below=1
+    )
 
     def path(self, name: str) -> str:
         """The path of the file `name` in `folder`; tfds:NAME:SPLIT stays as it is."""
@@ -42,21 +40,21 @@ class DataConfig(FileConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Settings):
     """The model to fine-tune; a setting that is None is that of the folder `init`, or else the task's default.
 
     `model_config_of` adds the settings of a task as further fields.
     """
 
-    init: str | None = None  # a folder of any format
-    fresh: bool = False  # take only the sizes and the vocabulary of `init`, for a baseline
+    init: str | None = setting(None, "folder of the pretrained model, of any format; the same as --init")
+    fresh: bool = setting(False, "take only the sizes and the vocabulary of init, for a baseline")
     # Settings of the encoder; sizes may differ from those of `init` only with `fresh`.
-    encoder: str | None = None
-    hidden_size: int | None = None
-    num_layers: int | None = None
-    num_heads: int | None = None
-    hidden_dropout: float | None = None
-    attention_dropout: float | None = None
+    encoder: str | None = setting(None, "family of the encoder, with fresh")
+    hidden_size: int | None = setting(None, "width of the encoder, with fresh", least=1, most=MOST_WIDE)
+    num_layers: int | None = setting(None, "number of blocks, with fresh", least=1, most=MOST_LAYERS)
+    num_heads: int | None = setting(None, "attention heads of a block, with fresh", least=1, most=MOST_WIDE)
+    hidden_dropout: float | None = setting(None, "dropout after each sublayer and before the head", least=0, below=1)
+    attention_dropout: float | None = setting(None, "dropout of the attention weights", least=0, below=1)
 
     def settings(self) -> dict[str, Any]:
         """The arguments of the task model that are set."""
@@ -81,18 +79,24 @@ def _with_settings(settings: type) -> type[ModelConfig]:
     return dataclasses.make_dataclass("ModelConfig", fields, bases=(ModelConfig,), frozen=True)
 
 
+def _with_default(name: str, default: Any) -> Any:
+    """The field of `TrainingConfig` called `name`, with another default."""
+    field = TrainingConfig.__dataclass_fields__[name]
+    return dataclasses.field(default=default, metadata=field.metadata)
+
+
 @dataclasses.dataclass(frozen=True)
 class FinetuneTraining(TrainingConfig):
     """`TrainingConfig` with the defaults of Devlin et al. 2019, A.3; the number of steps follows from the epochs."""
 
-    learning_rate: float = 5e-5
-    log_every: int = 20
-    checkpoint_every: int = 1000  # and at each evaluation
-    keep_checkpoints: int = 1
+    learning_rate: float = _with_default("learning_rate", 5e-5)
+    log_every: int = _with_default("log_every", 20)
+    checkpoint_every: int = _with_default("checkpoint_every", 1000)  # and at each evaluation
+    keep_checkpoints: int = _with_default("keep_checkpoints", 1)
 
 
 # Settings of `TrainingConfig` that fine-tuning refuses, and the setting to use instead.
-_NOT_TRAINING = {
+NOT_TRAINING = {
     "steps": "Set epochs.",
     "minutes": "Set epochs.",
     "evaluate_every": "Set evaluations, their number in an epoch.",
@@ -102,25 +106,30 @@ _NOT_TRAINING = {
 
 
 @dataclasses.dataclass(frozen=True)
-class FinetuneConfig:
+class FinetuneConfig(Settings):
     """A fine-tuning run, or several that differ by their seed, into the folder `output`.
 
     Make it with `load_config` or `make_config`, which give `model` the settings of the task.
     """
 
-    task: str = next(iter(TASKS))
-    output: str = "runs/finetune"
+    task: str = setting(next(iter(TASKS)), "what is learned")
+    output: str = setting("runs/finetune", "the run's folder; the same as --output")
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
-    epochs: float = 3.0
-    batch_size: int = 32
-    evaluations: int = 1  # per epoch; the model with the best score is kept
-    freeze_layers: int | None = None  # number of blocks to freeze, from the lowest; the embeddings are frozen too
-    gradual_unfreezing: bool = False  # train one more block per epoch, from the top; the embeddings last
-    seeds: int = 1  # number of runs, in the subfolders seed-0, seed-1, ...
-    # Instead of `task`: paths of configs whose tasks are trained together on one encoder, named as the files.
-    tasks: tuple[str, ...] = ()
-    temperature: float = 1.0  # of the tasks' shares of a batch; 1: proportional to their examples; higher: more equal
+    epochs: float = setting(3.0, "passes over the training examples", above=0, most=1_000_000)
+    batch_size: int = setting(32, "examples of a step, of all workers together", least=1, most=MOST_ROWS)
+    evaluations: int = setting(1, "evaluations per epoch; the model with the best score is kept", least=1)
+    freeze_layers: int | None = setting(
+        None, "number of blocks to freeze, from the lowest; the embeddings are frozen too", least=0
+    )
+    gradual_unfreezing: bool = setting(False, "train one more block per epoch, from the top; the embeddings last")
+    seeds: int = setting(1, "number of runs, in the subfolders seed-0, seed-1, ...", least=1, most=1000)
+    tasks: tuple[str, ...] = setting(
+        (), "instead of task: configs whose tasks are trained together on one encoder, named as the files"
+    )
+    temperature: float = setting(
+        1.0, "of the tasks' shares of a batch; 1: proportional to their examples; higher: more equal", above=0
+    )
     training: FinetuneTraining = FinetuneTraining()
 
     def check(self) -> None:
@@ -129,16 +138,11 @@ class FinetuneConfig:
             part._check_data()
         if not self.model.init:
             raise ConfigError("No model to start from: set --init to a model's folder, of any format.")
-        for name in ("epochs", "batch_size", "evaluations", "seeds"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be above 0.")
-        for name, instead in _NOT_TRAINING.items():
+        for name, instead in NOT_TRAINING.items():
             if getattr(self.training, name) != getattr(FinetuneTraining, name):
                 raise ConfigError(f"Received: training.{name}={getattr(self.training, name)}. {instead}")
         if self.gradual_unfreezing and self.freeze_layers is not None:
             raise ConfigError("Received: freeze_layers and gradual_unfreezing=true. Set either of them.")
-        if not self.temperature > 0:
-            raise ConfigError(f"Received: temperature={self.temperature}. temperature must be above 0.")
 
     def parts(self) -> dict[str, "FinetuneConfig"]:
         """{name: config} of each task trained in this run, with this config's settings of the run.

@@ -1,0 +1,148 @@
+"""Texts and targets in any form that Python has for a column, checked, as tensors and as Python values."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.core.errors import InputError
+
+# N examples
+
+EXAMPLE = 'Give a list of strings, ["a text", "another"], or a tuple of two lists for pairs, (["a"], ["its pair"])'
+_SCALARS = (str, bytes, bool, int, float, type(None))
+
+
+def is_text(x: Any) -> bool:
+    """Whether x is meant as raw texts: strings, lists of words or columns of a table, and not tensors for Keras.
+
+    Lists of anything but arrays are texts too: they are none of Keras's inputs, and a check of each row names the bad
+    one.
+    """
+    if isinstance(x, str | bytes):
+        return True
+    if tf.is_tensor(x) or isinstance(x, np.ndarray | np.generic):
+        dtype = x.dtype if isinstance(x, np.ndarray | np.generic) else x.dtype.as_numpy_dtype
+        return np.dtype(dtype).kind in "OUST"
+    if hasattr(x, "to_numpy"):  # a table, or a column of one
+        return hasattr(x, "columns") or hasattr(x, "to_pylist") or is_text(x.to_numpy())
+    if not isinstance(x, list | tuple):
+        return False
+    first = next((item for item in x if not isinstance(item, list | tuple) or item), None)
+    return isinstance(first, _SCALARS) or is_text(first)
+
+
+def as_columns(texts: Any, names: Sequence[str] = ()) -> tuple:
+    """A tuple of columns; a column alone becomes a tuple of one, a table or dict its columns.
+
+    Args:
+        texts: a column, a tuple of columns, or a table or dict of them.
+        names: the columns of a dict, in order. Columns of a table are found by these names where it has them all, else
+            they are taken in the table's order.
+
+    Raises:
+        InputError: a dict has a column that is not in `names`.
+    """
+    if isinstance(texts, tuple):
+        return texts
+    if isinstance(texts, dict):
+        if unknown := [name for name in texts if name not in names]:
+            raise InputError(f"Received texts called {unknown[0]!r}. Their names are {', '.join(names)}.")
+        return tuple(texts[name] for name in names if name in texts)
+    if hasattr(texts, "columns"):
+        found = list(texts.columns)
+        if set(found) <= set(names):
+            found.sort(key=list(names).index)
+        return tuple(texts[name] for name in found)
+    return (texts,)
+
+
+def as_rows(texts: Sequence[Any], names: Sequence[str], filled: Collection[str] = ()) -> tuple:
+    """Columns of texts, called `names`, as string tensors [N] of one length.
+
+    Raises:
+        InputError: the lengths differ, a text is not a string, or one in a column of `filled` is empty.
+    """
+    columns, counts = [], []
+    for text, name in zip(texts, names, strict=False):
+        columns.append(as_strings(text, name, name not in filled))
+        counts.append(f"{columns[-1].shape[0]} of {name}")
+    if any(column.shape[0] != columns[0].shape[0] for column in columns):
+        raise InputError(f"Received texts of different numbers: {', '.join(counts)}.")
+    return tuple(columns)
+
+
+def as_strings(texts: Any, what: str = "text", allow_empty: bool = True) -> tf.Tensor:
+    """A list, array or tensor of strings, [N] or [N, 1], as a string tensor [N].
+
+    Raises:
+        InputError: an item is not a string, or is empty where that is not allowed; names its row and `what` it is.
+    """
+    if tf.is_tensor(texts):
+        return tf.reshape(texts, [-1]) if texts.shape.rank == 2 and texts.shape[1] == 1 else texts
+    if isinstance(texts, str | bytes):
+        raise InputError(f"Received one string as {what}: {texts[:40]!r}. {EXAMPLE}.")
+    if hasattr(texts, "to_numpy"):
+        texts = texts.to_numpy()
+    texts = np.asarray(texts, dtype=object)
+    if texts.ndim == 2 and texts.shape[1] == 1:
+        texts = texts[:, 0]
+    if texts.ndim != 1:
+        raise InputError(f"Received {what}s of shape {texts.shape}. {EXAMPLE}.")
+    for row, text in enumerate(texts):
+        if not isinstance(text, str | bytes):
+            raise InputError(f"Row {row}: the {what} is {text!r}, which is not a string.")
+        if not allow_empty and not text.strip():
+            raise InputError(f"Row {row}: the {what} is empty.")
+    return tf.constant(texts, tf.string)
+
+
+def as_column(values: Any) -> list:
+    """As `as_list`, with [N, 1] as [N]: one Python value per example."""
+    values = as_list(values)
+    if values and all(isinstance(value, list) and len(value) == 1 for value in values):
+        return [value[0] for value in values]
+    return values
+
+
+def as_list(values: Any) -> list:
+    """A column as a list of Python values, whether it is a list, an array, a tensor or a column of a table.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    values = _plain(values)
+    if not isinstance(values, list):
+        raise InputError(f"Received the targets {values!r}. Give a list with one target for each text.")
+    return values
+
+
+def _plain(value: Any) -> Any:
+    """Arrays, tensors and columns, also inside of lists and dicts, as lists; numbers of NumPy as Python's."""
+    if isinstance(value, _SCALARS) and not isinstance(value, np.generic):
+        return value
+    if isinstance(value, tf.RaggedTensor):
+        return value.to_list()
+    if hasattr(value, "to_pylist"):  # of Arrow
+        return value.to_pylist()
+    if tf.is_tensor(value):
+        value = value.numpy()
+    elif hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | range):
+        return list(map(_plain, value))
+    return value
+
+
+def as_python(texts: Any) -> Any:
+    """Texts or lists of words, also in tensors, as Python strings; invalid bytes are replaced, as in the tokenizer."""
+    if isinstance(texts, str):
+        return texts
+    if isinstance(texts, bytes):
+        return texts.decode("utf-8", "replace")
+    return list(map(as_python, as_list(texts)))

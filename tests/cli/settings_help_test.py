@@ -1,0 +1,47 @@
+"""`--help-settings` lists every setting with its meaning; choices are those that the models know."""
+
+import dataclasses
+
+import pytest
+
+from bert_tf.cli import main, settings_help
+from bert_tf.core.settings import setting_of
+from bert_tf.tasks import TASKS
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "finetune", "quickstart"])
+def test_every_setting_has_a_meaning(verb):
+    rows = [row for section in getattr(settings_help, verb)() for row in section.rows]
+    assert len(rows) > 15
+    assert [row.key for row in rows if not row.meaning] == []
+
+
+def test_the_settings_are_printed(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["bert-tf", "finetune", "--help-settings"])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 118
+    assert (
+        "  epochs=3.0                passes over the training examples (number, above 0 and at most 1,000,000)" in lines
+    )
+    assert "  training.learning_rate=5e-05    the greatest rate, after the warm-up (number, above 0)" in lines
+    assert '[model], for task = "tagging"' in lines
+    assert not any("training.steps" in line or "fill_mask" in line for line in lines)  # not of fine-tuning
+
+
+def test_choices_are_those_of_the_models():
+    from bert_tf.modeling.layers.pooling import POOLINGS
+    from bert_tf.tasks.classification.problem_types import PROBLEM_TYPES
+    from bert_tf.tasks.embedding.task import OBJECTIVES
+    from bert_tf.tasks.question_answering.metrics import METRICS
+
+    known = {"pooling": POOLINGS, "problem_type": PROBLEM_TYPES, "objective": OBJECTIVES, "metric": METRICS}
+    found = set()
+    for spec in TASKS.values():
+        for field in dataclasses.fields(spec.settings):
+            if choices := setting_of(field).choices:
+                assert set(choices) == set(known[field.name]), field.name
+                found.add(field.name)
+    assert found == set(known)
