@@ -13,6 +13,8 @@ def evaluate(flags: Any, overrides: list[str]) -> None:
 
     if flags.skip_bad_rows:
         overrides = [*overrides, "skip_bad_rows=true"]
+    if flags.encoding:
+        overrides = [*overrides, f"encoding={flags.encoding!r}"]
     with stages() as progress:
         progress("evaluate", 0)
         report = run(flags.model, flags.data, override(files_of(flags.model), overrides), flags.output)

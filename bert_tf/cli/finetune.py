@@ -16,6 +16,8 @@ def finetune(flags: Any, overrides: list[str]) -> None:
     overrides = [*given, *overrides]
     if flags.skip_bad_rows:
         overrides.append("data.skip_bad_rows=true")
+    if flags.encoding:
+        overrides.append(f"data.encoding={flags.encoding!r}")
     config = load_config(flags.config, overrides)
     config.check()  # a mistake is reported before TensorFlow is imported
     if flags.workers:

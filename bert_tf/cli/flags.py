@@ -49,6 +49,7 @@ class Verb:
 _CORPUS = Flag("input", None, "text: files, folders or globs, separated by commas; plain, .gz or JSON lines", True)
 _FIELD = Flag("field", None, "JSON lines: the key of the text")
 _STRICT = Flag("strict", False, "refuse bytes that are not UTF-8 instead of replacing them")
+_ENCODING = Flag("encoding", None, "encoding of the input, such as gb18030 or cp1252; default: UTF-8")
 _WORKERS = Flag("workers", 0, "local worker processes, to test a multi-worker run; 0: run in this process")
 _SKIP = Flag("skip_bad_rows", False, "skip and count unusable rows instead of stopping at the first")
 _MODEL = Flag("model", None, "the model's folder", True)
@@ -87,6 +88,7 @@ VERBS = {
             ),
             _FIELD,
             _STRICT,
+            _ENCODING,
             Flag("overwrite", False, "replace an existing file"),
         ),
         "bert_tf.cli.vocab:vocab",
@@ -110,6 +112,7 @@ VERBS = {
             Flag("gzip", False, "compress the files"),
             _FIELD,
             _STRICT,
+            _ENCODING,
             Flag("num_processes", None, "worker processes on this machine"),
             Flag("runner", "processes", "processes, or a Beam runner: DirectRunner, FlinkRunner, SparkRunner, ..."),
             Flag("beam_options", None, "options of the Beam runner, in quotes"),
@@ -153,6 +156,7 @@ VERBS = {
             Flag("output", None, "the run's folder; default: from the config"),
             _WORKERS,
             _SKIP,
+            _ENCODING,
         ),
         "bert_tf.cli.finetune:finetune",
         "bert_tf.cli.settings_help:finetune",
@@ -165,6 +169,7 @@ VERBS = {
             Flag("data", None, "a file of labelled examples, or tfds:NAME:SPLIT", True),
             Flag("output", None, "folder for the report: README.md, plots, metrics.json"),
             _SKIP,
+            _ENCODING,
         ),
         "bert_tf.cli.evaluate:evaluate",
     ),
@@ -181,6 +186,7 @@ VERBS = {
                 "instead of --text: tables, SQuAD JSON, or files with one text per line; - is standard input",
             ),
             _FIELD,
+            _ENCODING,
         ),
         "bert_tf.cli.predict:predict",
     ),

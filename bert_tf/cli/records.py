@@ -9,7 +9,7 @@ from bert_tf.text.tokenizers.base import Tokenizer
 # Flags that set the field of the same name in RecordsConfig; all other fields are set by key=value.
 SETTINGS = (
     *("objective", "masking", "max_length", "max_predictions", "dupe_factor", "seed", "schema", "shards", "field"),
-    *("gzip", "strict", "num_processes"),
+    *("gzip", "strict", "encoding", "num_processes"),
 )
 
 

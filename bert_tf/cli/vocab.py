@@ -4,12 +4,15 @@ from bert_tf.core.config import TextConfig, override
 from bert_tf.core.progress import stages
 from bert_tf.text.tokenizers.train_vocabulary import learn_from_files
 
+# Flags that are arguments of `learn_from_files`.
+SETTINGS = ("size", "field", "strict", "encoding", "overwrite", "unused", "sample_mb")
+
 
 def vocab(flags, overrides):
     """Learns a vocabulary, writes it, and prints how well it covers held-out text."""
     config = override(TextConfig(lower_case=flags.lower_case), overrides)
     with stages() as progress:
-        settings = {name: flags[name].value for name in ("size", "field", "strict", "overwrite", "unused", "sample_mb")}
+        settings = {name: flags[name].value for name in SETTINGS}
         report = learn_from_files(flags.input, flags.output, config=config, progress=progress, **settings)
     print(summary(report, flags.output))
 

@@ -3,11 +3,12 @@
 import collections
 import gzip
 import json
+import os
 import tracemalloc
 
 import pytest
 
-from bert_tf.core.errors import InputError
+from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.text import corpus
 
 
@@ -28,6 +29,27 @@ def test_find_files_sorts_files_folders_and_globs(tmp_path):
 def test_a_name_with_a_comma_is_a_file_if_it_exists(tmp_path):
     file = write(tmp_path / "a,b.txt", b"x")
     assert corpus.find_files(str(file)) == [file]
+
+
+@pytest.mark.parametrize("patterns", ["a.txt,", ",a.txt", "a.txt, ,a.txt", "", " ", ",", ["a.txt", ""]])
+def test_an_empty_name_is_not_the_working_folder(tmp_path, monkeypatch, patterns):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.txt", b"x")
+    write(tmp_path / "secret.txt", b"x")
+    with pytest.raises(InputError, match="Received an empty name among the input files"):
+        corpus.find_files(patterns)
+
+
+def test_named_pipes_and_devices_are_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in ((tmp_path / "pipe", "a named pipe"), ("/dev/zero", "a device")):
+        with pytest.raises(InputError, match=f"{path} is {kind}. A regular file is needed"):
+            list(corpus.read_lines(path))
+    inside, outside = os.pipe()
+    os.write(outside, b"one\ntwo\n")
+    os.close(outside)
+    assert list(corpus.read_lines(f"/dev/fd/{inside}")) == ["one", "two"]  # as of bash's <(command)
+    os.close(inside)
 
 
 @pytest.mark.parametrize("pattern", ["nothing/*.txt", "missing.txt"])
@@ -51,6 +73,44 @@ def test_invalid_utf8_is_replaced_and_counted_or_refused_with_its_line(tmp_path)
     assert counts["invalid_utf8_lines"] == 1
     with pytest.raises(InputError, match=r"a\.txt, line 2: not UTF-8 \(byte 0xf6 at byte 3\)"):
         list(corpus.read_lines(file, strict=True))
+
+
+CHINESE = "这家酒店的服务很好，我们下次还会来。\n房间不大，但是很干净。\n"
+
+
+@pytest.mark.parametrize("lines", [2, 20_000])
+def test_a_text_of_another_encoding_is_refused_and_read_if_it_is_named(tmp_path, lines):
+    file = write(tmp_path / "a.txt", (CHINESE * (lines // 2)).encode("gb18030"))
+    counts = collections.Counter()
+    with pytest.raises(InputError, match=r"a.txt: .* are not UTF-8. It looks like gb18030; --encoding=gb18030 reads"):
+        list(corpus.read_lines(file, counts=counts))
+        corpus.check_encoding(counts, [file], None)
+    assert counts["lines"] == min(lines, 1000)  # it stops early
+    assert list(corpus.read_lines(file, encoding="gb18030")) == CHINESE.split("\n")[:2] * (lines // 2)
+
+
+def test_a_few_lines_that_are_not_utf8_are_replaced(tmp_path):
+    file = write(tmp_path / "a.txt", b"gut\n" * 1980 + b"sch\xf6n\n" * 20)
+    counts = collections.Counter()
+    assert list(corpus.read_lines(file, counts=counts))[-1] == "sch\ufffdn"
+    corpus.check_encoding(counts, [file], None)
+    counts = collections.Counter(lines=99, invalid_utf8_lines=1)
+    with pytest.raises(InputError, match="1 of 99 lines of text are not UTF-8. It looks like cp1252"):
+        corpus.check_encoding(counts, [file], None)
+    corpus.check_encoding(counts, [file], "utf-8")  # asked for: invalid bytes are replaced
+
+
+def test_bytes_that_a_named_encoding_lacks_are_counted_or_refused_with_their_line(tmp_path):
+    file = write(tmp_path / "a.txt", "一\n二\n".encode("gb18030") + b"ab\xff\n")
+    counts = collections.Counter()
+    assert list(corpus.read_lines(file, counts=counts, encoding="gb18030")) == ["一", "二", "ab\ufffd"]
+    assert counts["invalid_utf8_lines"] == 1
+    with pytest.raises(InputError, match=r"a.txt, line 3: not gb18030 \(before character 2\)"):
+        list(corpus.read_lines(file, strict=True, encoding="gb18030"))
+    utf16 = write(tmp_path / "b.txt", "eins\r\nzwei 🙂".encode("utf-16"))
+    assert list(corpus.read_lines(utf16, encoding="utf-16")) == ["eins", "zwei 🙂"]
+    with pytest.raises(ConfigError, match="Received: encoding='gb18031'"):
+        corpus.read_lines(utf16, encoding="gb18031")
 
 
 def test_gzip_is_unpacked_and_damage_is_named(tmp_path):
@@ -101,7 +161,14 @@ def test_json_lines_give_a_document_a_row(tmp_path):
 
 @pytest.mark.parametrize(
     "line, message",
-    [(b'{"text": 1}', "no text under the field 'text'"), (b"[1]", "Received: a list"), (b"{", "not JSON")],
+    [
+        (b'{"text": 1}', "no text under the field 'text'"),
+        (b"[1]", "Received: a list"),
+        (b"{", "not JSON"),
+        (b"[" * 100_000, "JSON nested too deeply"),
+        (b'{"text": "a", "n": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
+        (b'{"text": "\\udc00"}', "half of a surrogate pair"),
+    ],
 )
 def test_json_lines_errors_have_file_and_line(tmp_path, line, message):
     file = write(tmp_path / "a.jsonl", b'{"text": "good"}\n' + line)

@@ -45,7 +45,7 @@ def read_chunks(
 ) -> Iterator[Chunk]:
     """Streams the chunks of group number `group`, each about `CHUNK_CHARS` long; `counts` as for `read_lines`."""
     chunk, size = [], 0
-    for document, lines in read_parts(paths, config.field, config.strict, counts, CHUNK_CHARS):
+    for document, lines in read_parts(paths, config.field, config.strict, counts, CHUNK_CHARS, config.encoding):
         chunk.append((document + (group << _GROUP_SHIFT), lines))
         size += sum(map(len, lines))
         if size >= CHUNK_CHARS:

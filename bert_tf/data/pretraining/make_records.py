@@ -19,7 +19,8 @@ from bert_tf.data.pretraining.process_pool import ProcessPool
 from bert_tf.data.pretraining.record_writer import Layout, write_shards_of_files
 from bert_tf.data.pretraining.records_folder import CHUNKS, RecordsFolder
 from bert_tf.data.pretraining.tf_examples import SCHEMAS
-from bert_tf.text.corpus import find_files, unpacked_bytes
+from bert_tf.text.corpus import check_encoding, find_files, unpacked_bytes
+from bert_tf.text.lines import is_utf8
 from bert_tf.text.masking import MaskingConfig
 from bert_tf.text.tokenizers.base import Tokenizer
 
@@ -48,6 +49,7 @@ class RecordsConfig:
     split_sentences: bool = True  # False: a line is a sentence
     field: str | None = None  # key of the text in JSON lines
     strict: bool = False  # True: invalid UTF-8 is refused
+    encoding: str | None = None  # of the text; None: UTF-8
     num_processes: int | None = None  # None: from the size of the text and the CPUs
 
     def __post_init__(self):
@@ -55,6 +57,8 @@ class RecordsConfig:
         for name, known in (("objective", OBJECTIVES), ("schema", tuple(SCHEMAS))):
             if getattr(self, name) not in known:
                 raise ConfigError(f"Received: {name}={getattr(self, name)!r}. {name} is one of {', '.join(known)}.")
+        if self.encoding is not None:
+            is_utf8(self.encoding)  # refuses unknown names
         if self.max_length < 8:
             raise ConfigError(f"Received: max_length={self.max_length}. It must be at least 8.")
         if not 0 <= self.short_seq_prob <= 1:
@@ -153,6 +157,7 @@ def _check_vocabulary(tokenizer, config):
 
 def check_text(counts: collections.Counter, files: Sequence[pathlib.Path], config: RecordsConfig) -> None:
     """Raises `InputError` if the text that was counted can give no examples."""
+    check_encoding(counts, files, config.encoding)
     if not counts["pieces"]:
         raise InputError(f"There is no text in the {len(files)} input file(s), the first of which is {files[0]}.")
     if config.objective != "none" and counts["sentences"] == counts["documents_of_one_sentence"]:

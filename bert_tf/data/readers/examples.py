@@ -1,14 +1,14 @@
 """Texts and targets from data files of any format."""
 
 import dataclasses
-import json
 import pathlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from bert_tf.core.config import from_dict
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.files import read_json
 from bert_tf.core.registry import tasks
 from bert_tf.core.settings import Settings, setting
 from bert_tf.data.readers.bad_rows import BadRows
@@ -16,6 +16,7 @@ from bert_tf.data.readers.conll import read_conll
 from bert_tf.data.readers.squad import read_squad
 from bert_tf.data.readers.tables import read_csv, read_jsonl, read_tsv
 from bert_tf.data.readers.tfds import PREFIX, read_tfds
+from bert_tf.text.lines import is_utf8
 
 READERS = {
     "tsv": read_tsv,
@@ -52,6 +53,12 @@ class FileConfig(Settings):
     separator: str = setting(",", "between several labels in one cell")
     find_answers: bool = setting(False, "search the context for answers at a wrong position")
     skip_bad_rows: bool = setting(False, "skip and count bad rows instead of stopping; the same as --skip_bad_rows")
+    encoding: str | None = setting(None, "of the file, such as gb18030 or cp1252; none: UTF-8. The same as --encoding")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.encoding is not None:
+            is_utf8(self.encoding)  # refuses unknown names
 
     def format_of(self, path: Any) -> str:
         """The format of a file: the one set, or by its name; `ConfigError` for an unknown name."""
@@ -75,7 +82,7 @@ def files_of(folder: Any) -> FileConfig:
     if not path.exists():
         return FileConfig()
     try:
-        return from_dict(FileConfig, json.loads(path.read_text(encoding="utf-8")))
+        return from_dict(FileConfig, read_json(path))
     except ValueError as error:
         raise ConfigError(f"{path} cannot be used: {error}") from None
 
@@ -160,24 +167,31 @@ def read_examples(path: Any, config: FileConfig, spec: Any) -> Examples:
         raise InputError(f"{path} has no good row; the first bad one: {bad.first}")
     if not rows:
         raise InputError(f"{path} has no rows.")
-    places, texts, targets = zip(*rows, strict=True)  # rows to columns
+    places, texts, targets, _ = zip(*rows, strict=True)  # rows to columns
     columns = tuple(list(column) for column in zip(*texts, strict=True))
     found = None if targets[0] is None else list(targets)  # all rows have one or none has
     return Examples(str(path), columns, found, list(places), bad)
 
 
-def stream_rows(
-    path: Any, config: FileConfig, spec: Any, bad: BadRows, with_target: bool = True
-) -> Iterator[tuple[str, tuple, Any]]:
-    """Streams the rows of a file: (place, texts in order, target).
+class Row(NamedTuple):
+    """A row of a file: its place, its texts in the task's order, its target, and all other columns by name."""
+
+    place: str
+    texts: tuple
+    target: Any
+    others: Mapping[str, Any]
+
+
+def stream_rows(path: Any, config: FileConfig, spec: Any, bad: BadRows, with_target: bool = True) -> Iterator[Row]:
+    """Streams the rows of a file.
 
     Args:
         path: a file, or "tfds:NAME:SPLIT".
         config: `FileConfig`.
         spec: `TaskSpec`; it has the usual columns, for a config that names none.
         bad: `BadRows` for the path.
-        with_target: whether targets are read, and rows without one are bad. Where the file has no target column, the
-            targets are None.
+        with_target: whether targets are read, and rows without one are bad; if not, they are among the other columns.
+            Where the file has no target column, the targets are None.
 
     Raises:
         InputError: the file cannot be read, lacks a column, or is for another task.
@@ -188,9 +202,17 @@ def stream_rows(
             columns, target = _columns(path, row, config, spec, with_target)
         missing = _first_missing(row, (*columns, target))
         if missing is None:
-            yield place, spec.texts_of(tuple(map(row.get, columns))), row.get(target)
+            others = {name: value for name, value in row.items() if name not in (*columns, target)}
+            yield Row(place, spec.texts_of(tuple(map(row.get, columns))), _stripped(row.get(target)), others)
         else:
             bad(place, f"it has no {missing!r}; it has: {', '.join(row)}")
+
+
+def _stripped(target: Any) -> Any:
+    """A target without white space around its text, or around each text of a list: it makes no other label."""
+    if isinstance(target, list):
+        return list(map(_stripped, target))
+    return target.strip() if isinstance(target, str) else target
 
 
 def _first_missing(row: dict, names: Iterable[str | None]) -> str | None:
@@ -205,11 +227,13 @@ def _rows(path: Any, config: FileConfig, bad: BadRows) -> Iterator[tuple[str, di
     """Streams (place, {column: value}) from a file of any format."""
     format = config.format_of(path)
     if format == "squad":
-        return read_squad(path, bad, config.find_answers)
+        return read_squad(path, bad, config.find_answers, config.encoding)
     if format == "conll":
         word = config.columns[0] if config.columns else "0"
-        return read_conll(path, bad, word, config.target or "-1")
-    return READERS[format](path, bad)
+        return read_conll(path, bad, word, config.target or "-1", config.encoding)
+    if format == "tfds":
+        return read_tfds(path)
+    return READERS[format](path, bad, config.encoding)
 
 
 def _columns(

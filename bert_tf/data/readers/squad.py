@@ -1,25 +1,27 @@
 """Questions about contexts in the JSON format of SQuAD 1.1 and 2.0, which CMRC 2018 and others use too."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from bert_tf.core.errors import InputError
-from bert_tf.data.readers.bad_rows import BadRows, read_lines
+from bert_tf.data.readers.bad_rows import BadRows, read_document
 
 
-def read_squad(path: Any, bad: BadRows, find_answers: bool = False) -> Iterator[tuple[str, dict]]:
+def read_squad(
+    path: Any, bad: BadRows, find_answers: bool = False, encoding: str | None = None
+) -> Iterator[tuple[str, dict]]:
     """Streams questions: (place, {"id", "question", "context", "answers"}); "answers" is [] where there is none.
 
     Args:
         bad: called with the reason where something is missing.
         find_answers: whether an answer that is not at its answer_start is moved to its nearest occurrence in the
             context, and left out where it does not occur and the question has others.
+        encoding: of the file, by Python's name; None: UTF-8.
 
     Raises:
         InputError: the file is not JSON, or has no list of articles.
     """
-    for article, paragraph, question in _questions(path, bad):
+    for article, paragraph, question in _questions(_articles(path, encoding), bad):
         place = f"question {question.get('id', f'of article {article}')}"
         context, text = paragraph.get("context"), question.get("question")
         answers = question.get("answers", [])
@@ -34,19 +36,20 @@ def read_squad(path: Any, bad: BadRows, find_answers: bool = False) -> Iterator[
         yield place, {"id": question.get("id"), "question": text, "context": context, "answers": answers}
 
 
-def _questions(path: Any, bad: BadRows) -> Iterator[tuple[int, dict, dict]]:
+def _articles(path: Any, encoding: str | None) -> list:
+    document = read_document(path, encoding)
+    if not isinstance(document, dict) or not isinstance(document.get("data"), list):
+        raise InputError(f"{path} is not in SQuAD's format: it has no list of articles under 'data'.")
+    return document["data"]
+
+
+def _questions(articles: list, bad: BadRows) -> Iterator[tuple[int, dict, dict]]:
     """Streams (number of the article, paragraph, question)."""
-    try:
-        articles = json.loads("".join(read_lines(path)))["data"]
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from None
-    except (KeyError, TypeError):
-        raise InputError(f"{path} is not in SQuAD's format: it has no list of articles under 'data'.") from None
     for number, article in enumerate(articles):
         try:
             # Read as a whole first: an article is either bad or used.
-            found = [(number, part, question) for part in article["paragraphs"] for question in part["qas"]]
-        except (KeyError, TypeError):
+            found = [(number, dict(part), dict(question)) for part in article["paragraphs"] for question in part["qas"]]
+        except (KeyError, TypeError, ValueError):
             bad(f"article {number}", "it has no paragraphs with questions under 'paragraphs' and 'qas'")
             continue
         yield from found
@@ -77,4 +80,9 @@ def _is_in_place(answer: Any, context: str) -> bool:
 
 def _is_answer(answer: Any) -> bool:
     """Whether it has a text and a place; the task refuses others."""
-    return isinstance(answer, dict) and bool(answer.get("text")) and isinstance(answer.get("answer_start"), int)
+    return (
+        isinstance(answer, dict)
+        and isinstance(answer.get("text"), str)
+        and answer["text"] != ""
+        and isinstance(answer.get("answer_start"), int)
+    )

@@ -8,7 +8,7 @@ from bert_tf.core.errors import ConfigError, InputError
 PREFIX = "tfds:"
 
 
-def read_tfds(name: str, bad: Any) -> Iterator[tuple[str, dict]]:
+def read_tfds(name: str) -> Iterator[tuple[str, dict]]:
     """Streams (place, {feature: value}) of "tfds:NAME:SPLIT", such as "tfds:glue/sst2:train"; classes are names.
 
     A data set that is not in TFDS_DATA_DIR is downloaded there.
@@ -17,7 +17,6 @@ def read_tfds(name: str, bad: Any) -> Iterator[tuple[str, dict]]:
         ConfigError: the name has another form, or TensorFlow Datasets is not installed.
         InputError: the data set cannot be loaded.
     """
-    del bad  # the rows of a prepared data set are complete
     _, *parts = name.split(":", 2)
     if len(parts) != 2:
         raise ConfigError(f"Received: {name!r}. A data set of TensorFlow Datasets is written tfds:NAME:SPLIT.")

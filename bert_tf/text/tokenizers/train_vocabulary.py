@@ -2,11 +2,11 @@
 
 import collections
 import dataclasses
-import itertools
 import json
+import math
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.files import write_text
-from bert_tf.text.corpus import find_files, read_lines
+from bert_tf.text.corpus import check_encoding, find_files, read_lines
 from bert_tf.text.line_sampling import sample_lines
 from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.text.tokenizers.vocabulary import RESERVED, SPECIAL_TOKENS, read_vocabulary, write_vocabulary
@@ -24,6 +24,7 @@ from bert_tf.text.tokenizers.wordpiece_trainer import learn_tokens
 __all__ = ["learn", "learn_from_files", "read_vocabulary", "write_vocabulary"]
 
 HELD_OUT_EVERY = 50  # one of so many sampled lines is held out
+MAX_SIZE = 10_000_000  # tokens; the largest published vocabularies have about 1,000,000
 
 
 def learn(
@@ -52,12 +53,13 @@ def learn(
         InputError: the text has no words, or gives fewer tokens than asked.
     """
     config = config or TextConfig()
-    fixed = [*SPECIAL_TOKENS, *(f"{RESERVED}{i}]" for i in range(unused))]
-    if size <= len(fixed) or sample_mb <= 0:
+    least = len(SPECIAL_TOKENS) + unused
+    if unused < 0 or not least < size <= MAX_SIZE or not 0 < sample_mb < math.inf:
         raise ConfigError(
-            f"Received: size={size}, unused={unused}, sample_mb={sample_mb}. The size must be over {len(fixed)}, the "
-            "special and unused tokens, and sample_mb positive."
+            f"Received: size={size}, unused={unused}, sample_mb={sample_mb}. The size must be over {least}, the "
+            f"special and unused tokens, and at most {MAX_SIZE:,}; sample_mb must be positive."
         )
+    fixed = [*SPECIAL_TOKENS, *(f"{RESERVED}{i}]" for i in range(unused))]
     sample = sample_lines(lines, sample_mb * 1e6, lambda done: progress("read", done, None))
     progress("read", sample.stream_bytes, sample.stream_bytes)
     held_out = sample.lines[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
@@ -90,6 +92,7 @@ def learn_from_files(
     field: str | None = None,
     strict: bool = False,
     overwrite: bool = False,
+    encoding: str | None = None,
     **settings: Any,
 ) -> dict:
     """Learns from files, writes the vocabulary to `output` and the report next to it as JSON; returns the report.
@@ -97,7 +100,7 @@ def learn_from_files(
     Args:
         patterns: files, folders or globs, as `corpus.find_files` takes them.
         output: the vocabulary file; `InputError` if it exists, unless `overwrite`.
-        field, strict: as in `corpus.read_lines`.
+        field, strict, encoding: as in `corpus.read_lines`.
         size, settings: as in `learn`.
     """
     output = pathlib.Path(output)
@@ -105,8 +108,13 @@ def learn_from_files(
         raise InputError(f"{output} exists and models may depend on it. Name another file, or pass --overwrite.")
     counts: collections.Counter = collections.Counter()
     files = find_files(patterns)
-    lines = itertools.chain.from_iterable(read_lines(path, field, strict, counts) for path in files)
-    tokens, report = learn(lines, size, **settings)
+
+    def lines() -> Iterator[str]:
+        for path in files:
+            yield from read_lines(path, field, strict, counts, encoding)
+        check_encoding(counts, files, encoding)
+
+    tokens, report = learn(lines(), size, **settings)
     report["read"] |= {"files": len(files)} | {name: counts[name] for name in ("invalid_utf8_lines", "nul_bytes")}
     write_vocabulary(output, tokens)
     write_text(output.with_suffix(".json"), json.dumps(report, indent=2) + "\n")

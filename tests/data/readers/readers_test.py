@@ -1,8 +1,11 @@
 """Readers of data sets: what they give, and what they say of rows that cannot be used."""
 
+import codecs
 import gzip
 import json
+import os
 import sys
+import tracemalloc
 import types
 
 import numpy as np
@@ -137,7 +140,7 @@ def test_answers_that_stand_elsewhere_are_refused_left_out_or_found(tmp_path, an
         ("a.conll", "a O\nb\n", TextTagger, "a.conll, line 2: 1 columns where the words before have 2: 'b'"),
         ("a.conll", "a O\n", TextClassifier, "read as conll, which is for tagging; the model"),
         ("a.json", "[]", QuestionAnswerer, "a.json is not in SQuAD's format"),
-        ("a.json", "{", QuestionAnswerer, "a.json is not JSON"),
+        ("a.json", "{", QuestionAnswerer, "a.json: not JSON"),
         ("a.json", '{"data": [{}]}', QuestionAnswerer, "a.json, article 0: it has no paragraphs"),
         ("a.json", '{"data": [{"paragraphs": [{"qas": [{"id": 7}]}]}]}', QuestionAnswerer, "question 7: it needs a"),
     ],
@@ -148,14 +151,15 @@ def test_bad_files(name, text, task, message, tmp_path):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    (tmp_path / "a.tsv").write_bytes(b"label\ttext\n1\t\xff\n")
-    with pytest.raises(InputError, match=r"a.tsv is not UTF-8 after line"):
-        read(tmp_path / "a.tsv")
     (tmp_path / "a.tsv.gz").write_bytes(gzip.compress(b"label\ttext\n" * 1000)[:50])
-    with pytest.raises(InputError, match=r"a.tsv.gz is not a complete .gz file"):
+    with pytest.raises(InputError, match=r"a.tsv.gz: damaged gzip file"):
         read(tmp_path / "a.tsv.gz")
     with pytest.raises(InputError, match="No such file: .*b.tsv"):
         read(tmp_path / "b.tsv")
+    os.mkfifo(tmp_path / "pipe.tsv")
+    for path, kind in ((tmp_path / "pipe.tsv", "a named pipe"), ("/dev/zero", "a device"), (tmp_path, "a folder")):
+        with pytest.raises(InputError, match=f"{path} is {kind}. A regular file is needed"):
+            read(path, format="tsv")
     with pytest.raises(ConfigError, match="the name does not tell the format. Set format to one of tsv, csv"):
         read(tmp_path / "a.xls")
     with pytest.raises(ConfigError, match="has no column 5; its words have 3"):
@@ -166,6 +170,99 @@ def test_bad_rows_may_be_skipped(tmp_path):
     path = write(tmp_path / "a.conll", "a O\n\nb O O\nc O\n\nd O\n")
     examples = read(path, TextTagger, skip_bad_rows=True)
     assert (examples.texts, examples.bad.count) == (([["a"], ["d"]],), 1)
+
+
+LATIN = "label\ttext\n" + "a\tgut\n" * 400 + "b\tschön\na\tgut\n"
+HALF = "\\ud83d"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason", "rows"),
+    [
+        ("a.tsv", LATIN.encode("cp1252"), r"line 402: not UTF-8 \(byte 0xf6 at byte 5\). It looks like cp1252", 401),
+        ("a.csv", b'label,text\na,b\na,"b\nc\xe9\nd"\nb,c\n', r"line 4: not UTF-8 \(byte 0xe9 at byte 1\)", 2),
+        ("a.csv", b'label,text\na,b\nb,"c\n' + b"a,b\n" * 50, "line 3: not CSV: unexpected end of data", 51),
+        ("a.csv", b'label,text\na,"x\ny",\na,"q ""c"""\nb,"d"\n', "line 3: 3 columns, but line 1 names 2", 2),
+        ("a.csv", b'label,text\na,"q ""c""\nb,"d"\nb,e\n', "line 2: not CSV: ',' expected after '\"'", 2),
+        (
+            "a.jsonl",
+            f'{{"label": 1, "text": "a"}}\n{{"label": 1, "text": "{HALF}"}}\n'.encode(),
+            "line 2: .*half of",
+            1,
+        ),
+        ("a.jsonl", b'{"label": 1, "text": "a"}\n' + b"[" * 100_000 + b"\n", "line 2: JSON nested too deeply", 1),
+        ("a.jsonl", b'{"label": 1, "text": "a"}\n{"label": ' + b"1" * 5000 + b"}\n", "line 2: Exceeds the limit", 1),
+        ("a.jsonl", b'{"label": 1, "text": "a"}\n{"label": 1, "text": "\xff"}\n', "line 2: not UTF-8", 1),
+    ],
+)
+def test_a_bad_row_is_named_where_it_is_and_may_be_skipped(name, content, reason, rows, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"{name}, {reason}"):
+        read(path)
+    examples = read(path, skip_bad_rows=True)
+    assert (len(examples), examples.bad.count) == (rows, 1)
+
+
+def test_a_word_that_is_not_utf8_makes_its_sentence_bad(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_bytes(b"a O\nb O\n\nc O\n\xe9 O\nd O\n\ne O\n")
+    with pytest.raises(InputError, match=r"a.conll, line 5: not UTF-8 \(byte 0xe9 at byte 0\)"):
+        read(path, TextTagger)
+    examples = read(path, TextTagger, skip_bad_rows=True)
+    assert (examples.texts, examples.bad.count) == (([["a", "b"], ["e"]],), 1)
+
+
+@pytest.mark.parametrize("cell", [b"a" * (80 << 20), b'"' + b"a\n" * 200_000, b'"' + (b"a" * 999 + b"\n") * 40_000])
+def test_a_row_without_end_in_a_small_file_is_refused_in_bounded_memory(cell, tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"label,text\nx,y\nx," + cell, 1))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="a.csv.gz, line 3: longer than 32 MiB or 100,000 lines, the limit of a row"):
+        read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200 << 20
+
+
+def test_data_files_of_another_encoding_are_read_if_it_is_named(tmp_path):
+    text = "label\ttext\n好\t这家酒店的服务很好\n不好\t房间太小了\n"
+    (tmp_path / "a.tsv").write_text(text, encoding="gb18030")
+    examples = read(tmp_path / "a.tsv", encoding="gb18030")
+    assert (examples.texts, examples.targets) == ((["这家酒店的服务很好", "房间太小了"],), ["好", "不好"])
+    with pytest.raises(InputError, match=r"line 2: not UTF-8.*It looks like gb18030; --encoding=gb18030 reads it"):
+        read(tmp_path / "a.tsv")
+    (tmp_path / "b.json").write_bytes(codecs.BOM_UTF16_LE + json.dumps(QUESTIONS).encode("utf-16-le"))
+    assert len(read(tmp_path / "b.json", QuestionAnswerer, encoding="utf-16")) == 5
+    with pytest.raises(InputError, match="b.json: UTF-16, not UTF-8. --encoding=utf-16 reads it"):
+        read(tmp_path / "b.json", QuestionAnswerer)
+    with pytest.raises(ConfigError, match="Received: encoding='base64'. Encodings are those of Python"):
+        FileConfig(encoding="base64")
+
+
+def test_white_space_around_a_label_makes_no_other_label(tmp_path):
+    path = write(tmp_path / "a.tsv", "text\tlabel \na \tpos \nb\tpos\nc\t neg\n")
+    examples = read(path)
+    assert (examples.texts, examples.targets) == ((["a ", "b", "c"],), ["pos", "pos", "neg"])
+    path = write(tmp_path / "a.conll", "a\tO \nb\tO\n\nc\t \n")
+    with pytest.raises(InputError, match="a.conll, line 4: the tag of 'c' is empty"):
+        read(path, TextTagger)
+    assert read(path, TextTagger, skip_bad_rows=True).targets == [["O", "O"]]
+
+
+def test_conll_columns_are_parted_by_blanks_and_tabs_only(tmp_path):
+    path = write(tmp_path / "a.conll", "10\u00a0000 B-X\n\u3000  O\n\u2028 O \n\x85 O\n")
+    examples = read(path, TextTagger)
+    assert examples.texts == ([["10\u00a0000", "\u3000", "\u2028", "\x85"]],)
+    assert examples.targets == [["B-X", "O", "O", "O"]]
+
+
+def test_questions_that_are_no_objects_are_bad_rows(tmp_path):
+    broken = {"data": [{"paragraphs": [{"context": "a", "qas": ["b"]}]}, {"paragraphs": [7]}, *QUESTIONS["data"]]}
+    broken["data"][2] = {"paragraphs": [{"context": "a b", "qas": [{"id": 1, "question": "b"}]}]}
+    path = write(tmp_path / "a.json", json.dumps(broken))
+    examples = read(path, QuestionAnswerer, skip_bad_rows=True, find_answers=True)
+    assert (examples.places, examples.bad.count) == (["question 1"], 2)
 
 
 def test_rows_that_the_task_refuses_are_named_by_file_and_line(tmp_path):

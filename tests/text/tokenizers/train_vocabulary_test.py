@@ -56,6 +56,9 @@ def test_coverage_by_hand():
 def test_sizes_that_cannot_be():
     with pytest.raises(ConfigError, match="size=7, unused=3.*over 8"):
         learn(["a"], 7, unused=3)
+    for size in (99_999_999_999, 10_000_001):  # the trainer would reserve memory for it
+        with pytest.raises(ConfigError, match=f"size={size}.*at most 10,000,000"):
+            learn(["a"], size)
     with pytest.raises(InputError, match=r"too small for size=100: .* Ask for at most 8"):
         learn(["ab"], 100)
     with pytest.raises(InputError, match="no words"):
