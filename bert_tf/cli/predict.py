@@ -69,7 +69,7 @@ def _of_file(path: Any, field: str | None, config: FileConfig, model: Any) -> It
     """Streams the rows of a table, or the lines of a file of texts (with `field`, of JSON lines)."""
     if field is None and str(path).removesuffix(".gz").endswith(_TABLES):
         bad = BadRows(path, config.skip_bad_rows)
-        for place, texts, _ in stream_rows(path, config, model.SPEC, bad, with_target=False):
+        for place, texts, *_ in stream_rows(path, config, model.SPEC, bad, with_target=False):
             yield f"{path}, {place}", texts
     else:
         for number, line in enumerate(read_lines(path, field), 1):

@@ -18,7 +18,7 @@ from bert_tf.data.readers.tables import read_csv, read_jsonl, read_tsv
 from bert_tf.data.readers.tfds import PREFIX, read_tfds
 from bert_tf.text.lines import is_utf8
 
-READERS = {
+READERS: dict[str, Any] = {
     "tsv": read_tsv,
     "csv": read_csv,
     "jsonl": read_jsonl,
