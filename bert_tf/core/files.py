@@ -12,7 +12,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from bert_tf.core.errors import InputError
 
@@ -195,19 +195,34 @@ def locked_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Holds a folder, made if it is missing, for this process; `InputError` if another process holds it."""
     path = pathlib.Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    with (path / _LOCK).open("a+", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            owner = lock.read(20).strip() or "unknown"
-            raise InputError(
-                f"{path} is in use by another process (id {owner}). Wait for its end, or choose another folder."
-            ) from None
+    with _take_lock(path) as lock:
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
-        yield path
+        try:
+            yield path
+        finally:
+            (path / _LOCK).unlink(missing_ok=True)
+
+
+def _take_lock(folder: pathlib.Path) -> TextIO:
+    """The lock file of a folder, opened and locked; `InputError` if another process holds it."""
+    path = folder / _LOCK
+    while True:
+        lock = path.open("a+", encoding="ascii")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with lock:
+                lock.seek(0)
+                owner = lock.read(20).strip() or "unknown"
+            raise InputError(
+                f"{folder} is in use by another process (id {owner}). Wait for its end, or choose another folder."
+            ) from None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return lock
+        lock.close()  # Its holder removed it after it was opened here.
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

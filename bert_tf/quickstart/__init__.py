@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bert_tf.quickstart.run import Run
     from bert_tf.quickstart.settings import QuickstartConfig
 
 
@@ -25,18 +26,25 @@ def quickstart(
 
     Raises:
         ConfigError: the folder holds something else, or a run with other settings.
-        InputError: the text is too short.
+        InputError: the text is too short, or another process works in the folder.
     """
+    from bert_tf.quickstart.run import Run
+    from bert_tf.quickstart.settings import QuickstartConfig
+    from bert_tf.training import run_folder
+
+    config = config or QuickstartConfig()
+    with run_folder.locked(output):
+        run = Run(output, {"corpus": corpus, "seed": seed, **dataclasses.asdict(config)})
+        return _run_stages(run, corpus, seed, config)
+
+
+def _run_stages(run: "Run", corpus: str | None, seed: int, config: "QuickstartConfig") -> dict[str, Any]:
     from rich.markup import escape
 
     from bert_tf.quickstart import corpus as text_stages
     from bert_tf.quickstart import serving, stages
     from bert_tf.quickstart.report import write_report
-    from bert_tf.quickstart.run import Run
-    from bert_tf.quickstart.settings import QuickstartConfig
 
-    config = config or QuickstartConfig()
-    run = Run(output, {"corpus": corpus, "seed": seed, **dataclasses.asdict(config)})
     started = time.monotonic()
     source = corpus or "the documentation of Python and the installed packages"
     results: dict[str, Any] = {}

@@ -1,7 +1,9 @@
 """The run folder of a quick start; it keeps the results of finished stages, so that a run can resume."""
 
+import contextlib
 import json
 import pathlib
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -10,7 +12,8 @@ from typing import Any
 from rich.console import Console
 
 from bert_tf.core import files
-from bert_tf.core.errors import ConfigError
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.training.run_folder import REQUESTED, others
 
 SETTINGS, STAGES, METRICS = "settings.json", "stages", "metrics.json"
 
@@ -37,7 +40,7 @@ class Run:
         """Resumes an interrupted run with the same settings, or starts a new one; prints which."""
         kept = sorted(path.stem for path in (self.folder / STAGES).glob("*.json"))
         if kept:
-            found = json.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))
+            found = self._settings()
             if found != self.settings:
                 raise ConfigError(
                     f"{self.folder} holds a run with other settings ({_difference(found, self.settings)}). "
@@ -47,16 +50,34 @@ class Run:
                 self.say(f"Resuming the interrupted run in {self.folder}: kept {', '.join(kept)}.")
                 return
             self.say(f"{self.folder} holds a finished run with these settings. Removing it and starting again.")
-            shutil.rmtree(self.folder)
+            self._clear()
         elif not self._is_ours():
             raise ConfigError(f"{self.folder} is not empty and not a quick start's folder. Choose another --output.")
         files.write_text(self.folder / SETTINGS, json.dumps(self.settings, indent=2) + "\n")
 
+    def _settings(self) -> dict:
+        """The settings of the run in the folder; `ConfigError` where they are missing or damaged."""
+        try:
+            found = files.read_json(self.folder / SETTINGS)
+        except InputError as error:
+            raise ConfigError(f"{error} Choose another --output, or remove that folder.") from None
+        return found if isinstance(found, dict) else {}
+
     def _is_ours(self) -> bool:
         """Whether the folder is new, empty, or was left by a run that finished no stage."""
-        if not self.folder.exists() or (self.folder / SETTINGS).exists():
-            return True
-        return not any(self.folder.iterdir())
+        if not others(self.folder, [re.escape(SETTINGS)]):
+            return True  # also with half-written settings
+        return (self.folder / SETTINGS).exists() and REQUESTED not in self._settings()  # not of a training run
+
+    def _clear(self) -> None:
+        """Removes the run; the results of stages first, so that a kill leaves nothing that seems finished."""
+        shutil.rmtree(self.folder / STAGES)
+        for name in others(self.folder, []):
+            path = self.folder / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def stage(self, name: str, line: str, work: Callable[[], Any]) -> Any:
         """Runs `work()`, unless the interrupted run finished this stage; returns its result as JSON values.
@@ -67,16 +88,17 @@ class Run:
             work: does the stage.
         """
         path = self.folder / STAGES / f"{name}.json"
-        if path.exists():
+        with contextlib.suppress(InputError):  # missing, or damaged: the stage is done again
+            result = files.read_json(path)
             self.say(f"[bold]{name}[/bold]: kept from the interrupted run")
-            return json.loads(path.read_text(encoding="utf-8"))
+            return result
         self.say(f"[bold]{name}[/bold]: {line}")
         started = time.monotonic()
         result = work()
         files.write_text(path, json.dumps(result, ensure_ascii=False, indent=2) + "\n")
         self.say(f"  done in {time.monotonic() - started:.0f} s")
         # Read back, so that a result is the same in a run that was interrupted after the stage.
-        return json.loads(path.read_text(encoding="utf-8"))
+        return files.read_json(path)
 
     def say(self, text: str) -> None:
         """Prints text with rich's markup."""

@@ -8,7 +8,7 @@ import os
 import pathlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 import keras
@@ -67,30 +67,42 @@ class CheckpointManager:
 
     def newest(self) -> int:
         """The newest step whose checkpoint is intact, 0 if there is none; damaged ones are renamed, with a warning."""
-        for step in reversed(self.steps()):
-            reason = self._damage(step)
-            if not reason:
-                return step
-            logging.warning("%s is damaged (%s): set aside; resuming from an earlier one.", self._path(step), reason)
-            if self.writes:
-                _move_aside(self._path(step))
-        return 0
+        return self._first_intact(self.steps()[::-1])
 
     def best(self) -> int | None:
         """The step with the greatest `score` in its metadata, None where no checkpoint has one."""
+        return next(iter(self._by_score()), None)
+
+    def best_intact(self) -> int:
+        """The step of the best checkpoint that is intact, 0 if there is none; damaged ones as in `newest`."""
+        return self._first_intact(self._by_score())
+
+    def _by_score(self) -> list[int]:
+        """The steps whose metadata has a `score`, the greatest first; of equal ones the earliest."""
         scores = {}
         for step in self.steps():
             score = self.metadata(step).get("score")
             if score is not None:
                 scores[step] = score
-        return max(scores, key=scores.__getitem__, default=None)
+        return sorted(scores, key=scores.__getitem__, reverse=True)
+
+    def _first_intact(self, steps: Iterable[int]) -> int:
+        for step in steps:
+            reason = self._damage(step)
+            if not reason:
+                return step
+            logging.warning("%s is damaged (%s): set aside; an earlier one is used.", self._path(step), reason)
+            if self.writes:
+                _move_aside(self._path(step))
+        return 0
 
     def metadata(self, step: int) -> dict:
-        """The metadata that was passed to `save` for a step, {} where it cannot be read."""
+        """The metadata that was passed to `save` for a step, {} where it cannot be read or is damaged."""
         try:
-            return json.loads((self._path(step) / _METADATA).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            metadata = files.read_json(self._path(step) / _METADATA)
+        except InputError:
             return {}
+        return metadata if _is_metadata(metadata, step) else {}
 
     def restore(self, step: int, variables: Mapping[str, Any]) -> None:
         """Assigns the values of a step to `variables` (by name).
@@ -135,11 +147,25 @@ class CheckpointManager:
     def _damage(self, step: int) -> str:
         """Why a checkpoint cannot be used, "" if it can."""
         try:
-            if self.metadata(step).get("sha256") != _digest(self._path(step) / _ARRAYS):
+            metadata = self.metadata(step)
+            if not metadata:
+                return f"{_METADATA} cannot be used"
+            if metadata.get("sha256") != _digest(self._path(step) / _ARRAYS):
                 return "its content differs from what was written"
         except (OSError, SafetensorError) as error:
             return str(error)
         return ""
+
+
+def _is_metadata(found: Any, step: int) -> bool:
+    """Whether a JSON value has the form of the metadata that a `Trainer` saves with the checkpoint of a step."""
+    if not isinstance(found, dict) or found.get("step") != step:
+        return False
+    scores, history, score = found.get("scores", {}), found.get("history", []), found.get("score")
+    if not isinstance(scores, dict) or not isinstance(history, list):
+        return False
+    numbers = [*scores.values(), *history, 0.0 if score is None else score]
+    return all(isinstance(number, int | float) for number in numbers)
 
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:

@@ -13,8 +13,8 @@ from bert_tf.core.files import write_text
 from bert_tf.training import precision
 from bert_tf.training.config import TrainingConfig
 from bert_tf.training.distribution.strategies import agree, is_chief
+from bert_tf.training.run_folder import REQUESTED, RESOLVED, SETTINGS, read_settings
 
-SETTINGS = "settings.json"
 # Settings that may change on resume: none of them affects the weights.
 MUTABLE_ON_RESUME = (
     "output",
@@ -45,12 +45,13 @@ def resolve(
 
     Raises:
         ConfigError: the folder holds a run with other settings, or something else.
+        InputError: its settings file is damaged.
     """
     requested = _plain(config)
-    stored = read(folder)
+    stored = read_settings(folder)
     if stored:
-        _refuse_other(stored["asked"], requested, _plain(type(config)()), folder)
-        return dataclasses.replace(config.training, **stored["settled"])
+        _refuse_other(stored[REQUESTED], requested, _plain(type(config)()), folder)
+        return dataclasses.replace(config.training, **stored[RESOLVED])
     training = config.training
     if training.precision == "auto":
         training = dataclasses.replace(training, precision=precision.faster(strategy))
@@ -60,23 +61,9 @@ def resolve(
         steps = max(1, int(_BUDGET * 60 * training.minutes / seconds))
         training = dataclasses.replace(training, steps=steps)
     resolved = {"steps": training.steps, "precision": training.precision}
-    if is_chief():  # the keys are those of version 0.1
-        write_text(folder / SETTINGS, json.dumps({"asked": requested, "settled": resolved}, indent=2) + "\n")
+    if is_chief():
+        write_text(folder / SETTINGS, json.dumps({REQUESTED: requested, RESOLVED: resolved}, indent=2) + "\n")
     return training
-
-
-def read(folder: pathlib.Path) -> dict:
-    """The settings that `resolve` wrote to a run's folder, {} if it is new.
-
-    Raises:
-        ConfigError: the folder holds something else.
-    """
-    path = folder / SETTINGS
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
-    if folder.exists() and any(folder.iterdir()):
-        raise ConfigError(f"{folder} holds something else than a run. Set output to a new or empty folder.")
-    return {}
 
 
 def _plain(config: Any) -> dict:

@@ -6,7 +6,7 @@ import pathlib
 import re
 import sys
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -23,6 +23,7 @@ from bert_tf.training.data_source import DataSource, Validation
 from bert_tf.training.distribution.batches import distribute, rows_per_replica
 from bert_tf.training.distribution.strategies import agree, is_chief, worker
 
+CHECKPOINTS = "checkpoints"  # subfolder of a run
 # Raised by a collective operation when another worker ends, depending on the moment.
 _ERRORS_OF_LOST_WORKERS = (
     tf.errors.UnavailableError,
@@ -87,7 +88,7 @@ class Trainer:
             end = round(config.steps * share)
             self.phases.append(Phase(source, held_out, end - self.steps))
             self.steps = end
-        self.checkpoints = CheckpointManager(self.folder / "checkpoints", config.keep_checkpoints, writes=is_chief())
+        self.checkpoints = CheckpointManager(self.folder / CHECKPOINTS, config.keep_checkpoints, writes=is_chief())
         self.callbacks: list[keras.callbacks.Callback] = []
         self.signals: list[str] = []
         self.step = self.averaged = 0
@@ -119,9 +120,11 @@ class Trainer:
 
     def restore_best(self) -> dict[str, float]:
         """Restores the model of the best evaluation; returns its metrics and its "step"."""
-        # A barrier: the chief reaches it after it has written all checkpoints.
-        agree(self.model.distribute_strategy, 0.0)
-        step = self.checkpoints.best()
+        step = self._of_chief(self.checkpoints.best_intact)
+        if not step:
+            raise InputError(
+                f"{self.checkpoints.folder} has no intact checkpoint with a score. Set output to a new folder."
+            )
         self.checkpoints.restore(step, named_variables(self.model))
         return self.checkpoints.metadata(step)["scores"]
 
@@ -188,15 +191,19 @@ class Trainer:
 
     def _resume(self) -> None:
         """Restores the newest intact checkpoint that the chief sees, if there is one."""
-        _, workers = worker()
-        newest = self.checkpoints.newest() if is_chief() else 0
-        # The mean of the chief's step and zeros, times the workers, is the chief's step.
-        self.step = round(agree(self.model.distribute_strategy, newest) * workers)
+        self.step = self._of_chief(self.checkpoints.newest)
         if self.step:
             self.checkpoints.restore(self.step, named_variables(self.model))
             metadata = self.checkpoints.metadata(self.step)
             self.scores, self.history = metadata["scores"], metadata.get("history", [])
             logging.warning("Resuming from step %d of %d.", self.step, self.steps)
+
+    def _of_chief(self, find_step: Callable[[], int]) -> int:
+        """The step that `find_step` gives the chief, on all workers, which wait for it."""
+        _, workers = worker()
+        step = find_step() if is_chief() else 0
+        # The mean of the chief's step and zeros, times the workers, is the chief's step.
+        return round(agree(self.model.distribute_strategy, step) * workers)
 
 
 @contextlib.contextmanager

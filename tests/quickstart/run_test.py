@@ -52,3 +52,27 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, console):
     with pytest.raises(ConfigError, match="not a quick start's folder"):
         Run(tmp_path, {"seed": 0}, console)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", [".settings.json.4711.tmp", ".lock", "settings.json"])
+def test_half_written_files_do_not_count(tmp_path, console, name):
+    (tmp_path / name).write_text('{"seed":')
+    Run(tmp_path, {"seed": 0}, console)
+    assert (tmp_path / "settings.json").read_text() == '{\n  "seed": 0\n}\n'
+
+
+def test_a_damaged_result_of_a_stage_is_computed_again(tmp_path, console):
+    run = Run(tmp_path, {"seed": 0}, console)
+    run.stage("one", "does one", lambda: 1)
+    (tmp_path / "stages/one.json").write_text("")
+    assert Run(tmp_path, {"seed": 0}, console).stage("one", "does one", lambda: 2) == 2
+    (tmp_path / "settings.json").unlink()
+    with pytest.raises(ConfigError, match="settings.json.*remove that folder"):
+        Run(tmp_path, {"seed": 0}, console)
+
+
+def test_the_folder_of_a_training_run_is_refused(tmp_path, console):
+    (tmp_path / "settings.json").write_text('{"asked": {}, "settled": {}}')
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(ConfigError, match="not a quick start's folder"):
+        Run(tmp_path, {"seed": 0}, console)

@@ -1,5 +1,6 @@
 """Checkpoints are complete or absent; a damaged one is set aside; the newest and the best are kept."""
 
+import json
 import pathlib
 
 import keras
@@ -98,3 +99,32 @@ def test_a_failure_to_write_is_told(tmp_path, variables, monkeypatch):
     with pytest.raises(InputError, match="step 1 cannot be written: .*No space left"):
         checkpoints.wait()
     assert not list(pathlib.Path(tmp_path).glob("*"))
+
+
+@pytest.mark.parametrize(
+    "about",
+    ["", "[]", "3", "{}", '{"scores": [], "score": 0.9}', '{"score": "0.9"}', '{"score": 0.9, "history": [0.5, null]}'],
+)
+def test_impossible_metadata_are_damage(tmp_path, variables, about):
+    checkpoints = CheckpointManager(tmp_path)
+    for step, score in ((1, 0.1), (2, 0.2), (3, 0.1)):
+        checkpoints.save(step, variables, {"score": score, "scores": {"loss": 1.0}, "history": [score]})
+    checkpoints.wait()
+    path = tmp_path / "step-00000002/about.json"
+    if about.startswith('{"'):  # all else is as it was
+        about = json.dumps(json.loads(path.read_text()) | json.loads(about))
+    path.write_text(about)
+    assert checkpoints.metadata(2) == {}
+    assert checkpoints.best() == checkpoints.best_intact() == 1
+    assert checkpoints.newest() == 3
+
+
+def test_the_best_intact_one_is_found(tmp_path, variables):
+    checkpoints = CheckpointManager(tmp_path)
+    for step in (1, 2):
+        checkpoints.save(step, variables, {"score": float(step)})
+    checkpoints.wait()
+    (tmp_path / "step-00000002/state.safetensors").write_bytes(b"")
+    assert checkpoints.best() == 2
+    assert checkpoints.best_intact() == 1
+    assert checkpoints.best() == 1  # the damaged one is set aside

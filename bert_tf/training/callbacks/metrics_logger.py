@@ -11,7 +11,8 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from bert_tf.core import progress
+from bert_tf.core import files, progress
+from bert_tf.core.errors import InputError
 from bert_tf.core.features import CLS_POSITIONS, INPUT_IDS, INPUT_MASK, MASKED_LM_POSITIONS
 from bert_tf.training.data_source import DataSource
 from bert_tf.training.distribution.strategies import is_chief
@@ -50,11 +51,10 @@ class MetricsLogger(keras.callbacks.Callback):
             self._show = self._open.enter_context(progress.stages())
             self.trainer.folder.mkdir(parents=True, exist_ok=True)
             lines = read_metrics(self.path) if self.path.exists() else []
+            kept = [json.dumps(line) + "\n" for line in lines if line["step"] <= self.trainer.step]
+            files.write_text(self.path, "".join(kept))
             # Line-buffered, so that other programs see each line at once.
-            self._file = self._open.enter_context(self.path.open("w", encoding="utf-8", buffering=1))
-            for line in lines:
-                if line["step"] <= self.trainer.step:
-                    self._file.write(json.dumps(line) + "\n")
+            self._file = self._open.enter_context(self.path.open("a", encoding="utf-8", buffering=1))
             self._board = tf.summary.create_file_writer(str(self.trainer.folder / "logs"))
         return self
 
@@ -127,11 +127,13 @@ class MetricsLogger(keras.callbacks.Callback):
 
 
 def read_metrics(path: pathlib.Path) -> list[dict]:
-    """The lines of a metrics.jsonl as dicts; a line cut short by a crash is left out."""
+    """The lines of a metrics.jsonl as dicts; a line cut short by a crash, or damaged, is left out."""
     lines = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(ValueError):
-            lines.append(json.loads(line))
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(InputError):
+            figures = files.parse_json(line, str(path))
+            if isinstance(figures, dict) and isinstance(figures.get("step"), int):
+                lines.append(figures)
     return lines
 
 

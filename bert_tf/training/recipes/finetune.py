@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 import shutil
 import statistics
 import time
@@ -12,8 +13,9 @@ import keras
 import tensorflow as tf
 
 from bert_tf.core import files
+from bert_tf.core.errors import ConfigError
 from bert_tf.evaluation.results import RESULTS
-from bert_tf.training import precision, resolved_config
+from bert_tf.training import precision, resolved_config, run_folder
 from bert_tf.training.compile_model import compile_model
 from bert_tf.training.config import TrainingConfig
 from bert_tf.training.distribution import strategies
@@ -22,7 +24,7 @@ from bert_tf.training.model_card import write_card, write_curves
 from bert_tf.training.optimizers.layerwise import GradualUnfreezing
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
 from bert_tf.training.recipes.finetune_jobs import MultiTaskJob, TaskJob, make_job
-from bert_tf.training.trainer import Trainer
+from bert_tf.training.trainer import CHECKPOINTS, Trainer
 
 
 def finetune(config: FinetuneConfig) -> dict:
@@ -44,18 +46,32 @@ def finetune(config: FinetuneConfig) -> dict:
     strategy = strategies.make_strategy(config.training.strategy)
     rows_per_replica(strategy, config.batch_size, config.training.accumulation_steps)
     if config.seeds == 1:
-        return _run(config, strategy)
-    results = []
+        return _run_alone(config, strategy)
+    folder = pathlib.Path(config.output)
+    if run_folder.read_settings(folder, known=(r"seed-\d+", re.escape(RESULTS))):
+        raise ConfigError(f"{folder} holds a single run. Set output to another folder, or seeds=1 to resume it.")
+    runs = []
     for number in range(config.seeds):
         training = dataclasses.replace(config.training, seed=config.training.seed + number)
         output = f"{config.output}/seed-{training.seed}"
-        results.append(_run(dataclasses.replace(config, output=output, training=training, seeds=1), strategy))
-        # Frees the model, and restarts Keras's numbering of layer names, so that each run is like one alone.
-        keras.utils.clear_session()
-    summary = summarize(results)
-    if strategies.is_chief():
-        files.write_text(pathlib.Path(config.output) / RESULTS, json.dumps(summary, indent=2) + "\n")
+        runs.append(dataclasses.replace(config, output=output, training=training, seeds=1))
+    with run_folder.locked(folder, strategies.is_chief()):
+        results = []
+        for run in runs:
+            results.append(_run_alone(run, strategy))
+            # Frees the model, and restarts Keras's numbering of layer names, so that each run is like one alone.
+            keras.utils.clear_session()
+        summary = summarize(results)
+        if strategies.is_chief():
+            files.write_text(folder / RESULTS, json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def _run_alone(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
+    """`_run`, in a folder that no other process works in."""
+    run_folder.read_settings(config.output)  # refuses a folder of something else, and makes none
+    with run_folder.locked(config.output, strategies.is_chief()):
+        return _run(config, strategy)
 
 
 def summarize(results: list[dict]) -> dict:
@@ -88,7 +104,9 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
     config = dataclasses.replace(job.config, training=training)
     training = resolved_config.resolve(config, folder, strategy)
     if (folder / RESULTS).exists():
-        return json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        if strategies.is_chief():
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # of a run that was killed at its very end
+        return files.read_json(folder / RESULTS)
     with strategy.scope():
         compile_model(model, training)
     trainer = Trainer(model, job, job, training, folder)
@@ -120,9 +138,9 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
 
 def _with_precision(training: TrainingConfig, folder: pathlib.Path, strategy: tf.distribute.Strategy) -> TrainingConfig:
     """The settings with "auto" replaced by the precision of the interrupted run, or by the faster one."""
-    stored = resolved_config.read(folder).get("settled", {}).get("precision")  # refuses a folder of something else
     if training.precision != "auto":
         return training
+    stored = run_folder.read_settings(folder).get(run_folder.RESOLVED, {}).get("precision")
     return dataclasses.replace(training, precision=stored or precision.faster(strategy))
 
 
@@ -139,7 +157,7 @@ def _finish(folder: pathlib.Path, job: TaskJob | MultiTaskJob, training: Trainin
         write_card(path, f"BERT for {job.title}", _facts(job, training, results), results["scores"])
     # Written last: metrics.json marks a run as finished.
     files.write_text(folder / RESULTS, json.dumps(results, indent=2) + "\n")
-    shutil.rmtree(folder / "checkpoints")
+    shutil.rmtree(folder / CHECKPOINTS)
 
 
 def _facts(job: TaskJob | MultiTaskJob, training: TrainingConfig, results: dict) -> dict:

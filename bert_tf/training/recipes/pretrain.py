@@ -10,7 +10,7 @@ from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.families.bert import BertConfig
 from bert_tf.modeling.layers.activations import get_activation
 from bert_tf.modeling.pretrainer import BertPretrainer
-from bert_tf.training import resolved_config
+from bert_tf.training import resolved_config, run_folder
 from bert_tf.training.compile_model import StepTimer, compile_model
 from bert_tf.training.config import ModelConfig, PretrainConfig, TrainingConfig
 from bert_tf.training.distribution import strategies
@@ -44,16 +44,18 @@ def pretrain(config: PretrainConfig) -> dict[str, float]:
     """
     config.check()
     strategies.check_cluster()
-    job = PretrainJob(config)
     folder = pathlib.Path(config.output)
-    training = resolved_config.resolve(config, folder, job.strategy, job)
-    model = job.make_model(training)
-    validations = [source.validation for source in job.sources]
-    scores = Trainer(model, job.sources, validations, training, folder).train()
-    if strategies.is_chief():
-        model.save_pretrained(folder / "model", job.vocabulary, overwrite=True)
-        write_curves(folder, "pretraining")
-        write_card(folder / "model", "BERT, pretrained", job.facts(training, model), scores)
+    run_folder.read_settings(folder)  # refuses a folder of something else
+    job = PretrainJob(config)
+    with run_folder.locked(folder, strategies.is_chief()):
+        training = resolved_config.resolve(config, folder, job.strategy, job)
+        model = job.make_model(training)
+        validations = [source.validation for source in job.sources]
+        scores = Trainer(model, job.sources, validations, training, folder).train()
+        if strategies.is_chief():
+            model.save_pretrained(folder / "model", job.vocabulary, overwrite=True)
+            write_curves(folder, "pretraining")
+            write_card(folder / "model", "BERT, pretrained", job.facts(training, model), scores)
     return scores
 
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import bert_tf
-from bert_tf.core.errors import ConfigError
+from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.progress import Progress
 from bert_tf.text.tokenizers.wordpiece import WordPieceTokenizer
 from bert_tf.training.callbacks.metrics_logger import read_metrics
@@ -165,6 +165,31 @@ def test_several_seeds_give_a_mean_and_a_deviation(run):
     assert results["seeds"] == [3, 4]
     assert results["scores"]["accuracy"] == pytest.approx((a + b) / 2)
     assert results["deviations"]["accuracy"] == pytest.approx(abs(a - b) / 2**0.5)
+
+
+def test_several_seeds_do_not_go_into_the_folder_of_one(toy, run):
+    folder, _ = toy("classes")
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(ConfigError, match="holds a single run. Set output to another folder"):
+        run(**TOYS["classes"], output=folder, seeds=2)
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_run_that_was_killed_at_its_end_is_cleared(run):
+    folder, results = run("classes.tsv", epochs=1)
+    (folder / "checkpoints/step-00000004").mkdir(parents=True)
+    (folder / ".model.4711.tmp").mkdir()
+    assert run("classes.tsv", epochs=1, output=folder)[1] == results
+    assert not (folder / "checkpoints").exists() and not (folder / ".model.4711.tmp").exists()
+    (folder / "metrics.json").write_text("{")
+    with pytest.raises(InputError, match="metrics.json: not JSON"):
+        run("classes.tsv", epochs=1, output=folder)
+
+
+def test_damaged_lines_of_metrics_are_left_out(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1, "loss": 2.0}\n{"st\n[3]\n{"loss": 1.0}\n\xff\n{"step": "x"}\n{"step": 2}\n')
+    assert read_metrics(path) == [{"step": 1, "loss": 2.0}, {"step": 2}]
 
 
 def test_held_out_rows_may_be_a_share(toys):
