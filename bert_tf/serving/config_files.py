@@ -7,10 +7,13 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from bert_tf.core.errors import ConfigError
+from bert_tf.core import files
+from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.serving import config_protos
 from bert_tf.serving.batcher import BatchingConfig
 from bert_tf.serving.models import ModelConfig
+
+_MAX_BYTES = 1 << 20
 
 
 def read_models(file: str | os.PathLike) -> list[ModelConfig]:
@@ -71,9 +74,9 @@ def _model(file: str | os.PathLike, proto: Any) -> ModelConfig:
 def _read(file: str | os.PathLike, message: Any) -> Any:
     """Parses the file into `message`, a proto, and returns it."""
     try:
-        return text_format.Parse(pathlib.Path(file).read_text(encoding="utf-8"), message)
+        return text_format.Parse(files.read_text(file, _MAX_BYTES), message)
     except text_format.ParseError as error:  # "line:column : message"
         known = ", ".join(field.name for field in message.DESCRIPTOR.fields)
         raise ConfigError(f"{file}:{str(error).rstrip('.')}. It takes: {known}.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}") from error
+    except InputError as error:
+        raise ConfigError(str(error)) from error

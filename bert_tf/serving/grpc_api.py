@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     classification_pb2,
     model_service_pb2_grpc,
@@ -105,6 +106,34 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
     async def _status(self, request: Any) -> Any:
         return messages.status(self._inference.models.statuses(_target(request)))
+
+
+class CheckRequests(grpc.aio.ServerInterceptor):
+    """Refuses requests that are no proto and methods that no service has here.
+
+    grpc itself would log a traceback for each of them, and blame the server.
+    """
+
+    async def intercept_service(self, continuation: Any, details: grpc.HandlerCallDetails) -> Any:
+        """The handler of a method, or None, with these checks."""
+        handler = await continuation(details)
+        if handler is None:
+            return None
+
+        def checked(work: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+            async def answer(content: bytes, context: grpc.aio.ServicerContext) -> Any:
+                try:
+                    return await work(handler.request_deserializer(content), context)
+                except DecodeError:
+                    message = f"Received {len(content)} bytes that are no request of {details.method}."
+                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
+                except NotImplementedError:
+                    await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"This server has no {details.method}.")
+
+            return answer
+
+        kinds = {kind: checked(work) for kind in ("unary_unary", "unary_stream") if (work := getattr(handler, kind))}
+        return handler._replace(request_deserializer=None, **kinds)
 
 
 def _target(request: Any) -> Target:

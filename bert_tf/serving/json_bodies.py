@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from bert_tf.core.errors import InputError
+from bert_tf.core.files import parse_json
 from bert_tf.serving import examples
 from bert_tf.serving.servable import Signature
 from bert_tf.serving.status import invalid
@@ -15,11 +17,9 @@ from bert_tf.serving.tensors import check_names, from_json, to_json
 def parse(content: bytes) -> dict[str, Any]:
     """The JSON object in the bytes of a body."""
     try:
-        body = json.loads(content)
-    except RecursionError as error:
-        raise invalid("The body is nested too deeply.") from error
-    except ValueError as error:  # not JSON, not UTF-8, or a number of thousands of digits
-        raise invalid(f"The body is not JSON: {error}") from error
+        body = parse_json(content.decode(json.detect_encoding(content)), "The body")
+    except (InputError, UnicodeDecodeError) as error:
+        raise invalid(str(error)) from error
     if not isinstance(body, dict):
         raise invalid(f"The body is a JSON {type(body).__name__}, not an object.")
     if not isinstance(body.get("signature_name", ""), str):

@@ -10,7 +10,7 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 
 from bert_tf.core.errors import InputError
 from bert_tf.serving.batcher import Batcher
-from bert_tf.serving.grpc_api import ModelService, PredictionService
+from bert_tf.serving.grpc_api import CheckRequests, ModelService, PredictionService
 from bert_tf.serving.inference import Inference
 from bert_tf.serving.metrics import Metrics
 from bert_tf.serving.models import Models
@@ -35,6 +35,7 @@ class Server:
         self._rest = make_runner(inference, metrics, options.metrics_paths, _DRAIN_SECONDS)
         self._health = health.aio.HealthServicer()
         self._grpc = grpc.aio.server(
+            interceptors=[CheckRequests()],
             maximum_concurrent_rpcs=_MAX_REQUESTS,
             options=[("grpc.max_receive_message_length", options.limits.body_bytes), ("grpc.so_reuseport", 0)],
         )

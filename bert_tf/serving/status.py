@@ -1,6 +1,7 @@
 """Errors of requests: gRPC status codes, and the HTTP status of each code."""
 
 import asyncio
+import re
 
 import tensorflow as tf
 from absl import logging
@@ -18,6 +19,8 @@ HTTP_STATUS = {
     Code.UNAVAILABLE: 503,
 }
 _BY_NUMBER = {code.value[0]: code for code in Code}
+# TensorFlow puts this before and after the message of an op that fails.
+_GRAPH_NOISE = re.compile(r"^Graph execution error:.*?<stack traces unavailable>\n|\n\t \[\[\{\{node .*", re.DOTALL)
 _LONGEST_MESSAGE = 1000  # characters; a failing graph may quote whole tensors
 
 
@@ -43,6 +46,6 @@ def from_exception(error: Exception, seconds: float) -> RequestError:
     if isinstance(error, asyncio.TimeoutError):
         return RequestError(Code.DEADLINE_EXCEEDED, f"Not answered within the time limit of {seconds:g} seconds.")
     if isinstance(error, tf.errors.OpError):  # TensorFlow's error codes are gRPC's
-        return RequestError(_BY_NUMBER[error.error_code], error.message)
+        return RequestError(_BY_NUMBER[error.error_code], _GRAPH_NOISE.sub("", error.message))
     logging.error("A request failed: %s: %s", type(error).__name__, error, exc_info=error)
     return RequestError(Code.INTERNAL, f"The server failed on this request ({type(error).__name__}).")

@@ -80,10 +80,7 @@ def bytes_of(value: Any) -> bytes:
         except (binascii.Error, ValueError) as error:
             raise invalid(f"Received a b64 value that is not base64: {reprlib.repr(value['b64'])}") from error
     if isinstance(value, str):
-        try:
-            return value.encode()
-        except UnicodeEncodeError as error:
-            raise invalid("Received a string with half of a surrogate pair; it has no UTF-8 form.") from error
+        return value.encode()
     raise invalid(f"Received: {reprlib.repr(value)}. Expected a string.")
 
 
@@ -108,7 +105,7 @@ def _check_shape(shape: Sequence[int], spec: tf.TensorSpec) -> None:
 
 def _from_proto(proto: Any, spec: tf.TensorSpec) -> np.ndarray:
     if proto.dtype != spec.dtype.as_datatype_enum:
-        raise invalid(f"{spec.name}: received {tf.as_dtype(proto.dtype).name}, expected {spec.dtype.name}.")
+        raise invalid(f"{spec.name}: received {_type_name(proto.dtype)}, expected {spec.dtype.name}.")
     shape = [dim.size for dim in proto.tensor_shape.dim]
     unknown = proto.tensor_shape.unknown_rank or min(shape, default=0) < 0
     # A proto of a few bytes may have any shape: make_ndarray repeats its last value.
@@ -120,6 +117,13 @@ def _from_proto(proto: Any, spec: tf.TensorSpec) -> np.ndarray:
         return tf.make_ndarray(proto)
     except (ValueError, TypeError) as error:
         raise invalid(f"{spec.name}: the values of the tensor do not fit its shape {shape}.") from error
+
+
+def _type_name(number: int) -> str:
+    try:
+        return tf.as_dtype(number).name
+    except TypeError:  # 0 in a proto without a type, or a number that no type has
+        return f"a tensor of the unknown type {number}"
 
 
 def _string_to_json(item: bytes, binary: bool) -> str | dict[str, str]:

@@ -2,8 +2,11 @@
 
 import os
 import pathlib
+import stat
 
 from bert_tf.core.errors import InputError
+
+_MODEL_FILES = ("config.json", "bert_config.json")  # of ours and of other projects
 
 
 def find_versions(base_path: str | os.PathLike) -> tuple[dict[int, pathlib.Path], dict[pathlib.Path, str]]:
@@ -14,8 +17,8 @@ def find_versions(base_path: str | os.PathLike) -> tuple[dict[int, pathlib.Path]
         is_number = path.name.isascii() and path.name.isdigit()
         if not (is_number and path.is_dir() and int(path.name) < 2**63):  # versions are int64
             continue
-        if outside := _leads_outside(path, base_path.resolve()):
-            refused[path] = f"{outside} is a link to a place outside {base_path}; version {path.name} is not served."
+        if problem := _problem(path, base_path.resolve()):
+            refused[path] = f"{problem}; version {path.name} is not served."
         else:
             found[int(path.name)] = path
     return found, refused
@@ -30,6 +33,12 @@ def check_base_path(base_path: str | os.PathLike) -> None:
         raise InputError(f"{path} is itself a version. Give the folder above it: --model_base_path={path.parent}")
     if any(find_versions(path)):
         return
+    for folder in (path, path / "model"):  # a run has its model there
+        if any((folder / name).exists() for name in _MODEL_FILES):
+            raise InputError(
+                f"{path} is a model, not an export of it. First: bert-tf export --model {folder} "
+                f"--output saved_models/NAME. Then: bert-tf serve --model_name=NAME --model_base_path=saved_models/NAME"
+            )
     # No version may be there yet. But a folder of models is a mistake: no version would ever appear.
     for child in sorted(path.iterdir()):
         if child.is_dir() and any(find_versions(child)):
@@ -45,9 +54,14 @@ def fingerprint(path: pathlib.Path) -> list[tuple[str, int, int]]:
     return files
 
 
-def _leads_outside(path: pathlib.Path, base_path: pathlib.Path) -> pathlib.Path | None:
-    """The first link at or below `path` whose target is not below `base_path`, or None."""
+def _problem(path: pathlib.Path, base_path: pathlib.Path) -> str | None:
+    """The first file at or below `path` that must not be opened, or None.
+
+    A link may lead to any file below `base_path`; a pipe or device would stop the server until someone writes to it.
+    """
     for file in (path, *path.rglob("*")):
         if file.is_symlink() and not file.resolve().is_relative_to(base_path):
-            return file
+            return f"{file} is a link to a place outside {base_path}"
+        if file.exists() and not stat.S_ISREG(mode := file.stat().st_mode) and not stat.S_ISDIR(mode):
+            return f"{file} is no regular file"
     return None

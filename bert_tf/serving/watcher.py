@@ -43,7 +43,12 @@ class Watcher:
             if await self._is_loaded(model, number, found[number]):
                 wanted.append(number)
         if not wanted:
-            self._warn(model, f"{model.config.base_path} has no version that can be served.")
+            path = model.config.base_path
+            self._warn(
+                model,
+                f"{path} has no version that can be served. Waiting for one: bert-tf export --model FOLDER "
+                f"--output {path}",
+            )
             return  # the old versions keep answering
         for version in model.available:
             if version.number not in wanted:

@@ -1,5 +1,6 @@
 """TF Serving's config files: those in tools/serving, and messages for wrong ones."""
 
+import os
 import pathlib
 
 import pytest
@@ -106,3 +107,11 @@ def test_monitoring_can_be_off_and_a_file_can_be_missing(tmp_path):
     assert config_files.read_monitoring(file) is None
     with pytest.raises(ConfigError, match="cannot be read"):
         config_files.read_monitoring(tmp_path / "none")
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "pipe", "."])
+def test_only_files_are_read(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    with pytest.raises(ConfigError, match=f"{path} is a .*. A regular file is needed."):
+        config_files.read_models(path)

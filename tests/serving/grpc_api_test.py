@@ -40,6 +40,9 @@ def stub(channel):
     return prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
+NO_TYPE, NEW_TYPE = tensor_pb2.TensorProto(), tensor_pb2.TensorProto(dtype=99)
+
+
 def predict_request(signature_name="", name="parity", **inputs):
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = name, signature_name
@@ -168,6 +171,17 @@ def shaped(dtype, *shape, **values):
         ("INVALID_ARGUMENT", "65537 bytes in row 0", predict_request(text=["a" * 65537])),
         ("INVALID_ARGUMENT", "129 rows", predict_request(text=["a"] * 129)),
         ("INVALID_ARGUMENT", "a text that fails", predict_request(text=["fail"])),
+        # No type, and a number that is none.
+        (
+            "INVALID_ARGUMENT",
+            "text: received a tensor of the unknown type 0",
+            predict_request(text=tensor_pb2.TensorProto()),
+        ),
+        (
+            "INVALID_ARGUMENT",
+            "text: received a tensor of the unknown type 99",
+            predict_request(text=tensor_pb2.TensorProto(dtype=99)),
+        ),
         # A few bytes with the shape of terabytes.
         ("INVALID_ARGUMENT", "received the shape", predict_request(text=shaped(tf.string, 2**40, string_val=[b"a"]))),
         ("INVALID_ARGUMENT", "received the shape", predict_request(text=shaped(tf.string, -1, string_val=[b"a"]))),
@@ -187,6 +201,34 @@ def shaped(dtype, *shape, **values):
 def test_wrong_predictions(stub, code, message, request_):
     with refused(grpc.StatusCode[code], message):
         stub.Predict(request_, timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("method", "content", "code"),
+    [
+        ("tensorflow.serving.PredictionService/Predict", b"\xff" * 9, "INVALID_ARGUMENT"),
+        ("tensorflow.serving.PredictionService/Classify", b'{"examples": []}', "INVALID_ARGUMENT"),
+        ("tensorflow.serving.PredictionService/Predict", b"\x0a\x04\x0a\x02\xff\xff", "INVALID_ARGUMENT"),  # a name
+        ("tensorflow.serving.ModelService/GetModelStatus", b"\x08", "INVALID_ARGUMENT"),
+        ("grpc.health.v1.Health/Check", b"\x0b", "INVALID_ARGUMENT"),
+        ("tensorflow.serving.PredictionService/MultiInference", b"", "UNIMPLEMENTED"),
+        ("tensorflow.serving.ModelService/HandleReloadConfigRequest", b"", "UNIMPLEMENTED"),
+        ("tensorflow.serving.PredictionService/Other", b"", "UNIMPLEMENTED"),
+    ],
+)
+def test_requests_that_are_none_write_no_log(channel, caplog, method, content, code):
+    with refused(grpc.StatusCode[code], ""):
+        channel.unary_unary(f"/{method}")(content, timeout=10)
+    assert caplog.records == []
+
+
+def test_a_watch_that_is_no_proto_writes_no_log(channel, caplog):
+    with refused(grpc.StatusCode.INVALID_ARGUMENT, "1 bytes that are no request of /grpc.health.v1.Health/Watch"):
+        list(channel.unary_stream("/grpc.health.v1.Health/Watch")(b"\x0b", timeout=10))
+    watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=10)
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+    watch.cancel()
+    assert caplog.records == []
 
 
 def test_an_unknown_version(stub):

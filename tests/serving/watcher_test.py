@@ -1,5 +1,6 @@
 """Versions that are added, removed, damaged or links, while the server answers."""
 
+import os
 import shutil
 import threading
 import time
@@ -146,3 +147,28 @@ def test_base_paths_that_hold_no_versions(versions, tmp_path):
     shutil.copytree(versions / "1", tmp_path / "models/name/1")
     with pytest.raises(InputError, match="--model_base_path=.*models/name"):
         check_base_path(tmp_path / "models")
+
+
+@pytest.mark.parametrize("name", ["config.json", "model/config.json", "bert_config.json"])
+def test_a_model_that_is_not_exported_is_refused(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    folder = (tmp_path / name).parent
+    with pytest.raises(InputError, match=f"is a model, not an export of it. First: bert-tf export --model {folder} "):
+        check_base_path(tmp_path)
+
+
+def test_a_server_without_versions_says_what_to_do(tmp_path, caplog):
+    with running(tmp_path):
+        assert f"no version that can be served. Waiting for one: bert-tf export --model FOLDER --output {tmp_path}" in (
+            caplog.text
+        )
+
+
+@pytest.mark.parametrize("file", ["labels.txt", "variables/variables.index", "more"])
+def test_a_version_with_a_pipe_is_not_opened(versions, file):
+    (versions / "1" / file).unlink(missing_ok=True)
+    os.mkfifo(versions / "1" / file)
+    found, refused = find_versions(versions)
+    assert found == {}
+    assert refused == {versions / "1": f"{versions}/1/{file} is no regular file; version 1 is not served."}
