@@ -127,7 +127,7 @@ class Pretrained(DistributedSteps):
             named[name].assign(weights[name])
         if fresh:
             parts = sorted({name.rsplit("/", 1)[0] for name in fresh})
-            logging.warning("The checkpoint has no %s: the model starts with a fresh one.", ", ".join(parts))
+            logging.warning("Not taken from the checkpoint, so the model starts with fresh ones: %s.", ", ".join(parts))
 
     def to_weights(self) -> dict[str, np.ndarray]:
         """The variables as {name: float32 array}, as `assign` takes them."""

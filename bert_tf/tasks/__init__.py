@@ -35,6 +35,14 @@ def load(folder: Any, dtype: str | None = None) -> Any:
     checkpoint = read_model(folder)
     name = checkpoint.task.get("name")
     if name not in TASKS:
+        heads = {weight.split("/")[0] for weight in checkpoint.weights}
+        classes = [spec.model.partition(":")[2] for spec in TASKS.values() if spec.head in heads]
+        if name is None and classes:
+            raise InputError(
+                f"{folder} names no task for its heads. Open them by bert_tf.tasks.CLASS.from_pretrained(folder), with "
+                f"labels=[...] for a classifier or tagger; these classes have such a head: {', '.join(classes)}. "
+                "A pretrained model becomes a task's with bert-tf finetune."
+            )
         raise InputError(
             f"{folder} holds no task model (task: {name!r}). Known tasks: {', '.join(TASKS)}. "
             "A pretrained model becomes one with bert-tf finetune."

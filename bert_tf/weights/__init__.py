@@ -1,12 +1,14 @@
 """Weights of bert_tf and of other projects, read and written as numpy arrays under one set of names."""
 
 import contextlib
+import dataclasses
 import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 from bert_tf.core import files
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.weights import task_settings
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.formats import google, huggingface, keras_hub, model_folder, model_garden
 from bert_tf.weights.formats.base import family_format
@@ -35,7 +37,7 @@ def read_model(folder: str | pathlib.Path) -> Checkpoint:
     with _naming(folder):
         checkpoint = format.read(folder)
         check(checkpoint)
-    return checkpoint
+        return dataclasses.replace(checkpoint, task=task_settings.checked(checkpoint.task, checkpoint.weights))
 
 
 def read_task(folder: str | pathlib.Path) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def test_a_head_that_the_folder_lacks_starts_fresh_and_is_said(tmp_path, caplog)
     with caplog.at_level(logging.WARNING, "absl"):
         model = Classifier.from_pretrained(tmp_path / "model", num_labels=5)
     assert [record.getMessage() for record in caplog.records] == [
-        "The checkpoint has no classifier: the model starts with a fresh one."
+        "Not taken from the checkpoint, so the model starts with fresh ones: classifier."
     ]
     assert model.classifier.kernel.shape == (8, 5)
     np.testing.assert_array_equal(model.encoder.pooler.kernel, encoder.pooler.kernel)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
@@ -104,7 +105,8 @@ class Task(Pretrained, keras.Model):
     def from_pretrained(cls, folder: Any, dtype: Any = None, **settings: Any) -> "Task":
         """Opens the model in `folder`, of any known format; `settings` of the task or encoder replace the saved ones.
 
-        A head that the folder lacks, or has for other labels, is initialized.
+        A head that the folder lacks, or has for other labels than those in `settings`, is initialized. A head whose
+        task the folder does not name, as those of google-research/bert, is taken if its shapes fit.
 
         Raises:
             InputError: the folder has no vocabulary, or its files cannot be read.
@@ -120,12 +122,42 @@ class Task(Pretrained, keras.Model):
         if checkpoint.task.get("name") == cls.SPEC.name:
             saved = cls.saved_settings(checkpoint.task, source)
         tokenizer = FAMILIES[checkpoint.family].tokenizer(checkpoint.vocabulary, checkpoint.text)
-        model = cls(tokenizer, dtype=dtype, **(cls.settings_of(checkpoint) | saved | settings))
-        weights = checkpoint.weights
-        if not model.has_head_of(checkpoint.task):
-            weights = {name: value for name, value in weights.items() if name.startswith("encoder/")}
-        model.assign(weights)
+        try:
+            model = cls(tokenizer, dtype=dtype, **(cls.settings_of(checkpoint) | saved | settings))
+        except ConfigError as error:
+            outputs = checkpoint.weights.get(f"{cls.SPEC.head}/bias")
+            if outputs is None or saved.get("labels") or settings.get("labels"):
+                raise
+            raise InputError(
+                f"{source} has a head of {len(outputs)} outputs and no names for them: give labels=[...], in the order "
+                f"of its training. ({error})"
+            ) from None
+        model.assign(model.weights_taken_from(checkpoint, source, settings))
         return model
+
+    def weights_taken_from(self, checkpoint: Any, source: Any, settings: dict) -> dict[str, np.ndarray]:
+        """The weights in a `Checkpoint` of this model: those of the encoder, and of a head like this model's.
+
+        A head that is not like it is left out, which one logged line says, if it is of another task or if `settings`,
+        which the caller gave, ask for another; else it raises `InputError`. `source` is named in messages.
+        """
+        task, head = checkpoint.task.get("name"), self.SPEC.head
+        found = {name: array for name, array in checkpoint.weights.items() if head and name.startswith(f"{head}/")}
+        if task is None:  # files of other projects do not name the task of a head: its shapes have to do
+            taken = all(tuple(self.named_weights[name].shape) == array.shape for name, array in found.items())
+        else:
+            taken = self.has_head_of(checkpoint.task)
+        if taken:
+            return checkpoint.weights
+        if found:
+            outputs = len(found[f"{head}/bias"])
+            line = f"{source} has a head {head} of {outputs} outputs for the task {task or 'that it does not name'}"
+            if task in (None, self.TASK) and not settings:
+                raise InputError(
+                    f"{line}, which does not fit its own settings. Give the settings that it was trained with."
+                )
+            logging.warning("%s, which is not taken: this model's has other outputs.", line)
+        return {name: array for name, array in checkpoint.weights.items() if name.startswith("encoder/")}
 
     def make_head(self, units: int, name: str) -> keras.layers.Layer:
         """A dense layer for logits; it computes in the dtype of its weights, because 16 bits are too few for logits."""

@@ -14,7 +14,7 @@ from bert_tf.weights.encoder_fields import (
     write_encoder,
 )
 from bert_tf.weights.formats import huggingface_tokenizer, sentence_transformers
-from bert_tf.weights.formats.base import HuggingFaceFormat, families_in, family_format, task_classes
+from bert_tf.weights.formats.base import HuggingFaceFormat, families_in, family_format, numbered_labels, task_classes
 from bert_tf.weights.io import safetensors
 from bert_tf.weights.schema import all_shapes
 from bert_tf.weights.weight_table import read_rows, write_rows
@@ -158,8 +158,8 @@ def _class_of(checkpoint: Checkpoint) -> tuple[str, tuple[str, ...]]:
 def _labels(settings: dict, path: Path) -> list[str]:
     names = member(settings, "id2label", {}, path)
     if not names:  # the default, which transformers does not write
-        return [f"LABEL_{i}" for i in range(member(settings, "num_labels", 2, path))]
+        return numbered_labels(member(settings, "num_labels", 2, path), path)
     numbers = [str(i) for i in range(len(names))]
     if set(names) != set(numbers):
         raise InputError(f"{path}: id2label does not number its {len(names)} labels from 0.")
-    return [str(names[number]) for number in numbers]
+    return [names[number] for number in numbers]

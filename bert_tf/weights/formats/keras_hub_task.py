@@ -9,7 +9,7 @@ from bert_tf.core.config import TextConfig
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import load_json, load_optional_json, member, parse, pick, save_json
-from bert_tf.weights.formats.base import KerasHubFormat, task_classes
+from bert_tf.weights.formats.base import KerasHubFormat, numbered_labels, task_classes
 from bert_tf.weights.formats.google import text_of
 from bert_tf.weights.io import hdf5
 from bert_tf.weights.schema import Shape, part_of
@@ -39,7 +39,7 @@ def settings_of_head(folder: Path, format: KerasHubFormat) -> dict[str, Any]:
     if spec := task_classes(FORMAT).get(kind):
         config = member(load_json(folder / TASK), "config", {}, folder / TASK)
         classes = member(config, "num_classes", 0, folder / TASK)
-        return {"name": spec.name, "labels": [f"LABEL_{i}" for i in range(classes)]}
+        return {"name": spec.name, "labels": numbered_labels(classes, folder / TASK)}
     if kind is None:
         return {}
     return dict(format.masked_lm)  # the only class with a head that is no task of ours
