@@ -187,6 +187,7 @@ VERBS = {
             ),
             _FIELD,
             _ENCODING,
+            _SKIP,
         ),
         "bert_tf.cli.predict:predict",
     ),

@@ -1,100 +1,125 @@
 """The verb `predict`."""
 
+import dataclasses
 import itertools
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from absl import logging
 
 from bert_tf.core.config import override
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.data.readers.bad_rows import BadRows
-from bert_tf.data.readers.examples import FileConfig, files_of, stream_rows
+from bert_tf.data.readers.bad_rows import BadRows, read_lines
+from bert_tf.data.readers.examples import FileConfig, Row, files_of, stream_rows
+from bert_tf.data.readers.tables import parse_row
 from bert_tf.tasks import load
-from bert_tf.text.corpus import find_files, read_lines
+from bert_tf.text.corpus import find_files
+from bert_tf.text.lines import STDIN
 
 _BATCH = 256  # examples answered at once
-_Row = tuple[str, tuple]  # (place, texts) of an example
 _TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".conll", ".bio", ".iob", ".bioes")
+_OBJECT = re.compile(r'\s*\{\s*("|\}|$)')  # begins a line that must be a JSON object, complete or not
 
 
 def predict(flags: Any, overrides: Sequence[str]) -> None:
-    """Prints one JSON object per example, with its texts and the answer, in the order of the input.
+    """Prints one JSON object per example, in the order of the input: its other columns, its texts and the answer.
 
     Args:
         flags: parsed flags of the verb.
         overrides: "key=value" settings of the `FileConfig`.
 
     Raises:
-        ConfigError: both or neither of --text and --input are given, or a setting is unknown.
+        ConfigError: the flags do not go together, or a setting is unknown.
         InputError: the model or a row cannot be used; names its place.
     """
+    _check(flags)
+    given = []
+    for name in ("skip_bad_rows", "encoding"):
+        if value := getattr(flags, name, None):
+            given.append(f"{name}={json.dumps(value)}")
+    config = override(files_of(flags.model), [*given, *overrides])  # a mistake is reported before the model is loaded
+    model = load(flags.model)
+    if flags.text_pair and len(model.TEXTS) < 2:
+        raise ConfigError(f"Received: --text_pair. The model answers single texts; its task is {model.SPEC.name}.")
+    rows = _rows(flags, config, model)
+    hidden: set[str] = set()
+    while batch := list(itertools.islice(rows, _BATCH)):
+        for row, answer in zip(batch, _answers(model, batch), strict=True):
+            named = dict(zip(model.TEXTS, row.texts, strict=False))  # without optional texts that the row leaves out
+            shown = named | answer
+            hidden |= row.others.keys() & shown.keys()
+            print(json.dumps(dict(row.others) | shown, ensure_ascii=False))
+        sys.stdout.flush()
+    if hidden:
+        logging.warning("The answers have these names too, so the input's columns are left out: %s.", ", ".join(hidden))
+
+
+def _check(flags: Any) -> None:
+    """Raises `ConfigError` for flags that do not go together."""
     if bool(flags.text) == bool(flags.input):
         raise ConfigError("Give either --text or --input.")
-    model = load(flags.model)
-    config = override(files_of(flags.model), overrides)
-    rows = _rows(flags, config, model)
-    while batch := list(itertools.islice(rows, _BATCH)):
-        places, texts = zip(*batch, strict=True)
-        for row, answer in zip(texts, _answers(model, texts, places), strict=True):
-            named = dict(zip(model.TEXTS, row, strict=False))  # without optional texts that the row leaves out
-            print(json.dumps(named | answer, ensure_ascii=False))
-        sys.stdout.flush()
+    if flags.text_pair and not flags.text:
+        raise ConfigError("Received: --text_pair without --text. In files, second texts are in a column.")
+    for name in ("text", "text_pair"):
+        if not (getattr(flags, name) or "").isascii() and re.search("[\ud800-\udfff]", getattr(flags, name)):
+            raise ConfigError(f"--{name} is not UTF-8. Give it in a file, with --input and --encoding.")
 
 
-def _answers(model: Any, texts: Sequence[tuple], places: Sequence[str]) -> list[dict]:
+def _answers(model: Any, rows: Sequence[Row]) -> list[dict]:
     """The answers to the texts of examples; errors name the example's place."""
-    columns = itertools.zip_longest(*texts, fillvalue="")  # "" for an optional text that is left out
+    columns = itertools.zip_longest(*(row.texts for row in rows), fillvalue="")  # "": an optional text is left out
     try:
         return model.predict_text(tuple(map(list, columns)))
     except InputError as error:
-        raise InputError(re.sub(r"^Row (\d+)", lambda row: places[int(row[1])], str(error))) from None
+        raise InputError(re.sub(r"^Row (\d+)", lambda row: rows[int(row[1])].place, str(error))) from None
 
 
-def _rows(flags: Any, config: FileConfig, model: Any) -> Iterator[_Row]:
+def _rows(flags: Any, config: FileConfig, model: Any) -> Iterator[Row]:
     """Streams the examples that the flags name."""
-    if flags.text and flags.text_pair:
-        yield "--text", (flags.text, flags.text_pair)
-    elif flags.text:
-        yield "--text", (flags.text,)
-    elif flags.input == "-":
-        yield from _of_lines(sys.stdin, model)
-    else:
-        for path in find_files(flags.input):
-            yield from _of_file(path, flags.field, config, model)
-
-
-def _of_file(path: Any, field: str | None, config: FileConfig, model: Any) -> Iterator[_Row]:
-    """Streams the rows of a table, or the lines of a file of texts (with `field`, of JSON lines)."""
-    if field is None and str(path).removesuffix(".gz").endswith(_TABLES):
+    if flags.text:
+        texts = (flags.text, flags.text_pair) if flags.text_pair else (flags.text,)
+        yield Row("--text", texts, None, {})
+        return
+    for path in [STDIN] if flags.input == "-" else find_files(flags.input):
         bad = BadRows(path, config.skip_bad_rows)
-        for place, texts, *_ in stream_rows(path, config, model.SPEC, bad, with_target=False):
-            yield f"{path}, {place}", texts
-    else:
-        for number, line in enumerate(read_lines(path, field), 1):
-            if line.strip():
-                yield f"{path}, line {number}", (line,)
+        for row in _of_file(path, flags.field, config, model, bad):
+            yield row._replace(place=f"{path}, {row.place}")
+        bad.tell()
 
 
-def _of_lines(lines: Iterable[str], model: Any) -> Iterator[_Row]:
-    """Streams the lines of standard input: one text per line, or a JSON object with the task's texts by name."""
+def _of_file(path: Any, field: str | None, config: FileConfig, model: Any, bad: BadRows) -> Iterator[Row]:
+    """Streams the rows of a table, or the lines of a text; with `field`, the rows of JSON lines that have it."""
+    if field is not None:
+        config = dataclasses.replace(config, format="jsonl", columns=(field,))
+    elif str(path) == STDIN and config.format == "auto":
+        return _of_lines(path, config, model, bad, objects=True)
+    elif not str(path).removesuffix(".gz").endswith(_TABLES):
+        return _of_lines(path, config, model, bad, objects=False)
+    return stream_rows(path, config, model.SPEC, bad, with_target=False)
+
+
+def _of_lines(path: Any, config: FileConfig, model: Any, bad: BadRows, objects: bool) -> Iterator[Row]:
+    """Streams the lines that are not blank: texts or, with `objects`, JSON objects with the task's texts by name."""
     needed = [name for name in model.TEXTS if name not in model.OPTIONAL_TEXTS]
-    for number, line in enumerate(lines, 1):
-        row = _parse(line)
-        if row.keys() >= set(needed):
-            yield f"line {number}", tuple(row[name] for name in model.TEXTS if name in row)
-        elif len(needed) == 1:
-            yield f"line {number}", (line.rstrip("\n"),)
-        else:
-            names = " and ".join(map(repr, needed))
-            raise InputError(f"line {number} is not a JSON object with {names}: {line.strip()[:80]!r}")
-
-
-def _parse(line: str) -> dict:
-    """The JSON object in a line; {} where there is none."""
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return {}
-    return row if isinstance(row, dict) else {}
+    replaced = 0
+    for line in read_lines(path, config.encoding):
+        text = line.text.rstrip("\r\n")
+        replaced += bool(line.problem and text)  # with the replacement character for what is not UTF-8
+        if objects and (len(needed) > 1 or _OBJECT.match(text)):
+            row, problem = parse_row(text)
+            if not problem and not row.keys() >= set(needed):
+                problem = f"it has no {' and no '.join(map(repr, needed))}; it has: {', '.join(row)}"
+            if problem:
+                bad(line.place, f"{problem}. Give a JSON object with {' and '.join(map(repr, needed))}")
+            else:
+                texts = tuple(row.pop(name) for name in model.TEXTS if name in row)
+                yield Row(line.place, texts, None, row)
+        elif line.problem and not text:
+            bad(line.place, line.problem)
+        elif text.strip():
+            yield Row(line.place, (text,), None, {})
+    if replaced:
+        logging.warning("%s: %d lines are not UTF-8; replacement characters are in their texts.", path, replaced)

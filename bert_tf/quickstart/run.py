@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from bert_tf.core import files
+from bert_tf.core.console import output_console
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.training.run_folder import REQUESTED, others
 
@@ -33,7 +34,7 @@ class Run:
     def __init__(self, folder: str | pathlib.Path, settings: dict, console: Console | None = None):
         self.folder = pathlib.Path(folder)
         self.settings = settings
-        self.console = console or Console(highlight=False)
+        self.console = console or output_console()
         self._open()
 
     def _open(self) -> None:

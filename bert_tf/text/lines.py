@@ -19,8 +19,8 @@ MAX_ROW_BYTES = 32 << 20  # a row of a table or of JSON lines, which cannot be r
 
 _MAX_RATIO, _FREE_BYTES = 250, 256 << 20  # a .gz that unpacks to more than both is no text
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b")) + b"\x7f"
-# Pipes that the shell opened for this process: standard input, and bash's <(command).
-_INHERITED = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
+STDIN = "/dev/stdin"
+_INHERITED = re.compile(r"/dev/fd/\d+|/proc/self/fd/\d+")  # pipes that the shell opened, as for bash's <(command)
 _MARK = "bert_tf_mark"  # error handler: an undecodable byte becomes 0xff, which UTF-8 never has
 # Frequent characters of the languages that are written in an encoding, and their usual share of all characters outside
 # of ASCII. Text that is decoded by another encoding has few of them.
@@ -143,6 +143,8 @@ def _chunks(path: pathlib.Path, encoding: str | None) -> Iterator[bytes]:
 
 def _open(path: pathlib.Path) -> BinaryIO:
     """Opens a regular file, or a pipe that this process inherited."""
+    if str(path) == STDIN:
+        return os.fdopen(os.dup(0), "rb")  # also where it is a socket, which cannot be opened by a name
     if _INHERITED.fullmatch(str(path)) and not stat.S_ISREG(path.stat().st_mode):
         return path.open("rb")
     if not path.exists():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bert_tf.cli import evaluate, finetune
-from bert_tf.cli.predict import predict as predict_verb
+from bert_tf.cli import predict as predicting
 from bert_tf.core.errors import InputError
 from tests.training.recipes.conftest import QUESTION
 
@@ -78,7 +78,7 @@ def predict(capsys):
 
     def call(model, *overrides, **given):
         given = dict.fromkeys(("text", "text_pair", "input", "field")) | given
-        predict_verb(types.SimpleNamespace(model=str(model), **given), list(overrides))
+        predicting.predict(types.SimpleNamespace(model=str(model), **given), list(overrides))
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return call
@@ -95,11 +95,17 @@ def test_predict_reads_lines_tables_and_standard_input(toy, toys, tmp_path, pred
     assert [answer["label"] for answer in predict(model, input=str(tmp_path / "a.txt"))] == ["pos", "neg"]
     (tmp_path / "b.csv").write_text("other\na good film\n")
     assert predict(model, 'columns=["other"]', input=str(tmp_path / "b.csv"))[0]["label"] == "pos"
-    monkeypatch.setattr("sys.stdin", iter(["good\n", '{"text": "a", "text_pair": "film"}\n', "the film is bad\n"]))
+    lines = b'\xef\xbb\xbfgood\n{"text": "a", "text_pair": "film"}\nthe film is bad\n'
+    monkeypatch.setattr(predicting, "STDIN", write(tmp_path / "stdin", lines))
     assert [answer.get("text_pair") for answer in predict(model, input="-")] == [None, "film", None]
 
 
-def test_predict_gives_characters_of_contexts(toy, toys, predict, monkeypatch):
+def write(path, data):
+    path.write_bytes(data)
+    return str(path)
+
+
+def test_predict_gives_characters_of_contexts(toy, toys, predict, monkeypatch, tmp_path):
     folder, _ = toy("questions")
     question, context = QUESTION["question"], QUESTION["context"]
     answer = predict(folder / "model", text=question, text_pair=context)[0]
@@ -110,8 +116,9 @@ def test_predict_gives_characters_of_contexts(toy, toys, predict, monkeypatch):
     for found, expected in zip(answers[0]["candidates"], answer["candidates"], strict=True):
         assert found.pop("score") == pytest.approx(expected.pop("score"), rel=1e-5)
     assert answers[0] == answer
-    monkeypatch.setattr("sys.stdin", iter([json.dumps({"context": context, "question": question}) + "\n", "no\n"]))
-    with pytest.raises(InputError, match="line 2 is not a JSON object with 'question' and 'context': 'no'"):
+    lines = json.dumps({"context": context, "question": question}) + "\nno\n"
+    monkeypatch.setattr(predicting, "STDIN", write(tmp_path / "stdin", lines.encode()))
+    with pytest.raises(InputError, match="line 2: not JSON.*Give a JSON object with 'question' and 'context'"):
         predict(folder / "model", input="-")
 
 

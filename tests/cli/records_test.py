@@ -38,4 +38,7 @@ def test_records_and_inspect(corpus, tokenizer, tmp_path, capsys):
     assert "120 documents" in printed and "in 4 shards" in printed
     assert len(list((tmp_path / "records").glob("*-of-00004.tfrecord.gz"))) == 4
     records.inspect(Flags("inspect", input=str(tmp_path / "records"), count=2), [])
-    assert capsys.readouterr().out.count("[CLS]") == 2
+    lines = capsys.readouterr().out.splitlines()
+    examples = [line for line in lines if line.startswith("[CLS]")]
+    assert len(examples) == 2
+    assert all(line.rstrip().endswith("[SEP]") for line in examples)  # not wrapped at 80 columns

@@ -6,6 +6,7 @@ import numpy as np
 import rich.console
 import rich.text
 
+from bert_tf.core.console import output_console
 from bert_tf.core.errors import ConfigError
 from bert_tf.core.features import (
     INPUT_IDS,
@@ -40,7 +41,7 @@ def show(
         tokenizer: a `Tokenizer` for records without a vocabulary of their own.
         console: a `rich.console.Console`.
     """
-    console = console or rich.console.Console(highlight=False)
+    console = console or output_console()
     records = Records(path)
     tokenizer = tokenizer or records.tokenizer()
     _show_summary(records, tokenizer.SPECIAL_TOKENS.mask, console)
