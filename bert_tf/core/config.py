@@ -22,6 +22,16 @@ class TextConfig:
     split_cjk: bool = True
     max_word_chars: int = 200  # longer words become [UNK]; Hugging Face's limit is 100
     special_tokens: bool = False  # True: a "[MASK]" in a text stays one token
+    added_tokens: tuple[str, ...] = ()  # tokens of the vocabulary that are found in texts before anything is split
+    added_any_case: tuple[str, ...] = ()  # the same; where `lower_case` is on, their case does not matter
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as a JSON file gives them back; lists of added tokens only where there are any."""
+        values: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if value != ():
+                values[name] = list(value) if isinstance(value, tuple) else value
+        return values
 
 
 def from_dict(cls: Any, data: Mapping[str, Any], where: str = "") -> Any:

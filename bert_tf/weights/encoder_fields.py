@@ -144,7 +144,7 @@ def read_own(data: dict, path: Path) -> tuple[config.TextConfig | None, dict[str
 
 def write_own(data: dict, checkpoint: Checkpoint) -> dict:
     """Their `data` with the settings of text and head, for which their files have no place, under the key `OWN`."""
-    kept = {"text": dataclasses.asdict(checkpoint.text), "task": checkpoint.task}
+    kept = {"text": checkpoint.text.to_json(), "task": checkpoint.task}
     return data | {OWN: data.get(OWN, {}) | kept}
 
 

@@ -10,6 +10,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from bert_tf.core.config import TextConfig
+from bert_tf.text.tokenizers.vocabulary import write_vocabulary
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from bert_tf.weights import FORMATS, read_model, read_task, write_model
 from bert_tf.weights.io import tf_checkpoint
 from bert_tf.weights.schema import part_of
@@ -219,6 +221,42 @@ def test_an_embedding_with_padding_comes_back_unchanged(tmp_path, format):
     checkpoint = make("encoder", activation="gelu_tanh", vocab_size=64)  # of 11 tokens
     write_model(checkpoint, tmp_path / "model", format)
     assert_same(read_model(tmp_path / "model"), checkpoint)
+
+
+ADDED = TextConfig(added_tokens=("[ENT]",), added_any_case=("Covid19",))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_added_tokens_come_back_and_stay_whole(tmp_path, format):
+    vocabulary = [*VOCABULARY[:9], "[ENT]", "Covid19"]
+    checkpoint = make("encoder", vocabulary, ADDED, activation="gelu_tanh")
+    write_model(checkpoint, tmp_path / "model", format)
+    opened = read_model(tmp_path / "model")
+    assert_same(opened, checkpoint)
+    tokenizer = Tokenizer(opened.vocabulary, opened.text)
+    assert tokenizer(["a[ENT] a COVID19a", "[ent]"]).to_list() == [[8, 9, 8, 10, 8], [1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizer.json", None),
+        (
+            "tokenizer_config.json",
+            {"added_tokens_decoder": {"9": {"content": "[ENT]", "special": True}, "10": {"content": "Covid19"}}},
+        ),
+        ("added_tokens.json", {"[ENT]": 9, "Covid19": 10}),
+    ],
+)
+def test_added_tokens_are_found_in_each_of_their_files(tmp_path, name, content):
+    write_model(make("encoder", [*VOCABULARY[:9], "[ENT]", "Covid19"], ADDED), tmp_path / "model", "huggingface")
+    write_vocabulary(tmp_path / "model" / "vocab.txt", VOCABULARY[:9])  # that of the tokenizer to which they were added
+    if content:
+        (tmp_path / "model" / "tokenizer.json").unlink()
+        (tmp_path / "model" / name).write_text(json.dumps(content))
+    opened = read_model(tmp_path / "model")
+    assert opened.vocabulary[9:] == ["[ENT]", "Covid19"]
+    assert set(opened.text.added_tokens + opened.text.added_any_case) == {"[ENT]", "Covid19"}
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -36,7 +36,7 @@ class RecordsFolder:
         vocabulary = "\n".join(tokenizer.vocabulary).encode()
         self.plan = {
             "settings": settings,
-            "text": dataclasses.asdict(tokenizer.config),
+            "text": tokenizer.config.to_json(),
             "vocabulary": {"size": tokenizer.vocab_size, "sha256": hashlib.sha256(vocabulary).hexdigest()},
             "inputs": [[str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns] for file in files],
         }

@@ -1,7 +1,9 @@
 """WordPiece vocabularies as tokenizer.json of the Rust `tokenizers` library, which transformers reads."""
 
+import dataclasses
 import pathlib
 import typing
+from collections.abc import Iterable
 from typing import Any
 
 from bert_tf.core.config import TextConfig
@@ -15,21 +17,51 @@ if typing.TYPE_CHECKING:
 TOKEN_NAMES = {f"{token.strip('[]').lower()}_token": token for token in SPECIAL_TOKENS}
 
 
-def fast_vocabulary(kind: str, ids: dict[str, Any], added: list, path: pathlib.Path) -> list[str]:
-    """The tokens in a tokenizer.json; one that is not WordPiece, or whose ids have gaps, raises `InputError`.
+@dataclasses.dataclass(frozen=True)
+class AddedToken:
+    """A token that was added to a vocabulary, found in texts before they are split.
+
+    Attributes:
+        content: the token.
+        id: its id.
+        exact: whether it is found as it is written; else its case does not matter where texts are lower-cased.
+    """
+
+    content: str
+    id: int
+    exact: bool
+
+
+def fast_vocabulary(kind: str, ids: dict[str, Any], path: pathlib.Path) -> list[str]:
+    """The tokens in the model of a tokenizer.json, "" for ids without one; `InputError` where it is no WordPiece.
 
     Args:
         kind: the type of its model.
         ids: the vocabulary of its model.
-        added: its added tokens, a list of {"content", "id", ...}.
         path: names the file in messages.
     """
     if kind != "WordPiece":
         raise InputError(f"{path} holds a {kind} vocabulary. BERT's are of type WordPiece.")
-    ids = ids | {str(token.get("content")): token.get("id") for token in added if isinstance(token, dict)}
-    if set(ids.values()) != set(range(len(ids))):
+    # Ids without a token come from blank lines and doubles, so there are few; an absurd id asks for any memory.
+    largest = 2 * len(ids)
+    if not all(isinstance(i, int) and 0 <= i < largest for i in ids.values()) or len(set(ids.values())) < len(ids):
         raise InputError(f"{path}: the ids of its {len(ids)} tokens are not 0 to {len(ids) - 1}.")
-    return sorted(ids, key=lambda token: ids[token])
+    tokens = [""] * (max(ids.values(), default=-1) + 1)
+    for token, i in ids.items():
+        tokens[i] = token
+    return tokens
+
+
+def with_added(tokens: list[str], added: Iterable[AddedToken], path: pathlib.Path) -> list[str]:
+    """The vocabulary with the added tokens; an id that is taken by another token, or too high, raises `InputError`."""
+    tokens = list(tokens)
+    for token in sorted(added, key=lambda token: token.id):
+        if token.id == len(tokens):
+            tokens.append(token.content)
+        elif not 0 <= token.id < len(tokens) or tokens[token.id] not in ("", token.content):
+            raise InputError(f"{path}: the added token {token.content!r} has the id {token.id}, which is not free.")
+        tokens[token.id] = token.content
+    return tokens
 
 
 def fast_tokenizer(vocabulary: list[str], text: TextConfig) -> "tokenizers.Tokenizer":
@@ -46,7 +78,9 @@ def fast_tokenizer(vocabulary: list[str], text: TextConfig) -> "tokenizers.Token
     )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    tokenizer.add_special_tokens([token for token in SPECIAL_TOKENS if token in ids])
+    special = [token for token in SPECIAL_TOKENS if token in ids]
+    tokenizer.add_special_tokens([*special, *text.added_tokens])
+    tokenizer.add_tokens(list(text.added_any_case))
     if CLS in ids and SEP in ids:
         tokenizer.post_processor = processors.TemplateProcessing(
             single=f"{CLS} $A {SEP}",

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import functools
+import itertools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -12,12 +13,14 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from bert_tf.core.config import TextConfig
+from bert_tf.core.errors import InputError
 from bert_tf.text.tokenizers import vocabulary as vocabulary_file
 from bert_tf.text.tokenizers.base import SpecialTokens, Tokenizer
 from bert_tf.text.tokenizers.detokenize import readable
 from bert_tf.text.tokenizers.fast_wordpiece import Rewriter
 from bert_tf.text.tokenizers.normalizer import Normalizer
 from bert_tf.text.tokenizers.vocabulary import CONTINUATION, RESERVED, SPECIAL_TOKENS, UNK
+from bert_tf.text.tokenizers.whole_tokens import WholeTokens
 
 _MAX_CHAR_BYTES = 4  # of a character in UTF-8
 _SLICE = 4096  # texts that one thread takes at a time
@@ -40,6 +43,10 @@ class WordPieceTokenizer(Tokenizer):
         vocabulary = list(vocabulary)
         vocabulary_file.check_vocabulary(vocabulary)
         super().__init__(vocabulary, config)
+        self._added = self.config.added_tokens, self.config.added_any_case
+        for token in itertools.chain(*self._added):
+            if token not in vocabulary or not token.strip():
+                raise InputError(f"The added token {token!r} is not in the vocabulary, where its id is looked up.")
         self._normalizer = Normalizer(self.config)
         self._rewriter = Rewriter(self.config, vocabulary)
 
@@ -80,7 +87,7 @@ class WordPieceTokenizer(Tokenizer):
             if tf.executing_eagerly() and len(texts) > _SLICE:
                 with concurrent.futures.ThreadPoolExecutor() as threads:
                     return tf.concat(list(threads.map(self, _slices(texts))), 0)
-            return self._tokenize(self._rewriter.protect(texts))
+            return self._whole.ids(texts, self._tokenize) if self._whole else self._tokenize(texts)
 
     def with_offsets(self, texts: Any) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         """As `Tokenizer`'s; an accent that is written as a character of its own belongs to the letter before it."""
@@ -88,13 +95,27 @@ class WordPieceTokenizer(Tokenizer):
         if texts.shape.rank == 0:
             return tuple(x.values for x in self.with_offsets(texts[tf.newaxis]))
         with tf.device("CPU"):
-            words, starts, ends = self._normalizer.words_with_source(self._normalizer.protect(texts))
-            ids, first_bytes, end_bytes = self._of_words.tokenize_with_offsets(words.strings.values)
-            first, last = _token_characters(words, first_bytes, end_bytes)
-            ids = _merge_words(words.strings, ids)
-            return ids, ids.with_values(tf.gather(starts, first)), ids.with_values(tf.gather(ends, last))
+            if self._whole:
+                return self._whole.with_offsets(texts, self._tokenize_with_offsets)
+            return self._tokenize_with_offsets(texts)
+
+    @functools.cached_property
+    def _whole(self):
+        """Finds the added tokens; None without any."""
+        exact, any_case = ({token: self.id_of(token) for token in names} for names in self._added)
+        if not self.config.lower_case:
+            exact, any_case = exact | any_case, {}
+        return WholeTokens(exact, any_case) if exact or any_case else None
+
+    def _tokenize_with_offsets(self, texts):
+        words, starts, ends = self._normalizer.words_with_source(self._normalizer.protect(texts))
+        ids, first_bytes, end_bytes = self._of_words.tokenize_with_offsets(words.strings.values)
+        first, last = _token_characters(words, first_bytes, end_bytes)
+        ids = _merge_words(words.strings, ids)
+        return ids, ids.with_values(tf.gather(starts, first)), ids.with_values(tf.gather(ends, last))
 
     def _tokenize(self, texts):
+        texts = self._rewriter.protect(texts)
         ids, starts, ends = _wordpiece(self._models[0]).tokenize_with_offsets(self._rewriter(texts))
         # The op counts the bytes of a word, the reference its characters; words too long for the op stay whole.
         unfinished = tf.reduce_max(ends.values - starts.values) > self.config.max_word_chars

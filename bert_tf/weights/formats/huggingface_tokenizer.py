@@ -1,15 +1,17 @@
 """The tokenizer's files in a Hugging Face folder: vocab.txt, tokenizer.json, tokenizer_config.json."""
 
 from pathlib import Path
+from typing import Any
 
 from bert_tf.core.config import TextConfig
-from bert_tf.text.tokenizers.huggingface import TOKEN_NAMES, fast_tokenizer, fast_vocabulary
-from bert_tf.text.tokenizers.vocabulary import read_vocabulary, write_vocabulary
+from bert_tf.core.errors import InputError
+from bert_tf.text.tokenizers.huggingface import TOKEN_NAMES, AddedToken, fast_tokenizer, fast_vocabulary, with_added
+from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS, check_vocabulary, read_vocabulary, write_vocabulary
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import load_optional_json, member, parse, pick, save_json
 from bert_tf.weights.formats.base import HuggingFaceFormat
 
-VOCABULARY, FAST, CONFIG = "vocab.txt", "tokenizer.json", "tokenizer_config.json"
+VOCABULARY, FAST, CONFIG, ADDED = "vocab.txt", "tokenizer.json", "tokenizer_config.json", "added_tokens.json"
 NO_LIMIT = 10**6  # they write 10**30 where there is no limit
 # {our setting: theirs} in tokenizer_config.json and in the normalizer of tokenizer.json.
 CONFIG_FIELDS = {
@@ -31,13 +33,42 @@ def read(folder: Path) -> tuple[TextConfig, list[str] | None]:
     values = {"max_word_chars": model.get("max_input_chars_per_word", 100)}
     values |= pick(normalizer, FAST_FIELDS)
     values |= pick(load_optional_json(folder / CONFIG), CONFIG_FIELDS)
+    added = [token for token in _added_tokens(folder, fast) if token.content not in SPECIAL_TOKENS]
+    values["added_tokens"] = [token.content for token in added if token.exact]
+    values["added_any_case"] = [token.content for token in added if not token.exact]
     text = parse(TextConfig, values, folder / CONFIG)
     if (folder / VOCABULARY).exists():
-        return text, read_vocabulary(folder / VOCABULARY)
-    if not fast:
+        vocabulary = read_vocabulary(folder / VOCABULARY)
+    elif fast:
+        ids = member(model, "vocab", {}, folder / FAST)
+        vocabulary = fast_vocabulary(model.get("type", "WordPiece"), ids, folder / FAST)
+    else:
         return text, None
-    ids, added = member(model, "vocab", {}, folder / FAST), member(fast, "added_tokens", [], folder / FAST)
-    return text, fast_vocabulary(model.get("type", "WordPiece"), ids, added, folder / FAST)
+    vocabulary = with_added(vocabulary, added, folder)
+    check_vocabulary(vocabulary, folder)
+    return text, vocabulary
+
+
+def _added_tokens(folder: Path, fast: dict) -> list[AddedToken]:
+    """The added tokens of a folder, from whichever of its files list them; special tokens of BERT among them."""
+    found: dict[str, AddedToken] = {}
+    for token in member(fast, "added_tokens", [], folder / FAST):
+        _add(found, token, member(token, "id", -1, folder / FAST), folder / FAST)
+    decoder = member(load_optional_json(folder / CONFIG), "added_tokens_decoder", {}, folder / CONFIG)
+    for number, token in decoder.items():
+        _add(found, token, int(number) if number.isdecimal() else -1, folder / CONFIG)
+    for content in (ids := load_optional_json(folder / ADDED)):  # of old tokenizers, without further settings
+        _add(found, {"content": content}, member(ids, content, -1, folder / ADDED), folder / ADDED)
+    return list(found.values())
+
+
+def _add(found: dict[str, AddedToken], token: Any, number: int, path: Path) -> None:
+    """Adds an entry of a list of added tokens, unless another file had it."""
+    content = member(token, "content", "", path)
+    exact = member(token, "special", False, path) or not member(token, "normalized", True, path)
+    if not content.strip():
+        raise InputError(f"{path}: an added token is {token!r}, which should have its text under 'content'.")
+    found.setdefault(content, AddedToken(content, number, exact))
 
 
 def max_length(folder: Path) -> int | None:

@@ -72,7 +72,7 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     settings = {
         "family": checkpoint.family,
         "encoder": dataclasses.asdict(checkpoint.encoder),
-        "text": dataclasses.asdict(checkpoint.text),
+        "text": checkpoint.text.to_json(),
         "task": checkpoint.task,
     }
     save_json(folder / CONFIG, settings)
