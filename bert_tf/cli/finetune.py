@@ -3,6 +3,7 @@
 from typing import Any
 
 from bert_tf.training.distribution.local_workers import run_workers
+from bert_tf.training.recipes.early_checks import check_finetune
 from bert_tf.training.recipes.finetune_config import load_config
 
 
@@ -19,7 +20,7 @@ def finetune(flags: Any, overrides: list[str]) -> None:
     if flags.encoding:
         overrides.append(f"data.encoding={flags.encoding!r}")
     config = load_config(flags.config, overrides)
-    config.check()  # a mistake is reported before TensorFlow is imported
+    check_finetune(config)  # a mistake is reported before TensorFlow is imported
     if flags.workers:
         run_workers(flags.workers, ["finetune", f"--config={flags.config}", *overrides])
     from bert_tf.training.recipes.finetune import finetune as run

@@ -5,6 +5,7 @@ from typing import Any
 from bert_tf.core.config import load_toml, override
 from bert_tf.training.config import PretrainConfig
 from bert_tf.training.distribution.local_workers import run_workers
+from bert_tf.training.recipes.early_checks import check_pretrain
 
 
 def pretrain(flags: Any, overrides: list[str]) -> None:
@@ -12,7 +13,7 @@ def pretrain(flags: Any, overrides: list[str]) -> None:
     if flags.output:
         overrides = [*overrides, f"output={flags.output!r}"]
     config = override(load_toml(PretrainConfig, flags.config), overrides)
-    config.check()  # a mistake is reported before TensorFlow is imported
+    check_pretrain(config)  # a mistake is reported before TensorFlow is imported
     if flags.workers:
         run_workers(flags.workers, ["pretrain", f"--config={flags.config}", *overrides])
     from bert_tf.training.recipes.pretrain import pretrain as run

@@ -15,7 +15,7 @@ from bert_tf.weights.formats.base import family_format
 from bert_tf.weights.io import safetensors
 from bert_tf.weights.schema import check, schema
 
-__all__ = ["FORMATS", "Checkpoint", "read_model", "read_task", "schema", "write_model"]
+__all__ = ["FORMATS", "Checkpoint", "find_format", "read_model", "read_task", "schema", "write_model"]
 
 # Modules with `holds`, `read`, `read_task` and `write`; a folder is read by the first that it holds for.
 FORMATS = {
@@ -33,7 +33,7 @@ def read_model(folder: str | pathlib.Path) -> Checkpoint:
     `InputError` says what is wrong: an unknown format, a missing or broken file, names or shapes that do not fit.
     """
     folder = pathlib.Path(folder)
-    format = FORMATS[_format_of(folder)]
+    format = FORMATS[find_format(folder)]
     with _naming(folder):
         checkpoint = format.read(folder)
         check(checkpoint)
@@ -43,7 +43,7 @@ def read_model(folder: str | pathlib.Path) -> Checkpoint:
 def read_task(folder: str | pathlib.Path) -> dict[str, Any]:
     """The settings of the head in `folder` without reading weights: {"name": ..., "labels": ...}, {} for none."""
     folder = pathlib.Path(folder)
-    return FORMATS[_format_of(folder)].read_task(folder)
+    return FORMATS[find_format(folder)].read_task(folder)
 
 
 def write_model(
@@ -63,7 +63,7 @@ def write_model(
     if folder.exists():
         if not overwrite:
             raise _exists(folder)
-        _format_of(folder)  # refuses to replace anything but a model
+        find_format(folder)  # refuses to replace anything but a model
     with _naming(folder):
         check(checkpoint)
     family_format(checkpoint.family, format)  # refuses a family that the format cannot hold
@@ -96,9 +96,14 @@ def _naming(folder: pathlib.Path) -> Iterator[None]:
         raise InputError(message if str(folder) in message else f"{folder}: {message}") from None
 
 
-def _format_of(folder: pathlib.Path) -> str:
+def find_format(folder: str | pathlib.Path) -> str:
+    """The name in `FORMATS` of the model in a folder; `InputError` for one that holds none."""
+    folder = pathlib.Path(folder)
     if not folder.is_dir():
-        raise InputError(f"No such model folder: {folder}")
+        raise InputError(
+            f"No such model folder: {folder} (looked for from {pathlib.Path.cwd()}). Models are not downloaded: give a "
+            "folder on this machine, with config.json, weights and vocabulary; docs/YOUR_DATA.md says where to get one."
+        )
     for name, format in FORMATS.items():
         if format.holds(folder):
             return name
