@@ -1,5 +1,6 @@
 """Settings as frozen dataclasses: loaded strictly, overridden by `key=value`, saved with every run."""
 
+import contextlib
 import dataclasses
 import difflib
 import importlib.resources
@@ -11,6 +12,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bert_tf.core.errors import ConfigError
+from bert_tf.core.settings import shortened
+
+_TYPE_NAMES = {tuple: "list", dict: "table"}  # as TOML calls them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,17 +127,39 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if value is None and type(None) in options:
         return None
-    hint = next(option for option in options if option is not type(None))
+    options = tuple(option for option in options if option is not type(None))
+    for option in options[:-1]:
+        with contextlib.suppress(ConfigError):
+            return _convert(option, value, where)
+    hint = options[-1]
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return from_dict(hint, value, where + ".")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if typing.get_origin(hint) is tuple and isinstance(value, list | tuple):
-        return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
-    if not isinstance(value, hint if isinstance(hint, type) else object) or (hint is int and isinstance(value, bool)):
-        wanted = getattr(hint, "__name__", str(hint))
-        raise ConfigError(f"Received: {where}={value!r}. {where} must be of type {wanted}.")
+        return _as_float(value, where)
+    kind, items = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if kind is tuple and isinstance(value, list | tuple):
+        return tuple(_convert(items[0], item, where) for item in value)
+    if kind is dict and isinstance(value, dict):
+        return {key: _convert(items[1], item, f"{where}.{key}") for key, item in value.items()}
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        names = " or ".join(
+            _TYPE_NAMES.get(typing.get_origin(option) or option, "") or option.__name__ for option in options
+        )
+        raise ConfigError(f"Received: {where}={shortened(value)}. {where} must be of type {names}.")
     return value
+
+
+def _type_name(hint: Any) -> str:
+    kind = typing.get_origin(hint) or hint
+    return _TYPE_NAMES.get(kind, kind.__name__)
+
+
+def _as_float(value: int, where: str) -> float:
+    """An integer as a float; `ConfigError` for one that is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        raise ConfigError(f"Received: {where}={shortened(value)}. {where} must be a finite number.") from None
 
 
 def parse_value(text: str) -> Any:

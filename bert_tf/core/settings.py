@@ -36,9 +36,9 @@ class Setting:
     @property
     def allowed(self) -> str:
         """The allowed values in words, "" where all values of the type are."""
-        if self.choices:
-            return f"one of {', '.join(self.choices)}"
-        return " and ".join(f"{words} {bound:,}" for words, _, bound in self._bounds())
+        bounds = " and ".join(f"{words} {bound:,}" for words, _, bound in self._bounds())
+        choices = f"one of {', '.join(self.choices)}" if self.choices else ""
+        return ", or ".join(filter(None, (bounds, choices)))
 
     def _bounds(self) -> list[tuple[str, Callable, float]]:
         """(words, comparison, bound) of each bound that is set."""
@@ -63,8 +63,8 @@ class Setting:
 
     def _refusal(self, value: Any) -> str:
         """The values that are allowed instead of `value`, "" if it is allowed."""
-        if self.choices:
-            return "" if value in self.choices else self.allowed
+        if self.choices and (isinstance(value, str) or not self._bounds()):
+            return "" if value in self.choices else f"one of {', '.join(self.choices)}"
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             return ""
         number: Any = value

@@ -30,7 +30,7 @@ def draw_confusion(names: Sequence[str], counts: np.ndarray, path: str | os.Path
     with _figure(path, (3 + 0.5 * len(names), 2.8 + 0.42 * len(names))) as axes:
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.set_title(f"{title}\n(colour: share of the row)", fontsize=10)
-        axes.set(xticks=range(len(names)), yticks=range(len(names)), xlabel="predicted label", ylabel="true label")
+        axes.set(xticks=range(len(names)), yticks=range(len(names)), xlabel="Predicted label", ylabel="True label")
         axes.set_xticklabels(names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticklabels(names)
         for (row, column), count in np.ndenumerate(counts):
@@ -54,7 +54,7 @@ def draw_calibration(confidence: np.ndarray, correct: np.ndarray, path: str | os
         axes.plot([0, 1], [0, 1], "--", color="0.5", label="perfect calibration")
         axes.plot(means, accuracy, "o-", label="accuracy of the model")
         axes.set_title(f"Calibration (expected error {error:.1%})")
-        axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="predicted probability", ylabel="share")
+        axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Predicted probability", ylabel="Share")
         axes.legend(loc="upper left", fontsize=8)
         axes.set_axisbelow(True)
         axes.grid(alpha=0.3)
@@ -65,7 +65,7 @@ def draw_pairs(true: np.ndarray, predicted: np.ndarray, path: str | os.PathLike)
     with _figure(path, (5.5, 4.8)) as axes:
         axes.plot(true, predicted, "o", ms=4, alpha=0.4, mew=0)
         axes.set_title(f"Predicted against true scores ({len(true):,} examples)")
-        axes.set(xlabel="true score", ylabel="predicted score")
+        axes.set(xlabel="True score", ylabel="Predicted score")
         axes.grid(alpha=0.3)
 
 

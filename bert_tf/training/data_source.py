@@ -40,6 +40,10 @@ class Validation(abc.ABC):
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """The model's metrics on the held-out data."""
 
+    def losses(self, model: keras.Model) -> dict[str, float]:
+        """Losses on the held-out data for the training curves, where `evaluate` does not measure them."""
+        return {}
+
     @abc.abstractmethod
     def score(self, metrics: dict[str, float]) -> float:
         """The number by which checkpoints are compared (greater is better), from the result of `evaluate`."""

@@ -7,6 +7,7 @@ import pytest
 from bert_tf.cli import main, settings_help
 from bert_tf.core.settings import setting_of
 from bert_tf.tasks import TASKS
+from tools.settings_tables import DOCS, PLACES, with_table
 
 
 @pytest.mark.parametrize("verb", ["pretrain", "finetune", "quickstart"])
@@ -33,11 +34,18 @@ def test_the_settings_are_printed(monkeypatch, capsys):
 
 def test_choices_are_those_of_the_models():
     from bert_tf.modeling.layers.pooling import POOLINGS
+    from bert_tf.tasks.base.class_weights import BALANCED
     from bert_tf.tasks.classification.problem_types import PROBLEM_TYPES
     from bert_tf.tasks.embedding.task import OBJECTIVES
     from bert_tf.tasks.question_answering.metrics import METRICS
 
-    known = {"pooling": POOLINGS, "problem_type": PROBLEM_TYPES, "objective": OBJECTIVES, "metric": METRICS}
+    known = {
+        "class_weights": [BALANCED],
+        "pooling": POOLINGS,
+        "problem_type": PROBLEM_TYPES,
+        "objective": OBJECTIVES,
+        "metric": METRICS,
+    }
     found = set()
     for spec in TASKS.values():
         for field in dataclasses.fields(spec.settings):
@@ -45,3 +53,10 @@ def test_choices_are_those_of_the_models():
                 assert set(choices) == set(known[field.name]), field.name
                 found.add(field.name)
     assert found == set(known)
+
+
+@pytest.mark.parametrize("page", PLACES)
+def test_the_docs_have_the_lists_of_now(page):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert with_table(text, PLACES[page]) == text, "run python tools/settings_tables.py"
+    assert text.count("| `training.learning_rate` |") == 1

@@ -86,3 +86,31 @@ def test_a_file_comes_before_a_config_of_the_package(tmp_path, monkeypatch):
 
 def test_defaults_of_text():
     assert TextConfig().max_word_chars == 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Weighted:
+    names: tuple[str, ...] = ()
+    weights: dict[str, float] | str | None = None
+
+
+def test_a_field_of_several_types():
+    assert override(Weighted(), ["weights=balanced"]).weights == "balanced"
+    assert override(Weighted(), ["weights={a = 2, b = 0.5}"]).weights == {"a": 2.0, "b": 0.5}
+    for value in ("weights=3", "weights=[1]", "weights={a = true}"):
+        with pytest.raises(ConfigError, match="weights must be of type table or str"):
+            override(Weighted(), [value])
+
+
+def test_a_text_is_no_list():
+    with pytest.raises(ConfigError, match="Received: names='text'. names must be of type list."):
+        override(Weighted(), ["names=text"])
+
+
+def test_an_integer_beyond_all_floats_is_refused():
+    @dataclasses.dataclass(frozen=True)
+    class Rate:
+        rate: float = 1.0
+
+    with pytest.raises(ConfigError, match=r"rate=\(an integer of more than 30 digits\). rate must be a finite number"):
+        override(Rate(), ["rate=0x1" + "0" * 400])

@@ -31,7 +31,7 @@ def test_confusion_matrix_of_the_most_frequent_classes(figures, tmp_path):
     counts[29, 28] = 7
     draw_confusion([f"c{i}" for i in range(30)], counts, tmp_path / "a.png")
     (axes,) = figures[0].axes
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted label", "true label")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Predicted label", "True label")
     assert axes.get_title().startswith("Confusion matrix, 25 most frequent of 30 classes")
     assert [label.get_text() for label in axes.get_yticklabels()] == [f"c{i}" for i in range(5, 30)]
     assert {text.get_position(): text.get_text() for text in axes.texts}[23, 24] == "7"  # x: predicted, y: true
@@ -45,7 +45,7 @@ def test_plots_name_their_axes(figures, tmp_path):
     assert calibration.get_title() == "Calibration (expected error 7.5%)"
     names = [text.get_text() for text in calibration.get_legend().get_texts()]
     assert names == ["perfect calibration", "accuracy of the model", "share of answers"]
-    assert (pairs.get_xlabel(), pairs.get_ylabel()) == ("true score", "predicted score")
+    assert (pairs.get_xlabel(), pairs.get_ylabel()) == ("True score", "Predicted score")
     assert pairs.lines[0].get_xydata().tolist() == [[1.0, 1.5], [2.0, 1.0]]
 
 

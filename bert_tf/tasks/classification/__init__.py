@@ -22,6 +22,9 @@ class Settings(settings.Settings):
     )
     pooling: str | None = setting(None, "vector of a text, from those of its tokens", choices=("cls", "mean", "max"))
     stride: int | None = setting(None, "tokens from one window of a long text to the next", least=1, most=2**20)
+    class_weights: dict[str, float] | str | None = setting(
+        None, "weights of classes in the loss, as a table {label = weight}", least=0, choices=("balanced",)
+    )
 
 
 SPEC = TaskSpec(

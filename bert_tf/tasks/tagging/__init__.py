@@ -17,6 +17,9 @@ class Settings(settings.Settings):
     )
     scheme: str | None = setting(None, "how tags mark entities: IOB1, IOB2, BIOES; none: inferred from the labels")
     stride: int | None = setting(None, "tokens from one window of a long text to the next", least=1, most=2**20)
+    class_weights: dict[str, float] | str | None = setting(
+        None, "weights of tags in the loss, as a table {label = weight}", least=0, choices=("balanced",)
+    )
 
 
 SPEC = TaskSpec(

@@ -11,6 +11,7 @@ from bert_tf.core import features
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.train_step import global_mean
 from bert_tf.tasks.base.batching import select
+from bert_tf.tasks.base.class_weights import number_weights
 from bert_tf.tasks.base.substrings import substrings
 from bert_tf.tasks.base.windowed_task import WindowedTask
 from bert_tf.tasks.tagging import SPEC, schemes
@@ -95,6 +96,11 @@ class TextTagger(WindowedTask):
     def default_loss(self) -> Any:
         """Cross-entropy over the tags."""
         return global_mean(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+
+    def class_weights(self, weights: Any, targets: Any = None) -> dict[int, float]:
+        """Weights by number of the tag (see `number_weights`); "balanced" counts the words of `targets`."""
+        numbers = None if targets is None else self.preprocessor.encode_targets(targets).values.numpy()
+        return number_weights(weights, self.labels, numbers)
 
     # Texts in, answers out.
 

@@ -84,7 +84,7 @@ class EvaluateCallback(keras.callbacks.Callback):
             self.logger.show_evaluations()
             scores = trainer.evaluate(phase.validation)
             self.logger.show_evaluations()
-            self.logger.log_scores(scores)
+            self.logger.log_scores(phase.validation.losses(trainer.model) | scores)
             trainer.reset_metrics()  # Keras's `evaluate` uses the same metrics
             trainer.model.stop_training = trainer.done
 

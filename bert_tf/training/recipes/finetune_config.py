@@ -39,6 +39,10 @@ class DataConfig(FileConfig):
         return FileConfig(**values)
 
 
+# Settings of `ModelConfig` and of tasks that are no arguments of the model: where it comes from, how it is trained.
+_NOT_OF_THE_MODEL = ("init", "fresh", "class_weights")
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelConfig(Settings):
     """The model to fine-tune; a setting that is None is that of the folder `init`, or else the task's default.
@@ -61,7 +65,7 @@ class ModelConfig(Settings):
         settings = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value is not None and field.name not in ("init", "fresh"):
+            if value is not None and field.name not in _NOT_OF_THE_MODEL:
                 settings[field.name] = value
         return settings
 

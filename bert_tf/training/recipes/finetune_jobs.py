@@ -6,11 +6,13 @@ import pathlib
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import files, progress
 from bert_tf.data.readers.examples import OF_MODEL
 from bert_tf.tasks.base.batching import with_static_rows
+from bert_tf.tasks.base.class_weights import WeightedExamples
 from bert_tf.tasks.multi_task import MultiTask
 from bert_tf.training.config import TrainingConfig
 from bert_tf.training.data_source import DataSource, Validation
@@ -18,6 +20,7 @@ from bert_tf.training.recipes.finetune_config import FinetuneConfig
 from bert_tf.training.recipes.finetune_data import check_rows, read_rows
 from bert_tf.training.recipes.finetune_model import make_model, with_labels
 
+_LOSS_EXAMPLES = 2048  # on which the held-out loss is measured, at most: it only draws a curve
 _ENDLESS = {"shuffle": True, "drop_remainder": True, "repeat": None}  # how a trainer reads a dataset
 
 
@@ -26,6 +29,38 @@ def make_job(config: FinetuneConfig) -> "TaskJob | MultiTaskJob":
     if config.tasks:
         return MultiTaskJob(config)
     return TaskJob(config)
+
+
+class MeanLoss:
+    """The mean loss of a task model over examples, per target, and over its losses; each call measures it again.
+
+    Args:
+        model: of a task; its default losses are sums, which `global_mean` marks.
+        examples: what `preprocessor.prepare` made of texts and targets.
+    """
+
+    def __init__(self, model: keras.Model, examples: Any):
+        self.data = model.dataset(examples)
+        losses = keras.tree.flatten(model.default_loss())
+
+        def sums(x: Any, y: Any, weights: Any = None) -> tf.Tensor:
+            """The sum and the number of targets of each loss over a batch, float32 [losses, 2]."""
+            targets, outputs = keras.tree.flatten(y), keras.tree.flatten(model(x, training=False))
+            counts = [tf.ones(tf.shape(target)[:1]) for target in targets]
+            if weights is not None:
+                counts = keras.tree.flatten(weights)
+            parts = []
+            for loss, target, output, count in zip(losses, targets, outputs, counts, strict=True):
+                parts.append([loss(target, output, count), tf.reduce_sum(tf.cast(count, tf.float32))])
+            return tf.convert_to_tensor(parts)
+
+        self.sums = tf.function(sums, input_signature=self.data.element_spec)
+
+    def __call__(self) -> float:
+        total = np.zeros(2)
+        for batch in self.data:
+            total = total + self.sums(*batch).numpy().astype("float64")
+        return float((total[..., 0] / np.maximum(total[..., 1], 1e-9)).mean())
 
 
 class TaskJob(DataSource, Validation):
@@ -61,8 +96,15 @@ class TaskJob(DataSource, Validation):
         with progress.stages() as show:
             show("preparing", 0, total)
             self.train_examples = preprocessor.prepare(self.learned.texts, self.learned.targets)
+            if weights := getattr(self.config.model, "class_weights", None):
+                weights = self.model.class_weights(weights, self.learned.targets)
+                self.train_examples = WeightedExamples(self.train_examples, weights)
             show("preparing", len(self.learned), total)
             self.heldout_texts = preprocessor.prepare_inference(self.heldout.texts)
+        spread = range(0, len(self.heldout), -(-len(self.heldout) // _LOSS_EXAMPLES))
+        chosen = self.heldout.take(spread)
+        self.loss_examples = preprocessor.prepare(chosen.texts, chosen.targets)
+        self._loss: MeanLoss | None = None
 
     @property
     def parts(self) -> dict[str, "TaskJob"]:
@@ -92,6 +134,11 @@ class TaskJob(DataSource, Validation):
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """The metrics of the task on all held-out examples."""
         return model.score_prepared(self.heldout_texts, self.heldout.targets)
+
+    def losses(self, model: keras.Model) -> dict[str, float]:
+        """The mean loss of at most `_LOSS_EXAMPLES` held-out examples."""
+        self._loss = self._loss or MeanLoss(self.model, self.loss_examples)
+        return {"loss": self._loss()}
 
     def score(self, metrics: dict[str, float]) -> float:
         return metrics[self.model.SCORE]
@@ -146,6 +193,12 @@ class MultiTaskJob(DataSource, Validation):
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """The metrics of each task as "name/metric", and "mean": the mean of their main metrics."""
         return self.model.combine_scores({name: part.evaluate(part.model) for name, part in self.parts.items()})
+
+    def losses(self, model: keras.Model) -> dict[str, float]:
+        """The mean loss of each task, and their sum weighted as in training."""
+        losses = {name: part.losses(part.model)["loss"] for name, part in self.parts.items()}
+        total = sum(self.model.shares[name] * loss for name, loss in losses.items())
+        return {f"{name}_loss": loss for name, loss in losses.items()} | {"loss": total}
 
     def score(self, metrics: dict[str, float]) -> float:
         return metrics[self.model.SCORE]

@@ -1,5 +1,6 @@
 """Fine-tuning from files: every kind of task, what a run leaves, resuming, stopping, freezing, seeds."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from bert_tf.text.tokenizers.wordpiece import WordPieceTokenizer
 from bert_tf.training.callbacks.metrics_logger import read_metrics
 from bert_tf.training.callbacks.run_callbacks import TerminateOnDivergence
 from bert_tf.training.recipes.finetune import UnfreezeByEpoch, summarize
-from bert_tf.training.recipes.finetune_config import load_config, make_config
-from bert_tf.training.recipes.finetune_data import read_rows
+from bert_tf.training.recipes.finetune_config import load_config, make_config, override_config
+from bert_tf.training.recipes.finetune_data import check_rows, read_rows
+from bert_tf.training.recipes.finetune_jobs import make_job
 from bert_tf.weights import read_model
 from tests.tasks.samples import TEXTS
 from tests.training.recipes.conftest import TOYS
@@ -165,6 +167,57 @@ def test_several_seeds_give_a_mean_and_a_deviation(run):
     assert results["seeds"] == [3, 4]
     assert results["scores"]["accuracy"] == pytest.approx((a + b) / 2)
     assert results["deviations"]["accuracy"] == pytest.approx(abs(a - b) / 2**0.5)
+
+
+@pytest.mark.parametrize("name", ["classes", "tags", "questions"])
+def test_the_loss_on_held_out_examples_is_logged(toy, toys, name):
+    folder, results = toy(name)
+    lines = {line["step"]: line for line in read_metrics(folder / "metrics.jsonl") if "heldout_loss" in line}
+    assert "loss" not in results["scores"]
+    model = bert_tf.load(folder / "model")
+    config = make_config({}, [f"task={model.TASK}", f"data.folder={str(toys)!r}", "data.heldout_share=0.5"])
+    config = override_config(config, [f"data.train={TOYS[name]['file']}", f"data.heldout={TOYS[name]['file']}"])
+    examples, _ = check_rows(*read_rows(config), model, ",")
+    model.compile()
+    expected = model.evaluate(examples.texts, examples.targets, batch_size=4, verbose=0, return_dict=True)["loss"]
+    assert lines[results["best_step"]]["heldout_loss"] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(("name", "weights"), [("classes", {"pos": 3.0}), ("tags", "balanced")])
+def test_class_weights_of_a_config(init, toys, name, weights):
+    toy = dict(TOYS[name])
+    file = toy.pop("file")
+    data = {"folder": str(toys), "train": file, "heldout": file}
+    config = make_config(toy | {"data": data, "model": {"init": str(init), "class_weights": weights}})
+    job = make_job(config)
+    model = job.make_model(dataclasses.replace(config.training, precision="float32"))
+    job.prepare()
+    expected = [1.0, 3.0]
+    if weights == "balanced":
+        tags = [tag for sentence in job.learned.targets for tag in sentence]
+        expected = [len(tags) / (len(model.labels) * max(1, tags.count(label))) for label in model.labels]
+        assert len(set(expected)) > 1
+    _, targets, found = next(iter(job.batches(8)))
+    targets, found = targets.numpy(), found.numpy()
+    counted = found > 0  # tokens without a tag weigh nothing
+    assert counted.sum() >= 8
+    np.testing.assert_allclose(found[counted], np.array(expected)[targets[counted]], rtol=1e-6)
+
+
+def test_impossible_class_weights_are_refused(init, toys):
+    data = {"folder": str(toys), "train": "classes.tsv", "heldout": "classes.tsv"}
+    for weights, message in (
+        ({"pos": -1.0}, "class_weights=-1.0. class_weights must be at least 0"),
+        ("even", "class_weights='even'. class_weights must be one of balanced"),
+        (3, "model.class_weights must be of type table or str"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            make_config({"data": data, "model": {"class_weights": weights}})
+    config = make_config({"data": data, "model": {"init": str(init), "class_weights": {"fine": 2.0}}})
+    job = make_job(config)
+    job.make_model(dataclasses.replace(config.training, precision="float32"))
+    with pytest.raises(ConfigError, match="for 'fine'. Labels: neg, pos"):
+        job.prepare()
 
 
 def test_several_seeds_do_not_go_into_the_folder_of_one(toy, run):

@@ -1,0 +1,62 @@
+"""Weights of classes in the loss, for classes that are rare."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.core.errors import ConfigError
+from bert_tf.tasks.base.prepared import PreparedExamples
+
+BALANCED = "balanced"
+
+# N targets, C classes
+
+
+def number_weights(weights: Any, labels: Sequence[str], numbers: np.ndarray | None) -> dict[int, float]:
+    """Weights by number of the class, in the form of Keras's `class_weight`; the default weight is 1.
+
+    Args:
+        weights: {label: weight}; or "balanced", which gives a class with n of N targets the weight N / (C n).
+        labels: names of the C classes.
+        numbers: classes of all N targets, int [N]; needed for "balanced" alone.
+
+    Raises:
+        ConfigError: a label is unknown, or "balanced" has no targets.
+    """
+    numbered = dict.fromkeys(range(len(labels)), 1.0)
+    if isinstance(weights, Mapping):
+        for name, weight in weights.items():
+            if name not in labels:
+                raise ConfigError(f"Received: a class weight for {name!r}. Labels: {', '.join(labels[:20])}.")
+            numbered[labels.index(name)] = float(weight)
+        return numbered
+    if weights != BALANCED or numbers is None:
+        raise ConfigError(f"Received: class weights {weights!r}. Give {{label: weight}}, or 'balanced' with targets.")
+    counts = np.bincount(numbers, minlength=len(labels))  # [C]
+    for number, count in enumerate(counts):
+        if count:
+            numbered[number] = float(counts.sum() / (len(counts) * count))
+    return numbered
+
+
+class WeightedExamples(PreparedExamples):
+    """Prepared examples whose targets, numbers of classes, count by the weights of these classes.
+
+    Args:
+        examples: with targets, int [N, ...].
+        weights: of each class, by its number.
+    """
+
+    def __init__(self, examples: PreparedExamples, weights: Mapping[int, float]):
+        vars(self).update(vars(examples))
+        self._weights = tf.constant([weights[number] for number in range(len(weights))], tf.float32)  # [C]
+
+    def batch(self, numbers: Any) -> Any:
+        """As `PreparedExamples.batch`: (inputs, targets, weights); a weight that the target has already is kept."""
+        inputs, targets, *weights = super().batch(numbers)
+        of_classes = tf.gather(self._weights, targets)
+        if weights:
+            of_classes = of_classes * weights[0]
+        return inputs, targets, of_classes
