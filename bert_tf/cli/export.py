@@ -9,20 +9,13 @@ from bert_tf.core.errors import ConfigError
 from bert_tf.core.progress import stages
 from bert_tf.data.readers.examples import FileConfig, files_of, read_examples
 from bert_tf.export.saved_model import export_saved_model
-from bert_tf.export.signatures import sample_request
+from bert_tf.export.signatures import check_request, sample_request
 from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import load
 from bert_tf.tasks.base.targets import fit_targets
 from bert_tf.tasks.base.task import Task
 from bert_tf.text.corpus import find_files, read_lines
 
-# For the comparison of an artifact with Keras, where any text will do.
-_TEXTS = [
-    "",
-    "The quick brown [MASK] jumps over the lazy dog.",
-    "It was the best of times, it was the worst of times.",
-    "我",
-]
 _ONLY_FOR = {
     "saved_model": ("version", "dtype", "attention"),
     "tflite": ("quantize", "length", "calibration", "accuracy_data", "skip_bad_rows", "max_drop"),
@@ -73,11 +66,13 @@ def _saved_model(flags: Any, reference: Task, data: FileConfig) -> None:
     model = reference
     if flags.dtype != "float32":
         model = load(flags.model, flags.dtype)
-    texts = sample_request(model, _TEXTS)
+    texts = check_request(model)
     path, difference = export_saved_model(
         model, flags.output, texts, flags.version, reference, _TOLERANCE[flags.dtype], flags.attention
     )
     print(f"SavedModel written to {path}; its answers are within {difference:.0e} of Keras.")
+    print(f"Serve it: bert-tf serve --model_name={path.parent.name} --model_base_path={path.parent}")
+    print(f"In Python: import tensorflow_text, then tf.saved_model.load({str(path)!r}); see its README.md.")
 
 
 def _tflite(flags: Any, model: Task, data: FileConfig) -> None:
@@ -88,7 +83,7 @@ def _tflite(flags: Any, model: Task, data: FileConfig) -> None:
         calibration = sample_request(model, _lines(flags.calibration))
     if flags.accuracy_data:
         accuracy_data = _labelled(flags.accuracy_data, data, model)
-    texts = sample_request(model, _TEXTS)
+    texts = check_request(model)
     report = export_tflite(
         model, flags.output, lengths, texts, flags.quantize, calibration, accuracy_data, flags.max_drop
     )

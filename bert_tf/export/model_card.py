@@ -5,10 +5,16 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from bert_tf.export.signatures import SERVING_DEFAULT
+from bert_tf.export.signatures import example_request, required_texts
 from bert_tf.tasks.base.task import Task
 
+PAGE_CARD = "assets.extra/bert_tf.json"
 _MAX_LABELS = 20  # listed
+_IN_PYTHON = """    import tensorflow as tf
+    import tensorflow_text  # has the tokenizer's operators: without it, loading fails with "Op type not registered"
+
+    serve = tf.saved_model.load("FOLDER OF THIS CARD").signatures["serving_default"]
+    print(serve({arguments}))"""
 
 
 def write_card(folder: pathlib.Path, name: str, model: Task, functions: Mapping[str, Any], difference: float) -> None:
@@ -23,18 +29,18 @@ def write_card(folder: pathlib.Path, name: str, model: Task, functions: Mapping[
     sections = [f"# {name}", facts, "## Signatures"]
     for signature, function in sorted(functions.items()):
         sections.append(_table(signature, function))
-    sections += ["## Example request", _request(name, functions[SERVING_DEFAULT])]
+    sections += ["## Example request", _request(name, model), "## In Python", _in_python(model)]
     (folder / "README.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
 
 def _facts(model: Task, difference: float) -> list[str]:
     config, tokenizer = model.config, model.tokenizer
-    facts = [f"Task: {model.TASK}"]
+    facts = [f"Task: {model.TASK}. {model.summary}"]
     if labels := getattr(model, "labels", ()):
         listed = ", ".join(labels[:_MAX_LABELS])
         if len(labels) > _MAX_LABELS:
             listed += " and more"
-        facts.append(f"Labels: {listed} (assets/labels.txt)")
+        facts.append(f"Labels: {listed} (assets/labels.txt; probabilities and logits are in their order)")
     size = f"{config.num_layers} layers, hidden size {config.hidden_size}, {model.count_params():,} weights"
     casing = "uncased" if tokenizer.config.lower_case else "cased"
     return [
@@ -53,13 +59,26 @@ def _table(signature: str, function: Any) -> str:
     return "\n".join(lines).replace("None", "any")
 
 
-def _request(name: str, function: Any) -> str:
-    specs = function.structured_input_signature[1]
-    texts: dict[str, Any] = {}
-    for key in sorted(specs):
-        takes_lists = specs[key].shape.rank > 1
-        texts[key] = ["...", "..."] if takes_lists else "..."
-    instance: Any = texts
-    if len(texts) == 1:  # a single input needs no name
-        instance = next(iter(texts.values()))
-    return f"    curl -d '{json.dumps({'instances': [instance]})}' localhost:8501/v1/models/{name}:predict"
+def write_page_card(folder: pathlib.Path, model: Task) -> None:
+    """Writes what the server's page shows of a model: {"summary": one line, "example": {input: text, or texts}}."""
+    content = {"summary": model.summary, "example": example_request(model)}
+    (folder / PAGE_CARD).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def _request(name: str, model: Task) -> str:
+    instance: Any = _example(model)
+    if len(instance) == 1:  # a single input needs no name
+        (instance,) = instance.values()
+    body = json.dumps({"instances": [instance]}, ensure_ascii=False).replace("'", "'\\''")  # within the shell's quotes
+    return f"    curl -d '{body}' localhost:8501/v1/models/{name}:predict"
+
+
+def _in_python(model: Task) -> str:
+    arguments = [f"{key}=tf.constant({[value]!r})" for key, value in _example(model).items()]
+    return _IN_PYTHON.replace("{arguments}", ", ".join(arguments))
+
+
+def _example(model: Task) -> dict[str, Any]:
+    """The texts that a request must have."""
+    example = example_request(model)
+    return {key: example[key] for key in required_texts(model)}

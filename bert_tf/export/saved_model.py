@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from bert_tf.core import files
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.export.model_card import write_card
-from bert_tf.export.signatures import SERVING_DEFAULT, signatures
+from bert_tf.export.model_card import write_card, write_page_card
+from bert_tf.export.signatures import SERVING_DEFAULT, named_classes, signatures
 from bert_tf.export.warmup import write_warmup
 from bert_tf.tasks.base.task import Task
 
@@ -27,7 +27,7 @@ def export_saved_model(
     tolerance: float = 1e-4,
     attention: bool = False,
 ) -> tuple[pathlib.Path, float]:
-    """Writes FOLDER/VERSION: signatures (signatures.py), vocabulary and labels as assets, warm-up requests, a card.
+    """Writes FOLDER/VERSION: signatures (signatures.py), vocabulary and labels as assets, warm-up requests, cards.
 
     The SavedModel is loaded and compared with Keras before it gets its final name.
 
@@ -61,6 +61,7 @@ def export_saved_model(
         temporary.mkdir()
         _save(model, functions, temporary)
         write_warmup(temporary, folder.name, model)
+        write_page_card(temporary, model)
         loaded = tf.saved_model.load(str(temporary)).signatures
         difference = _difference(loaded[SERVING_DEFAULT], reference or model, check_texts)
         if not difference <= tolerance:  # also refuses NaN
@@ -90,7 +91,7 @@ def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path) -> None:
 def _difference(serve: Any, model: Task, texts: Any) -> float:
     """Largest absolute difference of a number in the answers; infinite where names or shapes differ."""
     texts = model.preprocessor.encode_texts(texts)
-    expected = model.serve(*texts)
+    expected = named_classes(model, model.serve(*texts))
     answers = serve(**dict(zip(model.TEXTS, texts, strict=False)))
     if answers.keys() != expected.keys():
         return np.inf

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from bert_tf.core import features
 from bert_tf.export.signatures import EXAMPLES, SERVING_DEFAULT, TOKENS, required_texts, sample_request
 from bert_tf.tasks.base.task import Task
 
@@ -43,7 +44,7 @@ def _requests(model: Task) -> Iterator[tuple[str, dict[str, Any]]]:
         tokens = {}
         for name, spec in model.token_specs().items():
             shape = [1] * (spec.shape.rank - 1) + [min(length, model.max_length)]  # [1, S], or [1, 1, S] for lists
-            tokens[name] = np.ones(shape, "int32")
+            tokens[name] = np.full(shape, name != features.SEGMENT_IDS, "int32")  # of the first segment
         yield TOKENS, tokens
 
 

@@ -11,8 +11,11 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the ops of the tokenizer)
 from tensorflow.core.protobuf import saved_model_pb2
 
+from bert_tf.core import files
 from bert_tf.core.errors import InputError
 from bert_tf.serving.status import invalid
+
+_CARD, _MAX_CARD_BYTES = "assets.extra/bert_tf.json", 1 << 16  # the export writes it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +46,7 @@ class Servable:
     Attributes:
         signature_defs: {name: SignatureDef}, for the metadata.
         labels: names of the classes, [] without.
+        card: {"summary": what the model does, "example": {input: text, or texts}} for the page, {} without.
         signatures: {name: `Signature`}.
     """
 
@@ -50,6 +54,7 @@ class Servable:
         self.path = pathlib.Path(path)
         self.signature_defs = _read_signature_defs(self.path)
         self.labels = _read_labels(self.path)
+        self.card = files.read_json(card, _MAX_CARD_BYTES) if (card := self.path / _CARD).is_file() else {}
         try:
             self._model = tf.saved_model.load(str(self.path))  # keeps the variables alive
         except Exception as error:  # a damaged graph can make the loader raise anything

@@ -57,13 +57,14 @@ def make_runner(
 
 
 def _listing(models: Models) -> dict[str, list[dict[str, Any]]]:
-    """{model: its versions in service, newest first, with the names of their classes}, for the page."""
+    """{model: its versions in service, newest first, with the names of their classes and their cards}, for the page."""
     listing: dict[str, list[dict[str, Any]]] = {}
     for name, model in models.by_name.items():
         listing[name] = []
         for version in model.available:
             with version.use() as servable:
-                listing[name].append({"version": str(version.number), "labels": servable.labels})
+                shown = {"version": str(version.number), "labels": servable.labels, "card": servable.card}
+                listing[name].append(shown)
     return listing
 
 

@@ -23,6 +23,8 @@ class TaskSpec:
         optional_texts: those of them that may be left out, or be "".
         last_text_is_list: whether an example has a list of texts under the last name; a table has a column for each,
             and "" where an example has no more.
+        example: the texts of an example that people may try, in the order of `texts`; "{mask}" in it is the tokenizer's
+            mask token. () where any text will do.
         training_columns: text columns of data files, where they differ from `texts`; those that a file has are read.
         head: first part of the names of the head's weights; "" for a task without a head.
         architectures: {format: the model class in that project's files, without the family's name}.
@@ -40,6 +42,7 @@ class TaskSpec:
     texts: tuple[str, ...] = ("text",)
     optional_texts: tuple[str, ...] = ()
     last_text_is_list: bool = False
+    example: tuple[Any, ...] = ()
     training_columns: tuple[str, ...] = ()
     head: str = ""
     architectures: Mapping[str, str] = dataclasses.field(default_factory=dict)

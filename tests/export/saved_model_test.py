@@ -67,9 +67,30 @@ def test_warm_up_requests_run_and_are_short_and_long(model, exported):
 
 def test_model_card(exported):
     card = (exported[0] / "README.md").read_text(encoding="utf-8")
-    assert "x, y, z (assets/labels.txt)" in card
+    assert "x, y, z (assets/labels.txt; " in card
     assert "| out | `probabilities` | float32 | [any, 3] |" in card
-    assert 'curl -d \'{"instances": ["..."]}\' localhost:8501/v1/models/name:predict' in card
+    assert "| out | `classes` | string | [any, 3] |" in card
+    assert "probabilities and logits are in their order" in card
+    example = "It was the best of times, it was the worst of times."
+    assert f'curl -d \'{{"instances": ["{example}"]}}\' localhost:8501/v1/models/name:predict' in card
+    assert "import tensorflow_text  # has the tokenizer's operators" in card
+    assert f"print(serve(text=tf.constant(['{example}'])))" in card
+
+
+def test_page_card(exported):
+    card = json.loads((exported[0] / "assets.extra/bert_tf.json").read_text(encoding="utf-8"))
+    assert card["summary"] == "Chooses one of the labels for a text or a pair of texts."
+    assert list(card["example"]) == ["text", "text_pair"]
+
+
+def test_probabilities_come_with_the_names_of_their_classes(model, texts, exported):
+    loaded = tf.saved_model.load(str(exported[0]))
+    rows = model.preprocessor(tf.constant(texts))
+    answers = loaded.signatures["serving_default"](text=tf.constant(texts)), loaded.signatures["tokens"](**rows)
+    for answer in answers:
+        assert answer["classes"].numpy().tolist() == [[b"x", b"y", b"z"]] * 4
+        best = answer["probabilities"].numpy().argmax(1)
+        assert answer["label"].numpy().tolist() == [b"xyz"[i : i + 1] for i in best]
 
 
 def test_versions_count_on_and_stay(model, texts, tmp_path):

@@ -1,5 +1,7 @@
 """The signatures against the task model, and their operators."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +10,8 @@ from tensorflow_serving.apis import prediction_log_pb2
 from bert_tf.export import warmup
 from bert_tf.export.signatures import sample_request, signatures
 from bert_tf.export.warmup import write_warmup
+from bert_tf.modeling.families.base import EncoderConfig
+from bert_tf.tasks import TASKS
 
 # The ops of tensorflow-text that we use; TF Serving links all of them (tensorflow_serving/model_servers/BUILD).
 TEXT_OPS = {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"}
@@ -62,6 +66,9 @@ class Chooser:
 
     TEXTS = ("context", "endings")
     OPTIONAL_TEXTS = ()
+    INPUTS = ("input_ids",)
+    SPEC = dataclasses.replace(TASKS["multiple_choice"], name="longest")
+    config = EncoderConfig(vocab_size=10)
     max_length = 40
 
     def text_specs(self):
@@ -77,13 +84,17 @@ class Chooser:
     def predict_inputs(self, inputs):
         return {"choice": tf.argmax(tf.reduce_max(inputs["input_ids"], 2), 1)}
 
+    def __call__(self, inputs, training):
+        return tf.reduce_sum(inputs["input_ids"], 2)
+
     def example_outputs(self, answers):
         return answers
 
 
 def test_examples_with_a_list_of_texts_each():
     found = signatures(Chooser())
-    assert found.keys() == {"serving_default", "tokens", "examples"}
+    assert found.keys() == {"serving_default", "tokens", "logits", "examples"}
+    assert found["logits"](input_ids=tf.constant([[[1, 5], [2, 3]]]))["logits"].numpy().tolist() == [[6, 5]]
     answer = found["serving_default"](context=tf.constant(["a"]), endings=tf.constant([["b", "cd"]]))
     assert answer["together"].numpy().tolist() == [[b"ab", b"acd"]]
     assert found["tokens"](input_ids=tf.constant([[[1, 5], [2, 3]]]))["choice"].numpy().tolist() == [0]

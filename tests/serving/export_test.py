@@ -71,6 +71,30 @@ def test_pairs_tokens_and_examples(model, exported):
     np.testing.assert_allclose([[score for _, score in result]], expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"input_mask": [[1, 1]]},
+            "assertion failed: [input_mask does not have the shape of input_ids:] [1 2] [and] [1 3]",
+        ),
+        ({"input_ids": [[2, -1, 3]]}, "input_ids is from 0 to below"),
+        ({"input_ids": [[2, 13, 3]]}, "input_ids is from 0 to below"),
+        ({"input_ids": [[2, 7], [3]]}, "input_ids: rows of unequal length."),
+        ({"input_ids": [2, 7, 3]}, "input_ids: received the shape [3], expected (None, None)"),
+        ({"input_ids": [[]], "input_mask": [[]], "segment_ids": [[]]}, "tokens. Received:] [0]"),
+    ],
+)
+@pytest.mark.parametrize("signature", ["tokens", "logits"])
+def test_tokens_that_cannot_be_read_are_refused(exported, signature, changes, message):
+    tokens = {"input_ids": [[2, 7, 3]], "input_mask": [[1, 1, 1]], "segment_ids": [[0, 0, 0]]} | changes
+    body = {"signature_name": signature, "inputs": tokens}
+    status, answer = exported.post("/v1/models/real:predict", body)
+    assert status == 400
+    assert message in answer["error"]
+    assert "\n" not in answer["error"]
+
+
 def test_attention(model, exported):
     body = {"signature_name": "attention", "inputs": TEXTS[:2]}
     answer = exported.post("/v1/models/real:predict", body)[1]["outputs"]
@@ -80,5 +104,9 @@ def test_attention(model, exported):
     np.testing.assert_allclose(answer["attention"], expected, atol=1e-4)
 
 
-def test_the_page_gets_the_labels(exported):
-    assert exported.get("/models") == (200, {"real": [{"version": "1", "labels": LABELS}]})
+def test_the_page_gets_labels_and_an_example(model, exported):
+    status, answer = exported.get("/models")
+    (version,) = answer["real"]
+    assert (status, version["version"], version["labels"]) == (200, "1", LABELS)
+    assert version["card"]["summary"] == model.summary
+    assert version["card"]["example"]["text"] == model.SPEC.example[0]

@@ -1,5 +1,6 @@
 """The page in headless Chromium: widgets for each type of answer, on wide and narrow screens."""
 
+import json
 import shutil
 
 import pytest
@@ -11,6 +12,7 @@ from tests.serving.conftest import running
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
+LONG = "household goods and_everything_else/kitchen appliances"
 ANSWERS = {
     "tagger": {
         "types": [["PER", "LOC", ""]],
@@ -27,7 +29,9 @@ ANSWERS = {
     "reader": {"answer": ["né 🙂 Ada"], "start": [3], "end": [11], "score": [0.9]},
     "endings": {"choice": [1], "probability": [0.7], "probabilities": [[0.2, 0.7, 0.1]]},
     "best": {"label": ["b"], "probability": [0.75], "probabilities": [[0.25, 0.75]]},
+    "goods": {"classes": [[LONG, "a"]], "probabilities": [[0.25, 0.75]]},
 }
+CARD = {"summary": "Finds names.", "example": {"text": "Ada met no one.", "endings": ["one", "two"]}}
 INPUTS = {  # their ranks; of other models "text"
     "reader": {"question": 1, "context": 1},
     "endings": {"endings": 2, "context": 1},
@@ -72,6 +76,9 @@ def page_client(base_path, tmp_path_factory):
             )
             signatures["attention"] = module.attention.serve
         tf.saved_model.save(module, str(folder / name / "1"), signatures)
+        if name in ("tagger", "endings"):
+            (folder / name / "1/assets.extra").mkdir()
+            (folder / name / "1/assets.extra/bert_tf.json").write_text(json.dumps(CARD), encoding="utf-8")
         models.append(ModelConfig(name, folder / name))
     with running(None, tuple(models)) as client:
         yield client
@@ -222,6 +229,44 @@ def test_numbers_vectors_and_anything_else(page):
     cells = page.eval_on_selector_all("#answer th, #answer td", "cells => cells.map(c => c.textContent)")
     assert cells == ["<b>odd</b>", '["<script>x</script>","y"]', "size", "[1,2]"]  # as text, not as markup
     assert page.problems == []
+
+
+def test_the_page_opens_with_an_example_and_says_what_the_model_does(page):
+    assert page.inner_text("#about") == "Returns label, probabilities, version. Labels: even, odd."
+    choose(page, "tagger")
+    assert page.inner_text("#about") == "Finds names."
+    assert page.input_value("textarea") == "Ada met no one."
+    choose(page, "masks")  # whose text has the same name
+    assert page.input_value("textarea") == ""
+    page.fill("textarea", "typed")
+    choose(page, "tagger")
+    assert page.input_value("textarea") == "typed"
+    choose(page, "endings")
+    assert page.input_value("textarea[name=endings]") == "one\ntwo"
+
+
+def test_long_labels_wrap_at_word_ends_on_a_phone(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    choose(page, "goods")
+    answer(page, text="x")
+    assert [page.inner_text(f".bar:nth-child({n}) > :first-child") for n in (1, 2)] == ["a", LONG]
+    lines = page.eval_on_selector(
+        ".bar:nth-child(2) > :first-child",
+        """name => {
+          const range = document.createRange(), lines = {};
+          for (const node of name.childNodes) for (let i = 0; i < (node.data ?? "").length; i++) {
+            range.setStart(node, i);
+            range.setEnd(node, i + 1);
+            const top = Math.round(range.getBoundingClientRect().top);
+            lines[top] = (lines[top] ?? "") + node.data[i];
+          }
+          return Object.values(lines).map((line) => line.trim());
+        }""",
+    )
+    assert len(lines) > 1
+    assert all(line[-1] in "_/" or f"{line} " in f"{LONG} " for line in lines), lines
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.set_viewport_size({"width": 900, "height": 740})
 
 
 def test_errors_are_shown(page):

@@ -53,6 +53,15 @@ def test_places_of_a_spec_can_be_imported(name):
             assert callable(spec.load(attribute))
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_examples_have_all_texts_of_a_request(name):
+    spec = TASKS[name]
+    assert len(spec.example) == len(spec.texts)
+    assert [isinstance(text, list) for text in spec.example] == [False] * (len(spec.texts) - 1) + [
+        spec.last_text_is_list
+    ]
+
+
 def test_unknown_task_gets_the_nearest_name():
     with pytest.raises(ConfigError, match="Did you mean 'tagging'"):
         TASKS["taging"]

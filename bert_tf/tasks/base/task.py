@@ -101,6 +101,11 @@ class Task(Pretrained, keras.Model):
         """Those of `TEXTS` that may be left out, or be ""."""
         return self.SPEC.optional_texts
 
+    @property
+    def summary(self) -> str:
+        """What the model does, in one line."""
+        return self.SPEC.summary
+
     @classmethod
     def from_pretrained(cls, folder: Any, dtype: Any = None, **settings: Any) -> "Task":
         """Opens the model in `folder`, of any known format; `settings` of the task or encoder replace the saved ones.

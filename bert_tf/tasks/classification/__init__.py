@@ -34,6 +34,7 @@ SPEC = TaskSpec(
     settings=Settings,
     texts=("text", "text_pair"),
     optional_texts=("text_pair",),
+    example=("It was the best of times, it was the worst of times.", "It was the age of wisdom."),
     head="classifier",
     architectures={"huggingface": "ForSequenceClassification", "keras_hub": "TextClassifier"},
     targets="bert_tf.tasks.classification.targets:ClassificationTargets",

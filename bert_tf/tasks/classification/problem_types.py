@@ -21,11 +21,13 @@ class ProblemType:
 
     Attributes:
         SCORE: key of the main metric of `score`.
+        summary: what a model of this type does, in one line.
         least_labels: the smallest number of labels, C.
         index: finds the number of a label (`LabelIndex`).
     """
 
     SCORE: str
+    summary: str
     least_labels = 1
 
     def __init__(self, labels: Sequence[str]):
@@ -57,6 +59,7 @@ class SingleLabel(ProblemType):
     """One of C classes per text; targets are names or numbers of classes (`LabelIndex`), or one-hot rows [N, C]."""
 
     SCORE = "accuracy"
+    summary = "Chooses one of the labels for a text or a pair of texts."
     least_labels = 2
 
     def loss(self) -> Any:
@@ -97,6 +100,7 @@ class MultiLabel(ProblemType):
     """Any number of C labels per text; targets are lists of names or numbers, or a table [N, C] of 0 and 1."""
 
     SCORE = "micro_f1"
+    summary = "Chooses any number of the labels for a text or a pair of texts."
 
     def loss(self) -> Any:
         """Binary cross-entropy of each label."""
@@ -163,6 +167,7 @@ class Regression(ProblemType):
     """One number per text; several labels raise `ConfigError`."""
 
     SCORE = "spearman"
+    summary = "Gives a score to a text or a pair of texts."
 
     def __init__(self, labels: Sequence[str]):
         if len(labels) > 1:

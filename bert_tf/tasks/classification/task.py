@@ -77,6 +77,11 @@ class TextClassifier(LongTextTask):
         self.classifier = self.make_head(len(labels), "classifier")
         self.build()
 
+    @property
+    def summary(self) -> str:
+        """As `Task.summary`, by the problem type."""
+        return self.problem.summary
+
     def build(self, input_shape: Any = None) -> None:
         """Creates the weights of the head."""
         self.classifier.build((None, self.config.hidden_size))

@@ -30,6 +30,7 @@ SPEC = TaskSpec(
     summary="One vector per text, for similarity and search.",
     model="bert_tf.tasks.embedding.task:TextEmbedder",
     settings=Settings,
+    example=("The quick brown fox jumps over the lazy dog.",),
     training_columns=("text", "text_pair", "negative"),
     architectures={"sentence_transformers": "SentenceTransformer"},
     targets="bert_tf.tasks.embedding.targets:EmbeddingTargets",

@@ -22,5 +22,6 @@ SPEC = TaskSpec(
     summary="The most likely tokens in place of each [MASK], by a pretrained model.",
     model="bert_tf.tasks.fill_mask.task:FillMask",
     settings=Settings,
+    example=("The quick brown {mask} jumps over the lazy dog.",),
     head="masked_lm",
 )

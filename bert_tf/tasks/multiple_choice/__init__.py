@@ -23,6 +23,7 @@ SPEC = TaskSpec(
     settings=Settings,
     texts=("context", "endings"),
     last_text_is_list=True,
+    example=("She put the kettle on the stove.", ["Then she made tea.", "Then the stove sang a song."]),
     training_columns=("context", "endings", *(f"ending{i}" for i in range(10))),
     head="classifier",
     architectures={"huggingface": "ForMultipleChoice"},

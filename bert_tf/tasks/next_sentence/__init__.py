@@ -22,5 +22,6 @@ SPEC = TaskSpec(
     model="bert_tf.tasks.next_sentence.task:NextSentence",
     settings=Settings,
     texts=("text", "text_pair"),
+    example=("She put the kettle on the stove.", "Then she made tea."),
     head="next_sentence",
 )

@@ -27,6 +27,7 @@ SPEC = TaskSpec(
     summary="A tag for each word: entities, parts of speech.",
     model="bert_tf.tasks.tagging.task:TextTagger",
     settings=Settings,
+    example=("Ada Lovelace met Charles Babbage in London.",),
     training_columns=("words",),
     head="classifier",
     architectures={"huggingface": "ForTokenClassification"},
