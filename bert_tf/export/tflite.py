@@ -33,7 +33,9 @@ def export_tflite(
     accuracy_data: tuple[Any, Any] | None = None,
     max_drop: float = 0.5,
 ) -> dict[str, Any]:
-    """Writes a task model as a .tflite with metadata, vocabulary and labels, and a report beside it as JSON.
+    """Writes a task model as a .tflite with metadata and labels, and a report beside it as JSON.
+
+    The vocabulary is in the file where MediaPipe has the tokenizer; for other tokenizers an app needs its own.
 
     Args:
         lengths: tokens per row, fixed in the file; one signature each, over the same weights.
@@ -55,10 +57,12 @@ def export_tflite(
     _check(model, path, lengths, quantize, calibration and accuracy_data)
     if not max_drop >= 0:
         raise ConfigError(f"Received: max_drop={max_drop}. Give a number of percentage points from 0.")
-    aliases = accent_aliases(model.tokenizer)
+    aliases, vocabulary = {}, None
+    if model.tokenizer.ON_PHONES:
+        aliases = accent_aliases(model.tokenizer)
+        vocabulary = [*model.tokenizer.vocabulary, *aliases]
     content = convert(model, outputs_of(model).to_file, lengths, quantize, calibration, list(aliases.values()))
-    vocabulary, labels = [*model.tokenizer.vocabulary, *aliases], getattr(model, "labels", ())
-    content = add_metadata(content, path.stem, f"BERT for {model.TASK}", vocabulary, labels)
+    content = add_metadata(content, path.stem, model.summary, vocabulary, getattr(model, "labels", ()))
     # Both files get their names only if no check below raises.
     with files.atomic_files([path, path.with_suffix(".json")], replace=False) as (temporary, report_file):
         temporary.write_bytes(content)

@@ -41,13 +41,14 @@ _TOKENIZER = {0: 4, 1: {0: [_VOCABULARY_FILE]}}  # ProcessUnit: BertTokenizerOpt
 
 
 def add_metadata(
-    content: bytes, name: str, description: str, vocabulary: Iterable[str], labels: Sequence[str] = ()
+    content: bytes, name: str, description: str, vocabulary: Iterable[str] | None, labels: Sequence[str] = ()
 ) -> bytes:
     """The .tflite `content` with metadata and, as a zip appended to it, the vocabulary and labels.
 
     Args:
         name, description: of the model, for people.
-        vocabulary: the tokens, in the order of their ids.
+        vocabulary: WordPiece tokens, in the order of their ids; None: the file has no tokenizer, and its readers give
+            token ids.
         labels: names of the classes, in the order of the output's last axis; () for an output without classes.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
@@ -55,17 +56,20 @@ def add_metadata(
     inputs = [_input(graph.tensors[index].name.decode()) for index in graph.inputs]
     outputs = [_output(name, labels) for name in _output_names(model)]
     # SubGraphMetadata: input and output tensors, and the units that process the inputs.
-    subgraph = {2: inputs, 3: outputs, 5: [_TOKENIZER]}
+    subgraph: dict[int, Any] = {2: inputs, 3: outputs}
+    files = {}
+    if vocabulary is not None:
+        subgraph[5] = [_TOKENIZER]
+        files[VOCABULARY] = "\n".join(vocabulary) + "\n"
     metadata = _serialize({0: name, 1: description, 3: [subgraph], 7: "1.1.0"}, b"M001")
     model.buffers.append(schema.BufferT(data=metadata))
     entry = schema.MetadataT(name=_FIELD, buffer=len(model.buffers) - 1)
     model.metadata = [*(model.metadata or []), entry]
     builder = flatbuffers.Builder(len(content) + len(metadata) + 4096)
     builder.Finish(model.Pack(builder), b"TFL3")
-    files = {VOCABULARY: "\n".join(vocabulary) + "\n"}
     if labels:
         files[LABELS] = "\n".join(labels) + "\n"
-    return bytes(builder.Output()) + _zip(files)
+    return bytes(builder.Output()) + (_zip(files) if files else b"")
 
 
 def _input(tensor_name: str) -> dict[int, Any]:

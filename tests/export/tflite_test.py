@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import os
+import zipfile
 
 import keras
 import numpy as np
@@ -171,6 +172,24 @@ def test_a_file_of_another_process_is_not_replaced(model, texts, tmp_path, monke
     with pytest.raises(InputError, match="model.tflite exists and is not replaced."):
         export_tflite(model, path, [16], texts)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["of another process"]
+
+
+def test_a_tokenizer_that_phones_lack_is_left_out(model, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(model.tokenizer), "ON_PHONES", False)
+    path = tmp_path / "model.tflite"
+    export_tflite(model, path, [16], texts, "none")
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["labels.txt"]
+    assert b"vocab.txt" not in path.read_bytes()  # which the metadata would name
+    assert LiteRTModel(path).lengths == [16]
+
+
+@pytest.mark.parametrize(("quantize", "version"), [("none", b"2.9.0"), ("int8", b"2.17.0")])
+def test_runtimes_that_the_docs_name_can_read_the_file(model, quantize, version):
+    content = tflite.convert(model, tflite.outputs_of(model).to_file, [16], quantize)
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    named = {entry.name: bytes(graph.buffers[entry.buffer].data) for entry in graph.metadata}
+    assert named[b"min_runtime_version"].rstrip(b"\0") == version
 
 
 def test_the_report_may_not_overwrite_the_file(model, texts, tmp_path):

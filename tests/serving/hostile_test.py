@@ -23,6 +23,10 @@ def test_hostile_requests_do_not_stop_the_server_or_fill_its_memory(base_path):
         wrong = {key: count for key, count in found.items() if key[1][0] not in "24clw"}  # closed, left, waits
         assert wrong == {}
         assert len({kind for kind, _ in found}) == len(TOOL["KINDS"])
+        found = TOOL["grpc_attack"](client.grpc.split(":")[1], "parity", 400)
+        assert {key for key in found if key[1] in TOOL["GRPC_BAD"]} == set()
+        assert len({kind for kind, _ in found}) == len(TOOL["GRPC_KINDS"])
+        assert TOOL["crowd"](client.rest_port, "parity", 20, 3.0).keys() == {"200", "left"}
         assert TOOL["memory"](client.rest_port) - before < 60  # MiB; the large bodies together have more
         assert client.predict(instances=["abc"])[1]["predictions"][0]["label"] == "odd"
         with socket.create_connection(("127.0.0.1", client.rest_port)) as idle:  # does not delay the end

@@ -57,6 +57,7 @@ class Tokenizer(tf.Module, abc.ABC):
     SPECIAL_TOKENS: SpecialTokens
     FILE_NAME: str  # of the vocabulary in folders of this package, a key of `VOCABULARY_FILES`
     SEPARATORS = 1  # tokens between two segments
+    ON_PHONES = False  # whether MediaPipe tokenizes with this vocabulary
 
     def __new__(cls, *args, **kwargs):
         return super().__new__(resolve(_WORDPIECE) if cls is Tokenizer else cls)

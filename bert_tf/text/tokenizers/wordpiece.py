@@ -38,6 +38,7 @@ class WordPieceTokenizer(Tokenizer):
 
     SPECIAL_TOKENS = SpecialTokens(*SPECIAL_TOKENS)
     FILE_NAME = "vocab.txt"
+    ON_PHONES = True
 
     def __init__(self, vocabulary: Sequence[str], config: TextConfig | None = None):
         vocabulary = list(vocabulary)
