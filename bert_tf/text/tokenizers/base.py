@@ -14,12 +14,14 @@ import tensorflow as tf
 from bert_tf.core.config import TextConfig
 from bert_tf.core.features import INPUT_IDS, INPUT_MASK, SEGMENT_IDS
 from bert_tf.core.registry import resolve
+from bert_tf.text.tokenizers.vocabulary import Vocabulary
 
 # Legend: V vocabulary, N texts, B rows, S row length.
 
 # The class by the vocabulary's file name in a folder of this package; by its suffix for files of any other name.
 _WORDPIECE = "bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer"
-VOCABULARY_FILES = {"vocab.txt": _WORDPIECE}
+_BYTE_BPE = "bert_tf.text.tokenizers.byte_bpe:BytePairTokenizer"
+VOCABULARY_FILES = {"vocab.txt": _WORDPIECE, "tokenizer.json": _BYTE_BPE}
 
 
 class SpecialIds(typing.NamedTuple):
@@ -45,7 +47,8 @@ class SpecialTokens(typing.NamedTuple):
 class Tokenizer(tf.Module, abc.ABC):
     """Turns texts into token ids; one object for eager code, `tf.data`, `tf.function` and SavedModels.
 
-    `Tokenizer(vocabulary, config)` makes a `WordPieceTokenizer`; `Tokenizer.from_file` picks the class by the file.
+    `Tokenizer(vocabulary, config)` makes a `WordPieceTokenizer` of a list of tokens and the class of its file of a
+    `Vocabulary`; `Tokenizer.from_file` picks the class by the file.
     A tokenizer does not change after it is made. A subclass implements the abstract methods and names its special
     tokens; where its family lays out segments in another way it sets `SEPARATORS` or overrides `num_added` and `join`.
 
@@ -59,8 +62,11 @@ class Tokenizer(tf.Module, abc.ABC):
     SEPARATORS = 1  # tokens between two segments
     ON_PHONES = False  # whether MediaPipe tokenizes with this vocabulary
 
-    def __new__(cls, *args, **kwargs):
-        return super().__new__(resolve(_WORDPIECE) if cls is Tokenizer else cls)
+    def __new__(cls, vocabulary: Sequence[str] = (), *args, **kwargs):
+        if cls is Tokenizer:
+            place = VOCABULARY_FILES[vocabulary.file_name] if isinstance(vocabulary, Vocabulary) else _WORDPIECE
+            cls = resolve(place)
+        return super().__new__(cls)
 
     def __init__(self, vocabulary: Sequence[str], config: TextConfig | None = None):
         super().__init__()
@@ -68,7 +74,9 @@ class Tokenizer(tf.Module, abc.ABC):
         self._tokens = np.array(vocabulary)
 
     def __reduce__(self):
-        return _make, (type(self), tuple(self.vocabulary), self.config)
+        vocabulary = self.vocabulary
+        hashable = vocabulary if isinstance(vocabulary, Vocabulary) else tuple(vocabulary)
+        return _make, (type(self), hashable, self.config)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike, **settings) -> "Tokenizer":
@@ -91,7 +99,7 @@ class Tokenizer(tf.Module, abc.ABC):
         """Token ids of texts.
 
         Args:
-            texts: strings [N], or one string; UTF-8, where invalid bytes are dropped.
+            texts: strings [N], or one string; UTF-8, where invalid bytes are read as replacement characters (U+FFFD).
 
         Returns:
             int32 ragged tensor [N, (tokens)], for one string a tensor [tokens]; without special tokens of a layout.
@@ -230,6 +238,21 @@ class Tokenizer(tf.Module, abc.ABC):
     @functools.cached_property  # not kept as a tracked attribute, which TensorFlow would wrap
     def _ids(self):
         return {token: i for i, token in enumerate(self.vocabulary)}
+
+
+def as_strings(texts: Any) -> tf.Tensor:
+    """Texts as a string tensor of rank 0 or 1; `ValueError` for another rank."""
+    texts = tf.convert_to_tensor(texts, tf.string)
+    if texts.shape.rank is not None and texts.shape.rank > 1:
+        raise ValueError(f"Received: texts of shape {texts.shape}. Texts are one string or a list of strings.")
+    return texts
+
+
+def merge_tokens(parts: tf.RaggedTensor, tokens: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Tokens of texts [N, (tokens)], from parts of texts [N, (parts)] and the tokens of all parts [P, (tokens)]."""
+    # `merge_dims` would add about a hundred checking ops, which every start of a `tf.data` iterator pays for.
+    splits = tf.gather(tokens.row_splits, parts.row_splits)
+    return tf.RaggedTensor.from_row_splits(tokens.values, splits, validate=False)
 
 
 @functools.lru_cache(4)

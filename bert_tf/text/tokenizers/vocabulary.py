@@ -3,7 +3,7 @@
 import itertools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bert_tf.core.errors import InputError
 from bert_tf.core.files import read_text, write_text
@@ -14,6 +14,32 @@ CONTINUATION = "##"  # before a token that continues a word
 RESERVED = "[unused"  # before the number of a token that has no text
 # Published vocabularies have up to 10 MiB, and tokens of up to 128 characters.
 MAX_BYTES, MAX_CHARS, MAX_TABLE = 2**26, 1000, 2**28
+
+
+class Vocabulary(list[str]):
+    """The tokens of a tokenizer that needs more than their list, with the file that defines it.
+
+    Args:
+        tokens: the tokens by id.
+        file_name: the name of the file in a folder of this package.
+        content: the content of the file.
+    """
+
+    def __init__(self, tokens: Iterable[str], file_name: str, content: bytes):
+        super().__init__(tokens)
+        self.file_name = file_name
+        self.content = content
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vocabulary):
+            return list(self) == other
+        return (self.file_name, self.content) == (other.file_name, other.content)
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(self.content)
+
+    def __reduce__(self):
+        return Vocabulary, (list(self), self.file_name, self.content)
 
 
 def read_vocabulary(path: str | os.PathLike) -> list[str]:

@@ -15,7 +15,7 @@ import tensorflow_text as tf_text
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
 from bert_tf.text.tokenizers import vocabulary as vocabulary_file
-from bert_tf.text.tokenizers.base import SpecialTokens, Tokenizer
+from bert_tf.text.tokenizers.base import SpecialTokens, Tokenizer, as_strings, merge_tokens
 from bert_tf.text.tokenizers.detokenize import readable
 from bert_tf.text.tokenizers.fast_wordpiece import Rewriter
 from bert_tf.text.tokenizers.normalizer import Normalizer
@@ -81,7 +81,7 @@ class WordPieceTokenizer(Tokenizer):
         return readable(tokens)
 
     def __call__(self, texts: Any) -> tf.RaggedTensor:
-        texts = _as_strings(texts)
+        texts = as_strings(texts)
         if texts.shape.rank == 0:
             return self(texts[tf.newaxis]).values
         with tf.device("CPU"):  # string ops run on CPU only; the integer ops between them should not be copied to a GPU
@@ -92,7 +92,7 @@ class WordPieceTokenizer(Tokenizer):
 
     def with_offsets(self, texts: Any) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         """As `Tokenizer`'s; an accent that is written as a character of its own belongs to the letter before it."""
-        texts = _as_strings(texts)
+        texts = as_strings(texts)
         if texts.shape.rank == 0:
             return tuple(x.values for x in self.with_offsets(texts[tf.newaxis]))
         with tf.device("CPU"):
@@ -112,7 +112,7 @@ class WordPieceTokenizer(Tokenizer):
         words, starts, ends = self._normalizer.words_with_source(self._normalizer.protect(texts))
         ids, first_bytes, end_bytes = self._of_words.tokenize_with_offsets(words.strings.values)
         first, last = _token_characters(words, first_bytes, end_bytes)
-        ids = _merge_words(words.strings, ids)
+        ids = merge_tokens(words.strings, ids)
         return ids, ids.with_values(tf.gather(starts, first)), ids.with_values(tf.gather(ends, last))
 
     def _tokenize(self, texts):
@@ -164,20 +164,6 @@ def _wordpiece_model(vocabulary, max_bytes, no_pretokenization=False):
 
 def _slices(texts):
     return [texts[i : i + _SLICE] for i in range(0, len(texts), _SLICE)]
-
-
-def _as_strings(texts):
-    texts = tf.convert_to_tensor(texts, tf.string)
-    if texts.shape.rank is not None and texts.shape.rank > 1:
-        raise ValueError(f"Received: texts of shape {texts.shape}. Texts are one string or a list of strings.")
-    return texts
-
-
-def _merge_words(words, tokens):
-    """Tokens of texts [N, (tokens)], from words of texts [N, (words)] and tokens of all words [W, (tokens)]."""
-    # `merge_dims` would add about a hundred checking ops, which every start of a `tf.data` iterator pays for.
-    splits = tf.gather(tokens.row_splits, words.row_splits)
-    return tf.RaggedTensor.from_row_splits(tokens.values, splits, validate=False)
 
 
 def _token_characters(words, first_bytes, end_bytes):

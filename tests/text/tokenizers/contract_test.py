@@ -2,7 +2,9 @@
 
 import copy
 import dataclasses
+import json
 import pickle
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ import tensorflow as tf
 
 from bert_tf.core.config import TextConfig
 from bert_tf.text.tokenizers.base import Tokenizer
+from bert_tf.text.tokenizers.byte_bpe_file import tokenizer_json, vocabulary_of
+from bert_tf.text.tokenizers.byte_level import characters_of_bytes
 
 TEXTS = ["it is a café", "", "unbelievable!  zebra", "文字 it"]
 
@@ -18,12 +22,21 @@ TEXTS = ["it is a café", "", "unbelievable!  zebra", "文字 it"]
 class Case:
     """A tokenizer, and values worked by hand: tokens of the first text, and the rows [A], [A, B] of TEXTS 0 and 3."""
 
-    vocabulary: list[str]
+    vocabulary: Sequence[str]
     first: list[str]
     decoded: str
     one: list[str]
     pair: list[str]
     second_starts_at: int
+    reserved: int = 0  # tokens that are neither special nor ordinary
+
+
+def byte_bpe_vocabulary():
+    merges = ["i t", "Ġ i", "Ġi s", "Ġ a", "Ġ c", "Ġc a", "Ã ©", "f Ã©"]
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokens = [*special, *characters_of_bytes(), *(merge.replace(" ", "") for merge in merges)]
+    ids = {token: i for i, token in enumerate(tokens)}
+    return vocabulary_of(json.dumps(tokenizer_json(ids, [merge.split() for merge in merges], special)))
 
 
 CASES = {
@@ -35,7 +48,17 @@ CASES = {
         one=["[CLS]", "it", "is", "a", "ca", "##fe", "[SEP]"],
         pair=["[CLS]", "it", "is", "a", "ca", "##fe", "[SEP]", "[UNK]", "字", "it", "[SEP]"],
         second_starts_at=7,
-    )
+        reserved=1,
+    ),
+    "byte-level BPE": Case(
+        vocabulary=byte_bpe_vocabulary(),
+        first=["it", "Ġis", "Ġa", "Ġca", "fÃ©"],
+        decoded="it is a café",
+        one=["<s>", "it", "Ġis", "Ġa", "Ġca", "fÃ©", "</s>"],
+        pair=["<s>", "it", "Ġis", "Ġa", "Ġca", "fÃ©", "</s>", "</s>"]
+        + ["æ", "ĸ", "ĩ", "å", "Ń", "Ĺ", "Ġ", "it", "</s>"],
+        second_starts_at=8,
+    ),
 }
 
 
@@ -66,7 +89,8 @@ def test_ids_are_those_with_offsets_and_decode_to_text(case, tokenizer):
 def test_starts_word_is_true_once_a_word(case, tokenizer):
     ids = tokenizer("it is a café").numpy()
     assert tokenizer.starts_word.dtype == bool and tokenizer.starts_word.shape == (tokenizer.vocab_size,)
-    assert tokenizer.starts_word[ids].tolist() == [True, True, True, True, False]
+    # The first token of a text begins a word, whatever it is.
+    assert tokenizer.starts_word[ids].tolist()[1:] == [True, True, True, False]
 
 
 def test_special_tokens(case, tokenizer):
@@ -77,7 +101,7 @@ def test_special_tokens(case, tokenizer):
     assert tokenizer.special.mask == tokenizer.mask_id not in tokenizer.added_ids
     assert tokenizer.id_of("no such token") is None
     assert not set(tokenizer.ordinary_ids) & {*tokenizer.special_ids, tokenizer.id_of("[unused0]")}
-    assert len(tokenizer.ordinary_ids) == tokenizer.vocab_size - 6
+    assert len(tokenizer.ordinary_ids) == tokenizer.vocab_size - 5 - case.reserved
 
 
 def test_join_lays_out_one_and_two_segments(case, tokenizer):

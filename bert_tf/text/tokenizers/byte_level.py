@@ -1,0 +1,81 @@
+"""Byte-level texts as GPT-2's tokenizer reads them: characters for bytes, and pre-tokens, which no token crosses.
+
+Characters are classified as Hugging Face's `tokenizers` (0.23) do: letters, numbers and white space by Unicode 16.0,
+canonical composition (NFC) by Unicode 9.0. TensorFlow's ops have other versions; the differences are listed here.
+"""
+
+import functools
+
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+# Letters and numbers that Unicode 16.0 added to those of TensorFlow's regular expressions.
+_LETTERS_LATER = (
+    "1c89-1c8a a7cb-a7cd a7da-a7dc 105c0-105f3 10d4a-10d65 10d6f-10d85 10ec2-10ec4 11380-11389 1138b 1138e 11390-113b5 "
+    "113b7 113d1 113d3 11bc0-11be0 13460-143fa 16100-1611d 16d40-16d6c 18cff 1e5d0-1e5ed 1e5f0 2ebf0-2ee5d"
+)
+_NUMBERS_LATER = "10d40-10d49 116d0-116e3 11bf0-11bf9 16130-16139 16d70-16d79 1ccf0-1ccf9 1e5f1-1e5fa"
+# Characters after Unicode 9.0 that are reordered or composed today: composition by Unicode 9.0 stops at them.
+_NOT_COMPOSED = (
+    "7fd 897-89f 8ca-8d3 9fe c3c d3b-d3c eba 1715 1abf-1ace 1df6-1dfa a82c 105c9 105d2 105da 105e4 10d24-10d27 "
+    "10d69-10d6d 10eab-10eac 10efd-10eff 10f46-10f50 10f82-10f85 11070 1133b 11382-11385 1138b 1138e 11390-11391 113c2 "
+    "113c5 113c7-113c8 113ce-113d0 1145e 11839-1183a 11935 11938 1193d-1193e 11943 119e0 11a34 11a47 11a99 11d42 "
+    "11d44-11d45 11d97 11f41-11f42 1611e 16121-16129 1612f 16d63 16d67-16d6a 16ff0-16ff1 1e08f 1e130-1e136 1e2ae "
+    "1e2ec-1e2ef 1e4ec-1e4ef 1e5ee-1e5ef"
+)
+
+
+def _classes(ranges: str) -> str:
+    """Ranges of hexadecimal code points as the content of a character class (RE2)."""
+    return "".join("-".join(rf"\x{{{code}}}" for code in part.split("-")) for part in ranges.split())
+
+
+_SPACE = r"\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
+_LETTER = r"\p{L}" + _classes(_LETTERS_LATER)
+_NUMBER = r"\p{N}" + _classes(_NUMBERS_LATER)
+SPACES = f"[{_SPACE}]+"
+# GPT-2's rule. Of several blanks before a word the last belongs to the word, which `split` does beforehand, because
+# RE2 has no lookahead.
+_PRE_TOKEN = f"'s|'t|'re|'ve|'m|'ll|'d| ?[{_LETTER}]+| ?[{_NUMBER}]+| ?[^{_SPACE}{_LETTER}{_NUMBER}]+|[{_SPACE}]+"
+_LAST_SPACE = f"^([{_SPACE}]+)([{_SPACE}][^{_SPACE}])"
+# Marks a border. Not in any UTF-8 text: no text has a border of its own.
+BORDER = b"\xff\xfe\xff"
+
+
+@functools.cache
+def characters_of_bytes() -> list[str]:
+    """The character that stands for each byte in the files of byte-level tokenizers; those of ASCII look alike."""
+    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = [byte for byte in range(256) if byte not in visible]
+    characters = {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
+    return [characters[byte] for byte in range(256)]
+
+
+@functools.cache
+def _bytes_of_characters() -> dict[str, int]:
+    return {character: byte for byte, character in enumerate(characters_of_bytes())}
+
+
+def to_bytes(token: str) -> bytes | None:
+    """The bytes that a token stands for; None where it has other characters, as special tokens may."""
+    found = [_bytes_of_characters().get(character) for character in token]
+    return None if None in found else bytes(found)
+
+
+def chunks(texts: tf.Tensor) -> tf.RaggedTensor:
+    """Cuts texts [N] before white space: [N, (chunks)] without loss. Every such cut is one between pre-tokens."""
+    return tf.strings.split(tf.strings.regex_replace(texts, SPACES, BORDER + rb"\0"), BORDER)
+
+
+def pre_tokens(chunks: tf.Tensor) -> tf.RaggedTensor:
+    """The pre-tokens of chunks [M] of `chunks`: [M, (pre-tokens)], the last one empty."""
+    marked = tf.strings.regex_replace(chunks, _LAST_SPACE, rb"\1" + BORDER + rb"\2")
+    marked = tf.strings.regex_replace(marked, tf.constant(_PRE_TOKEN), rb"\0" + BORDER)
+    return tf.strings.split(marked, BORDER)
+
+
+def compose(texts: tf.Tensor) -> tf.Tensor:
+    """Texts [N] in normal form C of Unicode 9.0."""
+    parts = tf.strings.regex_replace(texts, tf.constant(f"[{_classes(_NOT_COMPOSED)}]"), BORDER + rb"\0" + BORDER)
+    parts = tf.strings.split(parts, BORDER)
+    return tf.strings.reduce_join(parts.with_values(tf_text.normalize_utf8(parts.values, "NFC")), axis=1)
