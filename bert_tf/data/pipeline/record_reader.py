@@ -1,7 +1,6 @@
 """Random access to TFRecord files of pretraining examples, of this package or another project."""
 
 import gzip
-import json
 import mmap
 import pathlib
 import shutil
@@ -16,13 +15,16 @@ from absl import logging
 from bert_tf.core.config import TextConfig, from_dict
 from bert_tf.core.errors import InputError
 from bert_tf.core.features import INPUT_IDS, INPUT_MASK
-from bert_tf.data.pretraining.records_folder import REPORT
+from bert_tf.core.files import check_regular, read_json
+from bert_tf.data.pipeline.checksums import match, match_heads
+from bert_tf.data.pretraining.records_folder import REPORT, check_shards, is_unfinished
 from bert_tf.data.pretraining.tf_examples import FEATURES, SCHEMAS, features_of, parse
 from bert_tf.text.corpus import find_files
 from bert_tf.text.tokenizers.base import VOCABULARY_FILES, Tokenizer
 
 _STRIDE = 16  # the position of every 16th record is kept; the others are found by following the lengths
-_FRAME = 16  # bytes around a record: its length (8), and checksums of the length (4) and of the data (4)
+_HEAD = 12  # bytes before a record: its length (8), and the checksum of the length (4)
+_FRAME = 16  # bytes around a record: those before it, and the checksum of the data (4)
 
 
 class Records:
@@ -32,6 +34,9 @@ class Records:
         path: a folder that `write_records` filled, or files, folders and globs of TFRecord files whose examples have
             Google's or Model Garden's feature names. GZIP files are decompressed to a temporary folder.
         skip: how many damaged examples `load` replaces before it raises `InputError`.
+
+    Raises:
+        InputError: a file is missing, not complete, of another size than `write_records` wrote, or not of records.
 
     Attributes:
         damaged: numbers of the damaged examples found so far.
@@ -46,7 +51,11 @@ class Records:
         self._measured: tuple[np.ndarray, np.ndarray] | None = None
         self.folder = pathlib.Path(path) if isinstance(path, str | pathlib.Path) else None
         report = self.folder and self.folder / REPORT
-        self.report = json.loads(report.read_text(encoding="utf-8")) if report and report.exists() else {}
+        self.report = read_json(report) if report and report.exists() else {}
+        if self.folder and self.report:
+            check_shards(self.folder, self.report)
+        elif self.folder and is_unfinished(self.folder):
+            raise InputError(f"{self.folder} has unfinished records. Finish them with the same command as before.")
         names = [self.folder / name for name in self.report["shards"]] if self.report else path
         self.files = [file for file in find_files(names) if file.name not in (REPORT, *VOCABULARY_FILES)]
         self._unpacked: tempfile.TemporaryDirectory | None = None
@@ -58,27 +67,46 @@ class Records:
         if not len(self):
             raise InputError(f"No examples in {self.files[0]}{' and others' if len(self.files) > 1 else ''}.")
         self.settings = self.report.get("settings", {})
-        self.names, self.shapes = _describe(self.read([0])[0], self.files[0])
+        self.names: dict[str, str] = {}
+        self.shapes: dict = {}
+        first = int(self._intact([0])[0])
+        self.names, self.shapes = _describe(self.read([first])[0], self.file_of(first))
 
     def __len__(self):
         return self._starts[-1]
 
     def read(self, numbers: Sequence[int]) -> np.ndarray:
-        """The serialized examples of these numbers, `bytes` in an object array [N]."""
+        """The serialized examples of these numbers, `bytes` in an object array [N]; checksums are not compared."""
+        return self._fetch(numbers)[0]
+
+    def _fetch(self, numbers):
+        """The serialized examples, `bytes` in an object array [N], and their checksums, uint32 [N]."""
         files = np.searchsorted(self._starts, numbers, side="right") - 1
         found = [self._read(file, number - self._starts[file]) for file, number in zip(files, numbers, strict=True)]
-        return np.array(found, object)
+        examples = np.empty(len(found), object)
+        examples[:] = [example for example, _ in found]
+        return examples, np.frombuffer(b"".join(checksum for _, checksum in found), "<u4")
 
     def load(self, numbers: Sequence[int]) -> dict[str, np.ndarray]:
         """`{our name: array [N, W]}` of these examples.
 
-        A damaged one is replaced by the next intact one, counted and logged. More than `skip` of them raise
-        `InputError`.
+        A damaged one, whose checksum differs or which cannot be parsed, is replaced by the next intact one, counted
+        and logged. More than `skip` of them raise `InputError`.
         """
+        rows = self._parsed(numbers)
+        if rows is None:
+            rows = self._parsed(self._intact(numbers))
+        return {name: value.numpy() for name, value in rows.items()}
+
+    def _parsed(self, numbers):
+        """`{our name: tensor [N, W]}` of these examples, None where one of them is damaged."""
+        examples, checksums = self._fetch(numbers)
+        if not match(examples, checksums):
+            return None
         try:
-            return {name: value.numpy() for name, value in self.parse(self.read(numbers)).items()}
+            return self.parse(examples) if self.names else {}
         except tf.errors.InvalidArgumentError:
-            return {name: value.numpy() for name, value in self.parse(self.read(self._intact(numbers))).items()}
+            return None
 
     def _intact(self, numbers):
         """The numbers, damaged ones replaced by the next intact one."""
@@ -91,13 +119,11 @@ class Records:
     def _is_damaged(self, number):
         if number in self.damaged:
             return True
-        try:
-            self.parse(self.read([number]))
+        if self._parsed([number]) is not None:
             return False
-        except tf.errors.InvalidArgumentError:
-            self.damaged.add(int(number))
-        where = f"{self.file_of(number)}: example {number:,} of the records cannot be parsed"
-        if len(self.damaged) > self.skip:
+        self.damaged.add(int(number))
+        where = f"{self.file_of(number)}: example {number:,} of the records is damaged and cannot be parsed"
+        if len(self.damaged) > self.skip or len(self.damaged) == len(self):
             raise InputError(
                 f"{where}. {len(self.damaged)} damaged examples exceed skip_records={self.skip}. Rebuild the records, "
                 "or raise skip_records."
@@ -141,20 +167,20 @@ class Records:
 
     def _open(self, file):
         """Maps a file into memory and stores the positions of its records."""
+        check_regular(file)
         if file.suffix == ".gz" or _is_gzip(file):
             file = self._unpack(file)
         with file.open("rb") as opened:
             size = opened.seek(0, 2)
             data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-        places, position, number = [], 0, 0
+        places, position = [], 0
         while position < size:
-            if number % _STRIDE == 0:
-                places.append(position)
+            places.append(position)
             position = _next(data, position, size, file)
-            number += 1
+        _check_lengths(data, places, file)
         self._maps.append(data)
-        self._places.append(np.array(places, np.int64))
-        self._starts.append(self._starts[-1] + number)
+        self._places.append(np.array(places[::_STRIDE], np.int64))
+        self._starts.append(self._starts[-1] + len(places))
 
     def _unpack(self, file):
         self._unpacked = self._unpacked or tempfile.TemporaryDirectory(prefix="bert_tf_records_")
@@ -171,7 +197,8 @@ class Records:
         for _ in range(number % _STRIDE):
             position += struct.unpack_from("<Q", data, position)[0] + _FRAME
         length = struct.unpack_from("<Q", data, position)[0]
-        return data[position + 12 : position + 12 + length]
+        end = position + _HEAD + length
+        return data[position + _HEAD : end], data[end : end + 4]
 
 
 def _is_gzip(file):
@@ -188,6 +215,13 @@ def _next(data, position, size, file):
             "Copy it again, or rebuild the records."
         )
     return following
+
+
+def _check_lengths(data, places, file):
+    """Raises `InputError` where the checksum of a record's length differs: the records after it may be anywhere."""
+    heads = b"".join(data[place : place + _HEAD] for place in places)
+    if not match_heads(np.frombuffer(heads, np.uint8).reshape(-1, _HEAD)):
+        raise InputError(f"{file}: damaged (the length of a record has another checksum). Rebuild the records.")
 
 
 def _describe(example, file):

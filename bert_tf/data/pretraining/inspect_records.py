@@ -48,7 +48,7 @@ def show(
     sampler = SequentialSampler(BatchPlan(1, seed or 0, shuffle=seed is not None), len(records), None)
     for place in range(min(count, len(records))):
         number = int(sampler.batch(place).examples[0])
-        features = {name: value[0].numpy() for name, value in records.parse(records.read([number])).items()}
+        features = {name: value[0] for name, value in records.load([number]).items()}
         if (largest := features[INPUT_IDS].max()) >= tokenizer.vocab_size:
             raise ConfigError(
                 f"Example {number} has the id {largest}; the vocabulary ends at {tokenizer.vocab_size - 1}. Name the "

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bert_tf.core.errors import InputError
-from bert_tf.core.files import remove_leftovers, write_text
+from bert_tf.core.files import read_json, remove_leftovers, write_text
 from bert_tf.text.tokenizers.base import Tokenizer
 
 if typing.TYPE_CHECKING:
@@ -54,8 +54,7 @@ class RecordsFolder:
         if REPORT in names:
             report = self.report()
             self._refuse_others(report, "other records")
-            if lost := sorted(report["shards"].keys() - names):
-                raise InputError(f"{self.path} has lost {lost[0]}. Remove the folder and make its records again.")
+            check_shards(self.path, report)
             return True
         if not plan:
             raise InputError(f"{self.path} holds other files. Nothing was written. Choose a new or empty folder.")
@@ -110,9 +109,25 @@ class RecordsFolder:
         return report
 
 
+def check_shards(folder: pathlib.Path, report: dict) -> None:
+    """Raises `InputError` if a shard of finished records is missing or has another size than was written."""
+    for name, size in sorted(report["shards"].items()):
+        path = folder / name
+        advice = "Copy it again, or remove the folder and make its records again."
+        if not path.exists():
+            raise InputError(f"{folder} has lost {name}. {advice}")
+        if (found := path.stat().st_size) != size:
+            raise InputError(f"{path} has {found:,} bytes; {size:,} were written. {advice}")
+
+
+def is_unfinished(folder: pathlib.Path) -> bool:
+    """Whether records are being made in a folder, or were when the process was killed."""
+    return (folder / _WORK / _PLAN).exists()
+
+
 def _read(file):
     """The JSON value in a file, {} where there is none."""
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return read_json(file) if file.exists() else {}
 
 
 def _differences(part, found, plan):

@@ -1,6 +1,7 @@
 """Whole runs: what is in the records, what decides their bytes, resuming after a kill, refusals."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -130,12 +131,34 @@ def test_a_folder_with_other_files_is_not_touched(corpus, tokenizer, tmp_path):
 def test_a_lost_shard_is_noticed(corpus, tokenizer, tmp_path):
     config = RecordsConfig(dupe_factor=1, num_processes=1)
     report = write_records(corpus, tokenizer, tmp_path / "records", config)
-    (tmp_path / "records" / sorted(report["shards"])[1]).unlink()
-    with pytest.raises(InputError, match="has lost records-00001-of-00004"):
-        write_records(corpus, tokenizer, tmp_path / "records", config)
+    first, second, *_ = (tmp_path / "records" / name for name in sorted(report["shards"]))
+    whole = first.read_bytes()
+    length = 16 + int.from_bytes(whole[:8], "little")
+    for cut in (b"", whole[:length], whole[:-length]):  # also at the boundary of a record
+        first.write_bytes(cut)
+        message = f"records-00000-of-00004.tfrecord has {len(cut):,} bytes; {len(whole):,} were written"
+        for use in (Records, lambda folder: write_records(corpus, tokenizer, folder, config)):
+            with pytest.raises(InputError, match=message):
+                use(tmp_path / "records")
+    first.write_bytes(whole)
+    second.unlink()
+    for use in (Records, lambda folder: write_records(corpus, tokenizer, folder, config)):
+        with pytest.raises(InputError, match="has lost records-00001-of-00004"):
+            use(tmp_path / "records")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file is a file"):
         write_records(corpus, tokenizer, tmp_path / "file", config)
+
+
+def test_unfinished_records_are_not_read(written, tmp_path):
+    folder, _ = written
+    unfinished = tmp_path / "records"
+    shutil.copytree(folder, unfinished)
+    (unfinished / "records.json").unlink()
+    (unfinished / ".work").mkdir()
+    (unfinished / ".work" / "plan.json").write_text("{}")
+    with pytest.raises(InputError, match="has unfinished records. Finish them with the same command"):
+        Records(unfinished)
 
 
 def test_changed_text_is_noticed(tokenizer, tmp_path):
