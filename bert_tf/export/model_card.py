@@ -35,7 +35,7 @@ def write_card(folder: pathlib.Path, name: str, model: Task, functions: Mapping[
 
 def _facts(model: Task, difference: float) -> list[str]:
     config, tokenizer = model.config, model.tokenizer
-    facts = [f"Task: {model.TASK}. {model.summary}"]
+    facts = [f"Task: {model.TASK}. {model.purpose}"]
     if labels := getattr(model, "labels", ()):
         listed = ", ".join(labels[:_MAX_LABELS])
         if len(labels) > _MAX_LABELS:
@@ -61,7 +61,7 @@ def _table(signature: str, function: Any) -> str:
 
 def write_page_card(folder: pathlib.Path, model: Task) -> None:
     """Writes what the server's page shows of a model: {"summary": one line, "example": {input: text, or texts}}."""
-    content = {"summary": model.summary, "example": example_request(model)}
+    content = {"summary": model.purpose, "example": example_request(model)}
     (folder / PAGE_CARD).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 

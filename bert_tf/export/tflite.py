@@ -62,7 +62,7 @@ def export_tflite(
         aliases = accent_aliases(model.tokenizer)
         vocabulary = [*model.tokenizer.vocabulary, *aliases]
     content = convert(model, outputs_of(model).to_file, lengths, quantize, calibration, list(aliases.values()))
-    content = add_metadata(content, path.stem, model.summary, vocabulary, getattr(model, "labels", ()))
+    content = add_metadata(content, path.stem, model.purpose, vocabulary, getattr(model, "labels", ()))
     # Both files get their names only if no check below raises.
     with files.atomic_files([path, path.with_suffix(".json")], replace=False) as (temporary, report_file):
         temporary.write_bytes(content)

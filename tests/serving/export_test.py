@@ -108,5 +108,5 @@ def test_the_page_gets_labels_and_an_example(model, exported):
     status, answer = exported.get("/models")
     (version,) = answer["real"]
     assert (status, version["version"], version["labels"]) == (200, "1", LABELS)
-    assert version["card"]["summary"] == model.summary
+    assert version["card"]["summary"] == model.purpose
     assert version["card"]["example"]["text"] == model.SPEC.example[0]

@@ -204,3 +204,10 @@ def _strings(column, spec):
 
 def _as_arrays(row):
     return {name: value if isinstance(value, bytes) else np.asarray(value)[()] for name, value in row.items()}
+
+
+@pytest.mark.parametrize("task", MODELS, ids=lambda task: task.__name__)
+def test_methods_of_keras_stay_methods(task):
+    for name in dir(keras.Model):
+        if not name.startswith("_") and callable(getattr(keras.Model, name)):
+            assert callable(getattr(task, name)), name

@@ -102,7 +102,7 @@ class Task(Pretrained, keras.Model):
         return self.SPEC.optional_texts
 
     @property
-    def summary(self) -> str:
+    def purpose(self) -> str:
         """What the model does, in one line."""
         return self.SPEC.summary
 

@@ -78,8 +78,8 @@ class TextClassifier(LongTextTask):
         self.build()
 
     @property
-    def summary(self) -> str:
-        """As `Task.summary`, by the problem type."""
+    def purpose(self) -> str:
+        """As `Task.purpose`, by the problem type."""
         return self.problem.summary
 
     def build(self, input_shape: Any = None) -> None:
