@@ -1,5 +1,6 @@
 """A folder that cannot be used says why in one line."""
 
+import dataclasses
 import functools
 import json
 import pathlib
@@ -257,6 +258,24 @@ def test_a_pooling_that_cannot_be_carried_over(tmp_path, settings):
     write_model(make("embedding"), tmp_path / "model", "huggingface")
     (tmp_path / "model" / "1_Pooling" / "config.json").write_text(json.dumps(settings))
     assert "pools by" in refusal(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("1_Pooling/config.json", {"pooling_mode": "mean", "include_prompt": False}, "include_prompt"),
+        ("config_sentence_transformers.json", {"prompts": {"query": 5}}, "query is 5"),
+        ("config_sentence_transformers.json", {"prompts": ["query"]}, "prompts is"),
+        ("config_sentence_transformers.json", {"default_prompt_name": "query"}, "none of its prompts"),
+        ("config_sentence_transformers.json", {"truncate_dim": -1}, "truncate_dim"),
+        ("sentence_bert_config.json", {"do_lower_case": "yes"}, "do_lower_case"),
+    ],
+)
+def test_settings_of_sentence_transformers_that_cannot_be_carried_over(tmp_path, name, settings, message):
+    task = make("embedding").task | {"prompts": {"query": "ask: "}}
+    write_model(dataclasses.replace(make("embedding"), task=task), tmp_path / "model", "huggingface")
+    (tmp_path / "model" / name).write_text(json.dumps(settings))
+    assert message in refusal(tmp_path / "model")
 
 
 def test_an_unknown_format(tmp_path):

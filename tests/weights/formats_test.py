@@ -192,6 +192,36 @@ def test_sentence_transformers_normalisation(tmp_path, normalize):
     assert read_model(tmp_path / "model").task == task
 
 
+PROMPTS = {"prompts": {"query": "ask: ", "document": ""}, "default_prompt_name": "query", "truncate_dim": 5}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_prompts_and_truncation_come_back(tmp_path, format):
+    checkpoint = dataclasses.replace(make("embedding", activation="gelu_tanh"), task=TASKS["embedding"] | PROMPTS)
+    write_model(checkpoint, tmp_path / "model", format)
+    assert_same(read_model(tmp_path / "model"), checkpoint)
+
+
+def test_prompts_are_in_the_file_of_sentence_transformers(tmp_path):
+    checkpoint = dataclasses.replace(make("embedding"), task=TASKS["embedding"] | PROMPTS)
+    write_model(checkpoint, tmp_path / "model", "huggingface")
+    assert json.loads((tmp_path / "model" / "config_sentence_transformers.json").read_text()) == PROMPTS
+
+
+@pytest.mark.parametrize(
+    ("lower_case", "strip_accents", "expected"),
+    [(False, None, (True, False)), (False, True, (True, True)), (True, None, (True, None))],
+)
+def test_lower_casing_of_sentence_transformers(tmp_path, lower_case, strip_accents, expected):
+    text = TextConfig(lower_case=lower_case, strip_accents=strip_accents)
+    write_model(make("embedding", text=text), tmp_path / "model", "huggingface")
+    path = tmp_path / "model" / "sentence_bert_config.json"
+    path.write_text(json.dumps({"max_seq_length": 6, "do_lower_case": True}))
+    opened = read_model(tmp_path / "model")
+    assert (opened.text.lower_case, opened.text.strip_accents) == expected
+    assert Tokenizer(opened.vocabulary, opened.text)("A B").numpy().tolist() == [8, 9]
+
+
 @pytest.mark.parametrize("kind", ["classification", "question_answering"])
 def test_google_reads_what_its_fine_tuning_scripts_save(tmp_path, kind):
     checkpoint = make(kind, activation="gelu_tanh")

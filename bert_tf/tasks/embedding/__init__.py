@@ -23,6 +23,9 @@ class Settings(settings.Settings):
     normalize: bool | None = setting(None, "scale vectors to length 1")
     max_score: float | None = setting(None, "highest score of a pair; scores are divided by it", above=0)
     stride: int | None = setting(None, "tokens from one window of a long text to the next", least=1, most=2**20)
+    prompts: dict[str, str] | None = setting(None, 'words before a text, by name: { query = "query: " }')
+    default_prompt_name: str | None = setting(None, "the one of `prompts` before texts for which none is named")
+    truncate_dim: int | None = setting(None, "numbers of a vector that are kept, from its first", least=1, most=2**20)
 
 
 SPEC = TaskSpec(

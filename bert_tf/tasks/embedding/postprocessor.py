@@ -10,14 +10,17 @@ from bert_tf.tasks.base.postprocessor import Postprocessor
 
 
 class EmbeddingPostprocessor(Postprocessor):
-    """The vector of a text; of a long text, the mean of its windows' vectors."""
+    """The vector of a text; of a long text, the mean of its windows' vectors.
 
-    def __init__(self, normalize: bool):
-        self.normalize = normalize
+    With `truncate_dim` only its first numbers are kept, as they are (Kusupati et al. 2022).
+    """
+
+    def __init__(self, normalize: bool, truncate_dim: int | None = None):
+        self.normalize, self.truncate_dim = normalize, truncate_dim
 
     def __call__(self, outputs: tf.Tensor, inputs: dict) -> dict:
-        """{"embedding": float32 [N, D]} of vectors [N or W, D]."""
+        """{"embedding": float32 [N, D or `truncate_dim`]} of vectors [N or W, D]."""
         vectors = windows.mean_of_texts(outputs, inputs)
         if self.normalize and windows.WINDOW_TEXTS in inputs:
             vectors = normalize(vectors)
-        return {"embedding": vectors}
+        return {"embedding": vectors[:, : self.truncate_dim]}

@@ -1,11 +1,12 @@
 """Texts, or examples of two or three texts, to batches for sentence embeddings."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.core.errors import InputError
+from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.tasks.base.long_text_task import LongTextPreprocessor
 from bert_tf.tasks.base.metrics import encode_scores
 from bert_tf.tasks.base.prepared import PreparedColumns, PreparedExamples
@@ -29,8 +30,11 @@ class EmbeddingPreprocessor(LongTextPreprocessor):
         objective: str,
         texts_of_example: tuple[int, ...],
         max_score: float,
+        prompts: Mapping[str, str],
+        default_prompt_name: str | None,
     ):
         super().__init__(spec, tokenizer, max_length, stride)
+        self.prompts, self.default_prompt_name = prompts, default_prompt_name
         self.objective, self.texts_of_example, self.max_score = objective, texts_of_example, max_score
 
     def encode_texts(self, texts: Any, training: bool = False) -> tuple:
@@ -82,9 +86,23 @@ class EmbeddingPreprocessor(LongTextPreprocessor):
         """As `Preprocessor.prepare`; several columns are training examples also where the objective has no scores."""
         if targets is None and isinstance(texts, tuple) and self.objective != "similarity":
             targets = ()
+        if targets is None:
+            texts = self.with_prompt(self.encode_texts(texts))
         return super().prepare(texts, targets)
 
-    def prepare_inference(self, texts: Any) -> Any:
-        """`PreparedExamples` of one column of texts, `PreparedColumns` of several."""
-        columns = list(map(super().prepare_inference, self.encode_texts(texts)))
+    def with_prompt(self, texts: tuple, prompt: str | None = None) -> tuple:
+        """Encoded texts after one of the prompts, by its name; None: the default one, if there is one; "": none.
+
+        An unknown name raises `ConfigError`.
+        """
+        name = self.default_prompt_name if prompt is None else prompt
+        if not name:
+            return texts
+        if name not in self.prompts:
+            raise ConfigError(f"Received: prompt={name!r}. Prompts of this model: {', '.join(self.prompts) or 'none'}.")
+        return tuple(tf.strings.join([self.prompts[name], column]) for column in texts)
+
+    def prepare_inference(self, texts: Any, prompt: str | None = None) -> Any:
+        """`PreparedExamples` of one column of texts, `PreparedColumns` of several; `prompt` as for `with_prompt`."""
+        columns = list(map(super().prepare_inference, self.with_prompt(self.encode_texts(texts), prompt)))
         return columns[0] if len(columns) == 1 else PreparedColumns(columns)

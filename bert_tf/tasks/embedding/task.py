@@ -28,6 +28,7 @@ OBJECTIVES = {
     "triplet": (TripletLoss, (3,), "accuracy"),
 }
 _SAVED = ("pooling", "normalize", "objective", "max_score")  # settings in config.json, of the same name on the model
+_SAVED_IF_SET = ("prompts", "default_prompt_name", "truncate_dim")  # those of sentence-transformers
 
 
 class TextEmbedder(LongTextTask):
@@ -45,13 +46,18 @@ class TextEmbedder(LongTextTask):
         objective: "similarity", "contrastive" or "triplet".
         max_score: highest score, that of a pair with the same meaning; scores are divided by it (5 for STS-B).
         stride: tokens from one window of a long text to the next (`LongTextTask`); None: long texts are truncated.
+        prompts: {name: words before a text}, "query: " for instance; `fit` takes texts as they are.
+        default_prompt_name: the prompt before texts for which none is named; None: no prompt.
+        truncate_dim: numbers of an answer's vector that are kept, from its first; None: all D.
         encoder: the family's name and the fields of its config.
 
     Raises:
-        ConfigError: `pooling` or `objective` is unknown, or `max_score` is not above 0.
+        ConfigError: `pooling`, `objective` or `default_prompt_name` is unknown, `max_score` is not above 0, or
+            `truncate_dim` not in 1 to D.
     """
 
     SPEC = SPEC
+    preprocessor: EmbeddingPreprocessor
     SCORE = "spearman"  # each objective sets its own, see `OBJECTIVES`
 
     def __init__(
@@ -63,6 +69,9 @@ class TextEmbedder(LongTextTask):
         objective: str = "similarity",
         max_score: float = 1.0,
         stride: int | None = None,
+        prompts: dict[str, str] | None = None,
+        default_prompt_name: str | None = None,
+        truncate_dim: int | None = None,
         **encoder: Any,
     ):
         super().__init__(tokenizer, max_length, **encoder)
@@ -72,12 +81,29 @@ class TextEmbedder(LongTextTask):
             raise ConfigError(f"Received: objective={objective!r}. Choose from {', '.join(OBJECTIVES)}.")
         if not max_score > 0:
             raise ConfigError(f"Received: max_score={max_score}. It must be above 0.")
+        prompts = dict(prompts or {})
+        if not all(isinstance(words, str) for words in prompts.values()):
+            raise ConfigError(f"Received: prompts={prompts}. Each is a text under its name.")
+        if default_prompt_name is not None and default_prompt_name not in prompts:
+            names = ", ".join(prompts) or "none"
+            raise ConfigError(f"Received: default_prompt_name={default_prompt_name!r}. Prompts of the model: {names}.")
+        if truncate_dim is not None and not 0 < truncate_dim <= self.config.hidden_size:
+            raise ConfigError(f"Received: truncate_dim={truncate_dim}. It must be in 1 to {self.config.hidden_size}.")
+        self.prompts, self.default_prompt_name, self.truncate_dim = prompts, default_prompt_name, truncate_dim
         self.pooling, self.normalize, self.objective, self.max_score = pooling, normalize, objective, max_score
         _, texts_of_example, self.SCORE = OBJECTIVES[objective]
         self.preprocessor = EmbeddingPreprocessor(
-            SPEC, tokenizer, self.max_length, stride, objective, texts_of_example, max_score
+            SPEC,
+            tokenizer,
+            self.max_length,
+            stride,
+            objective,
+            texts_of_example,
+            max_score,
+            prompts,
+            default_prompt_name,
         )
-        self.postprocessor = EmbeddingPostprocessor(normalize)
+        self.postprocessor = EmbeddingPostprocessor(normalize, truncate_dim)
         self.cls_only = pooling == "cls"
         self.leave_pooler()
         self.build()
@@ -112,13 +138,24 @@ class TextEmbedder(LongTextTask):
         vectors = np.stack([self._embed(column, batch_size) for column in prepared.columns], 1)
         return [{"embedding": row.tolist()} for row in vectors]
 
-    def embed(self, texts: Any, batch_size: int = 32) -> np.ndarray:
-        """Vectors of N texts, float32 [N, D]."""
-        return self._embed(self.preprocessor.prepare_inference((texts,)), batch_size)
+    def inference_inputs(self, texts: tuple) -> dict[str, Any]:
+        """As `Task.inference_inputs`, after the default prompt."""
+        return super().inference_inputs(self.preprocessor.with_prompt(texts))
+
+    def predict_text(self, texts: Any, batch_size: int = 32, prompt: str | None = None) -> list[dict]:
+        """As `Task.predict_text`, {"embedding": D numbers} for each text.
+
+        `prompt` is the name of one of `prompts`; None: the default one; "": no prompt.
+        """
+        return self.predict_prepared(self.preprocessor.prepare_inference(texts, prompt), batch_size)
+
+    def embed(self, texts: Any, batch_size: int = 32, prompt: str | None = None) -> np.ndarray:
+        """Vectors of N texts, float32 [N, D]; `prompt` as for `predict_text`."""
+        return self._embed(self.preprocessor.prepare_inference((texts,), prompt), batch_size)
 
     def _embed(self, prepared: PreparedExamples, batch_size: int) -> np.ndarray:
         """Vectors of N prepared texts, float32 [N, D]."""
-        vectors = np.zeros((len(prepared), self.config.hidden_size), "float32")
+        vectors = np.zeros((len(prepared), self.truncate_dim or self.config.hidden_size), "float32")
         for numbers, answers in self._predict_batches(prepared, batch_size):
             vectors[numbers] = answers["embedding"]
         return vectors
@@ -132,12 +169,15 @@ class TextEmbedder(LongTextTask):
         first, second = _unit(self._embed(texts, batch_size)), _unit(self._embed(others, batch_size))
         return np.sum(first * second, -1)
 
-    def search(self, queries: Any, texts: Any, top_k: int = 10, batch_size: int = 32) -> list[list[dict]]:
+    def search(
+        self, queries: Any, texts: Any, top_k: int = 10, batch_size: int = 32, prompt: str | None = None
+    ) -> list[list[dict]]:
         """The most similar texts for each query.
 
         Args:
             queries: strings [Q].
             texts: strings [N], or their vectors, float32 [N, D], as `embed` returns them.
+            prompt: of the queries, as for `predict_text`.
 
         Returns:
             For each query a list of min(top_k, N) dicts {"index", "score", "text"}, the most similar first; without
@@ -150,7 +190,7 @@ class TextEmbedder(LongTextTask):
             vectors = _unit(self.embed(texts, batch_size))
             strings = list(texts)
         found = []
-        for query in _unit(self.embed(queries, batch_size)):
+        for query in _unit(self.embed(queries, batch_size, prompt)):
             scores = vectors @ query  # [N]
             matches = []
             for i in np.argsort(-scores, kind="stable")[:top_k].tolist():
@@ -193,13 +233,14 @@ class TextEmbedder(LongTextTask):
         return ranking_metrics(_unit(self._embed(texts, batch_size)), _unit(matches), truth)
 
     def task_settings(self) -> dict:
-        """As `Task.task_settings`, with pooling, normalization, objective and highest score."""
-        return super().task_settings() | {name: getattr(self, name) for name in _SAVED}
+        """As `Task.task_settings`, with pooling, normalization, objective, highest score, and prompts if any."""
+        set_ones = {name: getattr(self, name) for name in _SAVED_IF_SET if getattr(self, name)}
+        return super().task_settings() | {name: getattr(self, name) for name in _SAVED} | set_ones
 
     @classmethod
     def saved_settings(cls, task: dict, source: Any) -> dict:
-        """As `Task.saved_settings`, with pooling, normalization, objective and highest score."""
-        return super().saved_settings(task, source) | select(task, _SAVED)
+        """As `Task.saved_settings`, with pooling, normalization, objective, highest score and prompts."""
+        return super().saved_settings(task, source) | select(task, (*_SAVED, *_SAVED_IF_SET))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

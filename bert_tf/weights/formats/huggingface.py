@@ -1,5 +1,6 @@
 """Hugging Face's folders: config.json, model.safetensors whole or in shards, and the tokenizer's files."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,9 @@ def read(folder: Path) -> Checkpoint:
     weights = read_rows(format.rows(encoder), tensors, all_shapes(family, encoder))
     _check_tied(copies, tensors, format)
     text, vocabulary = huggingface_tokenizer.read(folder)
+    if sentence_transformers.lower_cases(folder) and not text.lower_case:
+        # Accents stay, as they did behind a tokenizer that keeps capitals.
+        text = dataclasses.replace(text, lower_case=True, strip_accents=bool(text.strip_accents))
     return Checkpoint(family, encoder, weights, text, vocabulary, read_task(folder))
 
 

@@ -9,6 +9,7 @@ from bert_tf.weights.encoder_fields import load_json, load_optional_json, member
 from bert_tf.weights.formats.base import task_classes
 
 FORMAT, CLASS = "sentence_transformers", "SentenceTransformer"
+MODEL = "config_sentence_transformers.json"
 MODULES, TRANSFORMER, POOLING, NORMALIZE = "modules.json", "sentence_bert_config.json", "1_Pooling", "2_Normalize"
 # {their name: our pooling}: one setting in new files, a flag for each in old ones.
 POOLINGS = {"cls": "cls", "mean": "mean", "max": "max"}
@@ -26,11 +27,39 @@ def read(folder: Path) -> dict[str, Any]:
     if strange := modules.keys() - {"Transformer", "Pooling", "Normalize"}:
         raise InputError(f"{path} has a module that cannot be carried over: {', '.join(sorted(strange))}.")
     task = {"name": task_classes(FORMAT)[CLASS].name, "pooling": "mean", "normalize": "Normalize" in modules}
+    task |= _prompts(folder)
     if "Pooling" in modules:
-        task["pooling"] = _pooling(folder / member(modules["Pooling"], "path", POOLING, path) / "config.json")
+        pooling = folder / member(modules["Pooling"], "path", POOLING, path) / "config.json"
+        task["pooling"] = _pooling(pooling)
+        with_prompt = member(load_json(pooling), "include_prompt", True, pooling)
+        if not with_prompt and task["pooling"] != "cls" and any(task.get("prompts", {}).values()):
+            raise InputError(
+                f"{pooling} leaves the tokens of prompts out of pooling (include_prompt). This cannot be carried over."
+            )
     settings = load_optional_json(folder / TRANSFORMER)
     if length := member(settings, "max_seq_length", 0, folder / TRANSFORMER):
         task["max_length"] = length
+    return task
+
+
+def lower_cases(folder: Path) -> bool:
+    """Whether texts are lower-cased before the tokenizer reads them."""
+    return member(load_optional_json(folder / TRANSFORMER), "do_lower_case", False, folder / TRANSFORMER)
+
+
+def _prompts(folder: Path) -> dict[str, Any]:
+    """The task settings for what precedes texts, and for how much of a vector is kept."""
+    path = folder / MODEL
+    settings = load_optional_json(path)
+    task: dict[str, Any] = {}
+    if prompts := member(settings, "prompts", {}, path):
+        task["prompts"] = {name: member(prompts, name, "", path) for name in prompts}
+    if name := member(settings, "default_prompt_name", "", path):
+        if name not in task.get("prompts", {}):
+            raise InputError(f"{path}: default_prompt_name is {name!r}, which is none of its prompts.")
+        task["default_prompt_name"] = name
+    if size := member(settings, "truncate_dim", 0, path):
+        task["truncate_dim"] = size
     return task
 
 
@@ -50,6 +79,10 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     length = task.get("max_length", checkpoint.encoder.max_positions)
     # Their lowercasing would be applied before the tokenizer, which does its own.
     save_json(folder / TRANSFORMER, {"max_seq_length": length, "do_lower_case": False})
+    model = {"prompts": task.get("prompts", {}), "default_prompt_name": task.get("default_prompt_name")}
+    if "truncate_dim" in task:
+        model["truncate_dim"] = task["truncate_dim"]
+    save_json(folder / MODEL, model)
     flags = {flag: pooling == task["pooling"] for flag, pooling in FLAGS.items()}
     width = {"word_embedding_dimension": checkpoint.encoder.hidden_size}
     save_json(folder / POOLING / "config.json", width | flags)

@@ -51,6 +51,36 @@ def test_minilm_finds_what_is_meant(minilm):
     assert best["score"] == pytest.approx(minilm.similarity(["a kitten naps on the couch"], texts[:1])[0], abs=1e-5)
 
 
+def test_prompts_precede_texts_and_vectors_are_cut(tmp_path):
+    settings = {"prompts": {"query": "the film is ", "passage": ""}, "default_prompt_name": "query", "truncate_dim": 5}
+    plain = embedder()
+    expected = plain.embed(["the film is good", "the film is a"])
+    model = embedder(**settings)
+    texts = ["good", "a"]
+    np.testing.assert_allclose(model.embed(texts), expected[:, :5], atol=1e-6)
+    np.testing.assert_allclose(model.embed(texts, prompt="passage"), plain.embed(texts)[:, :5], atol=1e-6)
+    np.testing.assert_allclose(model.embed(texts, prompt=""), plain.embed(texts)[:, :5], atol=1e-6)
+    answers = model.predict_text(texts, prompt="query")
+    np.testing.assert_allclose([answer["embedding"] for answer in answers], expected[:, :5], atol=1e-6)
+    np.testing.assert_allclose(model.serve(tf.constant(texts))["embedding"], expected[:, :5], atol=1e-6)
+    np.testing.assert_allclose(model.predict(texts, verbose=0), expected, atol=1e-6)  # as `call` returns them
+    model.save_pretrained(tmp_path / "model")
+    opened = bert_tf.load(tmp_path / "model")
+    assert {name: getattr(opened, name) for name in settings} == settings
+    np.testing.assert_allclose(opened.embed(texts), expected[:, :5], atol=1e-6)
+    with pytest.raises(ConfigError, match="prompt='other'. Prompts of this model: query, passage"):
+        model.embed(texts, prompt="other")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"default_prompt_name": "query"}, {"truncate_dim": 0}, {"truncate_dim": 10**6}, {"prompts": {"query": 5}}],
+)
+def test_prompts_and_sizes_that_cannot_be(settings):
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        embedder(**settings)
+
+
 VECTORS = np.array([[[3, 0], [4, 3]], [[0, 2], [1, 0]], [[1, 1], [5, 5]]], "float32")  # cosines 0.8, 0, 1
 
 
