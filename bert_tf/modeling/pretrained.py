@@ -12,6 +12,7 @@ from keras import ops
 from bert_tf.core.errors import InputError
 from bert_tf.modeling.train_step import DistributedSteps
 from bert_tf.weights import Checkpoint, read_model, write_model
+from bert_tf.weights.schema import check_range
 
 
 class Pretrained(DistributedSteps):
@@ -111,8 +112,8 @@ class Pretrained(DistributedSteps):
     def assign(self, weights: dict[str, np.ndarray]) -> None:
         """Sets the variables from `weights`, {name: array}; arrays of other tasks' heads are ignored.
 
-        A pooler or head that they lack stays fresh, which one logged line says. A missing weight of the encoder or a
-        wrong shape raises `InputError`.
+        A pooler or head that they lack stays fresh, which one logged line says. A missing weight of the encoder, a
+        wrong shape, or a number that is too large for the model's dtype raises `InputError`.
         """
         named = self.named_weights
         fresh = [name for name in named if name not in weights]
@@ -120,6 +121,9 @@ class Pretrained(DistributedSteps):
         missing = [name for name in fresh if name.startswith("encoder/") and not name.startswith("encoder/pooler/")]
         if missing:
             raise InputError(f"The checkpoint lacks {len(missing)} weights of the encoder: {', '.join(missing)}")
+        for name in named.keys() & weights.keys():
+            # Heads compute in the type of their weights.
+            check_range(name, weights[name], self.compute_dtype if name.startswith("encoder/") else self.variable_dtype)
         for name in named.keys() - set(fresh):
             wanted = tuple(named[name].shape)
             if weights[name].shape != wanted:

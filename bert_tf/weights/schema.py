@@ -6,6 +6,7 @@ import functools
 import random
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from bert_tf.core.errors import ConfigError, InputError
@@ -107,6 +108,15 @@ def check(checkpoint: Checkpoint) -> None:
         raise InputError(
             f"the vocabulary has {len(checkpoint.vocabulary)} tokens and the embedding {rows} rows. They must agree, "
             "but for rows that pad to a multiple of 8, 64 or so: take the vocabulary that came with the weights."
+        )
+
+
+def check_range(name: str, array: np.ndarray, dtype: str) -> None:
+    """Raises `InputError` for a weight with numbers that are infinite in the floating `dtype`."""
+    largest = max(array.max(initial=0), -array.min(initial=0))
+    if largest > float(ml_dtypes.finfo(dtype).max):
+        raise InputError(
+            f"{name} has numbers up to {largest:.3g}, which {dtype} cannot hold. Open the model in bfloat16 or float32."
         )
 
 

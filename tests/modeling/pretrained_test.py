@@ -163,3 +163,14 @@ def test_get_config_round_trip(model_class):
     assert again.get_config() == model.get_config()
     assert again.dtype_policy.name == "mixed_bfloat16"
     assert [tuple(w.shape) for w in again.weights] == [tuple(w.shape) for w in model.weights]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "mixed_float16"])
+def test_weights_that_the_dtype_cannot_hold_are_refused(tmp_path, dtype):
+    encoder = BertEncoder(**SIZES)
+    encoder.pooler.kernel.assign(np.full((8, 8), 1e5))
+    encoder.save_pretrained(tmp_path / "model")
+    with pytest.raises(InputError, match=r"encoder/pooler/kernel has numbers up to 1e\+05, which float16 cannot hold"):
+        BertEncoder.from_pretrained(tmp_path / "model", dtype=dtype)
+    for wide in ("float32", "bfloat16", "mixed_bfloat16"):
+        BertEncoder.from_pretrained(tmp_path / "model", dtype=wide)
