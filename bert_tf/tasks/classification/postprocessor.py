@@ -33,3 +33,7 @@ class ClassificationPostprocessor(Postprocessor):
     def compute_metrics(self, answers: list[dict], targets: Any) -> dict[str, float]:
         """The metrics of the problem type; a bad target raises `InputError` with its row."""
         return self.problem.score(answers, targets)
+
+    def constant_score(self, targets: Any) -> float:
+        """As `Postprocessor.constant_score`, by the problem type."""
+        return self.problem.constant_score(targets)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.train_step import global_mean
 from bert_tf.tasks.base.labels import LabelIndex
-from bert_tf.tasks.base.metrics import class_metrics, correlations, encode_scores, label_metrics
+from bert_tf.tasks.base.metrics import class_metrics, commonest_share, correlations, encode_scores, label_metrics
 from bert_tf.tasks.base.raw_inputs import as_column, as_list
 
 # N texts, C classes
@@ -54,6 +54,11 @@ class ProblemType:
         """Metrics of N answers in Python; a bad target raises `InputError` with its row."""
         raise NotImplementedError
 
+    def constant_score(self, targets: Any) -> float:
+        """The main metric of the best answer that is the same for all N targets."""
+        del targets
+        return 0.0  # a correlation
+
 
 class SingleLabel(ProblemType):
     """One of C classes per text; targets are names or numbers of classes (`LabelIndex`), or one-hot rows [N, C]."""
@@ -94,6 +99,10 @@ class SingleLabel(ProblemType):
         """Accuracy, macro F1 and Matthews correlation; for two classes also F1 of the second."""
         truth = [self.labels[number] for number in self.encode(targets)]
         return class_metrics(truth, [answer["label"] for answer in answers], self.labels)
+
+    def constant_score(self, targets: Any) -> float:
+        """The share of the commonest class."""
+        return commonest_share(self.encode(targets).tolist())
 
 
 class MultiLabel(ProblemType):
@@ -161,6 +170,13 @@ class MultiLabel(ProblemType):
         """Micro and macro F1, and the share of texts with all labels right."""
         found = self.encode([answer["labels"] for answer in answers])
         return label_metrics(self.encode(targets), found)
+
+    def constant_score(self, targets: Any) -> float:
+        """The micro F1 of always giving the k commonest labels, for the best k."""
+        table = self.encode(targets)  # [N, C]
+        right = np.cumsum(np.sort(table.sum(0))[::-1])  # of the k commonest labels, [C]
+        given = len(table) * np.arange(1, len(right) + 1)  # [C]
+        return float(np.max(2 * right / (given + table.sum())))
 
 
 class Regression(ProblemType):

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features
+from bert_tf.tasks.base.metrics import commonest_share
 from bert_tf.tasks.base.postprocessor import Postprocessor
 from bert_tf.tasks.base.raw_inputs import as_python
 
@@ -40,3 +41,7 @@ class MultipleChoicePostprocessor(Postprocessor):
         return {
             "accuracy": float(np.mean([answer["choice"] == int(t) for answer, t in zip(answers, targets, strict=True)]))
         }
+
+    def constant_score(self, targets: list) -> float:
+        """The share of the commonest place of the right ending."""
+        return commonest_share([int(target) for target in targets])

@@ -60,3 +60,7 @@ class QuestionAnsweringPostprocessor(Postprocessor):
             references.append([answer["text"] for answer in read_answers(target, row)])
         found = [answer["answer"] for answer in answers]
         return metrics.METRICS[self.metric](found, references)
+
+    def constant_score(self, targets: Any) -> float:
+        """The share of questions without an answer, which "" answers."""
+        return sum(not target for target in targets) / max(len(targets), 1)

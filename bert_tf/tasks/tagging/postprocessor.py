@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.tasks.base import windows
+from bert_tf.tasks.base.metrics import commonest_share
 from bert_tf.tasks.base.postprocessor import Postprocessor
 from bert_tf.tasks.base.raw_inputs import as_python
 from bert_tf.tasks.tagging import decoding, schemes
@@ -61,6 +62,12 @@ class TaggingPostprocessor(Postprocessor):
             return [entity["type"] for entity in answer["entities"]]
         found = [(entity["type"], entity["start"], entity["end"]) for entity in answer["entities"]]
         return schemes.write(found, length, scheme or self.scheme)
+
+    def constant_score(self, targets: Any) -> float:
+        """0 with a scheme, because no entity is found; without one, the share of the commonest tag."""
+        if self.scheme:
+            return 0.0
+        return commonest_share([tag for tags in targets for tag in tags])
 
     def compute_metrics(self, answers: list[dict], targets: Any) -> dict[str, float]:
         """Entity F1, precision and recall, as the CoNLL script defines them, and accuracy of tags, in 0 to 1.

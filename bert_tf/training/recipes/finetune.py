@@ -116,6 +116,8 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
     trainer.train()
     seconds = time.monotonic() - started
     best = trainer.restore_best()
+    if strategies.is_chief():
+        job.warn_of_constant(best)
     counts = {"rows": 0, "heldout_rows": 0, "skipped_rows": 0}
     for part in job.parts.values():
         counts["rows"] += len(part.learned)

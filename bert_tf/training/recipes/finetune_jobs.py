@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from bert_tf.core import files, progress
 from bert_tf.data.readers.examples import OF_MODEL
@@ -143,6 +144,18 @@ class TaskJob(DataSource, Validation):
     def score(self, metrics: dict[str, float]) -> float:
         return metrics[self.model.SCORE]
 
+    def warn_of_constant(self, scores: dict[str, float]) -> None:
+        """Logs a warning if the model scores no better than one answer that is given to all held-out examples."""
+        metric, targets = self.model.SCORE, self.heldout.targets
+        score, constant = scores[metric], self.model.postprocessor.constant_score(targets or [])
+        if not score > constant:  # also where it is nan
+            logging.warning(
+                "The %s model has learned nothing that helps on the %d held-out examples: its %s is %.3f, and one "
+                "answer to all of them would get %.3f. More epochs, another training.learning_rate, more examples, or "
+                "model.class_weights for rare classes may help.",
+                *(self.title, len(self.heldout), metric.replace("_", " "), score, constant),
+            )
+
     def save(self, folder: pathlib.Path) -> list[pathlib.Path]:
         """Writes the model, with the settings for reading files of its data set; returns the model folders."""
         self.model.save_pretrained(folder, overwrite=True)
@@ -202,6 +215,11 @@ class MultiTaskJob(DataSource, Validation):
 
     def score(self, metrics: dict[str, float]) -> float:
         return metrics[self.model.SCORE]
+
+    def warn_of_constant(self, scores: dict[str, float]) -> None:
+        """As `TaskJob.warn_of_constant`, for each task."""
+        for name, part in self.parts.items():
+            part.warn_of_constant({part.model.SCORE: scores[f"{name}/{part.model.SCORE}"]})
 
     def save(self, folder: pathlib.Path) -> list[pathlib.Path]:
         """Writes the model of each task to a subfolder with its name; returns the model folders."""

@@ -220,6 +220,14 @@ def test_impossible_class_weights_are_refused(init, toys):
         job.prepare()
 
 
+def test_a_model_that_learned_nothing_is_named(run, toy, caplog):
+    toy("classes")
+    assert "learned nothing" not in caplog.text
+    run("classes.tsv", epochs=1, training={"learning_rate": 1e-12})
+    assert "has learned nothing that helps on the 32 held-out examples: its accuracy is 0.500" in caplog.text
+    assert "one answer to all of them would get 0.500" in caplog.text
+
+
 def test_several_seeds_do_not_go_into_the_folder_of_one(toy, run):
     folder, _ = toy("classes")
     before = sorted(path.name for path in folder.iterdir())
