@@ -3,6 +3,8 @@
 import importlib
 from typing import Any
 
+from bert_tf.core import keras_objects as _keras_objects  # noqa: F401  registers the models with Keras
+
 __version__ = "0.2.0"  # setup.cfg reads it here
 
 _PUBLIC = {

@@ -7,9 +7,12 @@ from typing import Any, Self
 import keras
 import numpy as np
 from absl import logging
-from keras import ops
 
+from bert_tf.core import features
 from bert_tf.core.errors import InputError
+from bert_tf.core.registry import families
+from bert_tf.modeling.layer_changes import apply_changes, changes_of, effective_value, own_variables, set_value
+from bert_tf.modeling.layers.encoder_inputs import complete_inputs
 from bert_tf.modeling.train_step import DistributedSteps
 from bert_tf.weights import Checkpoint, read_model, write_model
 from bert_tf.weights.schema import check_range
@@ -24,9 +27,11 @@ class Pretrained(DistributedSteps):
     Attributes:
         source: the checkpoint that the model was opened from, without its weights, or None: vocabulary and casing are
             saved again from there.
+        pad_id: the token id that is padding where a call has no `input_mask`.
         head_settings: names of settings in `Checkpoint.task` that the constructor takes and keeps as attributes.
     """
 
+    pad_id = 0  # the id of padding, where no mask is given
     source: Checkpoint | None = None
     head_settings: tuple[str, ...] = ()
 
@@ -85,25 +90,75 @@ class Pretrained(DistributedSteps):
                 task[name] = value
         return dataclasses.replace(checkpoint, task=task)
 
-    def constructor_settings(self) -> dict[str, Any]:
-        """Arguments of the constructor that make such an encoder again."""
-        return {"encoder": self.family, **dataclasses.asdict(self.config)}
-
     def get_config(self) -> dict[str, Any]:
-        """Arguments of the constructor, for Keras's serialization."""
-        return {
+        """Arguments of the constructor, and "layers": what was changed in them since, by `changes_of`."""
+        policy = self.dtype_policy
+        config = {
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": self.dtype_policy.name,
-            **self.constructor_settings(),
+            "dtype": policy.name if type(policy) is keras.DTypePolicy else keras.dtype_policies.serialize(policy),
+            **self.encoder_config(),
         }
+        if changes := changes_of(self):
+            config["layers"] = changes
+        return config
+
+    def encoder_config(self) -> dict[str, Any]:
+        """The part of `get_config` that describes the encoder."""
+        return {"encoder": keras.saving.serialize_keras_object(self.encoder)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The model that `get_config` describes, with new weights."""
+        config = dict(config)
+        changes = config.pop("layers", {})
+        if isinstance(config.get("encoder"), dict):
+            config["encoder"] = keras.saving.deserialize_keras_object(config["encoder"])
+        model = cls(**config)
+        if any(map(_lacks_variables, model._flatten_layers())):  # those that a subclass added
+            keras.backend.compute_output_spec(model, model.example_inputs())
+        apply_changes(model, changes)
+        return model
+
+    def example_inputs(self) -> dict[str, keras.KerasTensor]:
+        """Symbolic inputs of any batch and length, int32 [B, S] each."""
+        return {name: keras.KerasTensor((None, None), "int32", name=name) for name in features.ENCODER_INPUTS}
+
+    def export(
+        self,
+        filepath: str | Path,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """As Keras's: the numbers that `call` takes and returns. `bert-tf export` makes a model that reads texts."""
+        super().export(filepath, format, verbose, input_signature or [self.example_inputs()], **kwargs)
+
+    def make_encoder(self, encoder: Any, settings: dict[str, Any]) -> Any:
+        """The encoder itself, or a new one from the name of its family and its `settings`."""
+        if isinstance(encoder, Pretrained):
+            return encoder
+        return families()[encoder].encoder(name="encoder", dtype=self.dtype_policy, **settings)
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Keras's; inputs are a dict of tensors, in which the mask and the segments may be missing."""
+        return super().__call__(complete_inputs(inputs, self.pad_id), *args, **kwargs)
+
+    def _lock_state(self) -> None:
+        # Keras locks a layer when it is built, which here is in its constructor: subclasses could add no layers.
+        pass
 
     @property
     def named_weights(self) -> dict[str, keras.Variable]:
         """Variables by their names in a checkpoint, "encoder/block_0/attention/query/kernel" and so on."""
+        return {name: variable for name, (variable, _) in self._owned_weights().items()}
+
+    def _owned_weights(self):
+        """{name: (variable, the layer it belongs to)}; see `named_weights`."""
         if not hasattr(self, "encoder"):  # the model is an encoder
             return _named_below("encoder", self)
-        named: dict[str, keras.Variable] = {}
+        named = {}
         for layer in self.layers:
             part = "encoder" if layer is self.encoder else layer.name
             named |= _named_below(part, layer)
@@ -115,7 +170,7 @@ class Pretrained(DistributedSteps):
         A pooler or head that they lack stays fresh, which one logged line says. A missing weight of the encoder, a
         wrong shape, or a number that is too large for the model's dtype raises `InputError`.
         """
-        named = self.named_weights
+        named = self._owned_weights()
         fresh = [name for name in named if name not in weights]
         # Only the pooler is dispensable: tasks on tokens do not use it, and some projects do not save it.
         missing = [name for name in fresh if name.startswith("encoder/") and not name.startswith("encoder/pooler/")]
@@ -125,25 +180,33 @@ class Pretrained(DistributedSteps):
             # Heads compute in the type of their weights.
             check_range(name, weights[name], self.compute_dtype if name.startswith("encoder/") else self.variable_dtype)
         for name in named.keys() - set(fresh):
-            wanted = tuple(named[name].shape)
+            wanted = tuple(named[name][0].shape)
             if weights[name].shape != wanted:
                 raise InputError(f"{name} has shape {weights[name].shape}; the model needs {wanted}.")
-            named[name].assign(weights[name])
+            set_value(*named[name], weights[name])
         if fresh:
             parts = sorted({name.rsplit("/", 1)[0] for name in fresh})
             logging.warning("Not taken from the checkpoint, so the model starts with fresh ones: %s.", ", ".join(parts))
 
     def to_weights(self) -> dict[str, np.ndarray]:
-        """The variables as {name: float32 array}, as `assign` takes them."""
-        weights = {}
-        for name, variable in self.named_weights.items():
-            weights[name] = ops.convert_to_numpy(variable).astype("float32")
-        return weights
+        """What the model computes with as {name: float32 array}, as `assign` takes them; see `effective_value`."""
+        return {name: effective_value(*owned) for name, owned in self._owned_weights().items()}
+
+
+def unique_name(prefix: str) -> str:
+    """`prefix`, with a number from the second time on, because a functional model takes each name once."""
+    number = keras.backend.get_uid(prefix) - 1
+    return f"{prefix}_{number}" if number else prefix
 
 
 def _named_below(part, layer):
-    """{name: variable} of the variables of a layer, which the names call `part`."""
-    return {f"{part}/{_path_inside(layer, variable)}": variable for variable in layer.weights}
+    """{name: (variable, its layer)} of the variables of `layer`, which the names call `part`."""
+    return {f"{part}/{_path_inside(layer, variable)}": (variable, owner) for variable, owner in own_variables(layer)}
+
+
+def _lacks_variables(layer):
+    """Whether a layer makes variables when it is built, and is not built yet."""
+    return not layer.built and not getattr(layer.build, "_is_default", False)
 
 
 def _path_inside(layer, variable):

@@ -7,17 +7,17 @@ import keras
 from keras import ops
 
 from bert_tf.core import features
-from bert_tf.modeling.families import FAMILIES
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.layers.heads import MaskedLMHead
 from bert_tf.modeling.layers.pooling import gather_positions
-from bert_tf.modeling.ops.cross_entropy import SparseCrossEntropy, accuracy
-from bert_tf.modeling.pretrained import Pretrained
+from bert_tf.modeling.ops.cross_entropy import Accuracy, SparseCrossEntropy
+from bert_tf.modeling.pretrained import Pretrained, unique_name
 from bert_tf.modeling.train_step import global_mean
 
 # B batch, S sequence, E examples of a packed row, P predictions, D hidden, V vocabulary
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BertPretrainer(Pretrained, keras.Model):
     """Masked LM and next sentence prediction (Devlin et al. 2019, section 3.1).
 
@@ -28,7 +28,7 @@ class BertPretrainer(Pretrained, keras.Model):
     Args:
         masked_lm_activation, masked_lm_epsilon: of the masked LM head, which some projects give other values than the
             encoder; None: those of the encoder.
-        encoder: name of the encoder's family.
+        encoder: name of the encoder's family; or an encoder.
         settings: the fields of that family's config.
     """
 
@@ -36,18 +36,18 @@ class BertPretrainer(Pretrained, keras.Model):
 
     def __init__(
         self,
-        name: str = "pretrainer",
+        name: str | None = None,
         dtype: Any = None,
         trainable: bool = True,
         masked_lm_activation: str | None = None,
         masked_lm_epsilon: float | None = None,
-        encoder: str = "bert",
+        encoder: Any = "bert",
         **settings: Any,
     ):
-        super().__init__(name=name, dtype=dtype, trainable=trainable)
+        super().__init__(name=name or unique_name("pretrainer"), dtype=dtype, trainable=trainable)
         self.masked_lm_activation = masked_lm_activation
         self.masked_lm_epsilon = masked_lm_epsilon
-        self.encoder = FAMILIES[encoder].encoder(dtype=self.dtype_policy, **settings)
+        self.encoder = self.make_encoder(encoder, settings)
         self.config = config = self.encoder.config
         self.masked_lm = MaskedLMHead(
             config.hidden_size,
@@ -70,6 +70,11 @@ class BertPretrainer(Pretrained, keras.Model):
         """Arguments of the constructor, for Keras's serialization."""
         head = {"masked_lm_activation": self.masked_lm_activation, "masked_lm_epsilon": self.masked_lm_epsilon}
         return super().get_config() | head
+
+    def example_inputs(self) -> dict[str, keras.KerasTensor]:
+        """As `Pretrained.example_inputs`, with the positions, int32 [B, P]."""
+        name = features.MASKED_LM_POSITIONS
+        return super().example_inputs() | {name: keras.KerasTensor((None, None), "int32", name=name)}
 
     def call(
         self, inputs: Mapping[str, Any], training: bool | None = None, all_outputs: bool = False
@@ -101,14 +106,10 @@ class BertPretrainer(Pretrained, keras.Model):
         losses, metrics = {}, {}
         for name in outputs:
             losses[name] = global_mean(SparseCrossEntropy())
-            metrics[name] = [_accuracy()]
+            metrics[name] = [Accuracy()]
         super().compile(optimizer, loss=loss or losses, weighted_metrics=weighted_metrics or metrics, **kwargs)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """As Keras's, for the outputs that have targets."""
         # Keras looks for a target of every output; the encoder's outputs have none.
         return super().compute_metrics(x, y, {name: y_pred[name] for name in y}, sample_weight)
-
-
-def _accuracy():
-    return keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")

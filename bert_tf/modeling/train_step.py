@@ -3,7 +3,9 @@
 Together with ops/xla.py the only place in this folder that knows TensorFlow; on other backends Keras's own steps run.
 """
 
+import contextlib
 import weakref
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -14,17 +16,53 @@ from bert_tf.core.errors import ConfigError
 # B batch of a replica
 
 
-def global_mean(loss: keras.losses.Loss) -> keras.losses.Loss:
-    """Marks a loss as a sum, divided by the sum of its weights in the batch of all replicas together."""
-    loss.reduction = "sum"
-    loss.global_mean = True
-    return loss
+@keras.saving.register_keras_serializable("bert_tf")
+class GlobalMean(keras.losses.Loss):
+    """The mean of another loss, weighted by the sample weights.
+
+    Called by itself it is the mean of the batch it is given. A model with `DistributedSteps` makes it the mean over
+    the global batch, that of all replicas together.
+    """
+
+    def __init__(self, loss: keras.losses.Loss, name: str | None = None):
+        super().__init__(name=name or loss.name, reduction="mean_with_sample_weight", dtype=loss.dtype)
+        self.loss = loss
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The other loss's values, before any mean."""
+        return self.loss.call(y_true, y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return {"name": self.name, "loss": keras.saving.serialize_keras_object(self.loss)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "GlobalMean":
+        """The loss that `get_config` describes."""
+        return cls(keras.saving.deserialize_keras_object(config["loss"]), config["name"])
+
+
+def global_mean(loss: keras.losses.Loss) -> GlobalMean:
+    """The loss as its mean over the targets of the global batch."""
+    return GlobalMean(loss)
+
+
+@contextlib.contextmanager
+def _as_sums(losses: Iterable[GlobalMean]) -> Iterator[None]:
+    """A context in which the losses are sums: a step divides the weights by their global sum instead."""
+    for loss in losses:
+        loss.reduction = "sum"
+    try:
+        yield
+    finally:
+        for loss in losses:
+            loss.reduction = "mean_with_sample_weight"
 
 
 class DistributedSteps:
     """Mixed into a `keras.Model`: a batch gives the same step, however replicas and accumulation split it.
 
-    Losses marked by `global_mean` are averaged over the real targets of the global batch. With
+    Losses made by `global_mean` are averaged over the real targets of the global batch. With
     `compile(accumulation_steps=K)` a batch goes through the model in K parts, whose gradients are summed and applied
     once; memory holds one part and the sum. Clipping has to come after the sum over replicas, as in
     `bert_tf.training.optimizers.layerwise.LayerwiseOptimizer`; Keras's optimizers clip each replica's gradients.
@@ -37,15 +75,39 @@ class DistributedSteps:
         self.accumulation_steps = accumulation_steps
         super().compile(*args, jit_compile=jit_compile, **kwargs)
 
+    def get_compile_config(self) -> dict[str, Any]:
+        """As Keras's, with `accumulation_steps`."""
+        config = super().get_compile_config()
+        if config:
+            config["accumulation_steps"] = self.accumulation_steps
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles the model with the arguments that `get_compile_config` returned, and makes the optimizer's state."""
+        # Keras's does not call a `compile` that a subclass overrides.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """As Keras's, a float32 scalar; losses marked by `global_mean` are this replica's share of the mean."""
-        return super().compute_loss(x, y, y_pred, self._normalized_weights(y, sample_weight), training)
+        """As Keras's, a float32 scalar; losses made by `global_mean` are this replica's share of the mean."""
+        return self._shared_loss(x, y, y_pred, self._normalized_weights(y, sample_weight), training)
+
+    def _shared_loss(self, x, y, y_pred, weights, training):
+        """The loss for weights that `_normalized_weights` returned."""
+        with _as_sums(self._global_means()):
+            return super().compute_loss(x, y, y_pred, weights, training)
+
+    def _global_means(self):
+        """The losses, if all of them were made by `global_mean`; else none."""
+        losses = tree.flatten(self.loss)
+        return losses if all(isinstance(loss, GlobalMean) for loss in losses) else []
 
     def _normalized_weights(self, y, sample_weight, parts=1):
-        """Each target's share in the loss of the global batch, if all losses are marked by `global_mean`."""
-        if not all(getattr(loss, "global_mean", False) for loss in tree.flatten(self.loss)):
+        """Each target's share in the loss of the global batch, if all losses were made by `global_mean`."""
+        if not self._global_means():
             return sample_weight
         if sample_weight is None:
             sample_weight = tree.map_structure(lambda targets: ops.ones(ops.shape(targets)[:1]), y)  # [B] each
@@ -112,7 +174,7 @@ class DistributedSteps:
 
             with tf.GradientTape() as tape:
                 y_pred = self(x, training=True)
-                loss = super().compute_loss(x, y, y_pred, shares, True)
+                loss = self._shared_loss(x, y, y_pred, shares, True)
                 scaled = self.optimizer.scale_loss(loss)
             # Keras takes the mean of this metric over replicas, and `loss` is a share of the global mean.
             replicas = tf.distribute.get_strategy().num_replicas_in_sync

@@ -14,6 +14,7 @@ from bert_tf.tasks.base.batching import with_static_rows
 from bert_tf.tasks.base.raw_inputs import as_columns
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class MultiTask(DistributedSteps, keras.Model):
     """Tasks that share an encoder, trained in one `fit`: {name: inputs} to {name: logits}.
 
@@ -45,14 +46,33 @@ class MultiTask(DistributedSteps, keras.Model):
                 "and the temperature must be above 0."
             )
         self.tasks = tasks
+        self.sizes, self.temperature = dict(sizes), temperature
         weights = np.array([sizes[name] for name in tasks], float) ** (1 / temperature)
         self.shares = dict(zip(tasks, (weights / weights.sum()).tolist(), strict=True))
         self.rows = sum(sizes.values())
         self.encoder = next(iter(tasks.values())).encoder
         self.config = self.encoder.config
-        if hasattr(self.encoder, "pooler"):
-            self.encoder.pooler.trainable = any(task.reads_pooler for task in tasks.values())
+        self.encoder.read_pooler(any(task.reads_pooler for task in tasks.values()))
         self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        tasks = {name: keras.saving.serialize_keras_object(task) for name, task in self.tasks.items()}
+        return {"name": self.name, "tasks": tasks, "sizes": dict(self.sizes), "temperature": self.temperature}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "MultiTask":
+        """The model that `get_config` describes, with new weights; the tasks share the encoder of the first."""
+        tasks: dict[str, Any] = {}
+        for name, saved in config["tasks"].items():
+            for first in list(tasks.values())[:1]:
+                saved = saved | {"config": saved["config"] | {"encoder": first.encoder}}
+            tasks[name] = keras.saving.deserialize_keras_object(saved)
+        return cls(**(config | {"tasks": tasks}))
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """As `DistributedSteps.compile_from_config`; losses and their weights are those of the tasks."""
+        super().compile_from_config({name: config[name] for name in config if not name.startswith("loss")})
 
     def call(self, inputs: dict, training: bool | None = None) -> dict:
         """{name: inputs of a task} to {name: what its `call` returns}."""

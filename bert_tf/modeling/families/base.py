@@ -9,7 +9,7 @@ import keras
 
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.registry import resolve
-from bert_tf.modeling.pretrained import Pretrained
+from bert_tf.modeling.pretrained import Pretrained, unique_name
 from bert_tf.weights import Checkpoint
 from bert_tf.weights.formats.base import FamilyFormat
 
@@ -64,18 +64,20 @@ class EncoderConfig:
 class Encoder(Pretrained, keras.Model):
     """Base of all encoders: token ids to one vector per token and one per sequence.
 
-    Called with a dict of int [B, S] tensors `input_ids`, `input_mask` (1 = real token) and `segment_ids`; returns
-    {"sequence_output": [B, S, D], "pooled_output": [B, D]}, and must accept `cls_only=True`, which says that only the
-    vector of [CLS] is read. A subclass names its `family` and its `config_class` and has `stages`. The arguments of
-    the constructor are the fields of `config_class`; an unknown one raises `ConfigError`.
+    Called with a dict of int [B, S] tensors `input_ids`, `input_mask` (1 = real token) and `segment_ids`, of which the
+    last two may be left out (`complete_inputs`); returns {"sequence_output": [B, S, D], "pooled_output": [B, D]}, and
+    must accept `cls_only=True`, which says that only the vector of [CLS] is read. A subclass names its `family` and its
+    `config_class` and has `stages`. The arguments of the constructor are the fields of `config_class`; an unknown one
+    raises `ConfigError`.
     """
 
     family = ""
     config_class = EncoderConfig
+    reads_pooler = True  # whether outputs are read that come through the pooler, where there is one
     has_attention_probs = False  # whether `call` takes all_outputs=True and then returns "attention_probs"
 
-    def __init__(self, name: str = "encoder", dtype: Any = None, trainable: bool = True, **settings: Any):
-        super().__init__(name=name, dtype=dtype, trainable=trainable)
+    def __init__(self, name: str | None = None, dtype: Any = None, trainable: bool = True, **settings: Any):
+        super().__init__(name=name or unique_name("encoder"), dtype=dtype, trainable=trainable)
         known = [field.name for field in dataclasses.fields(self.config_class)]
         for setting, value in settings.items():
             if setting not in known:
@@ -86,6 +88,22 @@ class Encoder(Pretrained, keras.Model):
         self.config = self.config_class(**settings)
 
     @property
+    def trainable(self) -> bool:
+        """Whether the encoder is trained; setting it leaves out a pooler that nothing reads."""
+        return super().trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        keras.Model.trainable.fset(self, value)
+        self.read_pooler(self.reads_pooler)
+
+    def read_pooler(self, read: bool) -> None:
+        """Says whether anything reads the pooler; else it is frozen, because no gradient would reach it."""
+        self.reads_pooler = read
+        if hasattr(self, "pooler"):
+            self.pooler.trainable = read and self.trainable
+
+    @property
     def stages(self) -> list[keras.layers.Layer]:
         """The layers from bottom to top, embeddings first, for layer-wise learning rates and freezing.
 
@@ -93,8 +111,8 @@ class Encoder(Pretrained, keras.Model):
         """
         raise NotImplementedError
 
-    def constructor_settings(self) -> dict[str, Any]:
-        """The arguments from which the constructor builds such an encoder again."""
+    def encoder_config(self) -> dict[str, Any]:
+        """The fields of `config_class`."""
         return dataclasses.asdict(self.config)
 
     @classmethod

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import keras
+
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.families.base import EncoderConfig, EncoderFamily
 from bert_tf.modeling.families.transformer import TransformerEncoder
@@ -41,6 +43,7 @@ class BertConfig(EncoderConfig):
             )
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BertEncoder(TransformerEncoder):
     """BERT: learned positions, two segments, post-layer-norm blocks, a tanh pooler over [CLS].
 

@@ -11,6 +11,7 @@ from bert_tf.core import features
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.families.base import Encoder, EncoderConfig, EncoderFamily
 from bert_tf.modeling.layers.attention_mask import attention_bias
+from bert_tf.modeling.layers.dense import Embedding
 from bert_tf.modeling.layers.id_checks import check_ids
 from bert_tf.modeling.layers.pooling import pool
 from bert_tf.modeling.layers.transformer_block import SelfAttention
@@ -32,6 +33,7 @@ class BiLSTMConfig(EncoderConfig):
             raise ConfigError(f"Received: hidden_size={self.hidden_size}. Two directions share it: it must be even.")
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class BiLSTMEncoder(Encoder):
     """Embedding, `num_layers` bidirectional LSTMs, self-attention, and the mean over all real tokens.
 
@@ -42,11 +44,11 @@ class BiLSTMEncoder(Encoder):
     family = "bilstm"
     config_class = BiLSTMConfig
 
-    def __init__(self, name: str = "encoder", dtype: Any = None, trainable: bool = True, **settings: Any):
+    def __init__(self, name: str | None = None, dtype: Any = None, trainable: bool = True, **settings: Any):
         super().__init__(name=name, dtype=dtype, trainable=trainable, **settings)
         config, policy = self.config, self.dtype_policy
         width = config.hidden_size
-        self.token = keras.layers.Embedding(config.vocab_size, width, dtype=policy, name="token")
+        self.token = Embedding(config.vocab_size, width, dtype=policy, name="token")
         lstms = []
         for i in range(config.num_layers):
             # Each direction has half of the width, so that both together have all of it.

@@ -31,7 +31,7 @@ class TransformerEncoder(Encoder):
     has_attention_probs = True
     remat = False  # gradient checkpointing: training computes the inside of blocks twice and keeps less of it
 
-    def __init__(self, name: str = "encoder", dtype: Any = None, trainable: bool = True, **settings: Any):
+    def __init__(self, name: str | None = None, dtype: Any = None, trainable: bool = True, **settings: Any):
         super().__init__(name=name, dtype=dtype, trainable=trainable, **settings)
         config: Any = self.config  # of the family
         policy = self.dtype_policy

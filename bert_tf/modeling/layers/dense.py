@@ -13,6 +13,7 @@ def dense(units: int, stddev: float, **kwargs: Any) -> "Dense":
     return Dense(units, kernel_initializer=truncated_normal(stddev), **kwargs)
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class Dense(keras.layers.Dense):
     """Keras's dense layer on one matrix of all vectors: TensorFlow then adds the bias within the product."""
 
@@ -20,3 +21,15 @@ class Dense(keras.layers.Dense):
         """[..., D] to [..., units]."""
         vectors = super().call(ops.reshape(inputs, (-1, inputs.shape[-1])), training=training)  # [B * S, units]
         return ops.reshape(vectors, (*ops.shape(inputs)[:-1], self.units))  # [..., units]
+
+    def quantize(self, mode: str | None = None, type_check: bool = True, config: Any = None) -> None:
+        """As Keras's, which refuses subclasses unless told not to."""
+        super().quantize(mode, type_check=False, config=config)
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class Embedding(keras.layers.Embedding):
+    """Keras's layer, whose table stays as it is when a model is quantized: others multiply with it too."""
+
+    def quantize(self, mode: str | None = None, type_check: bool = True, config: Any = None) -> None:
+        """Does nothing."""

@@ -11,6 +11,7 @@ from bert_tf.modeling.ops.fused_ops import dropout
 from bert_tf.modeling.train_step import replica_seed
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class Dropout(keras.layers.Dropout):
     """Keras's layer and its state, with the rate rounded to a multiple of 1 / 256, but at least 1 / 256.
 

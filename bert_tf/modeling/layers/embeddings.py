@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from bert_tf.core.errors import InputError
+from bert_tf.modeling.layers.dense import Embedding
 from bert_tf.modeling.layers.dropout import Dropout
 from bert_tf.modeling.layers.id_checks import check_ids
 from bert_tf.modeling.layers.initializers import truncated_normal
@@ -14,6 +15,7 @@ from bert_tf.modeling.layers.residual_norm import ResidualNorm
 # B batch, S sequence, D hidden, T segment types
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class Embeddings(keras.layers.Layer):
     """Token ids to vectors: int [B, S] to [B, S, D].
 
@@ -38,9 +40,7 @@ class Embeddings(keras.layers.Layer):
         self.type_vocab_size = type_vocab_size
 
         def table(size, name):
-            return keras.layers.Embedding(
-                size, hidden_size, truncated_normal(initializer_range), dtype=self.dtype_policy, name=name
-            )
+            return Embedding(size, hidden_size, truncated_normal(initializer_range), dtype=self.dtype_policy, name=name)
 
         self.token = table(vocab_size, "token")
         self.position = table(max_positions, "position")

@@ -11,6 +11,7 @@ from bert_tf.modeling.layers.dense import dense
 # B batch, P predictions, D hidden, V vocabulary
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class MaskedLMHead(keras.layers.Layer):
     """Scores every token of the vocabulary: [B, P, D] to float32 logits [B, P, V].
 

@@ -10,6 +10,7 @@ from bert_tf.modeling.ops.fused_ops import add_and_norm
 # B batch, S sequence, D hidden
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class ResidualNorm(keras.layers.LayerNormalization):
     """Layer norm of residual + x, both [B, S, D]; in training x goes through `dropout` first, if given."""
 

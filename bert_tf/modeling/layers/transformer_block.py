@@ -14,6 +14,7 @@ from bert_tf.modeling.ops.fused_ops import attend, attention_probs
 # B batch, S sequence, Q queries, N heads, H head size, D hidden = N * H, F intermediate
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class SelfAttention(keras.layers.Layer):
     """Multi-head self-attention (Vaswani et al. 2017, section 3.2): [B, S, D] to ([B, S, D], [B, N, S, S]).
 
@@ -62,6 +63,7 @@ class SelfAttention(keras.layers.Layer):
         return ops.transpose(x, (0, 2, 1, 3))  # [B, N, S, H]
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class TransformerBlock(keras.layers.Layer):
     """Post-layer-norm block: [B, S, D] and the attention bias to ([B, S, D], attention probabilities [B, N, S, S]).
 

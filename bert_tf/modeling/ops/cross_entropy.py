@@ -62,6 +62,18 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
     return ops.cast(_is_greatest(y_pred, ops.take_along_axis(y_pred, ids, -1), ids), "float32")
 
 
+@keras.saving.register_keras_serializable("bert_tf")
+class Accuracy(keras.metrics.MeanMetricWrapper):
+    """The mean of `accuracy`."""
+
+    def __init__(self, name: str = "accuracy", dtype: Any = None):
+        super().__init__(accuracy, name, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        return {"name": self.name, "dtype": self.dtype}
+
+
 @fused
 def _is_greatest(logits, own, ids):
     later = ops.arange(logits.shape[-1], dtype="int32") >= ids  # [..., V]

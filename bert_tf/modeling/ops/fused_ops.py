@@ -134,7 +134,7 @@ def add_and_norm(
 ) -> Any:
     """Layer norm of residual + dropout(x, seed, dropped, scale): [B, S, D].
 
-    `x` and `residual` are [B, S, D], `gamma` and `beta` float32 [D]; for the rest see `dropout`.
+    `x` and `residual` are [B, S, D], `gamma` and `beta` [D]; for the rest see `dropout`.
     """
 
     @ops.custom_gradient
@@ -157,16 +157,16 @@ def _add_and_norm(x, residual, gamma, beta, epsilon, bits, dropped, scale):
     centred = total - _means(total)
     inverse = ops.rsqrt(_means(ops.square(centred)) + epsilon)  # [B, S, 1]
     normed = centred * inverse
-    return ops.cast(normed * gamma + beta, x.dtype), ops.cast(normed, x.dtype), inverse
+    return ops.cast(normed * upcast(gamma) + upcast(beta), x.dtype), ops.cast(normed, x.dtype), inverse
 
 
 @fused
 def _add_and_norm_gradient(upstream, normed, inverse, gamma, bits, dropped, scale):
     dtype = upstream.dtype
     upstream, normed = upcast(upstream), upcast(normed)
-    by_normed = upstream * gamma
+    by_normed = upstream * upcast(gamma)
     total = (by_normed - _means(by_normed) - normed * _means(by_normed * normed)) * inverse
-    sums = [column_sums(gradient) for gradient in (upstream * normed, upstream)]
+    sums = [ops.cast(column_sums(gradient), gamma.dtype) for gradient in (upstream * normed, upstream)]
     return _apply_mask(ops.cast(total * scale, dtype), bits, dropped), ops.cast(total, dtype), *sums
 
 

@@ -1,7 +1,8 @@
 """A task's model: raw strings into `fit`, `evaluate` and `predict`, decoded answers out, and model folders."""
 
+import pathlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -13,13 +14,14 @@ from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.pipeline.batch_samplers import BatchPlan
 from bert_tf.modeling.families import FAMILIES
 from bert_tf.modeling.layers.dense import dense
-from bert_tf.modeling.pretrained import Pretrained
+from bert_tf.modeling.pretrained import Pretrained, unique_name
 from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.tasks.base.postprocessor import Postprocessor
 from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.base.preprocessor import Preprocessor
 from bert_tf.tasks.base.raw_inputs import is_text
+from bert_tf.tasks.base.saved_tokenizer import MissingTokenizer, describe_tokenizer, find_tokenizer
 from bert_tf.tasks.spec import TaskSpec
 from bert_tf.weights import read_model
 
@@ -65,10 +67,8 @@ class Task(Pretrained, keras.Model):
         encoder: Any = "bert",
         **settings: Any,
     ):
-        super().__init__(name=name or self.TASK, dtype=dtype, trainable=trainable)
-        if not isinstance(encoder, Pretrained):
-            encoder = FAMILIES[encoder].encoder(dtype=self.dtype_policy, **settings)
-        self.encoder = encoder
+        super().__init__(name=name or unique_name(self.TASK), dtype=dtype, trainable=trainable)
+        self.encoder = self.make_encoder(encoder, settings)
         self.config = self.encoder.config
         self.tokenizer = tokenizer
         self.max_length = max_length or min(self.LENGTH or self.config.max_positions, self.config.max_positions)
@@ -176,8 +176,7 @@ class Task(Pretrained, keras.Model):
     def leave_pooler(self) -> None:
         """Freezes the pooler, for a head that reads token vectors: no gradient would reach it."""
         self.reads_pooler = False
-        if hasattr(self.encoder, "pooler"):
-            self.encoder.pooler.trainable = False
+        self.encoder.read_pooler(False)
 
     def default_loss(self) -> Any:
         """The loss that `compile` takes by default."""
@@ -362,6 +361,39 @@ class Task(Pretrained, keras.Model):
         Classify reads "classes", string [N, C], and "scores", float [N, C]; Regress reads "outputs", float [N, 1].
         """
         return answers
+
+    # Keras's files and copies.
+
+    def get_config(self) -> dict[str, Any]:
+        """As `Pretrained.get_config`, with the task's settings; the vocabulary is an asset (`save_assets`)."""
+        settings = self.task_settings()
+        del settings["name"]  # of the task; that of the model is another one
+        for name in self.head_settings:
+            settings[name] = getattr(self, name)
+        return super().get_config() | settings | {"tokenizer": describe_tokenizer(self.tokenizer)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """As `Pretrained.from_config`; in another process texts cannot be read before `load_assets`."""
+        if isinstance(config["tokenizer"], dict):
+            config = config | {"tokenizer": find_tokenizer(config["tokenizer"])}
+        return super().from_config(config)
+
+    def save_assets(self, folder: str) -> None:
+        """Writes the vocabulary file; called by `keras.Model.save`."""
+        self.tokenizer.save(pathlib.Path(folder) / self.tokenizer.FILE_NAME)
+
+    def load_assets(self, folder: str) -> None:
+        """Reads the vocabulary file into a model that `from_config` made; called by `keras.saving.load_model`."""
+        if not isinstance(self.tokenizer, MissingTokenizer):
+            return
+        config = self.get_config() | {"tokenizer": self.tokenizer.read(folder), "encoder": self.encoder}
+        config.pop("layers", None)
+        reads_pooler = self.encoder.reads_pooler
+        twin = self.from_config(config)  # its constructor makes what depends on the vocabulary
+        self.encoder.read_pooler(reads_pooler)
+        self.tokenizer, self.preprocessor, self.postprocessor = twin.tokenizer, twin.preprocessor, twin.postprocessor
+        self.reset_predict_graph()
 
     # Folders.
 

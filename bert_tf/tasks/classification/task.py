@@ -23,6 +23,7 @@ from bert_tf.tasks.classification.problem_types import PROBLEM_TYPES
 _SAVED = ("labels", "problem_type", "pooling")  # settings in config.json, of the same name on the model
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class TextClassifier(LongTextTask):
     """One dense layer over one vector per text: the encoder's inputs to float32 logits [N, C].
 

@@ -10,6 +10,7 @@ from bert_tf.modeling.layers.pooling import normalize
 # N examples, T texts of an example (2 of a pair, 3 with a negative), D dimensions
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class CosineSimilarityLoss(keras.losses.Loss):
     """The squared difference of a pair's cosine similarity and its score [N] (section 3, regression objective)."""
 
@@ -19,6 +20,7 @@ class CosineSimilarityLoss(keras.losses.Loss):
         return ops.square(ops.sum(first * second, -1) - ops.reshape(ops.cast(y_true, "float32"), (-1,)))
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class MultipleNegativesRankingLoss(keras.losses.Loss):
     """Multiple negatives ranking loss: the other rows of the batch are the negatives (Henderson et al. 2017, 4.4).
 
@@ -47,6 +49,7 @@ class MultipleNegativesRankingLoss(keras.losses.Loss):
         return keras.losses.sparse_categorical_crossentropy(ops.arange(count), logits, from_logits=True)
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class TripletLoss(keras.losses.Loss):
     """Hinge loss: the third text should be `margin` further away than the second (section 3, triplet objective).
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -31,6 +32,7 @@ _SAVED = ("pooling", "normalize", "objective", "max_score")  # settings in confi
 _SAVED_IF_SET = ("prompts", "default_prompt_name", "truncate_dim")  # those of sentence-transformers
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class TextEmbedder(LongTextTask):
     """Pooled token vectors of the encoder: its inputs [N, S] to float32 vectors [N, D].
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import keras
+
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.layers.heads import MaskedLMHead
@@ -13,6 +15,7 @@ from bert_tf.tasks.fill_mask.preprocessor import FillMaskPreprocessor
 # N texts, S sequence, M masks, K tokens
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class FillMask(PretrainedHeadTask):
     """The masked LM head of a pretrained model: each [MASK] in a text to its most likely tokens.
 

@@ -18,6 +18,7 @@ from bert_tf.tasks.multiple_choice.preprocessor import MultipleChoicePreprocesso
 _NEVER = -1e9  # the logit of an ending that is not there
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class MultipleChoice(Task):
     """One dense unit over the pooled vector of each pair: inputs [N, E, S] to float32 logits [N, E].
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 from keras import ops
 
 from bert_tf.core import features
@@ -13,6 +14,7 @@ from bert_tf.tasks.next_sentence.postprocessor import NextSentencePostprocessor
 # N pairs
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class NextSentence(PretrainedHeadTask):
     """The next sentence head of a pretrained model: pairs of texts to float32 logits [N, 2]; class 0 is "next".
 

@@ -33,6 +33,7 @@ def _setting(owner: str, name: str, doc: str) -> property:
     return property(read, write, doc=doc)
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class QuestionAnswerer(WindowedTask):
     """Two dense scores per token: the encoder's inputs to {"start_logits", "end_logits"}, float32 [W, S] each.
 

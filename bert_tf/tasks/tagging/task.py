@@ -23,6 +23,7 @@ from bert_tf.tasks.tagging.pretokenized import as_words
 # N texts, W windows, S sequence, C tags, E entities
 
 
+@keras.saving.register_keras_serializable("bert_tf")
 class TextTagger(WindowedTask):
     """One dense layer per token: the encoder's inputs to float32 logits [W, S, C].
 
