@@ -13,7 +13,13 @@ SLOW = (
     *("cli/convert_test.py", "cli/export_test.py", "cli/finetune_test.py", "cli/serve_test.py", "cli/vocab_test.py"),
     *("data/pipeline/garden_test.py", "data/pipeline/pretraining_dataset_test.py", "data/pretraining/beam_test.py"),
     *("data/pretraining/make_records_test.py", "data/provenance_test.py", "evaluation/evaluate_test.py", "export"),
-    *("modeling/families/golden_test.py", "modeling/pretrained_test.py", "quickstart/quickstart_test.py", "serving"),
+    *(
+        "keras_habits",
+        "modeling/families/golden_test.py",
+        "modeling/pretrained_test.py",
+        "quickstart/quickstart_test.py",
+        "serving",
+    ),
     *("tasks/contract_test.py", "tasks/multi_task_test.py", "tools", "training/distribution", "training/recipes"),
     *("training/optimizers/layerwise_test.py", "version_0_1_test.py", "weights/peers_test.py", "wheel_test.py"),
 )

@@ -43,6 +43,10 @@ def encoder(**settings: Any) -> BertEncoder:
     return BertEncoder(**(SIZES | settings))
 
 
+def bilstm() -> keras.Model:
+    return FAMILIES["bilstm"].encoder(vocab_size=12, hidden_size=8, num_layers=1, num_heads=2)
+
+
 def around(inner: Any, names: Any = INPUTS) -> keras.Model:
     """A functional model: two logits on the encoder's pooled output."""
     inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
