@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 from bert_tf.core import keras_objects as _keras_objects  # noqa: F401  registers the models with Keras
+from bert_tf.core.quiet_import import silence_tensorflow
 
 __version__ = "0.2.0"  # setup.cfg reads it here
 
@@ -14,6 +15,8 @@ _PUBLIC = {
     "load": "bert_tf.tasks",
 }
 __all__ = list(_PUBLIC)
+
+silence_tensorflow()
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,6 @@ Help, --version, unknown verbs and wrong flags are answered without importing Te
 """
 
 import difflib
-import os
 import re
 import sys
 import textwrap
@@ -27,7 +26,6 @@ _HELP_SETTINGS = ("--help-settings", "--help_settings")
 
 def main() -> None:
     """Console entry point; exit codes: 0 done, 1 the work failed, 2 the command line or a setting is wrong."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
     app.run(_run, flags_parser=_parse)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
-from bert_tf.export.quiet_stderr import quiet_stderr
+from bert_tf.core.quiet_stderr import quiet_stderr
 from bert_tf.export.tflite_metadata import INPUT_NAMES
 
 # N rows, S tokens

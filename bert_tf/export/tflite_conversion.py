@@ -11,8 +11,8 @@ from tensorflow.lite.python.convert import ConverterError
 
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
+from bert_tf.core.quiet_stderr import quiet_stderr
 from bert_tf.export.litert_task import at_length
-from bert_tf.export.quiet_stderr import quiet_stderr
 from bert_tf.export.signatures import SERVING_DEFAULT
 from bert_tf.export.tflite_metadata import INPUT_NAMES
 from bert_tf.tasks.base.task import Task

@@ -12,8 +12,13 @@ from bert_tf.core.errors import InputError
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
     """Keeps standard error (file descriptor 2) back in the block, and shows it only if the block raises."""
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
