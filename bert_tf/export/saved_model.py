@@ -11,7 +11,7 @@ import tensorflow as tf
 from bert_tf.core import files
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.export.model_card import write_card, write_page_card
-from bert_tf.export.signatures import SERVING_DEFAULT, named_classes, signatures
+from bert_tf.export.signatures import SERVING_DEFAULT, label_lines, named_classes, signatures
 from bert_tf.export.warmup import write_warmup
 from bert_tf.tasks.base.task import Task
 
@@ -81,9 +81,9 @@ def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path) -> None:
         vocabulary = pathlib.Path(assets) / model.tokenizer.FILE_NAME
         model.tokenizer.save(vocabulary)
         module.vocabulary = tf.saved_model.Asset(str(vocabulary))
-        if labels := getattr(model, "labels", ()):
+        if labels := label_lines(model):
             labels_file = pathlib.Path(assets) / "labels.txt"
-            labels_file.write_text("\n".join([*labels, ""]), encoding="utf-8")
+            labels_file.write_text(labels, encoding="utf-8")
             module.labels = tf.saved_model.Asset(str(labels_file))
         tf.saved_model.save(module, str(folder), functions)
 

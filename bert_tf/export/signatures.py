@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.core import features
+from bert_tf.core.errors import InputError
 from bert_tf.export.attention import attention
 from bert_tf.tasks.base.task import Task
 
@@ -87,6 +88,15 @@ def named_classes(model: Task, answers: dict[str, tf.Tensor]) -> dict[str, tf.Te
     if "probabilities" not in answers or not (labels := getattr(model, "labels", ())):
         return answers
     return answers | {"classes": tf.broadcast_to(tf.constant(labels), tf.shape(answers["probabilities"]))}
+
+
+def label_lines(model: Task) -> str:
+    """The names of the model's classes, one per line, "" without; a name of several lines raises `InputError`."""
+    labels = getattr(model, "labels", ())
+    for label in labels:
+        if "\n" in label or "\r" in label:
+            raise InputError(f"The label {label!r} has a line break. Files of labels have one per line: rename it.")
+    return "".join(f"{label}\n" for label in labels)
 
 
 def sample_request(model: Task, texts: Sequence[str]) -> tuple[list, ...]:

@@ -12,6 +12,7 @@ from bert_tf.core import features, files
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import at_length, on_device
+from bert_tf.export.signatures import label_lines
 from bert_tf.export.tflite_conversion import QUANTIZE, convert
 from bert_tf.export.tflite_metadata import add_metadata
 from bert_tf.export.tflite_outputs import outputs_of
@@ -62,7 +63,7 @@ def export_tflite(
         aliases = accent_aliases(model.tokenizer)
         vocabulary = [*model.tokenizer.vocabulary, *aliases]
     content = convert(model, outputs_of(model).to_file, lengths, quantize, calibration, list(aliases.values()))
-    content = add_metadata(content, path.stem, model.purpose, vocabulary, getattr(model, "labels", ()))
+    content = add_metadata(content, path.stem, model.purpose, vocabulary, label_lines(model))
     # Both files get their names only if no check below raises.
     with files.atomic_files([path, path.with_suffix(".json")], replace=False) as (temporary, report_file):
         temporary.write_bytes(content)

@@ -6,7 +6,7 @@ of fields in its tables. MediaPipe Tasks reads them to turn a text into the inpu
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import flatbuffers
@@ -41,7 +41,7 @@ _TOKENIZER = {0: 4, 1: {0: [_VOCABULARY_FILE]}}  # ProcessUnit: BertTokenizerOpt
 
 
 def add_metadata(
-    content: bytes, name: str, description: str, vocabulary: Iterable[str] | None, labels: Sequence[str] = ()
+    content: bytes, name: str, description: str, vocabulary: Iterable[str] | None, labels: str = ""
 ) -> bytes:
     """The .tflite `content` with metadata and, as a zip appended to it, the vocabulary and labels.
 
@@ -49,7 +49,7 @@ def add_metadata(
         name, description: of the model, for people.
         vocabulary: WordPiece tokens, in the order of their ids; None: the file has no tokenizer, and its readers give
             token ids.
-        labels: names of the classes, in the order of the output's last axis; () for an output without classes.
+        labels: names of the classes, one per line, in the order of the output's last axis; "" without classes.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
     graph = model.subgraphs[0]
@@ -68,7 +68,7 @@ def add_metadata(
     builder = flatbuffers.Builder(len(content) + len(metadata) + 4096)
     builder.Finish(model.Pack(builder), b"TFL3")
     if labels:
-        files[LABELS] = "\n".join(labels) + "\n"
+        files[LABELS] = labels
     return bytes(builder.Output()) + (_zip(files) if files else b"")
 
 
@@ -80,7 +80,7 @@ def _input(tensor_name: str) -> dict[int, Any]:
     raise ValueError(f"{tensor_name} is no input of BERT")
 
 
-def _output(name: str, labels: Sequence[str]) -> dict[int, Any]:
+def _output(name: str, labels: str) -> dict[int, Any]:
     """TensorMetadata of an output."""
     table: dict[int, Any] = {0: name, 3: {**_FEATURE}}
     if labels:

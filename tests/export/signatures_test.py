@@ -1,14 +1,16 @@
 """The signatures against the task model, and their operators."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from bert_tf.core.errors import InputError
 from bert_tf.export import warmup
-from bert_tf.export.signatures import sample_request, signatures
+from bert_tf.export.signatures import label_lines, sample_request, signatures
 from bert_tf.export.warmup import write_warmup
 from bert_tf.modeling.families.base import EncoderConfig
 from bert_tf.tasks import TASKS
@@ -106,6 +108,14 @@ def test_examples_with_a_list_of_texts_each():
 def serialized(lists):
     features = {name: tf.train.Feature(bytes_list=tf.train.BytesList(value=value)) for name, value in lists.items()}
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+@pytest.mark.parametrize("label", ["a\nb", "a\n", "a\r\nb"])
+def test_labels_of_several_lines_are_refused(label):
+    model = types.SimpleNamespace(labels=["x", label])
+    with pytest.raises(InputError, match="has a line break. Files of labels have one per line: rename it."):
+        label_lines(model)
+    assert label_lines(types.SimpleNamespace(labels=["x", "y z"])) == "x\ny z\n"
 
 
 def test_sample_requests_have_lists_where_the_task_takes_them():
