@@ -43,7 +43,9 @@ def read_model(folder: str | pathlib.Path) -> Checkpoint:
 def read_task(folder: str | pathlib.Path) -> dict[str, Any]:
     """The settings of the head in `folder` without reading weights: {"name": ..., "labels": ...}, {} for none."""
     folder = pathlib.Path(folder)
-    return FORMATS[find_format(folder)].read_task(folder)
+    format = FORMATS[find_format(folder)]
+    with _naming(folder):
+        return task_settings.checked(format.read_task(folder), {})
 
 
 def write_model(
@@ -63,21 +65,24 @@ def write_model(
     if folder.exists():
         if not overwrite:
             raise _exists(folder)
+        if not folder.is_dir():
+            raise InputError(f"{folder} is no folder, and is not replaced. Choose another output.")
         find_format(folder)  # refuses to replace anything but a model
     with _naming(folder):
         check(checkpoint)
     family_format(checkpoint.family, format)  # refuses a family that the format cannot hold
-    with files.temporary_folder(folder) as parent:
-        temporary = parent / folder.name
+    target = folder.resolve()  # of a link, and of "."
+    with files.temporary_folder(target) as parent:
+        temporary = parent / target.name
         temporary.mkdir()
         notes = FORMATS[format].write(checkpoint, temporary)
-        if not files.publish(temporary, folder, replace=overwrite):
+        if not files.publish(temporary, target, replace=overwrite):
             raise _exists(folder)  # another process was faster
     pooling = checkpoint.task.get("pooling", "cls")
     has_head = any(not name.startswith("encoder/") for name in checkpoint.weights)
     if format != "bert_tf" and has_head and pooling != "cls":
         notes.append(f"Their code classifies by the pooler's vector, this model by the {pooling} of all tokens.")
-    return notes
+    return notes + task_settings.unnamed_heads(checkpoint)
 
 
 def _exists(folder: pathlib.Path) -> InputError:

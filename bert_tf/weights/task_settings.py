@@ -8,6 +8,7 @@ import numpy as np
 
 from bert_tf.core.errors import InputError
 from bert_tf.core.registry import tasks
+from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import member, parse
 from bert_tf.weights.schema import part_of
 
@@ -43,6 +44,15 @@ def checked(task: dict[str, Any], weights: Mapping[str, np.ndarray]) -> dict[str
     known = {field.name for field in dataclasses.fields(spec.settings)}
     parse(spec.settings, {key: value for key, value in task.items() if key in known}, WHERE)
     return task
+
+
+def unnamed_heads(checkpoint: Checkpoint) -> list[str]:
+    """A line for each head of a trained task that the settings do not name, so that whoever opens it has to."""
+    if checkpoint.task.get("name"):
+        return []
+    present = {part_of(name) for name in checkpoint.weights}
+    heads = sorted({spec.head for spec in tasks().values() if spec.targets} & present)
+    return [f"No file names the task of the head {head}: open it as that task, with its labels." for head in heads]
 
 
 def _names(labels: Any) -> list[str]:

@@ -56,6 +56,12 @@ def test_a_head_without_names_for_its_outputs_asks_for_them(tmp_path):
         bert_tf.load(folder)
 
 
+def test_a_conversion_says_that_a_head_has_no_name(tmp_path):
+    folder, _ = written(tmp_path, "classification", "google", task={})
+    (note,) = write_model(read_model(folder), tmp_path / "new")
+    assert note == "No file names the task of the head classifier: open it as that task, with its labels."
+
+
 def test_a_head_of_another_size_is_left_and_said(tmp_path, caplog):
     folder, _ = written(tmp_path, "classification", "google", task={})
     with caplog.at_level(logging.WARNING, "absl"):

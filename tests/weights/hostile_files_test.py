@@ -304,6 +304,28 @@ def test_every_file_can_be_read_by_others(tmp_path, format):
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o666 & ~os.umask(os.umask(0o022))}
 
 
+def test_a_link_and_the_working_folder_are_followed(tmp_path, monkeypatch):
+    write_model(make("encoder"), tmp_path / "model")
+    (tmp_path / "link").symlink_to("model")
+    write_model(make("tagging"), tmp_path / "link", overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert read_model(tmp_path / "model").task["name"] == "tagging"
+    monkeypatch.chdir(tmp_path / "model")
+    write_model(make("embedding"), ".", overwrite=True)
+    assert read_model(tmp_path / "model").task["name"] == "embedding"
+    with pytest.raises(InputError, match="exists"):
+        write_model(make("encoder"), tmp_path / "link")
+
+
+@pytest.mark.parametrize("kind", ["file", "device"])
+def test_an_output_that_is_no_folder_stays(tmp_path, kind):
+    path = tmp_path / "model"
+    path.write_text("all of it") if kind == "file" else path.symlink_to("/dev/full")
+    with pytest.raises(InputError, match="is no folder, and is not replaced"):
+        write_model(make("encoder"), path, overwrite=True)
+    assert path.is_symlink() or path.read_text() == "all of it"
+
+
 def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path, monkeypatch):
     """Two conversions into one name: the second one to finish is told, and the first one's model stays."""
     slow = FORMATS["bert_tf"].write
