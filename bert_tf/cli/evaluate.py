@@ -2,22 +2,23 @@
 
 from typing import Any
 
-from bert_tf.core.config import override
+from bert_tf.core.config import assignment, override
 from bert_tf.core.progress import stages
+from bert_tf.data.readers.examples import files_of
 
 
 def evaluate(flags: Any, overrides: list[str]) -> None:
     """Prints the metrics of a model on a file; with --output, writes a report."""
-    from bert_tf.data.readers.examples import files_of
-    from bert_tf.evaluation.evaluate import evaluate as run
-
     if flags.skip_bad_rows:
         overrides = [*overrides, "skip_bad_rows=true"]
     if flags.encoding:
-        overrides = [*overrides, f"encoding={flags.encoding!r}"]
+        overrides = [*overrides, assignment("encoding", flags.encoding)]
+    config = override(files_of(flags.model), overrides)  # a mistake is reported before TensorFlow is imported
+    from bert_tf.evaluation.evaluate import evaluate as run
+
     with stages() as progress:
         progress("evaluate", 0)
-        report = run(flags.model, flags.data, override(files_of(flags.model), overrides), flags.output)
+        report = run(flags.model, flags.data, config, flags.output)
     for name, value in report["scores"].items():
         interval = ""
         if name in report["intervals"]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bert_tf.core.config import assignment
 from bert_tf.training.distribution.local_workers import run_workers
 from bert_tf.training.recipes.early_checks import check_finetune
 from bert_tf.training.recipes.finetune_config import load_config
@@ -13,12 +14,12 @@ def finetune(flags: Any, overrides: list[str]) -> None:
     given = []
     for name, value in (("output", flags.output), ("model.init", flags.init), ("data.folder", flags.data)):
         if value:
-            given.append(f"{name}={value!r}")
+            given.append(assignment(name, value))
     overrides = [*given, *overrides]
     if flags.skip_bad_rows:
         overrides.append("data.skip_bad_rows=true")
     if flags.encoding:
-        overrides.append(f"data.encoding={flags.encoding!r}")
+        overrides.append(assignment("data.encoding", flags.encoding))
     config = load_config(flags.config, overrides)
     check_finetune(config)  # a mistake is reported before TensorFlow is imported
     if flags.workers:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bert_tf.core.config import load_toml, override
+from bert_tf.core.config import assignment, load_toml, override
 from bert_tf.training.config import PretrainConfig
 from bert_tf.training.distribution.local_workers import run_workers
 from bert_tf.training.recipes.early_checks import check_pretrain
@@ -11,7 +11,7 @@ from bert_tf.training.recipes.early_checks import check_pretrain
 def pretrain(flags: Any, overrides: list[str]) -> None:
     """Trains by a config, or resumes its run; prints the metrics on held-out data."""
     if flags.output:
-        overrides = [*overrides, f"output={flags.output!r}"]
+        overrides = [*overrides, assignment("output", flags.output)]
     config = override(load_toml(PretrainConfig, flags.config), overrides)
     check_pretrain(config)  # a mistake is reported before TensorFlow is imported
     if flags.workers:

@@ -1,23 +1,27 @@
 """The verbs `records` and `inspect`."""
 
-from bert_tf.core.config import override
+from bert_tf.core.config import assignment, override
 from bert_tf.core.progress import stages
-from bert_tf.data.pretraining.inspect_records import format_rates, show
-from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
-from bert_tf.text.tokenizers.base import Tokenizer
+from bert_tf.data.pretraining.records_config import RecordsConfig
 
 # Flags that set the field of the same name in RecordsConfig; all other fields are set by key=value.
 SETTINGS = (
     *("objective", "masking", "max_length", "max_predictions", "dupe_factor", "seed", "schema", "shards", "field"),
     *("gzip", "strict", "encoding", "num_processes"),
 )
+_TEXTS = ("objective", "masking", "schema", "field", "encoding")  # those of them whose value is a text
 
 
 def records(flags, overrides):
     """Writes records and prints a summary of them."""
     given = {name: flags[name].value for name in SETTINGS if flags[name].present}
-    given = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in given.items()]
-    config = override(RecordsConfig(), [*given, *overrides])
+    given = [
+        assignment(name, value) if name in _TEXTS else f"{name}={str(value).lower()}" for name, value in given.items()
+    ]
+    config = override(RecordsConfig(), [*given, *overrides])  # a mistake is reported before TensorFlow is imported
+    from bert_tf.data.pretraining.make_records import write_records
+    from bert_tf.text.tokenizers.base import Tokenizer
+
     tokenizer = Tokenizer.from_file(flags.vocab, lower_case=flags.lower_case)
     if flags.runner == "processes":
         with stages() as progress:
@@ -33,11 +37,16 @@ def records(flags, overrides):
 
 def inspect(flags, overrides):
     """Prints examples."""
+    from bert_tf.data.pretraining.inspect_records import show
+    from bert_tf.text.tokenizers.base import Tokenizer
+
     show(flags.input, flags.count, flags.seed, flags.vocab and Tokenizer.from_file(flags.vocab))
 
 
 def summary(report: dict, output: str) -> str:
     """The report in a few lines: numbers of examples and tokens, rates, and repairs of the text."""
+    from bert_tf.data.pretraining.inspect_records import format_rates
+
     counts, rates = report["counts"], report["rates"]
     lines = [
         f"{counts.get('examples', 0):,} examples in {len(report['shards'])} shards in {output}",

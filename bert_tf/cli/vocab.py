@@ -2,7 +2,6 @@
 
 from bert_tf.core.config import TextConfig, override
 from bert_tf.core.progress import stages
-from bert_tf.text.tokenizers.train_vocabulary import learn_from_files
 
 # Flags that are arguments of `learn_from_files`.
 SETTINGS = ("size", "field", "strict", "encoding", "overwrite", "unused", "sample_mb")
@@ -10,7 +9,9 @@ SETTINGS = ("size", "field", "strict", "encoding", "overwrite", "unused", "sampl
 
 def vocab(flags, overrides):
     """Learns a vocabulary, writes it, and prints how well it covers held-out text."""
-    config = override(TextConfig(lower_case=flags.lower_case), overrides)
+    config = override(TextConfig(lower_case=flags.lower_case), overrides)  # before TensorFlow is imported
+    from bert_tf.text.tokenizers.train_vocabulary import learn_from_files
+
     with stages() as progress:
         settings = {name: flags[name].value for name in SETTINGS}
         report = learn_from_files(flags.input, flags.output, config=config, progress=progress, **settings)

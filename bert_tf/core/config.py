@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import difflib
 import importlib.resources
+import json
 import pathlib
 import tomllib
 import types
@@ -11,9 +12,12 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bert_tf.core.errors import ConfigError
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.files import read_text
 from bert_tf.core.settings import shortened
 
+_MAX_BYTES = 1 << 20  # of a config
+_MAX_DOTS = 1000  # in a line; the parser's time is quadratic in the parts of a key
 _TYPE_NAMES = {tuple: "list", dict: "table"}  # as TOML calls them
 
 
@@ -79,7 +83,7 @@ def shipped_configs() -> dict[str, pathlib.Path]:
 def find_config(path: str | pathlib.Path) -> pathlib.Path:
     """The file at `path`; where there is none, the package's config of that name ("sst2" or "configs/sst2.toml")."""
     path = pathlib.Path(path)
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         return path
     shipped = shipped_configs()
     name = path.name.removesuffix(".toml")
@@ -102,9 +106,31 @@ def read_toml(path: str | pathlib.Path) -> dict[str, Any]:
     """Reads a TOML file, or a config of the package by its name, as nested dicts."""
     path = find_config(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return _parse_toml(read_text(path, _MAX_BYTES), str(path))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
+    except InputError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _parse_toml(text: str, source: str) -> dict[str, Any]:
+    """The tables of a TOML text; `ConfigError`, that begins with `source`, for values that Python cannot hold.
+
+    Raises:
+        tomllib.TOMLDecodeError: it is not TOML.
+    """
+    if max(line.count(".") for line in text.split("\n")) > _MAX_DOTS:
+        raise ConfigError(f"{source}: nested too deeply.")
+    try:
+        tables = tomllib.loads(text)
+        repr(tables)  # what is nested in other ways can be too deep for messages
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError:
+        raise ConfigError(f"{source}: nested too deeply.") from None
+    except ValueError as error:  # Python's limit on the digits of an integer
+        raise ConfigError(f"{source}: {error}.") from None
+    return tables
 
 
 def _replace(config: Any, keys: list[str], value: Any, full_key: str) -> Any:
@@ -167,9 +193,15 @@ def parse_value(text: str) -> Any:
     if text == "none":
         return None
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return _parse_toml(f"value = {text}", f"Received: {shortened(text)}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def assignment(key: str, value: str) -> str:
+    """The `key=value` override that sets a text, whatever characters it has."""
+    quoted = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML has JSON's escapes
+    return f"{key}={quoted}"
 
 
 def nearest_key(key: str, known: Iterable[str]) -> str:

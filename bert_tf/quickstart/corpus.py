@@ -5,7 +5,8 @@ import json
 
 from bert_tf.core import files
 from bert_tf.core.progress import stages
-from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
+from bert_tf.data.pretraining.make_records import write_records
+from bert_tf.data.pretraining.records_config import RecordsConfig
 from bert_tf.quickstart import documents as texts
 from bert_tf.quickstart.documentation import collect_documents
 from bert_tf.quickstart.run import Run

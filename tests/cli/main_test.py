@@ -63,6 +63,10 @@ def test_the_version_is_the_packages():
         (["export", "--mdel=x"], "mdel"),
         (["export", "--model=x"], "--output is required. Example: bert-tf export"),
         (["quickstart", "strange"], "Received: 'strange'."),
+        (["vocab", "--input=a", "--output=b", "lower_cse=1"], "Unknown key 'lower_cse'. Did you mean 'lower_case'?"),
+        (["evaluate", "--model=a", "--data=b", "colums=1"], "Unknown key 'colums'. Did you mean 'columns'?"),
+        (["predict", "--model=a", "--text=b", "encoding=utf9"], "Received: encoding='utf9'."),
+        (["predict", "--model=a", "--text=b", "columns=" + "[" * 10_000], "[[[...: nested too deeply."),
     ],
 )
 def test_a_wrong_command_line_is_answered_without_tensorflow(arguments, message):

@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 
-from bert_tf.core.config import TextConfig, find_config, from_dict, load_toml, override, shipped_configs
+from bert_tf.core.config import TextConfig, assignment, find_config, from_dict, load_toml, override, shipped_configs
 from bert_tf.core.errors import ConfigError
 
 
@@ -114,3 +115,37 @@ def test_an_integer_beyond_all_floats_is_refused():
 
     with pytest.raises(ConfigError, match=r"rate=\(an integer of more than 30 digits\). rate must be a finite number"):
         override(Rate(), ["rate=0x1" + "0" * 400])
+
+
+@pytest.mark.parametrize(
+    "value", ["a \\ b", "a\nb", "'", "\"'", "none", "3", "[1]", "\x7f\x01\t", "ä/字", " ", "a=b", "caf\udce9"]
+)
+def test_an_assignment_sets_any_text_as_it_is(value):
+    assert override(Outer(), [assignment("title", value)]).title == value
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("title = " + "[" * 100_000, "a.toml: nested too deeply"),
+        ("a" + ".a" * 100_000 + " = 1", "a.toml: nested too deeply"),
+        ("[a" + ".a" * 100_000 + "]", "a.toml: nested too deeply"),
+        ("title = " + "9" * 5000, "a.toml: Exceeds the limit"),
+        ("title = \xff", "a.toml: line 1 is not UTF-8"),
+        ("title = 'a'\n" * (1 << 17), "a.toml is larger than 1 MiB"),
+    ],
+)
+def test_a_config_that_python_cannot_hold_is_refused_in_a_line(tmp_path, text, message):
+    (tmp_path / "a.toml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=message) as error:
+        load_toml(Outer, tmp_path / "a.toml")
+    assert len(str(error.value)) < 400
+
+
+def test_a_config_is_a_regular_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    for path, kind in ((tmp_path / "pipe.toml", "a named pipe"), ("/dev/zero", "a device")):
+        with pytest.raises(ConfigError, match=f"{path} is {kind}. A regular file is needed"):
+            load_toml(Outer, path)
+    with pytest.raises(ConfigError, match="Exceeds the limit"):
+        override(Outer(), ["title=" + "9" * 5000])

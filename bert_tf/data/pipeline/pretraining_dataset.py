@@ -32,7 +32,8 @@ from bert_tf.data.pipeline.batch_samplers import (
 )
 from bert_tf.data.pipeline.record_reader import Records
 from bert_tf.data.pipeline.sequence_packing import pack_features
-from bert_tf.data.pretraining.make_records import RecordsConfig, write_records
+from bert_tf.data.pretraining.make_records import write_records
+from bert_tf.data.pretraining.records_config import RecordsConfig
 from bert_tf.text.masking import Masker, MaskingConfig
 from bert_tf.text.tokenizers.base import Tokenizer
 

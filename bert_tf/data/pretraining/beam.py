@@ -21,8 +21,9 @@ from bert_tf.data.pretraining.corpus_chunks import (
     tokenize_chunk,
 )
 from bert_tf.data.pretraining.instances import Block
-from bert_tf.data.pretraining.make_records import RecordsConfig, check_text, num_shards, prepare
+from bert_tf.data.pretraining.make_records import check_text, num_shards, prepare
 from bert_tf.data.pretraining.record_writer import Layout, write_shards
+from bert_tf.data.pretraining.records_config import RecordsConfig
 from bert_tf.text.tokenizers.base import Tokenizer
 
 _NAMESPACE = "bert_tf"  # of the counters

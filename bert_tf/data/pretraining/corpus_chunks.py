@@ -18,7 +18,7 @@ from bert_tf.text.corpus import read_parts, to_sentences
 from bert_tf.text.tokenizers.base import Tokenizer
 
 if typing.TYPE_CHECKING:
-    from bert_tf.data.pretraining.make_records import RecordsConfig
+    from bert_tf.data.pretraining.records_config import RecordsConfig
 
 CHUNK_CHARS = 1 << 18
 PARTITION_CHARS = 1 << 22

@@ -21,8 +21,6 @@ from bert_tf.text.tokenizers.base import Tokenizer
 
 # Legend: T tokens of a block, N instances, S row length.
 
-OBJECTIVES = ("next_sentence", "sentence_order", "none")
-
 
 @dataclasses.dataclass(frozen=True)
 class Block:
@@ -59,7 +57,7 @@ def make_spans(
 
     Args:
         block: the source of all instances, random next sentences included.
-        objective: one of `OBJECTIVES`.
+        objective: as in `RecordsConfig`.
         room: tokens that an instance has room for, without special tokens.
         short_seq_prob: share of instances that aim at a random shorter length. It is drawn for every instance;
             Google's script draws it once a document, which for books is all or nothing.

@@ -5,78 +5,24 @@ processes work.
 """
 
 import collections
-import dataclasses
 import os
 import pathlib
 import re
 import shutil
 from collections.abc import Callable, Sequence
 
-from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.errors import InputError
 from bert_tf.data.pretraining.corpus_chunks import assign_chunks, group_files, num_partitions, read_chunks, save_chunk
-from bert_tf.data.pretraining.instances import OBJECTIVES
 from bert_tf.data.pretraining.process_pool import ProcessPool
 from bert_tf.data.pretraining.record_writer import Layout, write_shards_of_files
+from bert_tf.data.pretraining.records_config import RecordsConfig
 from bert_tf.data.pretraining.records_folder import CHUNKS, RecordsFolder
-from bert_tf.data.pretraining.tf_examples import SCHEMAS
 from bert_tf.text.corpus import check_encoding, find_files, unpacked_bytes
-from bert_tf.text.lines import is_utf8
-from bert_tf.text.masking import MaskingConfig
 from bert_tf.text.tokenizers.base import Tokenizer
 
 _BYTES_PER_PROCESS = 16 << 20  # for less text a process takes longer to start than it saves
 _BYTES_PER_SHARD = 32 << 20
 _MIN_SHARDS = 4
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordsConfig:
-    """How text becomes records; numbers and their names are those of Google's create_pretraining_data.py."""
-
-    max_length: int = 128
-    max_predictions: int = 20
-    masked_lm_prob: float = 0.15
-    dupe_factor: int | None = None  # passes over the text; None: 10 with static masking, else 1
-    short_seq_prob: float = 0.1
-    objective: str | None = "next_sentence"  # "sentence_order" (ALBERT), or "none": full sentences, one segment
-    masking: str = "token"  # "whole_word", "ngram"
-    max_ngram: int = 3
-    static_masking: bool = True  # False: training masks, differently in every epoch
-    seed: int = 12345
-    shards: int | None = None  # None: from the size of the text
-    schema: str = "google"  # "model_garden"
-    gzip: bool = False
-    split_sentences: bool = True  # False: a line is a sentence
-    field: str | None = None  # key of the text in JSON lines
-    strict: bool = False  # True: invalid UTF-8 is refused
-    encoding: str | None = None  # of the text; None: UTF-8
-    num_processes: int | None = None  # None: from the size of the text and the CPUs
-
-    def __post_init__(self):
-        object.__setattr__(self, "objective", self.objective or "none")  # on a command line, none is None
-        for name, known in (("objective", OBJECTIVES), ("schema", tuple(SCHEMAS))):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"Received: {name}={getattr(self, name)!r}. {name} is one of {', '.join(known)}.")
-        if self.encoding is not None:
-            is_utf8(self.encoding)  # refuses unknown names
-        if self.max_length < 8:
-            raise ConfigError(f"Received: max_length={self.max_length}. It must be at least 8.")
-        if not 0 <= self.short_seq_prob <= 1:
-            raise ConfigError(f"Received: short_seq_prob={self.short_seq_prob}. It must lie between 0 and 1.")
-        for name in ("dupe_factor", "shards", "num_processes"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be at least 1.")
-        if self.seed < 0:
-            raise ConfigError(f"Received: seed={self.seed}. The seed must not be negative.")
-        _ = self.masking_config  # checks the rest
-
-    @property
-    def masking_config(self) -> MaskingConfig:
-        return MaskingConfig(self.masking, self.masked_lm_prob, self.max_predictions, self.max_ngram)
-
-    @property
-    def passes(self) -> int:
-        return self.dupe_factor or (10 if self.static_masking else 1)
 
 
 def write_records(

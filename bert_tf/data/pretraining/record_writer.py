@@ -21,7 +21,7 @@ from bert_tf.text.masking import Masker
 from bert_tf.text.tokenizers.base import Tokenizer
 
 if typing.TYPE_CHECKING:
-    from bert_tf.data.pretraining.make_records import RecordsConfig
+    from bert_tf.data.pretraining.records_config import RecordsConfig
 
 _BATCH_TOKENS = 1 << 19  # made at a time
 

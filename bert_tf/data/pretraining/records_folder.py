@@ -14,7 +14,7 @@ from bert_tf.core.files import read_json, remove_leftovers, write_text
 from bert_tf.text.tokenizers.base import Tokenizer
 
 if typing.TYPE_CHECKING:
-    from bert_tf.data.pretraining.make_records import RecordsConfig
+    from bert_tf.data.pretraining.records_config import RecordsConfig
 
 REPORT = "records.json"
 # Names inside the folder while records are made, as version 0.1 wrote them, so that its stopped runs resume.
