@@ -118,7 +118,6 @@ VERBS = {
             Flag("beam_options", None, "options of the Beam runner, in quotes"),
         ),
         "bert_tf.cli.records:records",
-        "bert_tf.cli.settings_help:records",
     ),
     "inspect": Verb(
         "print examples of pretraining records in readable form",

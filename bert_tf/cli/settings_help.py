@@ -21,13 +21,6 @@ def pretrain() -> list[Section]:
     return _by_table(rows_of(PretrainConfig))
 
 
-def records() -> list[Section]:
-    """The settings of `bert-tf records`."""
-    from bert_tf.data.pretraining.records_config import RecordsConfig
-
-    return _by_table(rows_of(RecordsConfig))
-
-
 def quickstart() -> list[Section]:
     """The settings of `bert-tf quickstart`."""
     from bert_tf.quickstart.settings import QuickstartConfig

@@ -26,6 +26,7 @@ class Stage:
         started: clock when the stage before it was last reported, in seconds.
         first: clock and position of the first report; the speed is measured from there, because the time before it
             goes into reading, tracing and compiling.
+        pace: seconds per unit when the stage was left the last time, None if it never was.
     """
 
     name: str
@@ -34,16 +35,23 @@ class Stage:
     updated: float
     done: float = 0
     total: float | None = None
+    pace: float | None = None
     note: str = ""
     figures: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def seconds_left(self, now: float) -> float | None:
         """Time left at the mean speed since the first report; None while it is unknown."""
-        start, position = self.first
-        if not self.total or not position < self.done < self.total:
+        pace = self.current_pace()
+        if not self.total or pace is None or self.done >= self.total:
             return None
-        per_unit = (self.updated - start) / (self.done - position)
-        return max(0.0, (self.total - self.done) * per_unit - (now - self.updated))
+        return max(0.0, (self.total - self.done) * pace - (now - self.updated))
+
+    def current_pace(self) -> float | None:
+        """Mean seconds per unit since the first report, or since an earlier time in this stage."""
+        start, position = self.first
+        if self.done <= position:
+            return self.pace
+        return (self.updated - start) / (self.done - position)
 
     def parts(self, now: float, elapsed: bool = False) -> list[str]:
         """Texts in order of importance: name, position, loss, tokens per second, time left, then all other figures."""
@@ -82,6 +90,7 @@ class Progress:
         animated = self.console.is_terminal and not self.console.is_dumb_terminal
         self._display: _Bars | _Lines = (_Bars if animated else _Lines)(self.console, clock)
         self._stage: Stage | None = None
+        self._paces: dict[str, float | None] = {}  # of the stages that were left, which may come again
         self._lock = threading.Lock()
 
     def __call__(
@@ -106,8 +115,11 @@ class Progress:
             now = self.clock()
             current = self._stage
             if current is None or current.name != stage:
-                started = current.updated if current else self._entered
-                current = self._stage = Stage(stage, started, (now, done), now)
+                started = self._entered
+                if current:
+                    started = current.updated
+                    self._paces[current.name] = current.current_pace()
+                current = self._stage = Stage(stage, started, (now, done), now, pace=self._paces.get(stage))
             current.updated, current.done, current.total = now, done, total
             if note is not None:
                 current.note = note
@@ -228,7 +240,8 @@ class _Lines:
     def _print_end(self) -> None:
         """The last line of a stage: its last figures and the time that it took."""
         if self._stage is not None:
-            ended = dataclasses.replace(self._stage, first=(self._stage.updated, self._stage.done))  # no time left
+            # Without a pace, so that no time left is shown.
+            ended = dataclasses.replace(self._stage, first=(self._stage.updated, self._stage.done), pace=None)
             self._print(ended.parts(ended.updated, elapsed=True))
 
     def _print(self, parts: list[str]) -> None:

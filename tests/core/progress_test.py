@@ -175,6 +175,18 @@ def test_a_resumed_stage_counts_from_where_it_began(clock):
     assert "950/1,000  0:30 left" in log.file.getvalue()
 
 
+def test_time_left_is_known_at_once_when_a_stage_comes_again(clock):
+    terminal = console(80)
+    with Progress(terminal, clock) as show:
+        show("training", 0, 100, figures=FIGURES)
+        clock.now += 20
+        show("training", 40, 100)
+        show("evaluating", 0, 1)
+        clock.now += 7
+        show("training", 40, 100, figures=FIGURES)
+    assert "training  40/100  loss 2.35  12,346 tokens/s  0:30 left" in shown_lines(terminal)[-2]
+
+
 def test_an_inner_display_is_the_outer_one():
     with stages() as outer, stages() as inner:
         assert inner is outer
