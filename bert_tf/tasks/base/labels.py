@@ -43,11 +43,13 @@ class LabelIndex:
 
     def number(self, target: Any, row: int) -> int:
         """The number of the label that `target`, a name or a number, means; else `InputError` with the row."""
+        if isinstance(target, bytes):
+            target = target.decode("utf-8", "replace")
         found = self._find(target)
         if found is not None:
             return found
         hint = ""
-        if not self._has_places and not isinstance(target, str | bytes):
+        if not self._has_places and not isinstance(target, str):
             hint = " Some are called by numbers, so that a number is taken as a name, not as a place."
         raise InputError(f"Row {row} has the label {target!r}. Labels: {', '.join(self.labels[:20])}.{hint}")
 
@@ -103,3 +105,13 @@ def _value_of(label: str) -> float | None:
     if _NUMBER.fullmatch(label):
         return float(label)
     return _TRUTH.get(label.lower())
+
+
+def is_indicator(target: Any, count: int) -> bool:
+    """Whether a target is a list of 0 or 1 for each of `count` labels."""
+    return are_numbers(target, count) and all(number in (0, 1) for number in target)
+
+
+def are_numbers(target: Any, count: int) -> bool:
+    """Whether a target is a list of `count` numbers."""
+    return isinstance(target, list) and len(target) == count and all(isinstance(item, int | float) for item in target)

@@ -50,6 +50,10 @@ class PreparedExamples:
         """The examples with these numbers, int [B], padded to the longest of them."""
         return self._pad(*take(self._rows, numbers))
 
+    def whole(self) -> Any:
+        """All examples as one batch."""
+        return self.batch(np.arange(len(self)))
+
     def take(self, numbers: np.ndarray) -> "PreparedExamples":
         """The examples with these numbers, int [M], without their texts."""
         characters = None if self._characters is None else self._characters[numbers]

@@ -10,8 +10,9 @@ from bert_tf.core import features
 from bert_tf.core.errors import InputError
 from bert_tf.tasks.base import windows
 from bert_tf.tasks.base.batching import part_numbers, take
+from bert_tf.tasks.base.encoded import EncodedExamples, encode_weights
 from bert_tf.tasks.base.prepared import PreparedExamples
-from bert_tf.tasks.base.raw_inputs import as_columns, as_rows
+from bert_tf.tasks.base.raw_inputs import EXAMPLE, as_columns, as_rows, count
 from bert_tf.tasks.spec import TaskSpec
 from bert_tf.text.input_packing import pack
 
@@ -40,22 +41,44 @@ class Preprocessor:
                 row.
         """
         names, optional = self.spec.texts, self.spec.optional_texts
-        texts = as_columns(texts)
+        texts = as_columns(texts, names)
         if not len(names) - len(optional) <= len(texts) <= len(names):
-            raise InputError(f"Received a tuple of {len(texts)} texts. {self.spec.name} reads {', '.join(names)}.")
+            raise InputError(
+                f"Received a tuple of {len(texts)} texts. {self.spec.name} reads {', '.join(names)}. {EXAMPLE}."
+            )
         filled = set(names) - set(optional) if training else ()
         return as_rows(texts, names, filled)
 
     def encode_targets(self, targets: Any) -> Any:
         """Targets of N examples as tensors or arrays; a bad one raises `InputError` with its row."""
-        raise NotImplementedError(f"{self.spec.name} is not trained.")
+        raise InputError(f"A model for {self.spec.name} is not trained: it has the head of a pretrained model.")
 
     def encode_examples(self, texts: Any, targets: Any) -> tuple:
         """(encoded texts, encoded targets) of N examples; a bad one raises `InputError` with its row."""
         texts = self.encode_texts(texts, training=True)
-        if len(targets) != texts[0].shape[0]:
-            raise InputError(f"Received {texts[0].shape[0]} texts and {len(targets)} targets.")
+        if targets is None:
+            raise InputError("Received texts without targets. Give one for each text: fit(texts, targets).")
+        if count(targets) != texts[0].shape[0]:
+            raise InputError(f"Received {texts[0].shape[0]} texts and {count(targets)} targets.")
         return texts, self.encode_targets(targets)
+
+    def encode(
+        self, texts: Any, targets: Any = None, weights: Any = None, training: bool | None = None
+    ) -> EncodedExamples:
+        """Texts, with targets and sample weights in training; `training` None: where there are targets.
+
+        Raises:
+            InputError: a text, target or weight is bad or missing, names its row; or there is nothing to train on.
+        """
+        if training is None:
+            training = targets is not None
+        if not training:
+            return EncodedExamples(self.encode_texts(texts))
+        texts, targets = self.encode_examples(texts, targets)
+        rows = int(texts[0].shape[0])
+        if not rows:
+            raise InputError(f"Received no texts. {EXAMPLE}.")
+        return EncodedExamples(texts, targets, encode_weights(weights, rows))
 
     # Encoded texts to inputs: TensorFlow ops only.
 
@@ -65,9 +88,9 @@ class Preprocessor:
         optional = self.spec.texts[len(texts) - 1] in self.spec.optional_texts
         return pack(self.tokenizer, texts, self.max_length, length, optional)
 
-    def to_batch(self, texts: tuple, targets: Any) -> tuple:
-        """Encoded texts and targets to the arguments of a training step, `(x, y)` or `(x, y, sample_weight)`."""
-        return self(texts), targets
+    def to_batch(self, texts: tuple, targets: Any, weights: Any = None) -> tuple:
+        """Encoded texts, targets and sample weights to the arguments of a training step, `(x, y[, sample_weight])`."""
+        return (self(texts), targets) if weights is None else (self(texts), targets, weights)
 
     def inference_inputs(self, texts: tuple) -> dict:
         """Encoded texts to the inputs for inference: those of training, unless a task reads more of a text then."""
@@ -79,13 +102,17 @@ class Preprocessor:
 
     # Tokenized once.
 
-    def prepare(self, texts: Any, targets: Any = None) -> PreparedExamples:
-        """Training examples, or texts alone, tokenized once; arguments and errors as for `encode_examples`."""
-        if targets is None:
-            texts = self.encode_texts(texts)
-            return self._prepare(texts, lambda numbers: (self(take(texts, numbers)),))
-        texts, targets = self.encode_examples(texts, targets)
-        return self._prepare(texts, lambda numbers: self.to_batch(take(texts, numbers), take(targets, numbers)))
+    def prepare(self, texts: Any, targets: Any = None, weights: Any = None) -> PreparedExamples:
+        """Training examples, or texts alone, tokenized once; arguments and errors as for `encode`, or its result."""
+        examples = texts if isinstance(texts, EncodedExamples) else self.encode(texts, targets, weights)
+        if examples.targets is None:
+            return self._prepare(examples.texts, lambda numbers: (self(take(examples.texts, numbers)),))
+
+        def make(numbers: np.ndarray) -> tuple:
+            part = examples.take(numbers)
+            return self.to_batch(part.texts, part.targets, part.weights)
+
+        return self._prepare(examples.texts, make)
 
     def prepare_inference(self, texts: Any) -> Any:
         """Texts for `predict_prepared` and `score_prepared` of the model, tokenized once (`PreparedExamples`)."""

@@ -18,19 +18,40 @@ def is_text(x: Any) -> bool:
     """Whether x is meant as raw texts: strings, lists of words or columns of a table, and not tensors for Keras.
 
     Lists of anything but arrays are texts too: they are none of Keras's inputs, and a check of each row names the bad
-    one.
+    one. A dict is, if its first value has strings.
     """
-    if isinstance(x, str | bytes):
+    if isinstance(x, str | bytes) or _is_table(x):
         return True
-    if tf.is_tensor(x) or isinstance(x, np.ndarray | np.generic):
-        dtype = x.dtype if isinstance(x, np.ndarray | np.generic) else x.dtype.as_numpy_dtype
-        return np.dtype(dtype).kind in "OUST"
-    if hasattr(x, "to_numpy"):  # a table, or a column of one
-        return hasattr(x, "columns") or hasattr(x, "to_pylist") or is_text(x.to_numpy())
+    if isinstance(x, dict):
+        first = next(iter(x.values()), None)
+        return is_text(first) and isinstance(_first_of(first), str | bytes)
+    if tf.is_tensor(x):
+        return x.dtype == tf.string
+    if hasattr(x, "to_pylist"):  # a column of Arrow
+        return True
+    if hasattr(x, "to_numpy"):  # of a table
+        x = x.to_numpy()
+    if isinstance(x, np.ndarray):
+        return x.dtype.kind in "OUST"
     if not isinstance(x, list | tuple):
         return False
-    first = next((item for item in x if not isinstance(item, list | tuple) or item), None)
+    first = _first_of(x)
     return isinstance(first, _SCALARS) or is_text(first)
+
+
+def _is_table(x: Any) -> bool:
+    return hasattr(x, "column_names") or (hasattr(x, "columns") and hasattr(x, "to_numpy"))
+
+
+def _first_of(x: Any) -> Any:
+    """The first item in nested lists that is no list, of columns too; None for empty ones."""
+    if hasattr(x, "to_pylist") or (hasattr(x, "to_numpy") and not tf.is_tensor(x)):
+        x = as_list(x)
+    if isinstance(x, np.ndarray) and x.dtype.kind in "OUST":
+        x = x.tolist()
+    while isinstance(x, list | tuple):
+        x = next((item for item in x if not isinstance(item, list | tuple) or item), None)
+    return x
 
 
 def as_columns(texts: Any, names: Sequence[str] = ()) -> tuple:
@@ -50,8 +71,8 @@ def as_columns(texts: Any, names: Sequence[str] = ()) -> tuple:
         if unknown := [name for name in texts if name not in names]:
             raise InputError(f"Received texts called {unknown[0]!r}. Their names are {', '.join(names)}.")
         return tuple(texts[name] for name in names if name in texts)
-    if hasattr(texts, "columns"):
-        found = list(texts.columns)
+    if _is_table(texts):
+        found = list(getattr(texts, "column_names", None) or texts.columns)
         if set(found) <= set(names):
             found.sort(key=list(names).index)
         return tuple(texts[name] for name in found)
@@ -83,8 +104,8 @@ def as_strings(texts: Any, what: str = "text", allow_empty: bool = True) -> tf.T
         return tf.reshape(texts, [-1]) if texts.shape.rank == 2 and texts.shape[1] == 1 else texts
     if isinstance(texts, str | bytes):
         raise InputError(f"Received one string as {what}: {texts[:40]!r}. {EXAMPLE}.")
-    if hasattr(texts, "to_numpy"):
-        texts = texts.to_numpy()
+    if hasattr(texts, "to_pylist"):
+        texts = texts.to_pylist()
     texts = np.asarray(texts, dtype=object)
     if texts.ndim == 2 and texts.shape[1] == 1:
         texts = texts[:, 0]
@@ -146,3 +167,11 @@ def as_python(texts: Any) -> Any:
     if isinstance(texts, bytes):
         return texts.decode("utf-8", "replace")
     return list(map(as_python, as_list(texts)))
+
+
+def count(values: Any) -> int:
+    """The number of examples in a column of any form."""
+    shape = getattr(values, "shape", None)
+    if shape is not None and len(shape):
+        return int(shape[0])
+    return len(values) if isinstance(values, list | tuple) else len(as_list(values))

@@ -11,7 +11,6 @@ from absl import logging
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.data.pipeline.batch_samplers import BatchPlan
 from bert_tf.modeling.families import FAMILIES
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.pretrained import Pretrained, unique_name
@@ -20,13 +19,13 @@ from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.tasks.base.postprocessor import Postprocessor
 from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.base.preprocessor import Preprocessor
-from bert_tf.tasks.base.raw_inputs import is_text
+from bert_tf.tasks.base.raw_text_methods import RawTextMethods
 from bert_tf.tasks.base.saved_tokenizer import MissingTokenizer, describe_tokenizer, find_tokenizer
 from bert_tf.tasks.spec import TaskSpec
 from bert_tf.weights import read_model
 
 
-class Task(Pretrained, keras.Model):
+class Task(RawTextMethods, Pretrained, keras.Model):
     """An encoder with a head, between a preprocessor and a postprocessor.
 
     A subclass names its `SPEC` and adds `call` from the encoder's inputs to float32 logits, `default_loss`,
@@ -186,41 +185,6 @@ class Task(Pretrained, keras.Model):
         """The metrics that `compile` takes by default."""
         raise NotImplementedError
 
-    # Keras's methods, on texts too.
-
-    def dataset(
-        self,
-        texts: Any,
-        targets: Any = None,
-        batch_size: int = 32,
-        shuffle: bool = False,
-        seed: int = 0,
-        start: int = 0,
-        shard: tuple[int, int] = (0, 1),
-        drop_remainder: bool = False,
-        repeat: int | None = 1,
-    ) -> tf.data.Dataset:
-        """Batches of inputs, and of targets if given, as `tf.data`; batch k depends on the seed and k alone.
-
-        Args:
-            texts, targets: as for `fit`; without targets the batches are inputs alone. Or `texts` is the result of
-                `preprocessor.prepare` for both.
-            batch_size: examples of a batch; windows, where a task is trained on windows of texts.
-            shuffle: whether examples are in random order, a new one in each epoch, grouped by similar length.
-            seed: seed of the order.
-            start: position of the first batch, counted over epochs; the batches before it are not computed.
-            shard: `(worker, workers)`: the workers' batches at one position hold different examples. With several
-                workers, the examples of an epoch that do not fill a batch for each are left out.
-            drop_remainder: whether the last batch of an epoch is left out when it is not full.
-            repeat: number of epochs; None repeats forever.
-
-        Raises:
-            InputError: a text or target is bad; names its row.
-        """
-        prepared = texts if isinstance(texts, PreparedExamples) else self.preprocessor.prepare(texts, targets)
-        sampler = prepared.sampler(BatchPlan(batch_size, seed, shuffle, *shard, drop_remainder))
-        return prepared.batches(sampler, start, repeat)
-
     def compile(self, optimizer: Any = None, loss: Any = None, metrics: Any = None, **kwargs: Any) -> None:
         """As Keras's; by default AdamW at 5e-5, the task's loss and metrics, and no XLA."""
         optimizer = optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0)
@@ -228,51 +192,6 @@ class Task(Pretrained, keras.Model):
         if metrics is None:  # [] means no metrics
             metrics = self.default_metrics()
         super().compile(optimizer, loss=loss, metrics=metrics, **kwargs)
-
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = 32,
-        epochs: int = 1,
-        *,
-        shuffle: bool = True,
-        validation_data: Any = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> keras.callbacks.History:
-        """Keras's `fit`; x may be raw texts with targets y.
-
-        `seed` sets the order of texts; None draws it from NumPy's generator, which `keras.utils.set_random_seed` seeds.
-
-        Raises:
-            InputError: a text or target is bad; names its row.
-        """
-        if is_text(x):
-            if seed is None:
-                seed = int(np.random.randint(2**31))
-            steps = kwargs.get("steps_per_epoch")
-            prepared = self.preprocessor.prepare(x, y)
-            data = self.dataset(prepared, None, batch_size, shuffle, seed, repeat=None if steps else epochs)
-            steps = kwargs["steps_per_epoch"] = steps or int(data.cardinality()) // epochs
-            if start := steps * kwargs.get("initial_epoch", 0):  # a run that resumes
-                data = self.dataset(prepared, None, batch_size, shuffle, seed, start, repeat=None)
-            x, y, batch_size, shuffle = data, None, None, False
-        if isinstance(validation_data, tuple) and is_text(validation_data[0]):
-            validation_data = self.dataset(*validation_data)
-        return super().fit(x, y, batch_size, epochs, shuffle=shuffle, validation_data=validation_data, **kwargs)
-
-    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = 32, **kwargs: Any) -> Any:
-        """Keras's `evaluate`: loss and metrics; x may be raw texts with targets y."""
-        if is_text(x):
-            x, y, batch_size = self.dataset(x, y, batch_size), None, None
-        return super().evaluate(x, y, batch_size, **kwargs)
-
-    def predict(self, x: Any, batch_size: int | None = 32, **kwargs: Any) -> Any:
-        """Keras's `predict`: logits; x may be raw texts."""
-        if is_text(x):
-            x, batch_size = self.dataset(x, batch_size=batch_size), None
-        return super().predict(x, batch_size, **kwargs)
 
     # Decoded answers: TensorFlow ops only.
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.train_step import global_mean
-from bert_tf.tasks.base.labels import LabelIndex
+from bert_tf.tasks.base.labels import LabelIndex, are_numbers, is_indicator
 from bert_tf.tasks.base.metrics import class_metrics, commonest_share, correlations, encode_scores, label_metrics
 from bert_tf.tasks.base.raw_inputs import as_column, as_list
 
@@ -127,7 +127,7 @@ class MultiLabel(ProblemType):
                 numbers of labels or tell of each label whether it is there.
         """
         rows = as_list(targets)
-        if getattr(targets, "ndim", 0) == 2 and all(_is_numbers(row, len(self.labels)) for row in rows):
+        if getattr(targets, "ndim", 0) == 2 and all(are_numbers(row, len(self.labels)) for row in rows):
             return self._check_table(rows)
         tables = [is_indicator(row, len(self.labels)) for row in rows]
         if any(tables):
@@ -216,15 +216,6 @@ PROBLEM_TYPES: dict[str, type[ProblemType]] = {
     "multi_label_classification": MultiLabel,
     "regression": Regression,
 }
-
-
-def is_indicator(target: Any, count: int) -> bool:
-    """Whether a target is a list of 0 or 1 for each of `count` labels."""
-    return _is_numbers(target, count) and all(number in (0, 1) for number in target)
-
-
-def _is_numbers(target: Any, count: int) -> bool:
-    return isinstance(target, list) and len(target) == count and all(isinstance(item, int | float) for item in target)
 
 
 def _place_of_one(target: list, row: int) -> int:

@@ -103,16 +103,8 @@ class TextClassifier(LongTextTask):
         """The metrics of the problem type."""
         return self.problem.metrics()
 
-    def fit(
-        self, x: Any = None, y: Any = None, *args: Any, class_weight: Any = None, **kwargs: Any
-    ) -> keras.callbacks.History:
-        """As `Task.fit`; `class_weight` is a dict by name or number of the class, or "balanced" (`class_weights`)."""
-        if class_weight is not None:
-            class_weight = self.class_weights(class_weight, y)
-        return super().fit(x, y, *args, class_weight=class_weight, **kwargs)
-
     def class_weights(self, weights: Any, targets: Any = None) -> dict[int, float]:
-        """Weights by number of the class, in the form of Keras's `class_weight`; the default weight is 1.
+        """Weights by number of the class, as Keras takes them, from the `class_weight` of `fit`; the default is 1.
 
         Args:
             weights: a dict by name or number of the class; or "balanced", which gives a class with n of N texts the
@@ -124,7 +116,7 @@ class TextClassifier(LongTextTask):
         """
         if self.problem_type != "single_label_classification":
             raise ConfigError(f"Received: class_weight for {self.problem_type}. It is for texts of one class each.")
-        if weights == "balanced":
+        if isinstance(weights, str) and weights == "balanced":
             if targets is None:
                 raise ConfigError("Received: class_weight='balanced' without targets. Give targets, or the weights.")
             counts = np.bincount(self.preprocessor.encode_targets(targets), minlength=len(self.labels))
@@ -133,6 +125,10 @@ class TextClassifier(LongTextTask):
                 for label, count in zip(self.labels, counts, strict=True)
                 if count
             }
+        if not isinstance(weights, dict):
+            raise ConfigError(
+                f'Received: class_weight={weights!r}. Give "balanced" or a dict: {{{self.labels[0]!r}: 2}}.'
+            )
         numbered = dict.fromkeys(range(len(self.labels)), 1.0)
         for name in weights:
             if name not in self.problem.index:

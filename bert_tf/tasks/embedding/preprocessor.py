@@ -1,16 +1,18 @@
 """Texts, or examples of two or three texts, to batches for sentence embeddings."""
 
 from collections.abc import Mapping
+import dataclasses
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.tasks.base.encoded import EncodedExamples
 from bert_tf.tasks.base.long_text_task import LongTextPreprocessor
 from bert_tf.tasks.base.metrics import encode_scores
-from bert_tf.tasks.base.prepared import PreparedColumns, PreparedExamples
-from bert_tf.tasks.base.raw_inputs import as_columns, as_rows
+from bert_tf.tasks.base.prepared import PreparedColumns
+from bert_tf.tasks.base.raw_inputs import EXAMPLE, as_column, as_columns, as_rows
 from bert_tf.text.input_packing import pack
 
 # N examples, T texts of an example in training, S positions of a row
@@ -43,12 +45,12 @@ class EmbeddingPreprocessor(LongTextPreprocessor):
         Raises:
             InputError: the objective has another number of texts, or a text is not a string, or is empty in training.
         """
-        texts = as_columns(texts)
+        texts = as_columns(texts, COLUMNS)
         allowed = self.texts_of_example if training else (1, 2, 3)
         if len(texts) not in allowed:
             raise InputError(
                 f"Received {len(texts)} text(s) per example. objective={self.objective!r} needs a tuple of "
-                f"{' or '.join(map(str, allowed))} columns."
+                f"{' or '.join(map(str, allowed))} columns. {EXAMPLE}."
             )
         return as_rows(texts, COLUMNS, COLUMNS if training else ())
 
@@ -63,7 +65,9 @@ class EmbeddingPreprocessor(LongTextPreprocessor):
         """Scores from 0 to `max_score` to float32 [N] in 0 to 1; others raise `InputError` with the row."""
         scores = encode_scores(targets) / self.max_score
         for row in np.flatnonzero((scores < 0) | (scores > 1)):
-            raise InputError(f"Row {row} has the score {targets[row]}. Scores are from 0 to {self.max_score:g}.")
+            raise InputError(
+                f"Row {row} has the score {as_column(targets)[row]}. Scores are from 0 to {self.max_score:g}."
+            )
         return scores
 
     def __call__(self, texts: Any, length: int | None = None) -> dict:
@@ -82,13 +86,19 @@ class EmbeddingPreprocessor(LongTextPreprocessor):
             return super().inference_inputs(texts)
         return self(texts)
 
-    def prepare(self, texts: Any, targets: Any = None) -> PreparedExamples:
-        """As `Preprocessor.prepare`; several columns are training examples also where the objective has no scores."""
-        if targets is None and isinstance(texts, tuple) and self.objective != "similarity":
-            targets = ()
-        if targets is None:
-            texts = self.with_prompt(self.encode_texts(texts))
-        return super().prepare(texts, targets)
+    def encode(
+        self, texts: Any, targets: Any = None, weights: Any = None, training: bool | None = None
+    ) -> EncodedExamples:
+        """As `Preprocessor.encode`; several columns are training examples also where the objective has no scores.
+
+        Texts alone come after the default prompt.
+        """
+        if training is None and isinstance(texts, tuple) and self.objective != "similarity":
+            training = True
+        examples = super().encode(texts, targets, weights, training)
+        if examples.targets is None:
+            return dataclasses.replace(examples, texts=self.with_prompt(examples.texts))
+        return examples
 
     def with_prompt(self, texts: tuple, prompt: str | None = None) -> tuple:
         """Encoded texts after one of the prompts, by its name; None: the default one, if there is one; "": none.

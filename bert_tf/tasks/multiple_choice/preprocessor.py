@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
+from bert_tf.tasks.base.labels import is_indicator
 from bert_tf.tasks.base.preprocessor import Preprocessor
-from bert_tf.tasks.base.raw_inputs import as_strings
+from bert_tf.tasks.base.raw_inputs import as_column, as_columns, as_list, as_strings
 from bert_tf.text.input_packing import pack
 
 # N examples, E endings, S positions of a row
@@ -27,8 +28,11 @@ class MultipleChoicePreprocessor(Preprocessor):
         Raises:
             InputError: a text is no string, or an example has fewer than two endings; names its row.
         """
-        if not isinstance(texts, tuple) or len(texts) != 2:
-            raise InputError("Received texts without endings. Give a tuple of contexts and lists of endings.")
+        texts = as_columns(texts, self.spec.texts)
+        if len(texts) != 2:
+            raise InputError(
+                'Received texts without endings. Give a tuple of contexts and lists of endings, (["a"], [["b", "c"]]).'
+            )
         contexts = as_strings(texts[0], "context", allow_empty=not training)
         endings = texts[1] if tf.is_tensor(texts[1]) else _padded(texts[1], training)
         if contexts.shape[0] != endings.shape[0]:
@@ -38,10 +42,12 @@ class MultipleChoicePreprocessor(Preprocessor):
     def encode_targets(self, targets: Any) -> np.ndarray:
         """Places of the right endings, from 0, to int32 [N]; a bad one raises `InputError` with its row."""
         places = []
-        for row, target in enumerate(targets):
-            if isinstance(target, bool | np.bool_) or not isinstance(target, int | np.integer) or target < 0:
+        for row, target in enumerate(as_column(targets)):
+            if isinstance(target, list) and is_indicator(target, len(target)) and sum(target) == 1:  # one-hot
+                target = target.index(1)
+            if isinstance(target, bool) or not isinstance(target, int | float) or target < 0 or target % 1:
                 raise InputError(f"Row {row} has the target {target!r}. It is the place of an ending, from 0.")
-            places.append(target)
+            places.append(int(target))
         return np.array(places, "int32")
 
     def encode_examples(self, texts: Any, targets: Any) -> tuple:
@@ -70,8 +76,9 @@ class MultipleChoicePreprocessor(Preprocessor):
 
 def _padded(endings: Any, training: bool) -> tf.Tensor:
     """Lists of endings as strings [N, E]; "" is an ending that is not there, which training refuses."""
+    endings = as_list(endings)
     for row, listed in enumerate(endings):
-        if isinstance(listed, str | bytes) or not hasattr(listed, "__iter__"):
+        if not isinstance(listed, list):
             raise InputError(f"Row {row}: the endings are {listed!r}. They are a list of strings.")
         if len(listed) < 2:
             raise InputError(f"Row {row} has {len(listed)} ending(s). There must be at least two to choose from.")

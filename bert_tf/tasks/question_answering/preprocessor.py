@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.tasks.base.batching import select
-from bert_tf.tasks.base.raw_inputs import as_python
+from bert_tf.tasks.base.raw_inputs import as_list, as_python
 from bert_tf.tasks.base.windowed_task import WindowedPreprocessor
 from bert_tf.tasks.question_answering.decoding import CONTEXT_ENDS, CONTEXT_STARTS, END, MAY_BEGIN, START
 from bert_tf.tasks.question_answering.targets import first_span, read_answers
@@ -24,10 +24,10 @@ class QuestionAnsweringPreprocessor(WindowedPreprocessor):
 
     def encode_examples(self, texts: Any, targets: Any) -> tuple:
         """As `Preprocessor.encode_examples`; an answer that is not at its place raises `InputError` with its row."""
-        encoded = super().encode_examples(texts, targets)
-        for row, (context, answers) in enumerate(zip(as_python(texts[1]), targets, strict=True)):
+        encoded, spans = super().encode_examples(texts, targets)
+        for row, (context, answers) in enumerate(zip(as_python(encoded[1]), as_list(targets), strict=True)):
             read_answers(answers, row, context)
-        return encoded
+        return encoded, spans
 
     def encode_targets(self, targets: Any) -> tuple:
         """Lists of answers to the span of the first of each, in characters: (starts, ends), int32 [N]; -1 for none.
@@ -35,6 +35,7 @@ class QuestionAnsweringPreprocessor(WindowedPreprocessor):
         Raises:
             InputError: a target is not a list of answers; names its row.
         """
+        targets = as_list(targets)
         spans = np.zeros((len(targets), 2), "int32")
         for row, answers in enumerate(targets):
             spans[row] = first_span(read_answers(answers, row))
@@ -75,8 +76,10 @@ class QuestionAnsweringPreprocessor(WindowedPreprocessor):
             CONTEXT_ENDS: tf.where(context, places + 1, 0),
         }
 
-    def to_batch(self, texts: tuple, targets: tuple) -> tuple:
+    def to_batch(self, texts: tuple, targets: tuple, weights: Any = None) -> tuple:
         """(inputs, positions): the first and the last token of the answer in each window, int32 [W] each.
+
+        With weights of questions, float32 [N], those of both positions in each window too, float32 [W] each.
 
         Both are 0, the position of [CLS], in windows that do not contain the whole answer.
         """
@@ -93,4 +96,5 @@ class QuestionAnsweringPreprocessor(WindowedPreprocessor):
             """The position in its window's row of a token of the context, int32 [W]."""
             return tf.cast(tf.where(inside, cut.before + token - cut.starts, 0), tf.int32)
 
-        return select(inputs, features.ENCODER_INPUTS), {START: position(first), END: position(last)}
+        batch = select(inputs, features.ENCODER_INPUTS), {START: position(first), END: position(last)}
+        return batch if weights is None else (*batch, dict.fromkeys((START, END), tf.gather(weights, cut.texts)))

@@ -10,7 +10,7 @@ from bert_tf.core.errors import InputError
 from bert_tf.tasks.base import windows
 from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.labels import LabelIndex
-from bert_tf.tasks.base.raw_inputs import as_columns, as_list
+from bert_tf.tasks.base.raw_inputs import as_columns, as_list, count
 from bert_tf.tasks.base.windowed_task import WindowedPreprocessor
 from bert_tf.tasks.tagging import decoding, schemes
 from bert_tf.tasks.tagging.pretokenized import as_words, begins_of_words, cut_words, is_words
@@ -47,10 +47,12 @@ class TaggingPreprocessor(WindowedPreprocessor):
         Raises:
             InputError: an item is not a string, or a list of words to train on is empty; names its row.
         """
-        texts = _only(texts)
-        if is_words(texts):
-            return (as_words(texts, allow_empty=not training),)
-        return super().encode_texts(texts)
+        columns = as_columns(texts, self.spec.texts)
+        if len(columns) != 1:
+            raise InputError(f"Received a tuple of {len(columns)} texts. Give a list of texts, or of lists of words.")
+        if is_words(columns[0]):
+            return (as_words(columns[0], allow_empty=not training),)
+        return super().encode_texts(columns)
 
     def encode_targets(self, targets: Any) -> tf.RaggedTensor:
         """Lists of tags, in any scheme, as numbers of the model's tags: int32 ragged [N, (words)].
@@ -107,9 +109,10 @@ class TaggingPreprocessor(WindowedPreprocessor):
         Raises:
             InputError: the texts are raw, or a sentence has not one tag for each word, or an unknown one.
         """
-        if not is_words(as_columns(texts)[0]):
+        columns = as_columns(texts, self.spec.texts)
+        if count(columns[0]) and not is_words(columns[0]):
             raise InputError("Received raw texts with tags. Give each sentence as a list of words, a tag for each.")
-        texts, encoded = super().encode_examples(texts, targets)
+        texts, encoded = super().encode_examples(columns, targets)
         counts, tag_counts = texts[0].row_lengths().numpy(), encoded.row_lengths().numpy()
         if wrong := np.flatnonzero(counts != tag_counts).tolist():
             raise InputError(f"Row {wrong[0]} has {counts[wrong[0]]} words and {tag_counts[wrong[0]]} tags.")
@@ -156,8 +159,11 @@ class TaggingPreprocessor(WindowedPreprocessor):
         ends = decoding.ends_of_words(alone, tf.RaggedTensor.from_tensor(places + 1)).to_tensor()
         return {WORD_MASK: tf.cast(first, tf.int32), WORD_STARTS: places, WORD_ENDS: ends}
 
-    def to_batch(self, texts: tuple, targets: tf.RaggedTensor) -> tuple:
-        """(inputs, tags int32 [W, S], weights float32 [W, S]); the weight is 1 where a tag is read from the window."""
+    def to_batch(self, texts: tuple, targets: tf.RaggedTensor, weights: Any = None) -> tuple:
+        """(inputs, tags int32 [W, S], weights float32 [W, S]); the weight of a token is 0, or that of its text.
+
+        It is 0 unless the token's tag is read from the window.
+        """
         inputs = self(texts)
         mask = inputs[WORD_MASK] > 0
         # The numbers over all sentences of the words that are tagged, in the order of the windows.
@@ -165,7 +171,10 @@ class TaggingPreprocessor(WindowedPreprocessor):
         words = tf.cast(tf.boolean_mask(inputs[WORD_STARTS], mask), tf.int64) + tf.gather(targets.row_starts(), text)
         tags = self._decoder.of_parts(targets.values, words)
         tags = tf.scatter_nd(tf.where(mask), tags, tf.shape(mask, tf.int64))
-        return select(inputs, features.ENCODER_INPUTS), tags, tf.cast(mask, tf.float32)
+        shares = tf.cast(mask, tf.float32)  # [W, S]
+        if weights is not None:
+            shares *= tf.gather(weights, inputs[windows.WINDOW_TEXTS])[:, tf.newaxis]
+        return select(inputs, features.ENCODER_INPUTS), tags, shares
 
 
 def _only(texts: Any) -> Any:

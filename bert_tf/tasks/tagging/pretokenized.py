@@ -7,25 +7,31 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import InputError
+from bert_tf.tasks.base.raw_inputs import as_list
 
 
 def is_words(texts: Any) -> bool:
-    """Whether `texts` are lists of words, not strings."""
-    if isinstance(texts, tf.RaggedTensor):
-        return True
-    return isinstance(texts, list | tuple) and any(isinstance(sentence, list | tuple) for sentence in texts[:1])
+    """Whether `texts` are lists of words, in any form, and not strings."""
+    if tf.is_tensor(texts):  # of shape [N, 1]: texts, as Keras's data sets have them
+        return isinstance(texts, tf.RaggedTensor) or (texts.shape.rank == 2 and texts.shape[1] != 1)
+    if not isinstance(texts, list | tuple):
+        texts = as_list(texts)
+    return any(isinstance(sentence, list | tuple | np.ndarray) for sentence in texts[:1])
 
 
 def as_words(sentences: Any, allow_empty: bool = True) -> tf.RaggedTensor:
-    """Lists of words as strings, ragged [N, (words)].
+    """Lists of words as strings, ragged [N, (words)]; in tensors [N, words] rows are padded with "".
 
     Raises:
         InputError: a sentence is not a list of strings, or has no words and must have some; names its row.
     """
     if isinstance(sentences, tf.RaggedTensor):
         return sentences
+    if tf.is_tensor(sentences):
+        return tf.RaggedTensor.from_tensor(sentences, padding="")
+    sentences = as_list(sentences)
     for row, sentence in enumerate(sentences):
-        if not isinstance(sentence, list | tuple):
+        if not isinstance(sentence, list):
             raise InputError(f"Row {row}: {sentence!r} is not a list of words.")
         for word in sentence:
             if not isinstance(word, str | bytes):

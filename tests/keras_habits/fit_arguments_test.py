@@ -1,0 +1,241 @@
+"""The arguments of Keras's methods with raw texts: every form of data, weights, validation, single batches."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.tasks import TextClassifier
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from tests.tasks.contract_test import CASES, first_rows, make
+from tests.tasks.samples import SIZES, VOCABULARY
+
+TEXTS = ["a good film", "the film is bad", "good", "is a bad bad film"]
+LABELS = ["pos", "neg", "pos", "neg"]
+NUMBERS = np.array([1, 0, 1, 0])
+WEIGHTS = [1.0, 0.0, 2.0, 0.0]
+
+
+def classifier(**settings):
+    keras.utils.set_random_seed(1)
+    model = TextClassifier(Tokenizer(VOCABULARY), ["neg", "pos"], max_length=12, **SIZES | settings)
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return classifier()
+
+
+@pytest.fixture(scope="module")
+def loss(model):
+    """The loss of each text, [4]."""
+    return keras.losses.sparse_categorical_crossentropy(NUMBERS, model(TEXTS), from_logits=True).numpy()
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, *columns):
+        super().__init__()
+        self.columns = columns
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, i):
+        return tuple(column[2 * i : 2 * i + 2] for column in self.columns)
+
+
+def tf_data(*columns):
+    return tf.data.Dataset.from_tensor_slices(tuple(columns)).batch(2)
+
+
+def generator(*columns):
+    for i in range(2):
+        yield [column[2 * i : 2 * i + 2] for column in columns]
+
+
+def pandas_of(name):
+    return getattr(pytest.importorskip("pandas"), name)
+
+
+FORMS = {
+    "array of objects": lambda: np.array(TEXTS, object),
+    "array of strings": lambda: np.array(TEXTS),
+    "array of bytes": lambda: np.array(TEXTS, "S"),
+    "array of one column": lambda: np.array(TEXTS)[:, None],
+    "tensor": lambda: tf.constant(TEXTS),
+    "tensor of one column": lambda: tf.constant(TEXTS)[:, None],
+    "dict": lambda: {"text": TEXTS},
+    "series": lambda: pandas_of("Series")(TEXTS, index=[7, 5, 3, 1]),
+    "table": lambda: pandas_of("DataFrame")({"words": TEXTS}),
+    "arrow": lambda: pytest.importorskip("pyarrow").array(TEXTS),
+}
+TARGETS = {
+    "names": lambda: LABELS,
+    "array of names": lambda: np.array(LABELS),
+    "tensor of names": lambda: tf.constant(LABELS),
+    "numbers": lambda: NUMBERS,
+    "floats": lambda: NUMBERS.astype("float32"),
+    "one column": lambda: NUMBERS[:, None],
+    "truth values": lambda: NUMBERS.astype(bool),
+    "one-hot": lambda: np.eye(2)[NUMBERS],
+    "list of one-hot": lambda: np.eye(2)[NUMBERS].astype(bool).tolist(),
+    "series": lambda: pandas_of("Series")(LABELS, index=[7, 5, 3, 1], dtype="category"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_texts(model, form):
+    texts = FORMS[form]()
+    np.testing.assert_allclose(model.predict(texts, verbose=0), model.predict(TEXTS, verbose=0), atol=1e-5)
+    np.testing.assert_allclose(model(texts), model.predict_on_batch(texts), atol=1e-5)
+    np.testing.assert_array_equal(
+        model.preprocessor.encode(texts, LABELS).texts[0], model.preprocessor.encode(TEXTS).texts[0]
+    )
+
+
+@pytest.mark.parametrize("form", TARGETS)
+def test_every_form_of_targets(model, form):
+    np.testing.assert_array_equal(model.preprocessor.encode(TEXTS, TARGETS[form]()).targets, NUMBERS)
+
+
+@pytest.mark.parametrize("batches", [tf_data, Batches, generator])
+def test_batches_of_texts(model, loss, batches):
+    weighted = model.evaluate(batches(TEXTS, np.array(LABELS), np.array(WEIGHTS)), verbose=0)[0]
+    # Keras's mean over batches counts each batch by its number of texts.
+    assert weighted == pytest.approx((loss[0] + loss[2]) / 2, abs=1e-5)
+    np.testing.assert_allclose(model.predict(batches(TEXTS), verbose=0), model.predict(TEXTS, verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("batches", [tf_data, Batches, generator])
+def test_training_on_batches_of_texts_is_training_on_texts(batches):
+    expected, found = classifier(), classifier()
+    expected.fit(TEXTS, LABELS, batch_size=2, shuffle=False, verbose=0)
+    found.fit(batches(TEXTS, np.array(LABELS)), shuffle=False, class_weight={"pos": 1}, verbose=0)
+    np.testing.assert_allclose(found.predict(TEXTS, verbose=0), expected.predict(TEXTS, verbose=0), atol=1e-5)
+
+
+def test_single_batches(loss):
+    model = classifier()
+    assert model.test_on_batch(TEXTS, LABELS)[0] == pytest.approx(loss.mean(), abs=1e-5)
+    weighted = np.sum(loss * WEIGHTS) / np.sum(WEIGHTS)
+    assert model.test_on_batch(TEXTS, LABELS, WEIGHTS)[0] == pytest.approx(weighted, abs=1e-5)
+    by_class = (loss[0] + loss[2] + 3 * loss[1] + 3 * loss[3]) / 8
+    assert model.train_on_batch(TEXTS, LABELS, class_weight={"neg": 3})[0] == pytest.approx(by_class, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_weight_of_0_leaves_an_example_of_any_task_out(name):
+    case = CASES[name]
+    model = make(case)
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    pair, targets = first_rows(case, 2), case.targets[:2]
+    alone = model.train_on_batch(first_rows(case, 1), targets[:1], return_dict=True)["loss"]
+    found = model.train_on_batch(pair, targets, sample_weight=[1.0, 0.0], return_dict=True)["loss"]
+    assert found == pytest.approx(alone, abs=1e-5)
+    history = model.fit(pair, targets, sample_weight=np.array([[1.0], [0.0]]), shuffle=False, verbose=0).history
+    assert history["loss"] == [pytest.approx(alone, abs=1e-5)]
+
+
+def test_validation_data_in_every_form(loss):
+    model = classifier()
+    model.optimizer.learning_rate.assign(0.0)
+    expected = pytest.approx(loss[2:].mean(), abs=1e-5)
+    texts, labels = TEXTS[2:], LABELS[2:]
+    forms = [(texts, labels), [texts, labels], (texts, labels, [1, 1]), tf_data(TEXTS[2:], LABELS[2:])]
+    for form in forms:
+        history = model.fit(TEXTS, LABELS, epochs=2, validation_data=form, verbose=0).history
+        assert history["val_loss"] == [expected] * 2
+    history = model.fit(TEXTS, LABELS, validation_data=(texts, labels, [0, 1]), verbose=0).history
+    assert history["val_loss"] == [pytest.approx(loss[3], abs=1e-5)]
+    weights = [1.0, 0.0, 3.0, 1.0]
+    history = model.fit(TEXTS, LABELS, validation_split=0.5, sample_weight=weights, verbose=0).history
+    assert history["loss"] == [pytest.approx(loss[0], abs=1e-5)]
+    assert history["val_loss"] == [pytest.approx((3 * loss[2] + loss[3]) / 4, abs=1e-5)]
+
+
+def test_weights_of_classes_and_of_texts_multiply(loss):
+    model = classifier()
+    model.optimizer.learning_rate.assign(0.0)
+    history = model.fit(TEXTS, LABELS, class_weight={"neg": 2}, sample_weight=[1, 1, 0, 0], verbose=0).history
+    assert history["loss"] == [pytest.approx((loss[0] + 2 * loss[1]) / 3, abs=1e-5)]
+
+
+def test_lists_of_words_from_a_table():
+    pandas = pytest.importorskip("pandas")
+    case = CASES["tagging"]
+    model = make(case)
+    model.compile(run_eagerly=True)
+    words, tags = case.texts[:4], case.targets[:4]
+    expected = pytest.approx(model.test_on_batch(words, tags), abs=1e-5)
+    table = pandas.DataFrame({"words": [np.array(row, object) for row in words], "tags": tags})
+    arrow = pytest.importorskip("pyarrow").array(words)
+    for texts in (table["words"], table["words"].to_numpy(), table[["words"]], tf.ragged.constant(words), arrow):
+        assert model.test_on_batch(texts, table["tags"]) == expected
+    assert model.test_on_batch(words, tf.ragged.constant(tags)) == expected
+    assert model.score(arrow, table["tags"]) == model.score(words, tags)
+
+
+def test_columns_of_pairs_are_found_by_name():
+    pandas = pytest.importorskip("pandas")
+    model = make(CASES["pairs"])
+    expected = model.predict((["a film"], ["is bad"]), verbose=0)
+    for texts in (
+        {"text_pair": ["is bad"], "text": ["a film"]},
+        pandas.DataFrame({"text_pair": ["is bad"], "text": ["a film"]}),
+        pandas.DataFrame({"first": ["a film"], "second": ["is bad"]}),
+        (np.array(["a film"]), tf.constant([["is bad"]])),
+    ):
+        np.testing.assert_allclose(model.predict(texts, verbose=0), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([], []), "Received no texts. Give a list of strings"),
+        (([None], [0]), "Row 0: the text is None"),
+        ((["a", 3], [0, 1]), "Row 1: the text is 3"),
+        (("a film", ["pos"]), "Received one string as text: 'a film'. Give a list"),
+        ((("a film", "is bad"), ["pos"]), "Received one string as text"),
+        (([("a film", "is bad")], ["pos"]), r"texts of shape \(1, 2\). .*pairs"),
+        ((np.array([["a", "b"], ["c", "d"]]), [0, 1]), r"texts of shape \(2, 2\)"),
+        ((TEXTS,), "texts without targets. Give one for each text: fit"),
+        ((TEXTS, LABELS[:3]), "4 texts and 3 targets"),
+        ((TEXTS, 1), "the targets 1. Give a list"),
+        (({"txt": TEXTS}, LABELS), "texts called 'txt'. Their names are text, text_pair"),
+        ((tf.data.Dataset.from_tensor_slices((TEXTS, LABELS)),), "single texts. Give batches"),
+        ((tf_data(TEXTS, ["pos", "neg", "pos", "good"]),), "Row 1 has the label 'good'"),
+    ],
+)  # fmt: skip
+def test_wrong_shapes_are_refused_with_an_example(model, arguments, message):
+    with pytest.raises(InputError, match=message):
+        model.fit(*arguments, verbose=0)
+    if not isinstance(arguments[0], tf.data.Dataset):
+        with pytest.raises(InputError, match=message):
+            model.test_on_batch(*arguments)
+
+
+def test_wrong_weights_and_splits_are_refused(model):
+    for weights, message in (
+        ([1, 2], "4 texts and 2 sample weights"),
+        ([1, 1, None, 1], "Row 2 has the sample weight"),
+    ):
+        with pytest.raises(InputError, match=message):
+            model.fit(TEXTS, LABELS, sample_weight=weights)
+    with pytest.raises(InputError, match="validation_split=0.9 for 4 texts"):
+        model.fit(TEXTS, LABELS, validation_split=0.9)
+    with pytest.raises(ConfigError, match="class_weight='good'"):
+        model.fit(TEXTS, LABELS, class_weight="good")
+    with pytest.raises(InputError, match="Received no texts"):
+        model.predict([])
+    with pytest.raises(InputError, match="Received one string"):
+        model.predict("a film")
+
+
+def test_a_model_that_is_not_trained_says_so():
+    from bert_tf.tasks import FillMask
+
+    with pytest.raises(InputError, match="fill_mask is not trained"):
+        FillMask(Tokenizer(VOCABULARY), **SIZES).fit(TEXTS, LABELS)
