@@ -1,7 +1,7 @@
 """Texts, or examples of two or three texts, to batches for sentence embeddings."""
 
-from collections.abc import Mapping
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
