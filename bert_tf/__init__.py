@@ -10,7 +10,14 @@ __version__ = "0.2.0"  # setup.cfg reads it here
 
 _PUBLIC = {
     "Tokenizer": "bert_tf.text.tokenizers.base",
+    "Encoder": "bert_tf.modeling.families.base",
+    "AlbertEncoder": "bert_tf.modeling.families.albert",
     "BertEncoder": "bert_tf.modeling.families.bert",
+    "DistilBertEncoder": "bert_tf.modeling.families.distilbert",
+    "ElectraEncoder": "bert_tf.modeling.families.electra",
+    "ModernBertEncoder": "bert_tf.modeling.families.modernbert",
+    "RobertaEncoder": "bert_tf.modeling.families.roberta",
+    "XLMRobertaEncoder": "bert_tf.modeling.families.xlm_roberta",
     "BertPretrainer": "bert_tf.modeling.pretrainer",
     "load": "bert_tf.tasks",
 }

@@ -48,6 +48,7 @@ class Pretrained(DistributedSteps):
         encoder, a wrong shape or a broken file raises `InputError`.
         """
         checkpoint = read_model(folder)
+        cls = cls.class_for(checkpoint)
         for name in cls.head_settings:
             if name in checkpoint.task:
                 head.setdefault(name, checkpoint.task[name])
@@ -56,6 +57,12 @@ class Pretrained(DistributedSteps):
         # Only vocabulary, casing and head settings are of use later; the weights would double the memory.
         model.source = dataclasses.replace(checkpoint, weights={})
         return model
+
+    @classmethod
+    def class_for(cls, checkpoint: Checkpoint) -> type[Self]:
+        """The class that opens a checkpoint; a class for several families chooses."""
+        del checkpoint
+        return cls
 
     @classmethod
     def settings_of(cls, checkpoint: Checkpoint) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from keras import ops
 
 from bert_tf.core import features
 from bert_tf.modeling.layers.dense import dense
-from bert_tf.modeling.layers.heads import MaskedLMHead
+from bert_tf.modeling.layers.heads import masked_lm_head
 from bert_tf.modeling.layers.pooling import gather_positions
 from bert_tf.modeling.ops.cross_entropy import Accuracy, SparseCrossEntropy
 from bert_tf.modeling.pretrained import Pretrained, unique_name
@@ -49,15 +49,7 @@ class BertPretrainer(Pretrained, keras.Model):
         self.masked_lm_epsilon = masked_lm_epsilon
         self.encoder = self.make_encoder(encoder, settings)
         self.config = config = self.encoder.config
-        self.masked_lm = MaskedLMHead(
-            config.hidden_size,
-            config.vocab_size,
-            masked_lm_activation or config.activation,
-            masked_lm_epsilon or config.layer_norm_epsilon,
-            config.initializer_range,
-            dtype=self.dtype_policy,
-            name="masked_lm",
-        )
+        self.masked_lm = masked_lm_head(self.encoder, masked_lm_activation, masked_lm_epsilon)
         self.next_sentence = dense(2, config.initializer_range, dtype=self.dtype_policy, name="next_sentence")
         self.build()
 
@@ -88,7 +80,9 @@ class BertPretrainer(Pretrained, keras.Model):
         else:
             outputs = self.encoder(inputs, training=training, all_outputs=all_outputs)
             x = gather_positions(outputs[features.SEQUENCE_OUTPUT], positions)  # [B, S, D] to [B, P, D]
-        outputs[features.MASKED_LM_LOGITS] = self.masked_lm(x, self.encoder.embeddings.token.embeddings)
+        outputs[features.MASKED_LM_LOGITS] = self.masked_lm(
+            self.encoder.head_vectors(x), self.encoder.embeddings.token.embeddings
+        )
         next_sentence = self.next_sentence(outputs[features.POOLED_OUTPUT])  # [B, 2] or [B, E, 2]
         outputs[features.NEXT_SENTENCE_LOGITS] = ops.cast(next_sentence, "float32")
         return outputs

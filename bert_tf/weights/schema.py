@@ -50,16 +50,18 @@ def _encoder_shapes(encoder_class: type, config: Any) -> dict[str, tuple[int, ..
 
 def head_shapes(config: Any) -> dict[str, Shape]:
     """{name: shape} of the heads that are exchanged with other projects; None: any number of labels."""
-    hidden = config.hidden_size
+    hidden, embedding = config.hidden_size, config.embedding_size
     shapes: dict[str, Shape] = {
-        "masked_lm/norm/gamma": (hidden,),
-        "masked_lm/norm/beta": (hidden,),
+        "masked_lm/norm/gamma": (embedding,),
+        "masked_lm/norm/beta": (embedding,),
         "masked_lm/bias": (config.vocab_size,),
     }
     units = {
-        "masked_lm/transform": hidden,
+        "masked_lm/transform": embedding,
         "next_sentence": 2,
         "next_sentence_pooler": hidden,  # Model Garden's, where it differs from the encoder's
+        "replaced_token/transform": hidden,
+        "replaced_token/output": 1,
         "classifier": None,
         "answer_span": 2,
     }

@@ -25,11 +25,23 @@ TRANSPOSED = Transform(np.transpose, np.transpose)
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One weight: our name, their name, and how the layouts differ; "{i}" in both is the number of a block."""
+    """One weight: our name, their name, and how the layouts differ; "{i}" in both is the number of a block.
+
+    `part` (k, n) says that their tensor is n of ours one after the other along its first axis, of which this is the
+    k-th, counted from 0.
+    """
 
     ours: str
     theirs: str
     transform: Transform = SAME
+    part: tuple[int, int] = (0, 1)
+
+    def to_ours(self, tensor: np.ndarray) -> np.ndarray:
+        """Our array from theirs; `ValueError` or `IndexError` if the shape does not fit."""
+        number, count = self.part
+        if count > 1:
+            tensor = np.split(tensor, count)[number]
+        return self.transform.to_ours(tensor)
 
 
 def linear(
@@ -149,14 +161,19 @@ def read_rows(
 def write_rows(rows: list[Row], weights: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Their tensors from our weights, and a line for each part of ours that has no row."""
     by_name = {row.ours: row for row in rows}
-    tensors, left_out = {}, set()
+    parts: dict[str, dict[int, np.ndarray]] = {}
+    left_out = set()
     for name, array in weights.items():
         row = by_name.get(name)
         if row is None:
             left_out.add(part_of(name))
         else:
-            # Contiguous, because some writers copy a transposed view's memory as it is.
-            tensors[row.theirs] = np.ascontiguousarray(row.transform.to_theirs(array))
+            parts.setdefault(row.theirs, {})[row.part[0]] = row.transform.to_theirs(array)
+    tensors = {}
+    for theirs, arrays in parts.items():
+        joined = arrays[0] if len(arrays) == 1 else np.concatenate([arrays[k] for k in sorted(arrays)])
+        # Contiguous, because some writers copy a transposed view's memory as it is.
+        tensors[theirs] = np.ascontiguousarray(joined)
     return tensors, [f"{part} has no place in the format and was left out." for part in sorted(left_out)]
 
 
@@ -166,7 +183,7 @@ def _check_stored(row: Row, stored: StoredArray, shapes: Mapping[str, Shape]) ->
         raise InputError(f"{row.theirs} is of type {stored.dtype}. Weights are of type {', '.join(FLOATS)}.")
     try:
         # One number seen as an array of the declared shape: its layout changes like the data's, at no cost.
-        shape = row.transform.to_ours(np.broadcast_to(np.float32(0), stored.shape)).shape
+        shape = row.to_ours(np.broadcast_to(np.float32(0), stored.shape)).shape
     except (ValueError, IndexError):
         raise InputError(f"{row.theirs} has shape {stored.shape}, which does not fit the settings.") from None
     check_shape(row.ours, shape, shapes.get(row.ours, shape))
@@ -174,7 +191,7 @@ def _check_stored(row: Row, stored: StoredArray, shapes: Mapping[str, Shape]) ->
 
 def _ours(row: Row, stored: StoredArray) -> np.ndarray:
     with np.errstate(over="ignore"):  # too large for float32: infinite, which `schema.check` refuses
-        return np.ascontiguousarray(row.transform.to_ours(stored.read()), "float32")
+        return np.ascontiguousarray(row.to_ours(stored.read()), "float32")
 
 
 def _merged(shape: tuple[int, ...], first: int, num_heads: int) -> int:

@@ -109,7 +109,7 @@ def test_embeddings_are_the_normalised_sum_of_three():
 
 
 def test_masked_lm_head_is_tied_to_the_embedding():
-    head = MaskedLMHead(2, 3, "linear", 1e-12, 0.02)
+    head = MaskedLMHead(2, 2, 3, "linear", 1e-12, 0.02)
     head.build()
     head.transform.kernel.assign(np.eye(2))
     head.bias.assign([0, 0, 10])

@@ -93,6 +93,9 @@ def test_every_format_of_every_family_has_a_row_for_every_weight():
         config = family.config(num_layers=2, hidden_size=8, num_heads=2)
         needed = schema(name, config).keys()
         for format, described in family.formats.items():
-            rows = described.rows(config)
-            assert needed <= {row.ours for row in rows}, (name, format)
-            assert len({row.theirs for row in rows}) == len(rows), (name, format)
+            tables = [described.rows(config)]
+            tables += [described.rows_of(kind, config) for kind in getattr(described, "class_rows", ())]
+            for rows in tables:
+                parts = {(row.theirs, row.part) for row in rows}
+                assert len(parts) == len(rows), (name, format)
+            assert needed <= {row.ours for rows in tables for row in rows}, (name, format)

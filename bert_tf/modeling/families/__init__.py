@@ -10,5 +10,11 @@ FAMILIES = Registry(
     {
         "bert": "bert_tf.modeling.families.bert:FAMILY",
         "bilstm": "bert_tf.modeling.families.bilstm:FAMILY",
+        "albert": "bert_tf.modeling.families.albert:FAMILY",
+        "distilbert": "bert_tf.modeling.families.distilbert:FAMILY",
+        "electra": "bert_tf.modeling.families.electra:FAMILY",
+        "modernbert": "bert_tf.modeling.families.modernbert:FAMILY",
+        "roberta": "bert_tf.modeling.families.roberta:FAMILY",
+        "xlm_roberta": "bert_tf.modeling.families.xlm_roberta:FAMILY",
     },
 )

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.core.registry import resolve
+from bert_tf.core.registry import families, resolve
 from bert_tf.modeling.pretrained import Pretrained, unique_name
 from bert_tf.weights import Checkpoint
 from bert_tf.weights.formats.base import FamilyFormat
@@ -40,6 +40,11 @@ class EncoderConfig:
     hidden_dropout: float = 0.1
     attention_dropout: float = 0.1
     initializer_range: float = 0.02
+
+    @property
+    def embedding_size(self) -> int:
+        """Width of the embedding tables."""
+        return self.hidden_size
 
     def __post_init__(self) -> None:
         self.check_positive("vocab_size", "hidden_size", "num_layers", "num_heads", "max_positions")
@@ -74,6 +79,7 @@ class Encoder(Pretrained, keras.Model):
     family = ""
     config_class = EncoderConfig
     reads_pooler = True  # whether outputs are read that come through the pooler, where there is one
+    has_token_head = False  # whether heads on tokens read `head_vectors` that the pooler computes
     has_attention_probs = False  # whether `call` takes all_outputs=True and then returns "attention_probs"
 
     def __init__(self, name: str | None = None, dtype: Any = None, trainable: bool = True, **settings: Any):
@@ -111,9 +117,18 @@ class Encoder(Pretrained, keras.Model):
         """
         raise NotImplementedError
 
+    def head_vectors(self, x: Any) -> Any:
+        """The vectors that heads on tokens read, [..., D], from "sequence_output" or a pooling of it."""
+        return self.pooler(x) if self.has_token_head else x
+
     def encoder_config(self) -> dict[str, Any]:
         """The fields of `config_class`."""
         return dataclasses.asdict(self.config)
+
+    @classmethod
+    def class_for(cls, checkpoint: Checkpoint) -> type["Encoder"]:
+        """The class of the checkpoint's family, for `Encoder.from_pretrained`."""
+        return cls if cls.family else families()[checkpoint.family].encoder
 
     @classmethod
     def settings_of(cls, checkpoint: Checkpoint) -> dict[str, Any]:

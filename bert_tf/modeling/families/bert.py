@@ -4,9 +4,8 @@ import dataclasses
 
 import keras
 
-from bert_tf.core.errors import ConfigError
-from bert_tf.modeling.families.base import EncoderConfig, EncoderFamily
-from bert_tf.modeling.families.transformer import TransformerEncoder
+from bert_tf.modeling.families.base import EncoderFamily
+from bert_tf.modeling.families.transformer import TransformerConfig, TransformerEncoder
 from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat, ModelGardenFormat
 from bert_tf.weights.weight_table import (
     TRANSPOSED,
@@ -26,21 +25,14 @@ from bert_tf.weights.weight_table import (
 
 
 @dataclasses.dataclass(frozen=True)
-class BertConfig(EncoderConfig):
+class BertConfig(TransformerConfig):
     """Sizes and numerics of a BERT encoder (Devlin et al. 2019, section 3; defaults are those of BERT base)."""
 
-    intermediate_size: int = 3072
     type_vocab_size: int = 2
-    activation: str = "gelu"  # exact; google-research/bert computes "gelu_tanh"
-    layer_norm_epsilon: float = 1e-12
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_positive("intermediate_size", "type_vocab_size")
-        if not 0 < self.layer_norm_epsilon < 1:
-            raise ConfigError(
-                f"Received: layer_norm_epsilon={self.layer_norm_epsilon}. It must be above 0 and below 1."
-            )
+        self.check_positive("type_vocab_size")
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -81,19 +73,21 @@ _TABLES = ("encoder/embeddings/token/embeddings", "encoder/embeddings/position/e
 
 
 def _tables(pattern: str, *names: str) -> list[Row]:
-    """The three embedding tables; `names` are those of token, position and segment, "{}" in `pattern`."""
-    return [Row(ours, pattern.format(name)) for ours, name in zip(_TABLES, names, strict=True)]
+    """The embedding tables; `names` are those of token, position and segment (if there is one), "{}" in `pattern`."""
+    return [Row(ours, pattern.format(name)) for ours, name in zip(_TABLES, names, strict=False)]
 
 
-def _model_folder_rows(config: BertConfig) -> list[Row]:
-    """Paths in a Keras weights file.
+def model_folder_rows(config: TransformerConfig, projection: bool = False) -> list[Row]:
+    """Paths in a Keras weights file; `projection` follows the embeddings of some families.
 
     Keras numbers the variables of a layer, names the items of a list after their class, and keeps the layers whose
     attribute sorts after the word "layers" (here the pooler) in a group of that name.
     """
     block = "encoder/blocks/transformer_block_{i}"
-    rows = [
-        *_tables("encoder/embeddings/{}/vars/0", "token", "position", "segment"),
+    rows = _tables("encoder/embeddings/{}/vars/0", "token", "position", *["segment"] * bool(config.type_vocab_size))
+    if projection:
+        rows += keras_dense("encoder/embeddings/projection", "encoder/embeddings/projection")
+    rows += [
         *keras_norm("encoder/embeddings/norm", "encoder/embeddings/norm"),
         *keras_dense("encoder/block_{i}/attention/query", f"{block}/attention/query"),
         *keras_dense("encoder/block_{i}/attention/key", f"{block}/attention/key"),
@@ -105,7 +99,7 @@ def _model_folder_rows(config: BertConfig) -> list[Row]:
         *keras_norm("encoder/block_{i}/output_norm", f"{block}/output_norm"),
         *keras_dense("encoder/pooler", "encoder/layers/dense"),
     ]
-    return unnumber_first(expand(rows, config.num_layers), "transformer_block")
+    return unnumber_first(expand(rows, config.num_groups or config.num_layers), "transformer_block")
 
 
 def _google_rows(config: BertConfig) -> list[Row]:
@@ -143,12 +137,12 @@ def _google_rows(config: BertConfig) -> list[Row]:
     return expand(rows, config.num_layers)
 
 
-def _huggingface_rows(config: BertConfig) -> list[Row]:
-    """Names of the parameters of transformers' BertModel and the classes with its heads."""
-    layer = "bert.encoder.layer.{i}."
+def huggingface_encoder_rows(config: TransformerConfig, module: str) -> list[Row]:
+    """Names of the parameters of an encoder of transformers that is built as its BertModel, without a pooler."""
+    layer = module + ".encoder.layer.{i}."
     rows = [
-        *_tables("bert.embeddings.{}_embeddings.weight", "word", "position", "token_type"),
-        *torch_norm("encoder/embeddings/norm", "bert.embeddings.LayerNorm"),
+        *_tables(module + ".embeddings.{}_embeddings.weight", "word", "position", "token_type"),
+        *torch_norm("encoder/embeddings/norm", f"{module}.embeddings.LayerNorm"),
         *torch_linear("encoder/block_{i}/attention/query", layer + "attention.self.query"),
         *torch_linear("encoder/block_{i}/attention/key", layer + "attention.self.key"),
         *torch_linear("encoder/block_{i}/attention/value", layer + "attention.self.value"),
@@ -157,6 +151,14 @@ def _huggingface_rows(config: BertConfig) -> list[Row]:
         *torch_linear("encoder/block_{i}/intermediate", layer + "intermediate.dense"),
         *torch_linear("encoder/block_{i}/output", layer + "output.dense"),
         *torch_norm("encoder/block_{i}/output_norm", layer + "output.LayerNorm"),
+    ]
+    return expand(rows, config.num_layers)
+
+
+def _huggingface_rows(config: BertConfig) -> list[Row]:
+    """Names of the parameters of transformers' BertModel and the classes with its heads."""
+    return [
+        *huggingface_encoder_rows(config, "bert"),
         *torch_linear("encoder/pooler", "bert.pooler.dense"),
         *torch_linear("masked_lm/transform", "cls.predictions.transform.dense"),
         *torch_norm("masked_lm/norm", "cls.predictions.transform.LayerNorm"),
@@ -165,7 +167,6 @@ def _huggingface_rows(config: BertConfig) -> list[Row]:
         *torch_linear("classifier", "classifier"),
         *torch_linear("answer_span", "qa_outputs"),
     ]
-    return expand(rows, config.num_layers)
 
 
 def _keras_hub_rows(config: BertConfig) -> list[Row]:
@@ -218,6 +219,16 @@ def _model_garden_rows(config: BertConfig) -> list[Row]:
 
 # ---- Names of settings in each format
 
+# Their "gelu" is exact; all their tanh forms are Google's.
+HUGGINGFACE_ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_python": "gelu",
+    "silu": "silu",
+    "swish": "silu",
+}
 _GOOGLE_FIELDS = {
     "vocab_size": "vocab_size",
     "hidden_size": "hidden_size",
@@ -231,6 +242,7 @@ _GOOGLE_FIELDS = {
     "attention_dropout": "attention_probs_dropout_prob",
     "initializer_range": "initializer_range",
 }
+HUGGINGFACE_FIELDS = _GOOGLE_FIELDS | {"layer_norm_epsilon": "layer_norm_eps"}
 _GARDEN_FIELDS = _GOOGLE_FIELDS | {  # official/nlp/configs/encoders.py, BertEncoderConfig
     "num_layers": "num_layers",
     "activation": "hidden_activation",
@@ -256,17 +268,8 @@ _GOOGLE = FamilyFormat(
 )
 _HUGGINGFACE = HuggingFaceFormat(
     rows=_huggingface_rows,
-    fields=_GOOGLE_FIELDS | {"layer_norm_epsilon": "layer_norm_eps"},
-    # Their "gelu" is exact; all their tanh forms are Google's.
-    activations={
-        "gelu": "gelu",
-        "gelu_new": "gelu_tanh",
-        "gelu_pytorch_tanh": "gelu_tanh",
-        "gelu_fast": "gelu_tanh",
-        "gelu_python": "gelu",
-        "silu": "silu",
-        "swish": "silu",
-    },
+    fields=HUGGINGFACE_FIELDS,
+    activations=HUGGINGFACE_ACTIVATIONS,
     model_type="bert",
     class_prefix="Bert",
     module="bert",
@@ -274,6 +277,12 @@ _HUGGINGFACE = HuggingFaceFormat(
         "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
         "cls.predictions.decoder.bias": "cls.predictions.bias",
     },
+    pretraining={
+        "ForPreTraining": ("masked_lm", "next_sentence"),
+        "ForMaskedLM": ("masked_lm",),
+        "ForNextSentencePrediction": ("next_sentence",),
+    },
+    constants={"pad_token_id": 0},
 )
 _KERAS_HUB = KerasHubFormat(
     rows=_keras_hub_rows,
@@ -322,7 +331,7 @@ FAMILY = EncoderFamily(
     encoder=BertEncoder,
     tokenizer_place="bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer",
     formats={
-        "bert_tf": FamilyFormat(rows=_model_folder_rows),
+        "bert_tf": FamilyFormat(rows=model_folder_rows),
         "google": _GOOGLE,
         "huggingface": _HUGGINGFACE,
         "keras_hub": _KERAS_HUB,

@@ -1,14 +1,16 @@
 """The configurable transformer encoder from which the families of BERT are made."""
 
+import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
 from bert_tf.core import features
-from bert_tf.modeling.families.base import Encoder
+from bert_tf.core.errors import ConfigError
+from bert_tf.modeling.families.base import Encoder, EncoderConfig
 from bert_tf.modeling.layers.attention_mask import attention_bias
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.layers.embeddings import Embeddings
@@ -18,24 +20,60 @@ from bert_tf.modeling.layers.transformer_block import TransformerBlock
 # B batch, S sequence, E examples of a packed row, P positions, Q = P + E queries, N heads, D hidden
 
 
-class TransformerEncoder(Encoder):
-    """Embeddings, transformer blocks, and a tanh pooler over the vector of [CLS].
+@dataclasses.dataclass(frozen=True)
+class TransformerConfig(EncoderConfig):
+    """Sizes and numerics of a transformer; where the models of one family differ, a subclass has more fields.
 
-    A family is a subclass with its name and its config class; `config` needs the fields of `BertConfig`. A setting
-    by which families differ becomes a field of the config and an argument of the layer that it changes.
+    Attributes without a type hint are the same for all models of a family:
+        type_vocab_size: number of segments; 0: the family has none.
+        padding_id: as in `Embeddings`.
+        num_groups: number of blocks with weights of their own; None: all.
+    """
+
+    intermediate_size: int = 3072
+    activation: str = "gelu"  # exact; google-research/bert computes "gelu_tanh"
+    layer_norm_epsilon: float = 1e-12
+
+    type_vocab_size = 0
+    padding_id = None
+    num_groups = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_positive("intermediate_size")
+        if not 0 < self.layer_norm_epsilon < 1:
+            raise ConfigError(
+                f"Received: layer_norm_epsilon={self.layer_norm_epsilon}. It must be above 0 and below 1."
+            )
+
+
+class TransformerEncoder(Encoder):
+    """Embeddings, transformer blocks, and a dense pooler over the vector of [CLS].
+
+    A family is a subclass with its name and its config class, a subclass of `TransformerConfig`. A setting by which
+    models of a family differ is a field of the config; what a family computes otherwise is a method that it overrides.
 
     Inputs are those of `Encoder`; for packed rows also `position_ids` and `example_ids` [B, S], which give each
     example exactly the result that it has alone, and `cls_positions` [B, E], the position of each example's [CLS].
     """
 
+    config_class = TransformerConfig
     has_attention_probs = True
+    pooler_activation = "tanh"  # of Keras
     remat = False  # gradient checkpointing: training computes the inside of blocks twice and keeps less of it
 
     def __init__(self, name: str | None = None, dtype: Any = None, trainable: bool = True, **settings: Any):
         super().__init__(name=name, dtype=dtype, trainable=trainable, **settings)
-        config: Any = self.config  # of the family
-        policy = self.dtype_policy
-        self.embeddings = Embeddings(
+        self.embeddings = self.make_embeddings()
+        self.blocks = [self.make_block(i) for i in range(self.config.num_groups or self.config.num_layers)]
+        self.final_norm = self.make_final_norm()
+        self.pooler = self.make_pooler()
+        self.build()
+
+    def make_embeddings(self) -> keras.layers.Layer:
+        """The layer from input ids, segment ids and position ids to vectors [B, S, D]."""
+        config = self.config
+        return Embeddings(
             vocab_size=config.vocab_size,
             hidden_size=config.hidden_size,
             max_positions=config.max_positions,
@@ -43,17 +81,19 @@ class TransformerEncoder(Encoder):
             layer_norm_epsilon=config.layer_norm_epsilon,
             dropout=config.hidden_dropout,
             initializer_range=config.initializer_range,
-            dtype=policy,
+            embedding_size=self.projected_embedding_size(),
+            padding_id=config.padding_id,
+            dtype=self.dtype_policy,
             name="embeddings",
         )
-        self.blocks = [self._make_block(f"block_{i}") for i in range(config.num_layers)]
-        self.pooler = dense(
-            config.hidden_size, config.initializer_range, activation="tanh", dtype=policy, name="pooler"
-        )
-        self.build()
 
-    def _make_block(self, name: str) -> TransformerBlock:
-        config: Any = self.config
+    def projected_embedding_size(self) -> int | None:
+        """Width of the tables where a projection follows them."""
+        return None
+
+    def make_block(self, i: int) -> keras.layers.Layer:
+        """Block number `i`, called with vectors, attention context, `training` and `queries`."""
+        config = self.config
         return TransformerBlock(
             num_heads=config.num_heads,
             hidden_size=config.hidden_size,
@@ -64,14 +104,40 @@ class TransformerEncoder(Encoder):
             attention_dropout=config.attention_dropout,
             initializer_range=config.initializer_range,
             dtype=self.dtype_policy,
-            name=name,
+            name=f"block_{i}",
         )
+
+    def make_final_norm(self) -> keras.layers.Layer | None:
+        """The norm after the last block, where a family has one."""
+        return None
+
+    def make_pooler(self) -> keras.layers.Layer:
+        """The layer from the vector of [CLS] to that of the sequence."""
+        config = self.config
+        return dense(
+            config.hidden_size,
+            config.initializer_range,
+            activation=self.pooler_activation,
+            dtype=self.dtype_policy,
+            name="pooler",
+        )
+
+    def attention_contexts(self, inputs: Mapping[str, Any], all_outputs: bool) -> list[Any]:
+        """For each block, the tensor (or structure of tensors) that tells its attention which tokens it may see."""
+        del all_outputs
+        return [attention_bias(inputs)] * self.config.num_layers  # [B, 1, 1 or S, S]
+
+    def last_context(self, inputs: Mapping[str, Any], select_queries: Callable) -> Any:
+        """The same for the last block when it computes only the queries that `select_queries` picks."""
+        return attention_bias(inputs, select_queries)  # [B, 1, 1 or Q, S]
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the variables; their shapes do not depend on the inputs."""
         self.embeddings.build()
         for block in self.blocks:
             block.build()
+        if self.final_norm:
+            self.final_norm.build((None, None, self.config.hidden_size))
         self.pooler.build((None, self.config.hidden_size))
 
     @property
@@ -101,7 +167,7 @@ class TransformerEncoder(Encoder):
             `cls_only`; and [B, D], or [B, E, D] where the inputs have `cls_positions`.
         """
         select_queries = functools.partial(_select_queries, inputs=inputs, positions=positions)
-        bias, queries = attention_bias(inputs), None  # [B, 1, 1 or S, S]
+        contexts, queries = self.attention_contexts(inputs, all_outputs), None
         x = self.embeddings(
             inputs[features.INPUT_IDS],
             inputs[features.SEGMENT_IDS],
@@ -110,17 +176,21 @@ class TransformerEncoder(Encoder):
         )  # [B, S, D]
         hidden_states, attention_probs = [x], []
         remat = self.remat and training and not all_outputs
-        for block in self.blocks:
-            if (cls_only or positions is not None) and block is self.blocks[-1]:
+        layers = self.config.num_layers
+        for i, context in enumerate(contexts):
+            block = self.blocks[i * len(self.blocks) // layers]  # groups of layers share the weights of a block
+            if (cls_only or positions is not None) and i == layers - 1:
                 # The last block computes only what is read: its queries are chosen, keys and values are of all tokens.
-                bias = attention_bias(inputs, select_queries)  # [B, 1, 1 or Q, S]
+                context = self.last_context(inputs, select_queries)
                 queries = select_queries(x)  # [B, Q, D]
             if remat:
-                x, probs = block.call_rematerialized(x, bias, queries), None
+                x, probs = block.call_rematerialized(x, context, queries), None
             else:
-                x, probs = block(x, bias, training=training, queries=queries)
+                x, probs = block(x, context, training=training, queries=queries)
             hidden_states.append(x)
             attention_probs.append(probs)
+        if self.final_norm:
+            hidden_states[-1] = x = self.final_norm(x)
         if positions is not None:
             x, first = x[:, : ops.shape(positions)[1]], x[:, ops.shape(positions)[1] :]  # [B, P, D], [B, E, D]
         else:

@@ -26,5 +26,10 @@ def attention_bias(inputs: Mapping[str, Any], select_queries: Callable = lambda 
         visible = ops.expand_dims(visible, 1)  # [B, 1, Q, S]
     else:
         visible = ops.expand_dims(ops.expand_dims(inputs[features.INPUT_MASK], 1), 1)  # [B, 1, 1, S]
+    return score_bias(visible)
+
+
+def score_bias(visible: Any) -> Any:
+    """0 where `visible` (bool or 0 and 1) is true, -30,000 elsewhere, float32 of the same shape."""
     # Keras casts the arguments of a layer to its compute dtype, and the largest number of float16 is 65504.
     return (1.0 - ops.cast(visible, "float32")) * -3e4

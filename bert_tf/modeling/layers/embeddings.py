@@ -6,21 +6,29 @@ import keras
 from keras import ops
 
 from bert_tf.core.errors import InputError
-from bert_tf.modeling.layers.dense import Embedding
+from bert_tf.modeling.layers.dense import Embedding, dense
 from bert_tf.modeling.layers.dropout import Dropout
 from bert_tf.modeling.layers.id_checks import check_ids
 from bert_tf.modeling.layers.initializers import truncated_normal
 from bert_tf.modeling.layers.residual_norm import ResidualNorm
 
-# B batch, S sequence, D hidden, T segment types
+# B batch, S sequence, E embedding, D hidden, T segment types
 
 
 @keras.saving.register_keras_serializable("bert_tf")
 class Embeddings(keras.layers.Layer):
     """Token ids to vectors: int [B, S] to [B, S, D].
 
-    The sublayers `token`, `position` and `segment` hold the three tables. Ids outside of them, and sequences longer
-    than `max_positions`, raise `InputError`.
+    The sublayers `token`, `position` and `segment` hold the three tables [rows, E]. Ids outside of them, and sequences
+    longer than `max_positions`, raise `InputError`.
+
+    Args:
+        hidden_size: D.
+        embedding_size: E; where it is given, a dense layer `projection` brings the vectors to D (Lan et al. 2020,
+            section 3.1).
+        type_vocab_size: T; with 1 all tokens have the same segment, with 0 there is no table.
+        padding_id: None, or the id of padding as fairseq counts positions: those of tokens begin at `padding_id` + 1,
+            and that of padding is `padding_id` (RoBERTa's).
     """
 
     def __init__(
@@ -32,34 +40,46 @@ class Embeddings(keras.layers.Layer):
         layer_norm_epsilon: float,
         dropout: float,
         initializer_range: float,
+        embedding_size: int | None = None,
+        padding_id: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        policy = self.dtype_policy
         self.vocab_size = vocab_size
         self.max_positions = max_positions
         self.type_vocab_size = type_vocab_size
+        self.padding_id = padding_id
+        self.width = embedding_size or hidden_size  # E
 
         def table(size, name):
-            return Embedding(size, hidden_size, truncated_normal(initializer_range), dtype=self.dtype_policy, name=name)
+            initializer = truncated_normal(initializer_range)
+            return Embedding(size, self.width, initializer, dtype=policy, name=name)
 
+        unused = 0 if padding_id is None else padding_id + 1
         self.token = table(vocab_size, "token")
-        self.position = table(max_positions, "position")
-        self.segment = table(type_vocab_size, "segment")
-        self.norm = ResidualNorm(epsilon=layer_norm_epsilon, dtype=self.dtype_policy, name="norm")
-        self.dropout = Dropout(dropout, dtype=self.dtype_policy)
-        self.hidden_size = hidden_size
+        self.position = table(max_positions + unused, "position")
+        self.segment = table(type_vocab_size, "segment") if type_vocab_size else None
+        self.norm = ResidualNorm(epsilon=layer_norm_epsilon, dtype=policy, name="norm")
+        self.dropout = Dropout(dropout, dtype=policy)
+        self.projection = None
+        if embedding_size:
+            self.projection = dense(hidden_size, initializer_range, dtype=policy, name="projection")
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the variables; their shapes do not depend on the inputs."""
         for table in (self.token, self.position, self.segment):
-            table.build()
-        self.norm.build((None, None, self.hidden_size))
+            if table:
+                table.build()
+        self.norm.build((None, None, self.width))
+        if self.projection:
+            self.projection.build((None, None, self.width))
 
     def call(self, input_ids: Any, segment_ids: Any, position_ids: Any = None, training: bool | None = None) -> Any:
-        """The sum of three embeddings, normalised, with dropout in training: [B, S, D].
+        """The sum of the embeddings, normalised, with dropout in training: [B, S, D].
 
         Args:
-            input_ids, segment_ids: int [B, S].
+            input_ids, segment_ids: int [B, S]; segment ids are not read where there is no choice of segments.
             position_ids: int [B, S]; None: 0 to S - 1 in every row.
         """
         length = input_ids.shape[1]
@@ -68,13 +88,28 @@ class Embeddings(keras.layers.Layer):
                 f"Received: {length} tokens per sequence. This encoder has {self.max_positions} positions."
             )
         check_ids("input_ids", input_ids, self.vocab_size)
-        check_ids("segment_ids", segment_ids, self.type_vocab_size)
-        if position_ids is None:
-            position_ids = ops.arange(ops.shape(input_ids)[1])  # [S]
-        else:
+        if position_ids is not None:
             check_ids("position_ids", position_ids, self.max_positions)
+        x = self.token(input_ids) + self.position(self._position_rows(input_ids, position_ids))  # [B, S, E]
+        x = self.norm(self._segments(segment_ids, x), x, training=training)  # [B, S, E]
+        x = self.dropout(x, training=training)
+        return self.projection(x) if self.projection else x  # [B, S, D]
+
+    def _position_rows(self, input_ids, position_ids):
+        """Rows of the position table, [S] or [B, S]."""
+        if self.padding_id is None:
+            return ops.arange(ops.shape(input_ids)[1]) if position_ids is None else position_ids
+        real = ops.cast(ops.not_equal(input_ids, self.padding_id), "int32")  # [B, S]
+        place = ops.cumsum(real, 1) if position_ids is None else ops.cast(position_ids, "int32") + 1  # from 1
+        return place * real + self.padding_id
+
+    def _segments(self, segment_ids, x):
+        """Segment embeddings, in a shape that can be added to `x` [B, S, E]."""
+        if self.segment is None:
+            return ops.zeros_like(x)
+        table = ops.cast(self.segment.embeddings, self.compute_dtype)  # [T, E]
+        if self.type_vocab_size == 1:  # the family has no segments, so that ids of two say nothing
+            return ops.zeros_like(x) + table
+        check_ids("segment_ids", segment_ids, self.type_vocab_size)
         # A product with one-hot vectors: the gradient of a lookup in so small a table is a slow scatter.
-        segments = ops.one_hot(segment_ids, self.type_vocab_size, dtype=self.compute_dtype)  # [B, S, T]
-        x = self.token(input_ids) + self.position(position_ids)  # [B, S, D]
-        segments = ops.matmul(segments, ops.cast(self.segment.embeddings, self.compute_dtype))  # [B, S, D]
-        return self.dropout(self.norm(segments, x, training=training), training=training)
+        return ops.matmul(ops.one_hot(segment_ids, self.type_vocab_size, dtype=self.compute_dtype), table)

@@ -1,9 +1,11 @@
 """A transformer block: self-attention, then a feed-forward network, each with layer norm after its residual."""
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 from bert_tf.modeling.layers.activations import get_activation
 from bert_tf.modeling.layers.dense import dense
@@ -21,13 +23,21 @@ class SelfAttention(keras.layers.Layer):
     With `queries` [B, Q, D] only these vectors attend, to all of x: ([B, Q, D], [B, N, Q, S]).
     """
 
-    def __init__(self, num_heads: int, hidden_size: int, dropout: float, initializer_range: float, **kwargs: Any):
+    def __init__(
+        self,
+        num_heads: int,
+        hidden_size: int,
+        dropout: float,
+        initializer_range: float,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.hidden_size = hidden_size
 
         def projection(name):
-            return dense(hidden_size, initializer_range, dtype=self.dtype_policy, name=name)
+            return dense(hidden_size, initializer_range, use_bias=use_bias, dtype=self.dtype_policy, name=name)
 
         # Separate projections: the gradient of slicing a fused one is a scatter that costs more than it saves.
         self.query = projection("query")
@@ -45,19 +55,27 @@ class SelfAttention(keras.layers.Layer):
         """`bias` [B, 1, 1 or Q, S] is added to the scores: 0 = attend, very negative = do not."""
         if queries is None:
             queries = x
-        query = self._split_heads(self.query(queries))  # [B, N, Q, H]
-        key, value = self._split_heads(self.key(x)), self._split_heads(self.value(x))  # [B, N, S, H]
-        probs = attention_probs(query, key, bias)  # [B, N, Q, S]
-        if training:
-            # Here `probs` is for the caller alone: a compiled step does not compute it where nobody reads it.
-            seed, dropped, scale = self.dropout.mask_args()
-            context = attend(query, key, value, bias, seed, dropped, scale)  # [B, N, Q, H]
-        else:
-            context = ops.matmul(probs, value)  # [B, N, Q, H]
-        context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), ops.shape(queries))  # [B, Q, D]
-        return self.output_dense(context), probs
+        query = self.split_heads(self.query(queries))  # [B, N, Q, H]
+        key, value = self.split_heads(self.key(x)), self.split_heads(self.value(x))  # [B, N, S, H]
+        context, probs = self.attend(query, key, value, bias, training)
+        return self.output_dense(self.join_heads(context)), probs
 
-    def _split_heads(self, x):
+    def attend(self, query: Any, key: Any, value: Any, bias: Any, training: bool | None = None) -> tuple[Any, Any]:
+        """Weighted values [B, N, Q, H] and attention probabilities [B, N, Q, S], with dropout in training."""
+        probs = attention_probs(query, key, bias)  # [B, N, Q, S]
+        if not training:
+            return ops.matmul(probs, value), probs
+        # Here `probs` is for the caller alone: a compiled step does not compute it where nobody reads it.
+        seed, dropped, scale = self.dropout.mask_args()
+        return attend(query, key, value, bias, seed, dropped, scale), probs
+
+    def join_heads(self, x: Any) -> Any:
+        """[B, N, Q, H] to [B, Q, D]."""
+        batch, length = ops.shape(x)[0], ops.shape(x)[2]
+        return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (batch, length, self.hidden_size))
+
+    def split_heads(self, x: Any) -> Any:
+        """[B, S, D] to [B, N, S, H]."""
         batch, length = ops.shape(x)[0], ops.shape(x)[1]
         x = ops.reshape(x, (batch, length, self.num_heads, self.hidden_size // self.num_heads))  # [B, S, N, H]
         return ops.transpose(x, (0, 2, 1, 3))  # [B, N, S, H]
@@ -119,17 +137,27 @@ class TransformerBlock(keras.layers.Layer):
         return self.output_norm(hidden, x, dropout=self.dropout, training=training), probs
 
     def call_rematerialized(self, x: Any, mask: Any, queries: Any = None) -> Any:
-        """Gradient checkpointing of `call` in training: only the output [B, Q, D], whose intermediates are not kept.
+        """Gradient checkpointing of `call` in training: only the output [B, Q, D] (see `rematerialize`)."""
+        return rematerialize(self, [(self.attention.dropout, 1), (self.dropout, 2)], x, mask, queries)
 
-        Seeds are drawn first, so that the recomputation for the gradient applies the same dropout masks.
-        """
-        attention_seeds, block_seeds = self.attention.dropout.make_seeds(1), self.dropout.make_seeds(2)
 
-        def compute(x, mask, queries=None):
-            with self.attention.dropout.fixed_seeds(attention_seeds), self.dropout.fixed_seeds(block_seeds):
-                return self(x, mask, training=True, queries=queries)[0]
+def rematerialize(block: Any, dropouts: Sequence[tuple[Dropout, int]], x: Any, context: Any, queries: Any) -> Any:
+    """Gradient checkpointing of a block in training: its output [B, Q, D], whose intermediates are not kept.
 
-        tensors = [x, mask]
-        if queries is not None:  # remat differentiates by its arguments: tensors, and no None
-            tensors.append(queries)
-        return keras.remat(compute)(*tensors)
+    Args:
+        block: called with `x`, `context` and `queries`; returns the output first.
+        dropouts: its dropout layers, each with the number of times that a call applies it. Their seeds are drawn first,
+            so that the recomputation for the gradient applies the same masks.
+    """
+    seeds = [(dropout, dropout.make_seeds(count)) for dropout, count in dropouts]
+    selects, structure = queries is not None, context
+
+    def compute(x, queries, *context):
+        with contextlib.ExitStack() as stack:
+            for dropout, drawn in seeds:
+                stack.enter_context(dropout.fixed_seeds(drawn))
+            packed = tree.pack_sequence_as(structure, context)
+            return block(x, packed, training=True, queries=queries if selects else None)[0]
+
+    # remat differentiates by its arguments: tensors, and no None
+    return keras.remat(compute)(x, queries if selects else x, *tree.flatten(structure))

@@ -173,9 +173,9 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         return {name: keras.ops.reshape(inputs[name], (-1, length)) for name in features.ENCODER_INPUTS}
 
     def leave_pooler(self) -> None:
-        """Freezes the pooler, for a head that reads token vectors: no gradient would reach it."""
-        self.reads_pooler = False
-        self.encoder.read_pooler(False)
+        """Freezes the pooler, for a head that reads token vectors, if no gradient would reach it."""
+        self.reads_pooler = self.encoder.has_token_head
+        self.encoder.read_pooler(self.reads_pooler)
 
     def default_loss(self) -> Any:
         """The loss that `compile` takes by default."""

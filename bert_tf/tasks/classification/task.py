@@ -93,6 +93,7 @@ class TextClassifier(LongTextTask):
         pooled = outputs[features.POOLED_OUTPUT]  # [N, D]
         if not self.cls_only:
             pooled = pool(outputs[features.SEQUENCE_OUTPUT], inputs[features.INPUT_MASK], self.pooling)
+            pooled = self.encoder.head_vectors(pooled)
         return ops.cast(self.classifier(self.dropout(pooled, training=training)), "float32")
 
     def default_loss(self) -> Any:

@@ -6,7 +6,7 @@ import keras
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.modeling.layers.heads import MaskedLMHead
+from bert_tf.modeling.layers.heads import masked_lm_head
 from bert_tf.tasks.base.pretrained_head_task import PretrainedHeadTask
 from bert_tf.tasks.fill_mask import SPEC
 from bert_tf.tasks.fill_mask.postprocessor import FillMaskPostprocessor
@@ -58,15 +58,7 @@ class FillMask(PretrainedHeadTask):
         self.preprocessor = FillMaskPreprocessor(SPEC, tokenizer, self.max_length)
         self.postprocessor = FillMaskPostprocessor(tokenizer, self.max_length, top_k)
         self.leave_pooler()
-        self.masked_lm = MaskedLMHead(
-            self.config.hidden_size,
-            self.config.vocab_size,
-            masked_lm_activation or self.config.activation,
-            masked_lm_epsilon or self.config.layer_norm_epsilon,
-            self.config.initializer_range,
-            dtype=self.dtype_policy,
-            name="masked_lm",
-        )
+        self.masked_lm = masked_lm_head(self.encoder, masked_lm_activation, masked_lm_epsilon)
         self.build()
 
     def build(self, input_shape: Any = None) -> None:
@@ -76,7 +68,8 @@ class FillMask(PretrainedHeadTask):
     def call(self, inputs: dict, training: bool | None = None) -> Any:
         """The encoder's inputs, int32 [N, S], and positions, int32 [N, M], to logits, float32 [N, M, V]."""
         outputs = self.encoder(inputs, training=training, positions=inputs[features.MASKED_LM_POSITIONS])
-        return self.masked_lm(outputs[features.SEQUENCE_OUTPUT], self.encoder.embeddings.token.embeddings)
+        vectors = self.encoder.head_vectors(outputs[features.SEQUENCE_OUTPUT])  # [N, M, D]
+        return self.masked_lm(vectors, self.encoder.embeddings.token.embeddings)
 
     def task_settings(self) -> dict:
         """As `Task.task_settings`, with `top_k`."""

@@ -106,7 +106,8 @@ class QuestionAnswerer(WindowedTask):
 
     def call(self, inputs: dict, training: bool | None = None) -> dict:
         """The encoder's inputs, int32 [W, S], to {"start_logits", "end_logits"}, float32 [W, S] each."""
-        sequence = self.encoder(inputs, training=training)[features.SEQUENCE_OUTPUT]  # [W, S, D]
+        outputs = self.encoder(inputs, training=training)
+        sequence = self.encoder.head_vectors(outputs[features.SEQUENCE_OUTPUT])  # [W, S, D]
         scores = ops.cast(self.answer_span(sequence), "float32")  # [W, S, 2]
         if training:
             segments = inputs[features.SEGMENT_IDS]

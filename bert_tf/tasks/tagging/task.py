@@ -84,7 +84,8 @@ class TextTagger(WindowedTask):
 
     def call(self, inputs: dict, training: bool | None = None) -> Any:
         """The encoder's inputs, int32 [W, S], to logits, float32 [W, S, C]."""
-        sequence = self.encoder(inputs, training=training)[features.SEQUENCE_OUTPUT]  # [W, S, D]
+        outputs = self.encoder(inputs, training=training)
+        sequence = self.encoder.head_vectors(outputs[features.SEQUENCE_OUTPUT])  # [W, S, D]
         return ops.cast(self.classifier(self.dropout(sequence, training=training)), "float32")
 
     def compile(

@@ -42,12 +42,31 @@ class HuggingFaceFormat(FamilyFormat):
         module: name of the encoder inside a model with a head, "bert" of "bert.embeddings..."; the files of a bare
             encoder leave it out.
         tied: {name of a tensor that repeats another: name of that one}.
+        class_rows: {class, without the prefix: rows that hold in its files instead of those of `rows` with the same
+            names}.
+        pretraining: {class of pretraining, without the prefix: the heads that it opens}; the first whose heads are all
+            there is written.
+        constants: settings that are written as they are.
+        from_settings: their settings as this declaration names them; `InputError` for a model that is not computed.
+        to_settings: the inverse, for settings that are not one value under one name.
     """
 
     model_type: str
     class_prefix: str
     module: str
     tied: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    class_rows: Mapping[str, list[Row]] = dataclasses.field(default_factory=dict)
+    pretraining: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    constants: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    from_settings: Callable[[dict], dict] = dict
+    to_settings: Callable[[dict], dict] = dict
+
+    def rows_of(self, kind: str | None, config: Any) -> list[Row]:
+        """The rows that hold in the files of a class, whose name `kind` is without the prefix."""
+        replaced = self.class_rows.get(kind or "", [])
+        ours, theirs = {row.ours for row in replaced}, {row.theirs for row in replaced}
+        kept = [row for row in self.rows(config) if row.ours not in ours and row.theirs not in theirs]
+        return kept + list(replaced)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

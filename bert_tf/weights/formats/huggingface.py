@@ -1,6 +1,7 @@
 """Hugging Face's folders: config.json, model.safetensors whole or in shards, and the tokenizer's files."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,6 @@ from bert_tf.weights.weight_table import read_rows, write_rows
 
 FORMAT = "huggingface"
 CONFIG = "config.json"
-# {class, without the family's prefix: the heads that it opens}; the first whose heads are all there is written.
-PRETRAINING_CLASSES = {
-    "ForPreTraining": ("masked_lm", "next_sentence"),
-    "ForMaskedLM": ("masked_lm",),
-    "ForNextSentencePrediction": ("next_sentence",),
-}
 BARE = "Model"  # the encoder alone
 
 
@@ -50,7 +45,9 @@ def read_task(folder: Path) -> dict[str, Any]:
     if settings.get("problem_type"):
         task["problem_type"] = settings["problem_type"]
     if length := huggingface_tokenizer.max_length(folder):
-        task["max_length"] = min(length, member(settings, "max_position_embeddings", 512, folder / CONFIG))
+        _, format = _family_of(settings, folder)
+        positions = member(format.from_settings(settings), "max_position_embeddings", 512, folder / CONFIG)
+        task["max_length"] = min(length, positions)
     return task
 
 
@@ -58,9 +55,10 @@ def read(folder: Path) -> Checkpoint:
     """Reads a folder of transformers; another architecture or a broken file raises `InputError`."""
     settings = load_json(folder / CONFIG)
     family, format = _family_of(settings, folder)
-    encoder = read_encoder(family, format, settings, folder / CONFIG)
+    encoder = read_encoder(family, format, format.from_settings(settings), folder / CONFIG)
     tensors, copies = _current_names(safetensors.stored(folder), format, encoder)
-    weights = read_rows(format.rows(encoder), tensors, all_shapes(family, encoder))
+    rows = format.rows_of(_kind_in(settings, tensors, format), encoder)
+    weights = read_rows(rows, tensors, all_shapes(family, encoder))
     _check_tied(copies, tensors, format)
     text, vocabulary = huggingface_tokenizer.read(folder)
     if sentence_transformers.lower_cases(folder) and not text.lower_case:
@@ -75,7 +73,8 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     kind, heads = _class_of(checkpoint)
     settings, notes = write_encoder(checkpoint.family, format, checkpoint.encoder)
     architecture = format.class_prefix + kind
-    settings |= {"model_type": format.model_type, "architectures": [architecture], "pad_token_id": 0}
+    settings = format.to_settings(settings) | format.constants
+    settings |= {"model_type": format.model_type, "architectures": [architecture]}
     if labels := checkpoint.task.get("labels"):
         settings["id2label"], settings["label2id"] = {}, {}
         for i, label in enumerate(labels):
@@ -84,10 +83,13 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     if "problem_type" in checkpoint.task:
         settings["problem_type"] = checkpoint.task["problem_type"]
     save_json(folder / CONFIG, settings)
-    rows = [row for row in format.rows(checkpoint.encoder) if row.ours.split("/")[0] in ("encoder", *heads)]
+    rows = [row for row in format.rows_of(kind, checkpoint.encoder) if row.ours.split("/")[0] in ("encoder", *heads)]
+    module = f"{format.module}."
+    if kind == BARE:
+        rows = [row for row in rows if row.theirs.startswith(module)]
     tensors, left_out = write_rows(rows, checkpoint.weights)
     if kind == BARE:
-        tensors = {name.removeprefix(f"{format.module}."): tensor for name, tensor in tensors.items()}
+        tensors = {name.removeprefix(module): tensor for name, tensor in tensors.items()}
     safetensors.write(folder, tensors)
     huggingface_tokenizer.write(folder, checkpoint, format)
     sentence_transformers.write(folder, checkpoint)
@@ -116,6 +118,17 @@ def _family_of(settings: dict, folder: Path) -> tuple[str, HuggingFaceFormat]:
     if settings.get("is_decoder") or settings.get("add_cross_attention"):
         raise InputError(f"{folder} holds a decoder. Only encoders can be read.")
     return known[kind]
+
+
+def _kind_in(settings: dict, tensors: Mapping[str, Any], format: HuggingFaceFormat) -> str | None:
+    """The class, without the family's prefix, by config.json, or where it names none by the tensors' names."""
+    architecture, *_ = member(settings, "architectures", [], CONFIG) or [""]
+    if str(architecture).startswith(format.class_prefix):
+        return str(architecture).removeprefix(format.class_prefix)
+    for kind, rows in format.class_rows.items():
+        if all(row.theirs in tensors for row in rows):
+            return kind
+    return None
 
 
 def _current_names(tensors: dict, format: HuggingFaceFormat, encoder: Any) -> tuple[dict, dict]:
@@ -150,7 +163,7 @@ def _check_tied(copies: dict, tensors: dict, format: HuggingFaceFormat) -> None:
 def _class_of(checkpoint: Checkpoint) -> tuple[str, tuple[str, ...]]:
     """The class, without the family's prefix, that opens most of the checkpoint, and the heads that it has."""
     present = {name.split("/")[0] for name in checkpoint.weights} - {"encoder"}
-    for kind, heads in PRETRAINING_CLASSES.items():
+    for kind, heads in family_format(checkpoint.family, FORMAT).pretraining.items():
         if set(heads) <= present:
             return kind, heads
     for kind, spec in task_classes(FORMAT).items():

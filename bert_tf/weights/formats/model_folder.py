@@ -19,13 +19,19 @@ from bert_tf.weights.weight_table import Row, keras_dense, keras_norm, read_rows
 
 FORMAT = "bert_tf"
 CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocab.txt", "model.weights.h5"
-# The head that is not one dense layer. Keras puts layers whose attribute sorts after the word "layers" into a group of
+# Heads that are not one dense layer. Keras puts layers whose attribute sorts after the word "layers" into a group of
 # that name, and names them after their class there.
-MASKED_LM = [
+MASKED_LM_TRANSFORM = [
     *keras_dense("masked_lm/transform", "layers/masked_lm_head/transform"),
     *keras_norm("masked_lm/norm", "layers/masked_lm_head/norm"),
-    Row("masked_lm/bias", "layers/masked_lm_head/vars/0"),
 ]
+DEEP_HEADS = {
+    "masked_lm": [Row("masked_lm/bias", "layers/masked_lm_head/vars/0")],
+    "replaced_token": [
+        *keras_dense("replaced_token/transform", "layers/replaced_token_head/transform"),
+        *keras_dense("replaced_token/output", "layers/replaced_token_head/output_dense"),
+    ],
+}
 LATE_DENSE = "layers/dense"
 FOREIGN = {"next_sentence_pooler"}  # parts of other projects' models that ours do not have
 
@@ -106,8 +112,10 @@ def _heads_in(names: Iterable[str], pattern: str) -> set[str]:
 
 
 def _rows(family: str, encoder: Any, dense_heads: Iterable[str]) -> list[Row]:
-    rows = family_format(family, FORMAT).rows(encoder) + MASKED_LM
-    for name in sorted(set(dense_heads) - {"masked_lm"}):
+    rows = family_format(family, FORMAT).rows(encoder) + sum(DEEP_HEADS.values(), [])
+    if not families()[family].encoder.has_token_head:
+        rows += MASKED_LM_TRANSFORM
+    for name in sorted(set(dense_heads) - set(DEEP_HEADS)):
         is_late = name >= "layers"  # see MASKED_LM
         rows += keras_dense(name, LATE_DENSE if is_late else name)
     return rows
@@ -119,6 +127,6 @@ def _late_head(task: dict[str, Any]) -> str:
     head = ""
     if name and name in tasks():
         head = getattr(tasks()[name], "head", "")
-    if head > "layers" and head != "masked_lm":
+    if head > "layers" and head not in DEEP_HEADS:
         return head
     return "next_sentence"

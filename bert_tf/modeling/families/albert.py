@@ -1,0 +1,132 @@
+"""ALBERT (Lan et al. 2020): BERT with a narrow embedding and one block whose weights all layers share."""
+
+import dataclasses
+
+import keras
+
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.modeling.families.base import EncoderFamily
+from bert_tf.modeling.families.bert import (
+    HUGGINGFACE_ACTIVATIONS,
+    HUGGINGFACE_FIELDS,
+    BertConfig,
+    model_folder_rows,
+)
+from bert_tf.modeling.families.transformer import TransformerEncoder
+from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat
+from bert_tf.weights.weight_table import Row, expand, torch_linear, torch_norm
+
+# ---- Encoder
+
+
+@dataclasses.dataclass(frozen=True)
+class AlbertConfig(BertConfig):
+    """Sizes and numerics of an ALBERT encoder; defaults are those of ALBERT base, version 2."""
+
+    vocab_size: int = 30000
+    hidden_dropout: float = 0.0
+    attention_dropout: float = 0.0
+    activation: str = "gelu_tanh"
+    embedding_size: int = 128  # type: ignore[assignment]
+    num_groups: int = 1  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_positive("embedding_size", "num_groups")
+        if self.num_layers % self.num_groups:
+            raise ConfigError(
+                f"Received: num_layers={self.num_layers}, num_groups={self.num_groups}. "
+                "num_layers must be a multiple of num_groups."
+            )
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class AlbertEncoder(TransformerEncoder):
+    """ALBERT: a projection after the embeddings, then post-layer-norm layers that share weights in groups.
+
+    Arguments are the fields of `AlbertConfig`; inputs and outputs are those of `TransformerEncoder.call`. `blocks` has
+    one block per group.
+    """
+
+    family = "albert"
+    config_class = AlbertConfig
+
+    def projected_embedding_size(self) -> int | None:
+        """The embedding's width; there is always a projection."""
+        return self.config.embedding_size
+
+
+# ---- Weights
+
+
+def _model_folder_rows(config: AlbertConfig) -> list[Row]:
+    return model_folder_rows(config, projection=True)
+
+
+def _huggingface_rows(config: AlbertConfig) -> list[Row]:
+    """Names of the parameters of transformers' AlbertModel and the classes with its heads."""
+    layer = "albert.encoder.albert_layer_groups.{i}.albert_layers.0."
+    embeddings = "albert.embeddings."
+    rows = [
+        Row("encoder/embeddings/token/embeddings", embeddings + "word_embeddings.weight"),
+        Row("encoder/embeddings/position/embeddings", embeddings + "position_embeddings.weight"),
+        Row("encoder/embeddings/segment/embeddings", embeddings + "token_type_embeddings.weight"),
+        *torch_norm("encoder/embeddings/norm", embeddings + "LayerNorm"),
+        *torch_linear("encoder/embeddings/projection", "albert.encoder.embedding_hidden_mapping_in"),
+        *torch_linear("encoder/block_{i}/attention/query", layer + "attention.query"),
+        *torch_linear("encoder/block_{i}/attention/key", layer + "attention.key"),
+        *torch_linear("encoder/block_{i}/attention/value", layer + "attention.value"),
+        *torch_linear("encoder/block_{i}/attention/output", layer + "attention.dense"),
+        *torch_norm("encoder/block_{i}/attention_norm", layer + "attention.LayerNorm"),
+        *torch_linear("encoder/block_{i}/intermediate", layer + "ffn"),
+        *torch_linear("encoder/block_{i}/output", layer + "ffn_output"),
+        *torch_norm("encoder/block_{i}/output_norm", layer + "full_layer_layer_norm"),
+        *torch_linear("encoder/pooler", "albert.pooler"),
+        *torch_linear("masked_lm/transform", "predictions.dense"),
+        *torch_norm("masked_lm/norm", "predictions.LayerNorm"),
+        Row("masked_lm/bias", "predictions.bias"),
+        *torch_linear("next_sentence", "sop_classifier.classifier"),  # sentence order
+        *torch_linear("classifier", "classifier"),
+        *torch_linear("answer_span", "qa_outputs"),
+    ]
+    return expand(rows, config.num_groups)
+
+
+def _from_settings(settings: dict) -> dict:
+    if settings.get("inner_group_num", 1) != 1:
+        raise InputError(
+            f"This ALBERT has inner_group_num={settings['inner_group_num']}. Only 1, that of all published models, "
+            "can be read."
+        )
+    return settings
+
+
+_HUGGINGFACE = HuggingFaceFormat(
+    rows=_huggingface_rows,
+    fields=HUGGINGFACE_FIELDS | {"embedding_size": "embedding_size", "num_groups": "num_hidden_groups"},
+    activations=HUGGINGFACE_ACTIVATIONS,
+    model_type="albert",
+    class_prefix="Albert",
+    module="albert",
+    tied={
+        "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
+        "predictions.decoder.bias": "predictions.bias",
+    },
+    pretraining={"ForPreTraining": ("masked_lm", "next_sentence"), "ForMaskedLM": ("masked_lm",)},
+    constants={"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "inner_group_num": 1},
+    from_settings=_from_settings,
+)
+
+FAMILY = EncoderFamily(
+    name="albert",
+    config=AlbertConfig,
+    encoder=AlbertEncoder,
+    tokenizer_place="bert_tf.text.tokenizers.unigram:UnigramTokenizer",
+    formats={"bert_tf": FamilyFormat(rows=_model_folder_rows), "huggingface": _HUGGINGFACE},
+    presets={
+        "albert_base": {},
+        "albert_large": {"num_layers": 24, "hidden_size": 1024, "num_heads": 16, "intermediate_size": 4096},
+        "albert_xlarge": {"num_layers": 24, "hidden_size": 2048, "num_heads": 16, "intermediate_size": 8192},
+        "albert_xxlarge": {"num_layers": 12, "hidden_size": 4096, "num_heads": 64, "intermediate_size": 16384},
+    },
+)

@@ -1,0 +1,116 @@
+"""ELECTRA (Clark et al. 2020): BERT with a narrow embedding, pretrained to find replaced tokens."""
+
+import dataclasses
+
+import keras
+
+from bert_tf.modeling.families.base import EncoderFamily
+from bert_tf.modeling.families.bert import (
+    HUGGINGFACE_ACTIVATIONS,
+    HUGGINGFACE_FIELDS,
+    BertConfig,
+    huggingface_encoder_rows,
+    model_folder_rows,
+)
+from bert_tf.modeling.families.transformer import TransformerEncoder
+from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat
+from bert_tf.weights.weight_table import Row, torch_linear, torch_norm
+
+# ---- Encoder
+
+
+@dataclasses.dataclass(frozen=True)
+class ElectraConfig(BertConfig):
+    """Sizes and numerics of an ELECTRA encoder; defaults are those of ELECTRA small's discriminator."""
+
+    hidden_size: int = 256
+    num_heads: int = 4
+    intermediate_size: int = 1024
+    embedding_size: int = 128  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_positive("embedding_size")
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class ElectraEncoder(TransformerEncoder):
+    """ELECTRA: as BERT, with a projection after the embeddings where their width is another one.
+
+    Arguments are the fields of `ElectraConfig`; inputs and outputs are those of `TransformerEncoder.call`. The pooler
+    is the dense layer of the classification head, with gelu.
+    """
+
+    family = "electra"
+    config_class = ElectraConfig
+    pooler_activation = "gelu"
+
+    def projected_embedding_size(self) -> int | None:
+        """The embedding's width, None where it is the hidden size."""
+        return self.config.embedding_size if _has_projection(self.config) else None
+
+
+# ---- Weights
+
+
+def _has_projection(config: ElectraConfig) -> bool:
+    return config.embedding_size != config.hidden_size
+
+
+def _model_folder_rows(config: ElectraConfig) -> list[Row]:
+    return model_folder_rows(config, projection=_has_projection(config))
+
+
+def _huggingface_rows(config: ElectraConfig) -> list[Row]:
+    """Names of the parameters of transformers' ElectraModel and the classes with its heads."""
+    rows = [
+        *huggingface_encoder_rows(config, "electra"),
+        *torch_linear("masked_lm/transform", "generator_predictions.dense"),
+        *torch_norm("masked_lm/norm", "generator_predictions.LayerNorm"),
+        Row("masked_lm/bias", "generator_lm_head.bias"),
+        *torch_linear("replaced_token/transform", "discriminator_predictions.dense"),
+        *torch_linear("replaced_token/output", "discriminator_predictions.dense_prediction"),
+        *torch_linear("classifier", "classifier"),
+        *torch_linear("answer_span", "qa_outputs"),
+    ]
+    if _has_projection(config):
+        rows += torch_linear("encoder/embeddings/projection", "electra.embeddings_project")
+    return rows
+
+
+_HUGGINGFACE = HuggingFaceFormat(
+    rows=_huggingface_rows,
+    fields=HUGGINGFACE_FIELDS | {"embedding_size": "embedding_size"},
+    activations=HUGGINGFACE_ACTIVATIONS,
+    model_type="electra",
+    class_prefix="Electra",
+    module="electra",
+    tied={"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"},
+    class_rows={
+        "ForSequenceClassification": [
+            *torch_linear("encoder/pooler", "classifier.dense"),
+            *torch_linear("classifier", "classifier.out_proj"),
+        ]
+    },
+    pretraining={"ForPreTraining": ("replaced_token",), "ForMaskedLM": ("masked_lm",)},
+    constants={"pad_token_id": 0},
+)
+
+FAMILY = EncoderFamily(
+    name="electra",
+    config=ElectraConfig,
+    encoder=ElectraEncoder,
+    tokenizer_place="bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer",
+    formats={"bert_tf": FamilyFormat(rows=_model_folder_rows), "huggingface": _HUGGINGFACE},
+    presets={
+        "electra_small": {},
+        "electra_base": {"hidden_size": 768, "num_heads": 12, "intermediate_size": 3072, "embedding_size": 768},
+        "electra_large": {
+            "num_layers": 24,
+            "hidden_size": 1024,
+            "num_heads": 16,
+            "intermediate_size": 4096,
+            "embedding_size": 1024,
+        },
+    },
+)
