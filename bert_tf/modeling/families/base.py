@@ -22,6 +22,10 @@ MOST = {
     "max_positions": 2**20,
     "intermediate_size": 2**18,
     "type_vocab_size": 2**10,
+    "embedding_size": 2**16,
+    "num_groups": 256,
+    "local_window": 2**20,
+    "global_every": 256,
 }
 
 
@@ -79,6 +83,7 @@ class Encoder(Pretrained, keras.Model):
     family = ""
     config_class = EncoderConfig
     reads_pooler = True  # whether outputs are read that come through the pooler, where there is one
+    config: Any  # an instance of `config_class`
     has_token_head = False  # whether heads on tokens read `head_vectors` that the pooler computes
     has_attention_probs = False  # whether `call` takes all_outputs=True and then returns "attention_probs"
 

@@ -63,7 +63,7 @@ class ModernBertConfig(TransformerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.check_positive("global_every")
+        self.check_positive("global_every", "local_window")
         if self.local_window < 2:
             raise ConfigError(f"Received: local_window={self.local_window}. It must be at least 2.")
         if not min(self.global_theta, self.local_theta) > 0:

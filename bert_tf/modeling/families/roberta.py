@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.families.base import EncoderFamily
 from bert_tf.modeling.families.bert import (
     HUGGINGFACE_ACTIVATIONS,
@@ -33,6 +34,13 @@ class RobertaConfig(TransformerConfig):
     padding_id: int = 1  # type: ignore[assignment]
 
     type_vocab_size = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.padding_id < self.vocab_size:
+            raise ConfigError(
+                f"Received: padding_id={self.padding_id}. It must be the id of a token, below {self.vocab_size}."
+            )
 
 
 @keras.saving.register_keras_serializable("bert_tf")

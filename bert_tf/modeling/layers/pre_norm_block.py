@@ -29,8 +29,8 @@ class RotarySelfAttention(SelfAttention):
     Called with a context, a dict of the keys above.
     """
 
-    def __init__(self, *args: Any, chunk: int | None = None, **kwargs: Any):
-        super().__init__(*args, use_bias=False, **kwargs)
+    def __init__(self, chunk: int | None = None, **kwargs: Any):
+        super().__init__(use_bias=False, **kwargs)
         self.chunk = chunk
 
     def call(
@@ -83,7 +83,13 @@ class PreNormBlock(keras.layers.Layer):
         self.hidden_size = hidden_size
         self.intermediate_size = intermediate_size
         self.attention = RotarySelfAttention(
-            num_heads, hidden_size, attention_dropout, initializer_range, chunk=chunk, dtype=policy, name="attention"
+            chunk=chunk,
+            num_heads=num_heads,
+            hidden_size=hidden_size,
+            dropout=attention_dropout,
+            initializer_range=initializer_range,
+            dtype=policy,
+            name="attention",
         )
 
         def norm(name):
