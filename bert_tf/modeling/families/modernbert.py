@@ -248,7 +248,7 @@ def _norm(epsilon, policy, name):
 
 def _selected(inputs, values, select_queries):
     """Of integers [S] or [B, S], those at the queries: [B, Q]."""
-    values = ops.cast(values + ops.zeros_like(inputs[features.INPUT_IDS]), "float32")  # [B, S]
+    values = ops.cast(values, "float32") + ops.zeros(ops.shape(inputs[features.INPUT_IDS]))  # [B, S]
     return ops.cast(select_queries(ops.expand_dims(values, -1))[..., 0], "int32")
 
 

@@ -88,7 +88,7 @@ def test_pretraining_lowers_the_loss(family):
     inputs = PACKED | {"masked_lm_positions": np.array([[1, 3, 7, 5]])}
     targets = {"masked_lm_logits": np.array([[7, 9, 13, 11]])}
     losses = [model.train_on_batch(inputs, targets)[0] for _ in range(20)]
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.75 * losses[0]
 
 
 def test_segments_are_read_only_where_a_family_has_them(family):
