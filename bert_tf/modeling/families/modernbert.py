@@ -377,7 +377,7 @@ FAMILY = EncoderFamily(
     name="modernbert",
     config=ModernBertConfig,
     encoder=ModernBertEncoder,
-    tokenizer_place="bert_tf.text.tokenizers.byte_bpe:ByteBPETokenizer",
+    tokenizer_place="bert_tf.text.tokenizers.byte_bpe:BytePairTokenizer",
     formats={"bert_tf": FamilyFormat(rows=_model_folder_rows), "huggingface": _HUGGINGFACE},
     presets={
         "modernbert_base": {},

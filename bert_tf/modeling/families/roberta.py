@@ -116,7 +116,7 @@ FAMILY = EncoderFamily(
     name="roberta",
     config=RobertaConfig,
     encoder=RobertaEncoder,
-    tokenizer_place="bert_tf.text.tokenizers.byte_bpe:ByteBPETokenizer",
+    tokenizer_place="bert_tf.text.tokenizers.byte_bpe:BytePairTokenizer",
     formats={
         "bert_tf": FamilyFormat(rows=model_folder_rows),
         "huggingface": huggingface_format("roberta", "Roberta"),
