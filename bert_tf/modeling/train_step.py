@@ -187,8 +187,9 @@ class DistributedSteps:
             return gradients
 
         def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-            # Keras 3.15 averages the batches of all replicas to learn their shapes, which fails with several workers.
-            if iterator is not None and self._has_several_workers():
+            # Keras 3.15 averages the batches of all replicas to learn their shapes, which fails with several workers,
+            # and where the replicas get different numbers of rows.
+            if iterator is not None and self.distribute_strategy.num_replicas_in_sync > 1:
                 _, _, batches = next(iter(iterator))
                 local = self.distribute_strategy.experimental_local_results
                 data_batch = tree.map_structure(lambda values: local(values)[0], next(batches))

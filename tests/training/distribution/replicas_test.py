@@ -50,6 +50,35 @@ for name in ("adamw", "lamb", "sgd", "adafactor"):
 """
 
 
+UNEVEN = """
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.tasks import TextClassifier
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+found = []
+for devices in (["/cpu:0"], ["/cpu:0", "/cpu:1"]):
+    keras.utils.set_random_seed(0)
+    with tf.distribute.MirroredStrategy(devices).scope():
+        model = TextClassifier(Tokenizer(VOCABULARY), labels=["neg", "pos"], **SIZES)
+        model.compile(keras.optimizers.SGD(0.1))
+    # Batches of 3, and of 4 and 1: the second replica gets fewer rows, or none.
+    losses = model.fit(TEXTS[:3], LABELS[:3], batch_size=4, verbose=0, shuffle=False).history["loss"]
+    found.append(losses + model.evaluate(TEXTS[:5], LABELS[:5], batch_size=4, verbose=0))
+np.testing.assert_allclose(found[1], found[0], rtol=1e-4)
+"""
+
+
+def test_replicas_may_get_different_numbers_of_rows():
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run([sys.executable, "-c", UNEVEN], check=True, env=environment)
+
+
 def test_two_replicas_are_one():
     # The number of devices is settled when TensorFlow starts.
     subprocess.run([sys.executable, "-c", SCRIPT], check=True, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
