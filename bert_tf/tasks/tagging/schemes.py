@@ -1,7 +1,9 @@
-"""Tagging schemes of entities: IOB1, IOB2 and BIOES."""
+"""Tagging schemes of entities: IOB1, IOB2 and BIOES; BILOU and BMESO are read as other spellings of BIOES."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+
+from absl import logging
 
 from bert_tf.core.errors import ConfigError
 
@@ -11,6 +13,11 @@ OUTSIDE = "O"
 PREFIXES = {"IOB1": "BI", "IOB2": "BI", "BIOES": "BIES"}
 
 _ENTITY_TAG = re.compile(r"[BIES]-.")
+# Spellings of other projects: BILOU (L for last, U for unit), BMESO (M for middle), BMEWO (W for whole), small letters,
+# and "_" for "-".
+_SPELLING = re.compile(r"([BIESLUMW])[-_](.+)", re.DOTALL | re.IGNORECASE)
+_PREFIXES_OF_OTHERS = {"L": "E", "U": "S", "M": "I", "W": "S"}
+_LIKE_ENTITIES = re.compile(r"[BIESLUMW][-_].|.*.[-_][BIESLUMW]$", re.DOTALL | re.IGNORECASE)
 
 
 def check_scheme(scheme: str | None) -> None:
@@ -33,20 +40,52 @@ def check_labels(labels: Sequence[str], scheme: str | None) -> None:
         raise ConfigError(f"{received} {OUTSIDE!r} is missing.")
 
 
+def canonical(tag: str) -> str:
+    """`tag` as this module spells it: "B_PER" becomes "B-PER", BILOU's "L-PER" "E-PER", "o" "O"; others stay."""
+    if tag.upper() == OUTSIDE:
+        return OUTSIDE
+    spelling = _SPELLING.fullmatch(tag)
+    if not spelling:
+        return tag
+    prefix = spelling[1].upper()
+    return f"{_PREFIXES_OF_OTHERS.get(prefix, prefix)}-{spelling[2]}"
+
+
 def spells_entities(tag: str) -> bool:
-    """Whether `tag` belongs to one of the schemes."""
+    """Whether `tag` belongs to one of the schemes, in any spelling."""
+    tag = canonical(tag)
     return tag == OUTSIDE or bool(_ENTITY_TAG.match(tag))
 
 
 def scheme_of(labels: Collection[str]) -> str | None:
-    """The scheme of a set of tags; None where one of them (a part of speech, say) belongs to no scheme.
+    """The scheme of a set of tags, in any spelling; None where one of them (a part of speech, say) belongs to none.
 
     Sets of IOB1 and IOB2 look the same; IOB2, the more common one, is returned for both.
     """
-    if OUTSIDE not in labels or not all(map(spells_entities, labels)):
+    tags = set(map(canonical, labels))
+    if OUTSIDE not in tags or not all(map(spells_entities, tags)):
         return None
-    prefixes = {label[0] for label in labels}
+    prefixes = {tag[0] for tag in tags}
     return "BIOES" if prefixes & {"E", "S"} else "IOB2"
+
+
+def infer(labels: Sequence[str]) -> tuple[list[str], str | None]:
+    """The labels in canonical spelling and their scheme; as they are, and None, where they have none.
+
+    Tags without a scheme of which some look like those of entities are named in a warning.
+    """
+    scheme, spelled = scheme_of(labels), list(map(canonical, labels))
+    if scheme and len(set(spelled)) == len(labels):
+        return spelled, scheme
+    if marks := [label for label in labels if _LIKE_ENTITIES.match(label)]:
+        others = [label for label in labels if not spells_entities(label)]
+        reason = f"{others[0]!r} is none" if others else f"{OUTSIDE!r} is missing, or two tags mean the same"
+        logging.warning(
+            "The tag %r looks like one of entities, but %s of %s (or BILOU, BMESO). The tags are taken as classes of "
+            "words, without F1 of entities.",
+            *(marks[0], reason, ", ".join(PREFIXES)),
+        )
+    return list(labels), None
 
 
 def tag_set(sentences: Iterable[Iterable[str]], scheme: str | None) -> list[str]:
@@ -58,7 +97,7 @@ def tag_set(sentences: Iterable[Iterable[str]], scheme: str | None) -> list[str]
     if scheme is None:
         return sorted(found)
     tags = [OUTSIDE]
-    for kind in sorted(set(map(kind_of, found)) - {""}):
+    for kind in sorted({kind_of(canonical(tag)) for tag in found} - {""}):
         tags += [f"{prefix}-{kind}" for prefix in PREFIXES[scheme]]
     return tags
 
@@ -95,12 +134,13 @@ def of_part(tag: str, first: bool, last: bool, scheme: str | None) -> str:
 
 
 def read(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """The entities in `tags`, in any scheme: a list of (type, number of the first word, number after the last word).
+    """The entities in `tags`, in any scheme and spelling: (type, number of the first word, number after the last word).
 
     A tag that the scheme does not allow after the one before it begins an entity, as in the evaluation script of
     CoNLL-2000.
     """
     found = []
+    tags = list(map(canonical, tags))
     for i, (previous, tag) in enumerate(zip([OUTSIDE, *tags], tags, strict=False)):
         if begins(previous, tag):
             found.append((kind_of(tag), i, i + 1))

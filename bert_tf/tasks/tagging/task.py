@@ -40,7 +40,7 @@ class TextTagger(WindowedTask):
         tokenizer: a `Tokenizer`.
         labels: the C tags; `schemes.tag_set` returns those of training data.
         scheme: "IOB1", "IOB2" or "BIOES"; None for tags that do not mark entities, such as parts of speech; "auto"
-            infers it from the labels. Targets may be in any of the schemes.
+            infers it from the labels. Targets may be in any of the schemes, and in BILOU or BMESO.
         max_length: most tokens of a row; None: 128, or all positions of a smaller encoder.
         stride: tokens from one window to the next; None: half of `max_length`, 128 at most.
         encoder: the family's name, and the fields of its config.
@@ -65,7 +65,9 @@ class TextTagger(WindowedTask):
         if len(labels) < 2:
             raise ConfigError(f"Received: labels={list(labels)}. A tagger needs at least two tags.")
         self.labels = [str(label) for label in labels]
-        self.scheme = schemes.scheme_of(self.labels) if scheme == "auto" else scheme
+        self.scheme = scheme
+        if scheme == "auto":
+            self.labels, self.scheme = schemes.infer(self.labels)
         schemes.check_labels(self.labels, self.scheme)
         self.SCORE = "f1" if self.scheme else "accuracy"
         self.leave_pooler()
@@ -152,5 +154,7 @@ class TextTagger(WindowedTask):
         return super().saved_settings(task, source) | select(task, ("labels", "scheme"))
 
     def has_head_of(self, task: dict) -> bool:
-        """Whether the saved settings are those of a tagger with the same labels."""
-        return super().has_head_of(task) and task.get("labels") == self.labels
+        """Whether the saved settings are those of a tagger with the same labels, in this or another spelling."""
+        labels = task.get("labels") or []
+        same = labels == self.labels or [schemes.canonical(str(label)) for label in labels] == self.labels
+        return super().has_head_of(task) and same

@@ -55,6 +55,41 @@ def test_sets_of_tags():
     assert schemes.scheme_of(["NN", "O"]) is schemes.scheme_of(["B-A", "I-A"]) is None
 
 
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "B-PER L-PER U-PER O U-LOC B-ORG I-ORG L-ORG O",  # BILOU
+        "B-PER E-PER S-PER O S-LOC B-ORG M-ORG E-ORG O",  # BMESO
+        "B-PER E-PER W-PER O W-LOC B-ORG M-ORG E-ORG O",  # BMEWO
+        "b_PER e_PER s_PER o s_LOC b_ORG i_ORG e_ORG o",
+    ],
+)
+def test_spellings_of_other_projects(spelled):
+    tags = spelled.split()
+    assert schemes.scheme_of(set(tags)) == "BIOES"
+    assert schemes.read(tags) == ENTITIES
+    assert schemes.convert(tags, "BIOES") == SPELLED["BIOES"].split()
+    assert schemes.tag_set([tags], "IOB2") == schemes.tag_set([SPELLED["IOB2"].split()], "IOB2")
+    labels, scheme = schemes.infer(sorted(set(tags)))
+    assert scheme == "BIOES" and set(labels) == set(SPELLED["BIOES"].split())
+    assert schemes.infer(["o", "B_PER", "I_PER"]) == (["O", "B-PER", "I-PER"], "IOB2")
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (["O", "PER-B", "PER-I"], "'PER-B' looks like one of entities, but 'PER-B' is none of IOB1, IOB2, BIOES"),
+        (["B-PER", "I-PER"], "'B-PER' looks like one of entities, but 'O' is missing"),
+        (["O", "B-PER", "PAD"], "'B-PER' looks like one of entities, but 'PAD' is none"),
+        (["O", "I-X", "M-X"], "two tags mean the same"),
+        (["NN", "VB", "O"], ""),
+    ],
+)
+def test_tags_that_only_look_like_entities_are_named(labels, reason, caplog):
+    assert schemes.infer(labels) == (labels, None)
+    assert reason in caplog.text and bool(reason) == bool(caplog.text)
+
+
 def test_unknown_scheme():
     with pytest.raises(ConfigError, match="'BILOU'.*IOB1, IOB2, BIOES"):
         schemes.check_scheme("BILOU")

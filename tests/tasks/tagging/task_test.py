@@ -247,3 +247,10 @@ def test_bad_settings():
         make(labels=["B-LOC", "I-LOC"], scheme="IOB2")
     with pytest.raises(ConfigError, match="stride=16"):
         make(stride=16)
+
+
+def test_a_tagger_takes_labels_and_targets_in_other_spellings():
+    model = TextTagger(Tokenizer(VOCABULARY), ["o", "B_X", "L_X", "U_X", "I_X"], **SIZES)
+    assert (model.labels, model.scheme, model.SCORE) == (["O", "B-X", "E-X", "S-X", "I-X"], "BIOES", "f1")
+    encoded = model.preprocessor.encode_targets([["U-X", "o", "b-X", "l-X"], ["S-X", "O", "B-X", "E-X"]])
+    assert encoded.to_list() == [[3, 0, 1, 2]] * 2
