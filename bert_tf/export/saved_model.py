@@ -78,6 +78,7 @@ def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path) -> None:
     with tempfile.TemporaryDirectory() as assets:
         module = tf.Module()
         module.parameters = [variable.value for variable in model.variables]
+        module.tokenizer = model.tokenizer  # its tables
         vocabulary = pathlib.Path(assets) / model.tokenizer.FILE_NAME
         model.tokenizer.save(vocabulary)
         module.vocabulary = tf.saved_model.Asset(str(vocabulary))

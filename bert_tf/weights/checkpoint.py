@@ -17,7 +17,8 @@ class Checkpoint:
         encoder: the encoder's config, of the family's config class.
         weights: {name: float32 array}, named like "encoder/block_0/attention/query/kernel".
         text: how text is split into tokens.
-        vocabulary: the tokens by id; None where the folder has none.
+        vocabulary: the tokens by id, a `Vocabulary` where they do not define the tokenizer; None where the folder has
+            none.
         task: settings of the head; {} for an encoder or a pretrainer.
     """
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.text.tokenizers.vocabulary import fill_vocabulary
+from bert_tf.text.tokenizers.vocabulary import Vocabulary, fill_vocabulary
 from bert_tf.weights.checkpoint import Checkpoint
 
 TOKENS, POSITIONS = "encoder/embeddings/token/embeddings", "encoder/embeddings/position/embeddings"
@@ -74,6 +74,8 @@ def _with_rows(checkpoint: Checkpoint, vocabulary: list[str], old_ids: Sequence[
 def _vocabulary(checkpoint: Checkpoint) -> list[str]:
     if checkpoint.vocabulary is None:
         raise InputError("The checkpoint has no vocabulary, so the tokens of its embedding rows are unknown.")
+    if isinstance(checkpoint.vocabulary, Vocabulary):
+        raise InputError(f"A vocabulary in {checkpoint.vocabulary.file_name} cannot be changed, only one in vocab.txt.")
     return checkpoint.vocabulary
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import keras
 
+from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.registry import families, resolve
 from bert_tf.modeling.pretrained import Pretrained, unique_name
+from bert_tf.text.tokenizers.vocabulary import Vocabulary
 from bert_tf.weights import Checkpoint
 from bert_tf.weights.formats.base import FamilyFormat
 
@@ -170,3 +172,9 @@ class EncoderFamily:
     def tokenizer(self) -> type:
         """The class of the family's tokenizers."""
         return resolve(self.tokenizer_place)
+
+    def make_tokenizer(self, vocabulary: list[str], text: TextConfig) -> Any:
+        """The tokenizer of a vocabulary: of the family's class for a list of tokens, else the `Vocabulary`'s own."""
+        if isinstance(vocabulary, Vocabulary):
+            return resolve("bert_tf.text.tokenizers.base:Tokenizer")(vocabulary, text)
+        return self.tokenizer(vocabulary, text)

@@ -125,7 +125,7 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         saved = {}
         if checkpoint.task.get("name") == cls.SPEC.name:
             saved = cls.saved_settings(checkpoint.task, source)
-        tokenizer = FAMILIES[checkpoint.family].tokenizer(checkpoint.vocabulary, checkpoint.text)
+        tokenizer = FAMILIES[checkpoint.family].make_tokenizer(checkpoint.vocabulary, checkpoint.text)
         try:
             model = cls(tokenizer, dtype=dtype, **(cls.settings_of(checkpoint) | saved | settings))
         except ConfigError as error:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.core.config import TextConfig
+from bert_tf.core.config import TextConfig, from_dict
+from bert_tf.core.errors import InputError
 from bert_tf.core.features import INPUT_IDS, INPUT_MASK, SEGMENT_IDS
+from bert_tf.core.files import read_json
 from bert_tf.core.registry import resolve
 from bert_tf.text.tokenizers.vocabulary import Vocabulary
 
@@ -21,7 +23,12 @@ from bert_tf.text.tokenizers.vocabulary import Vocabulary
 # The class by the vocabulary's file name in a folder of this package; by its suffix for files of any other name.
 _WORDPIECE = "bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer"
 _BYTE_BPE = "bert_tf.text.tokenizers.byte_bpe:BytePairTokenizer"
-VOCABULARY_FILES = {"vocab.txt": _WORDPIECE, "tokenizer.json": _BYTE_BPE}
+VOCABULARY_FILES = {
+    "vocab.txt": _WORDPIECE,
+    "tokenizer.json": _BYTE_BPE,
+    "spiece.model": "bert_tf.text.tokenizers.unigram:UnigramTokenizer",
+    "sentencepiece.bpe.model": "bert_tf.text.tokenizers.unigram:XlmRobertaTokenizer",
+}
 
 
 class SpecialIds(typing.NamedTuple):
@@ -80,9 +87,35 @@ class Tokenizer(tf.Module, abc.ABC):
 
     @classmethod
     def from_file(cls, path: str | os.PathLike, **settings) -> "Tokenizer":
-        """Opens a vocabulary file; `settings` are the fields of `TextConfig`. Raises `InputError` for a bad file."""
-        kinds = {pathlib.Path(name).suffix: kind for name, kind in VOCABULARY_FILES.items()}
-        return resolve(kinds.get(pathlib.Path(path).suffix, _WORDPIECE)).from_file(path, **settings)
+        """Opens a vocabulary file; `settings` are the fields of `TextConfig`. Raises `InputError` for a bad file.
+
+        A folder is opened as `from_folder` does.
+        """
+        path = pathlib.Path(path)
+        if path.is_dir():
+            return cls.from_folder(path, TextConfig(**settings))
+        suffixes = {pathlib.Path(name).suffix: place for name, place in reversed(VOCABULARY_FILES.items())}
+        place = VOCABULARY_FILES.get(path.name) or suffixes.get(path.suffix, _WORDPIECE)
+        return resolve(place).from_file(path, **settings)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike) -> "Tokenizer":
+        """Opens the tokenizer of a folder, of this package or of Hugging Face, by the files that it finds.
+
+        These are vocab.txt; vocab.json with merges.txt; spiece.model or sentencepiece.bpe.model; tokenizer.json. What
+        is done to texts before comes from the folder's settings. Raises `InputError` where there is no tokenizer.
+        """
+        folder = pathlib.Path(folder)
+        if not folder.is_dir():
+            raise InputError(f"{folder} is no folder. A folder with the files of a tokenizer is needed.")
+        config = read_json(folder / "config.json") if (folder / "config.json").exists() else {}
+        if isinstance(config, dict) and "encoder" in config:
+            return cls.from_folder(folder, from_dict(TextConfig, config.get("text", {}), "text."))
+        # Formats of other projects are known by a part of the package above this one.
+        config, vocabulary = resolve("bert_tf.weights.formats.huggingface_tokenizer:read")(folder)
+        if vocabulary is None:
+            raise InputError(f"{folder} has no tokenizer. {', '.join(VOCABULARY_FILES)} or vocab.json is needed.")
+        return Tokenizer(vocabulary, config)
 
     @classmethod
     def from_folder(cls, folder: str | os.PathLike, config: TextConfig) -> "Tokenizer":

@@ -56,7 +56,7 @@ class BytePairTokenizer(Tokenizer):
         self.SEPARATORS = model.separators
         added = [token for token in model.added if config.special_tokens or not token.special]
         self._added_pattern = _added_pattern(added)
-        self._unknown_bytes = sorted(set(byte_level.characters_of_bytes()).difference(vocabulary))
+        self._unknown_bytes = sorted(set(byte_bpe_file.characters_of_bytes()).difference(vocabulary))
         if self._unknown_bytes and self.unk_id is None:
             missing, unk = self._unknown_bytes[0], self.SPECIAL_TOKENS.unk
             raise InputError(f"The vocabulary has no token for the byte {missing!r}, and no {unk} in its place.")
@@ -162,7 +162,7 @@ class BytePairTokenizer(Tokenizer):
     def _bytes(self):
         """The text of each token."""
         added = {token.content for token in self._model.added}
-        texts = [None if token in added else byte_level.to_bytes(token) for token in self.vocabulary]
+        texts = [None if token in added else byte_bpe_file.to_bytes(token) for token in self.vocabulary]
         return [token.encode() if text is None else text for token, text in zip(self.vocabulary, texts, strict=True)]
 
     def _make_table(self, ranks, added):
@@ -299,7 +299,7 @@ def _merging_model(tokens: Sequence[str], ranks: dict[str, int]) -> bytes:
 
     Bytes become characters by the model's own normalization. Bytes that are no token get ids after the vocabulary.
     """
-    characters = byte_level.characters_of_bytes()
+    characters = byte_bpe_file.characters_of_bytes()
     zero = str.maketrans(characters[0], "\0")  # the map of characters cannot hold byte 0, which stays as it is
     model = sentencepiece_model.model_class()()
     for i, token in enumerate(tokens):

@@ -9,12 +9,9 @@ from typing import Any
 
 from bert_tf.core.errors import InputError
 from bert_tf.core.files import parse_json, read_json, read_text
-from bert_tf.text.tokenizers.byte_level import to_bytes
-from bert_tf.text.tokenizers.vocabulary import Vocabulary
+from bert_tf.text.tokenizers.vocabulary import SPELLINGS, Vocabulary
 
 NAME, VOCABULARY, MERGES = "tokenizer.json", "vocab.json", "merges.txt"
-# The usual spellings of each role, in the order of `SpecialTokens`: pad, unk, cls, sep, mask.
-SPELLINGS = (("<pad>", "[PAD]"), ("<unk>", "[UNK]"), ("<s>", "[CLS]"), ("</s>", "[SEP]"), ("<mask>", "[MASK]"))
 # Settings of the model in tokenizer.json that would change its tokens, with the values that are read.
 _MODEL_SETTINGS = {
     "dropout": (None, 0, 0.0),
@@ -63,6 +60,26 @@ class BytePairModel:
     trim_offsets: bool
     separators: int
     special: tuple[str, ...]
+
+
+@functools.cache
+def characters_of_bytes() -> list[str]:
+    """The character that stands for each byte in the files of byte-level tokenizers; those of ASCII look alike."""
+    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = [byte for byte in range(256) if byte not in visible]
+    characters = {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
+    return [characters[byte] for byte in range(256)]
+
+
+@functools.cache
+def _bytes_of_characters() -> dict[str, int]:
+    return {character: byte for byte, character in enumerate(characters_of_bytes())}
+
+
+def to_bytes(token: str) -> bytes | None:
+    """The bytes that a token stands for; None where it has other characters, as special tokens may."""
+    found = [_bytes_of_characters().get(character) for character in token]
+    return None if None in found else bytes(found)
 
 
 def read_tokenizer_json(path: pathlib.Path) -> Vocabulary:
@@ -127,6 +144,8 @@ def parse_model(content: bytes) -> BytePairModel:
     settings = parse_json(content.decode(), NAME)
     try:
         return _model(settings)
+    except InputError:
+        raise
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"no tokenizer.json of the `tokenizers` library: {error!r}.") from None
 

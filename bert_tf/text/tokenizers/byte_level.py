@@ -1,10 +1,8 @@
-"""Byte-level texts as GPT-2's tokenizer reads them: characters for bytes, and pre-tokens, which no token crosses.
+"""Pre-tokens of texts as GPT-2's tokenizer splits them, which no token crosses, and composition of characters.
 
 Characters are classified as Hugging Face's `tokenizers` (0.23) do: letters, numbers and white space by Unicode 16.0,
 canonical composition (NFC) by Unicode 9.0. TensorFlow's ops have other versions; the differences are listed here.
 """
-
-import functools
 
 import tensorflow as tf
 import tensorflow_text as tf_text
@@ -40,26 +38,6 @@ _PRE_TOKEN = f"'s|'t|'re|'ve|'m|'ll|'d| ?[{_LETTER}]+| ?[{_NUMBER}]+| ?[^{_SPACE
 _LAST_SPACE = f"^([{_SPACE}]+)([{_SPACE}][^{_SPACE}])"
 # Marks a border. Not in any UTF-8 text: no text has a border of its own.
 BORDER = b"\xff\xfe\xff"
-
-
-@functools.cache
-def characters_of_bytes() -> list[str]:
-    """The character that stands for each byte in the files of byte-level tokenizers; those of ASCII look alike."""
-    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    hidden = [byte for byte in range(256) if byte not in visible]
-    characters = {byte: chr(byte) for byte in visible} | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
-    return [characters[byte] for byte in range(256)]
-
-
-@functools.cache
-def _bytes_of_characters() -> dict[str, int]:
-    return {character: byte for byte, character in enumerate(characters_of_bytes())}
-
-
-def to_bytes(token: str) -> bytes | None:
-    """The bytes that a token stands for; None where it has other characters, as special tokens may."""
-    found = [_bytes_of_characters().get(character) for character in token]
-    return None if None in found else bytes(found)
 
 
 def chunks(texts: tf.Tensor) -> tf.RaggedTensor:

@@ -10,6 +10,8 @@ from bert_tf.core.files import read_text, write_text
 
 # Tokens with a meaning of their own, in the order in which a learned vocabulary begins.
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+# The usual spellings of each special token in files that do not name them, in the order of `SpecialTokens`.
+SPELLINGS = (("<pad>", "[PAD]"), ("<unk>", "[UNK]"), ("<s>", "[CLS]"), ("</s>", "[SEP]"), ("<mask>", "[MASK]"))
 CONTINUATION = "##"  # before a token that continues a word
 RESERVED = "[unused"  # before the number of a token that has no text
 # Published vocabularies have up to 10 MiB, and tokens of up to 128 characters.
@@ -91,7 +93,15 @@ def matched_tokens(tokens: Sequence[str]) -> list[str]:
 
 
 def write_vocabulary(path: str | pathlib.Path, tokens: Sequence[str]) -> None:
-    """Writes `tokens` to `path`, one per line, completely or not at all."""
+    """Writes `tokens` to `path`, one per line, completely or not at all.
+
+    Raises `InputError` for the `Vocabulary` of a tokenizer of another kind, which is more than its tokens.
+    """
+    if isinstance(tokens, Vocabulary):
+        raise InputError(
+            f"{path}: a list of tokens is of no use to the tokenizer of {tokens.file_name}. Write another format, or "
+            "save the model as a folder of bert_tf or Hugging Face."
+        )
     write_text(path, "".join(token + "\n" for token in tokens))
 
 

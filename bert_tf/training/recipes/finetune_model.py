@@ -46,7 +46,7 @@ def make_model(config: FinetuneConfig, training: TrainingConfig, encoder: Any = 
     checkpoint = read_model(init)
     if checkpoint.vocabulary is None:
         raise InputError(f"{init} has no vocabulary, which a task model needs to read text. Add its vocabulary file.")
-    tokenizer = FAMILIES[checkpoint.family].tokenizer(checkpoint.vocabulary, checkpoint.text)
+    tokenizer = FAMILIES[checkpoint.family].make_tokenizer(checkpoint.vocabulary, checkpoint.text)
     if encoder:
         model = task(tokenizer, dtype=training.precision, encoder=encoder, **settings)
     elif config.model.fresh:

@@ -6,7 +6,14 @@ from typing import Any
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
 from bert_tf.text.tokenizers.huggingface import TOKEN_NAMES, AddedToken, fast_tokenizer, fast_vocabulary, with_added
-from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS, check_vocabulary, read_vocabulary, write_vocabulary
+from bert_tf.text.tokenizers.vocabulary import (
+    SPECIAL_TOKENS,
+    Vocabulary,
+    check_vocabulary,
+    read_vocabulary,
+    write_vocabulary,
+)
+from bert_tf.text.tokenizers.vocabulary_files import read_huggingface, write_folder
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import load_optional_json, member, parse, pick, save_json
 from bert_tf.weights.formats.base import HuggingFaceFormat
@@ -27,6 +34,9 @@ def read(folder: Path) -> tuple[TextConfig, list[str] | None]:
 
     Where both files have a setting, tokenizer_config.json overrules, as in transformers.
     """
+    if other := read_huggingface(folder):
+        settings, own = other
+        return parse(TextConfig, settings, folder), own
     fast = load_optional_json(folder / FAST)
     normalizer = member(fast, "normalizer", {}, folder / FAST)
     model = member(fast, "model", {}, folder / FAST)
@@ -84,10 +94,15 @@ def write(folder: Path, checkpoint: Checkpoint, format: HuggingFaceFormat) -> No
     if not checkpoint.vocabulary:
         return
     text = checkpoint.text
+    settings = {theirs: getattr(text, ours) for ours, theirs in CONFIG_FIELDS.items()}
+    length = checkpoint.task.get("max_length", checkpoint.encoder.max_positions)
+    if isinstance(checkpoint.vocabulary, Vocabulary):
+        write_folder(folder, checkpoint.vocabulary)
+        settings["keep_accents"] = not text.lower_case if text.strip_accents is None else not text.strip_accents
+        save_json(folder / CONFIG, settings | {"model_max_length": length})
+        return
     write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
     fast = fast_tokenizer(checkpoint.vocabulary, text).to_str(pretty=True)
     (folder / FAST).write_text(fast, encoding="utf-8")  # their `save` raises a bare `Exception` on a full disk
-    settings = {theirs: getattr(text, ours) for ours, theirs in CONFIG_FIELDS.items()}
-    length = checkpoint.task.get("max_length", checkpoint.encoder.max_positions)
     settings |= {"tokenizer_class": f"{format.class_prefix}Tokenizer", "model_max_length": length} | TOKEN_NAMES
     save_json(folder / CONFIG, settings)

@@ -1,4 +1,4 @@
-"""bert_tf's own model folder: config.json, vocab.txt, and a weights file that Keras's `load_weights` opens too."""
+"""bert_tf's own model folder: config.json, vocabulary, and a weights file that Keras's `load_weights` opens too."""
 
 import dataclasses
 import re
@@ -9,10 +9,10 @@ from typing import Any
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
 from bert_tf.core.registry import families, tasks
-from bert_tf.text.tokenizers.vocabulary import write_vocabulary
+from bert_tf.text.tokenizers.vocabulary_files import read_folder, write_folder
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import load_json, member, parse, save_json
-from bert_tf.weights.formats.base import family_format, optional_vocabulary
+from bert_tf.weights.formats.base import family_format
 from bert_tf.weights.io import hdf5
 from bert_tf.weights.schema import all_shapes, part_of
 from bert_tf.weights.weight_table import Row, keras_dense, keras_norm, read_rows, write_rows
@@ -51,7 +51,7 @@ def read(folder: Path) -> Checkpoint:
     settings = load_json(folder / CONFIG)
     family, encoder = _read_encoder(settings, folder / CONFIG)
     text = parse(TextConfig, member(settings, "text", {}, folder / CONFIG), folder / CONFIG)
-    vocabulary = optional_vocabulary(folder / VOCABULARY)
+    vocabulary = read_folder(folder)
     tensors = hdf5.stored(folder / WEIGHTS)
     if not any(name.startswith("encoder/") for name in tensors):  # an encoder saved by itself
         tensors = {f"encoder/{name}": tensor for name, tensor in tensors.items()}
@@ -82,8 +82,7 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
         "task": checkpoint.task,
     }
     save_json(folder / CONFIG, settings)
-    if checkpoint.vocabulary:
-        write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
+    write_folder(folder, checkpoint.vocabulary)
     hdf5.write(folder / WEIGHTS, tensors)
     return left_out
 

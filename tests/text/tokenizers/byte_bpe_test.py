@@ -11,8 +11,7 @@ from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
 from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.text.tokenizers.byte_bpe import BytePairTokenizer, _ranks_of_tokens
-from bert_tf.text.tokenizers.byte_bpe_file import tokenizer_json, vocabulary_of
-from bert_tf.text.tokenizers.byte_level import characters_of_bytes
+from bert_tf.text.tokenizers.byte_bpe_file import characters_of_bytes, tokenizer_json, vocabulary_of
 from tests.text.tokenizers.wordpiece_test import export, in_new_process
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]

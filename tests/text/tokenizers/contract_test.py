@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from bert_tf.core.config import TextConfig
 from bert_tf.text.tokenizers.base import Tokenizer
-from bert_tf.text.tokenizers.byte_bpe_file import tokenizer_json, vocabulary_of
-from bert_tf.text.tokenizers.byte_level import characters_of_bytes
+from bert_tf.text.tokenizers.byte_bpe_file import characters_of_bytes, tokenizer_json, vocabulary_of
+from tests.text.tokenizers.unigram_test import unigram_vocabulary
 
 TEXTS = ["it is a café", "", "unbelievable!  zebra", "文字 it"]
 
@@ -58,6 +58,14 @@ CASES = {
         pair=["<s>", "it", "Ġis", "Ġa", "Ġca", "fÃ©", "</s>", "</s>"]
         + ["æ", "ĸ", "ĩ", "å", "Ń", "Ĺ", "Ġ", "it", "</s>"],
         second_starts_at=8,
+    ),
+    "unigram": Case(
+        vocabulary=unigram_vocabulary("▁it", "▁is", "▁a", "▁ca", "fé", "▁un", "bel", "ievable", "!", "▁", "字"),
+        first=["▁it", "▁is", "▁a", "▁ca", "fé"],
+        decoded="it is a café",
+        one=["[CLS]", "▁it", "▁is", "▁a", "▁ca", "fé", "[SEP]"],
+        pair=["[CLS]", "▁it", "▁is", "▁a", "▁ca", "fé", "[SEP]", "▁", "<unk>", "字", "▁it", "[SEP]"],
+        second_starts_at=7,
     ),
 }
 
