@@ -77,7 +77,13 @@ def test_stopped_fine_tuning_resumes(folder, monkeypatch, caplog, name):
     monkeypatch.chdir(folder)
     file, *settings = FINETUNE[name]
     flags = types.SimpleNamespace(
-        config="empty.toml", output=f"runs/{name}", init="models/encoder", data="data", workers=0, skip_bad_rows=False
+        config="empty.toml",
+        output=f"runs/{name}",
+        init="models/encoder",
+        data="data",
+        workers=0,
+        skip_bad_rows=False,
+        encoding=None,
     )
     overrides = [f"data.train={file}", f"data.heldout={file}", "batch_size=8", "epochs=5", *settings]
     training = ("learning_rate=0.01", "precision=float32", "strategy=one", "checkpoint_every=5")

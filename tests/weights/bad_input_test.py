@@ -245,6 +245,8 @@ def test_a_dataset_missing_in_an_hdf5_file(tmp_path):
     [
         ([{"type": "sentence_transformers.models.Transformer"}, {"type": "x.models.Dense"}], "Dense"),
         ({"0": "Transformer"}, "modules.json"),
+        ([{"type": "x.Transformer"}, {"type": "x.Pooling", "path": "../other"}], "has a module in '../other'"),
+        ([{"type": "x.Transformer"}, {"type": "x.Pooling", "path": "/etc"}], "has a module in '/etc'"),
     ],
 )
 def test_sentence_transformers_modules_that_cannot_be_carried_over(folder, modules, message):

@@ -29,7 +29,10 @@ def read(folder: Path) -> dict[str, Any]:
     task = {"name": task_classes(FORMAT)[CLASS].name, "pooling": "mean", "normalize": "Normalize" in modules}
     task |= _prompts(folder)
     if "Pooling" in modules:
-        pooling = folder / member(modules["Pooling"], "path", POOLING, path) / "config.json"
+        place = Path(member(modules["Pooling"], "path", POOLING, path))
+        if place.is_absolute() or ".." in place.parts:
+            raise InputError(f"{path} has a module in {str(place)!r}. Modules are in folders of the model.")
+        pooling = folder / place / "config.json"
         task["pooling"] = _pooling(pooling)
         with_prompt = member(load_json(pooling), "include_prompt", True, pooling)
         if not with_prompt and task["pooling"] != "cls" and any(task.get("prompts", {}).values()):
