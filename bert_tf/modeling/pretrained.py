@@ -123,7 +123,7 @@ class Pretrained(DistributedSteps):
             config["encoder"] = keras.saving.deserialize_keras_object(config["encoder"])
         model = cls(**config)
         if any(map(_lacks_variables, model._flatten_layers())):  # those that a subclass added
-            keras.backend.compute_output_spec(model, model.example_inputs())
+            model(model.example_inputs())
         apply_changes(model, changes)
         return model
 

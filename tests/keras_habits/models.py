@@ -92,4 +92,18 @@ BUILDERS = {
     **{name: lambda name=name: of_task(name) for name in (*CASES, "fill_mask", "next_sentence")},
 }
 
-__all__ = ["BUILDERS", "INPUTS", "LABELS", "SIZES", "TEXTS", "TOKENIZER", "Sample", "around", "classifier", "encoder"]
+__all__ = [
+    "BUILDERS",
+    "INPUTS",
+    "LABELS",
+    "SIZES",
+    "TEXTS",
+    "TOKENIZER",
+    "IDS",
+    "Sample",
+    "around",
+    "classifier",
+    "encoder",
+    "keras",
+    "of_task",
+]

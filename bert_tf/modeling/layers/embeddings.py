@@ -83,7 +83,8 @@ class Embeddings(keras.layers.Layer):
             position_ids: int [B, S]; None: 0 to S - 1 in every row.
         """
         length = input_ids.shape[1]
-        if length is not None and length > self.max_positions and position_ids is None:
+        # JAX has lengths that are symbols.
+        if isinstance(length, int) and length > self.max_positions and position_ids is None:
             raise InputError(
                 f"Received: {length} tokens per sequence. This encoder has {self.max_positions} positions."
             )

@@ -51,6 +51,7 @@ class Task(RawTextMethods, Pretrained, keras.Model):
     LOGITS: Any = tf.float32  # dtype of the outputs of `call`, in their structure
     PER_TOKEN = False  # whether these outputs are [N, S, ...]
     reads_pooler = True  # whether the head learns through the pooler of the encoder
+    _predict_variables: tuple[int, ...] = ()  # identities of the variables that the graph of inference was traced with
     cls_only = False  # whether the head reads the vector of [CLS] alone, pooled or not
 
     preprocessor: Preprocessor
@@ -211,6 +212,9 @@ class Task(RawTextMethods, Pretrained, keras.Model):
     def forward_batched(self, inputs: dict[str, tf.Tensor]) -> Any:
         """The outputs of `call` for any number of rows, in bounded memory."""
         inputs = {name: inputs[name] for name in self.INPUTS}
+        if keras.backend.backend() != "tensorflow":
+            arrays = {name: value.numpy() for name, value in inputs.items()}
+            return tf.nest.map_structure(tf.constant, self.predict_on_batch(arrays))
         return call_in_microbatches(
             lambda part: self(part, training=False),
             inputs,
@@ -245,12 +249,20 @@ class Task(RawTextMethods, Pretrained, keras.Model):
 
     def _predict_batches(self, prepared: PreparedExamples, batch_size: int) -> Iterator[tuple[np.ndarray, dict]]:
         """Streams batches: numbers of examples, int [B], and their decoded answers {name: array [B, ...]}."""
+        variables = tuple(map(id, self.variables))
+        if variables != self._predict_variables:  # adapters or quantized kernels, which the graph does not know
+            self.reset_predict_graph()
+            self._predict_variables = variables
         for numbers in prepared.batches_by_length(batch_size):
             inputs = prepared.batch(numbers)
-            # One graph for all batch sizes and lengths.
-            any_size = {name: tf.TensorSpec([None] * x.shape.rank, x.dtype) for name, x in inputs.items()}
-            answers = self._predict_graph.get_concrete_function(any_size)(inputs)
-            yield numbers, {name: value.numpy() for name, value in answers.items()}
+            yield numbers, {name: value.numpy() for name, value in self._answer(inputs).items()}
+
+    def _answer(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """As `predict_inputs`, by one graph for all batch sizes and lengths."""
+        if keras.backend.backend() != "tensorflow":  # the model is no part of a graph of TensorFlow
+            return self.predict_inputs(inputs)
+        any_size = {name: tf.TensorSpec([None] * x.shape.rank, x.dtype) for name, x in inputs.items()}
+        return self._predict_graph.get_concrete_function(any_size)(inputs)
 
     def to_python(self, answer: dict[str, Any]) -> dict:
         """One decoded answer, {name: numpy value}, as Python strings, numbers and lists of them."""
