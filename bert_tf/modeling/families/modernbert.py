@@ -369,6 +369,13 @@ _HUGGINGFACE = HuggingFaceFormat(
     class_rows={"ForQuestionAnswering": torch_linear("answer_span", "classifier")},
     pretraining={"ForMaskedLM": ("masked_lm",)},
     constants={"classifier_pooling": "cls", "decoder_bias": True},
+    token_settings={
+        "pad_token_id": "[PAD]",
+        "bos_token_id": "[CLS]",
+        "cls_token_id": "[CLS]",
+        "eos_token_id": "[SEP]",
+        "sep_token_id": "[SEP]",
+    },
     from_settings=_from_settings,
     to_settings=_to_settings,
 )

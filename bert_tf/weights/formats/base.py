@@ -47,6 +47,7 @@ class HuggingFaceFormat(FamilyFormat):
         pretraining: {class of pretraining, without the prefix: the heads that it opens}; the first whose heads are all
             there is written.
         constants: settings that are written as they are.
+        token_settings: {setting: the token whose id it is}, written by the vocabulary, null without one.
         from_settings: their settings as this declaration names them; `InputError` for a model that is not computed.
         to_settings: the inverse, for settings that are not one value under one name.
     """
@@ -58,6 +59,7 @@ class HuggingFaceFormat(FamilyFormat):
     class_rows: Mapping[str, list[Row]] = dataclasses.field(default_factory=dict)
     pretraining: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     constants: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    token_settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
     from_settings: Callable[[dict], dict] = dict
     to_settings: Callable[[dict], dict] = dict
 

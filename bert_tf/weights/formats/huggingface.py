@@ -74,6 +74,8 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     settings, notes = write_encoder(checkpoint.family, format, checkpoint.encoder)
     architecture = format.class_prefix + kind
     settings = format.to_settings(settings) | format.constants
+    ids = {token: i for i, token in enumerate(checkpoint.vocabulary or ())}
+    settings |= {name: ids.get(token) for name, token in format.token_settings.items()}
     settings |= {"model_type": format.model_type, "architectures": [architecture]}
     if labels := checkpoint.task.get("labels"):
         settings["id2label"], settings["label2id"] = {}, {}
