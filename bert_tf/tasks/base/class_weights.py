@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError
+from bert_tf.tasks.base.labels import LabelIndex
 from bert_tf.tasks.base.prepared import PreparedExamples
 
 BALANCED = "balanced"
@@ -18,7 +19,8 @@ def number_weights(weights: Any, labels: Sequence[str], numbers: np.ndarray | No
     """Weights by number of the class, in the form of Keras's `class_weight`; the default weight is 1.
 
     Args:
-        weights: {label: weight}; or "balanced", which gives a class with n of N targets the weight N / (C n).
+        weights: {label: weight}, labels as targets are given (`LabelIndex`); or "balanced", which gives a class with n
+            of N targets the weight N / (C n).
         labels: names of the C classes.
         numbers: classes of all N targets, int [N]; needed for "balanced" alone.
 
@@ -27,13 +29,14 @@ def number_weights(weights: Any, labels: Sequence[str], numbers: np.ndarray | No
     """
     numbered = dict.fromkeys(range(len(labels)), 1.0)
     if isinstance(weights, Mapping):
+        index = LabelIndex(labels)
         for name, weight in weights.items():
-            if name not in labels:
-                raise ConfigError(f"Received: a class weight for {name!r}. Labels: {', '.join(labels[:20])}.")
-            numbered[labels.index(name)] = float(weight)
+            if name not in index:
+                raise ConfigError(f"Received: a class_weight for {name!r}. Labels: {', '.join(labels[:20])}.")
+            numbered[index.number(name, 0)] = float(weight)
         return numbered
-    if weights != BALANCED or numbers is None:
-        raise ConfigError(f"Received: class weights {weights!r}. Give {{label: weight}}, or 'balanced' with targets.")
+    if not isinstance(weights, str) or weights != BALANCED or numbers is None:
+        raise ConfigError(f"Received: class_weight={weights!r}. Give {{label: weight}}, or 'balanced' with targets.")
     counts = np.bincount(numbers, minlength=len(labels))  # [C]
     for number, count in enumerate(counts):
         if count:
@@ -56,7 +59,8 @@ class WeightedExamples(PreparedExamples):
     def batch(self, numbers: Any) -> Any:
         """As `PreparedExamples.batch`: (inputs, targets, weights); a weight that the target has already is kept."""
         inputs, targets, *weights = super().batch(numbers)
-        of_classes = tf.gather(self._weights, targets)
+        classes = tf.argmax(targets, -1) if targets.dtype.is_floating else targets  # one-hot, or numbers
+        of_classes = tf.gather(self._weights, classes)
         if weights:
             of_classes = of_classes * weights[0]
         return inputs, targets, of_classes

@@ -46,11 +46,6 @@ class EncodedExamples:
         numbers = np.arange(len(self))
         return self.take(numbers[:first]), self.take(numbers[first:])
 
-    def weighted(self, class_weight: dict[int, float]) -> "EncodedExamples":
-        """The examples with their weights multiplied by those of their classes, {number of the class: weight}."""
-        factors = np.array([class_weight[i] for i in range(len(class_weight))], "float32")[self.targets]
-        return dataclasses.replace(self, weights=factors if self.weights is None else factors * self.weights)
-
 
 def encode_weights(weights: Any, count: int) -> np.ndarray | None:
     """Sample weights of `count` examples, [N] or [N, 1], as float32 [N]; None stays None.

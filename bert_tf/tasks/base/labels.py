@@ -6,12 +6,29 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf.core.errors import InputError
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.tasks.base.raw_inputs import as_list, as_python
 
 # C labels
 
+NAMES = "Give the names of the classes, each once: labels=['neg', 'pos']"
+
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 _TRUTH = {"false": 0.0, "true": 1.0}
+
+
+def label_names(labels: Any, least: int) -> list[str]:
+    """Names of labels in any form of a column as a list of strings.
+
+    Raises:
+        ConfigError: they are no list, fewer than `least`, or not distinct.
+    """
+    if labels is None or isinstance(labels, str | bytes | int | dict):
+        raise ConfigError(f"Received: labels={labels!r}. {NAMES}.")
+    names = [str(as_python(label)) if isinstance(label, bytes) else str(label) for label in as_list(labels)]
+    if len(names) < least or len(set(names)) < len(names):
+        raise ConfigError(f"Received: labels={names}. At least {least} are needed. {NAMES}.")
+    return names
 
 
 class LabelIndex:

@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features
-from bert_tf.core.errors import InputError
+from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.pipeline.batch_samplers import BatchPlan
 from bert_tf.tasks.base.batching import select, take
+from bert_tf.tasks.base.class_weights import WeightedExamples
 from bert_tf.tasks.base.encoded import EncodedExamples
 from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.base.preprocessor import Preprocessor
@@ -97,12 +98,11 @@ class RawTextMethods:
             class_weight = self.class_weights(class_weight, y)
         if is_text(x):
             examples = self.preprocessor.encode(x, y, sample_weight, training=True)
-            if class_weight is not None and sample_weight is not None:
-                examples, class_weight = examples.weighted(class_weight), None
             if validation_split and validation_data is None:
                 examples, validation_data = examples.split(validation_split)
-            x = self._training_batches(examples, batch_size, epochs, shuffle, seed, kwargs)
-            y = sample_weight = None
+            prepared = self._weighted(self.preprocessor.prepare(examples), class_weight)
+            x = self._training_batches(prepared, batch_size, epochs, shuffle, seed, kwargs)
+            y = sample_weight = class_weight = None
             validation_split, shuffle = 0.0, False
         else:
             stream, x = text_stream(x, shuffle)
@@ -129,23 +129,26 @@ class RawTextMethods:
             )
 
     def _training_batches(
-        self, examples: EncodedExamples, batch_size: int, epochs: int, shuffle: bool, seed: int | None, how: dict
+        self, prepared: PreparedExamples, batch_size: int, epochs: int, shuffle: bool, seed: int | None, how: dict
     ) -> tf.data.Dataset:
         """The batches of all epochs of `fit`, whose further arguments are `how`; sets its `steps_per_epoch`."""
         if seed is None:
             seed = int(np.random.randint(2**31))
         steps = how.get("steps_per_epoch")
-        prepared = self.preprocessor.prepare(examples)
         data = self.dataset(prepared, None, batch_size, shuffle, seed, repeat=None if steps else epochs)
         steps = how["steps_per_epoch"] = steps or int(data.cardinality()) // epochs
         if start := steps * how.get("initial_epoch", 0):  # a run that resumes
             data = self.dataset(prepared, None, batch_size, shuffle, seed, start, repeat=None)
         return data
 
-    def class_weights(self, weights: Any, targets: Any = None) -> Any:
-        """Keras's `class_weight` from that of `fit`; unchanged, unless a task has classes with names."""
-        del targets  # for weights that depend on them
-        return weights
+    def _weighted(self, prepared: PreparedExamples, class_weight: Any) -> PreparedExamples:
+        """The examples with the weights of their classes, by number; unchanged for None."""
+        return prepared if class_weight is None else WeightedExamples(prepared, class_weight)
+
+    def class_weights(self, weights: Any, targets: Any = None) -> dict[int, float]:
+        """Keras's `class_weight`, by number of the class; tasks without classes raise `ConfigError`."""
+        del weights, targets
+        raise ConfigError("Received: class_weight for a task without classes. Give sample_weight, one for each text.")
 
     def evaluate(
         self,
@@ -228,10 +231,8 @@ class RawTextMethods:
 
     def _labelled_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> tuple:
         """(inputs, targets, sample_weight) of raw texts as one batch."""
-        examples = self.preprocessor.encode(x, y, sample_weight, training=True)
-        if class_weight is not None:
-            examples = examples.weighted(class_weight)
-        return keras.utils.unpack_x_y_sample_weight(self.preprocessor.prepare(examples).whole())
+        prepared = self.preprocessor.prepare(self.preprocessor.encode(x, y, sample_weight, training=True))
+        return keras.utils.unpack_x_y_sample_weight(self._weighted(prepared, class_weight).whole())
 
     def predict_on_batch(self, x: Any) -> Any:
         """Keras's `predict_on_batch`; x may be raw texts."""

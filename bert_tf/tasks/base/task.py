@@ -15,6 +15,7 @@ from bert_tf.modeling.families import FAMILIES
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.pretrained import Pretrained, unique_name
 from bert_tf.tasks.base.batching import select
+from bert_tf.tasks.base.logit_losses import check_metrics, loss_of_logits
 from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.tasks.base.postprocessor import Postprocessor
 from bert_tf.tasks.base.prepared import PreparedExamples
@@ -45,6 +46,7 @@ class Task(RawTextMethods, Pretrained, keras.Model):
     """
 
     SPEC: TaskSpec
+    LOSSES: tuple[str, ...] | None = ("sparse_categorical_crossentropy",)  # by Keras's names; None: all of numbers
     SCORE: str | None = None  # key of `score`; the best model has the highest value
     LENGTH: int | None = 128  # default of `max_length`; None: all positions
     INPUTS: tuple[str, ...] = features.ENCODER_INPUTS  # names of the inputs of `call`
@@ -187,11 +189,16 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         raise NotImplementedError
 
     def compile(self, optimizer: Any = None, loss: Any = None, metrics: Any = None, **kwargs: Any) -> None:
-        """As Keras's; by default AdamW at 5e-5, the task's loss and metrics, and no XLA."""
+        """As Keras's; by default AdamW at 5e-5, the task's loss and metrics, and no XLA.
+
+        A loss by name is that of logits. A name that does not fit the task, and losses of probabilities, raise
+        `ConfigError`.
+        """
         optimizer = optimizer or keras.optimizers.AdamW(5e-5, weight_decay=0.01, global_clipnorm=1.0)
-        loss = loss or self.default_loss()
+        loss = loss_of_logits(loss, self.LOSSES) if loss else self.default_loss()
         if metrics is None:  # [] means no metrics
             metrics = self.default_metrics()
+        check_metrics((metrics, kwargs.get("weighted_metrics")))
         super().compile(optimizer, loss=loss, metrics=metrics, **kwargs)
 
     # Decoded answers: TensorFlow ops only.

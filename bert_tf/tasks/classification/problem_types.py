@@ -23,10 +23,12 @@ class ProblemType:
         SCORE: key of the main metric of `score`.
         summary: what a model of this type does, in one line.
         least_labels: the smallest number of labels, C.
+        LOSSES: as `Task.LOSSES`.
         index: finds the number of a label (`LabelIndex`).
     """
 
     SCORE: str
+    LOSSES: tuple[str, ...] | None = None
     summary: str
     least_labels = 1
 
@@ -41,6 +43,10 @@ class ProblemType:
     def metrics(self) -> list:
         """The metrics that `compile` takes by default."""
         raise NotImplementedError
+
+    def metrics_of_logits(self, metrics: Any) -> Any:
+        """The metrics that `compile` is given, by name or as objects, as they have to be for logits."""
+        return metrics
 
     def encode(self, targets: Any) -> np.ndarray:
         """Targets of N texts as an array [N] or [N, C]; a bad one raises `InputError` with its row."""
@@ -64,6 +70,7 @@ class SingleLabel(ProblemType):
     """One of C classes per text; targets are names or numbers of classes (`LabelIndex`), or one-hot rows [N, C]."""
 
     SCORE = "accuracy"
+    LOSSES = ("sparse_categorical_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy")
     summary = "Chooses one of the labels for a text or a pair of texts."
     least_labels = 2
 
@@ -109,6 +116,7 @@ class MultiLabel(ProblemType):
     """Any number of C labels per text; targets are lists of names or numbers, or a table [N, C] of 0 and 1."""
 
     SCORE = "micro_f1"
+    LOSSES = ("binary_crossentropy", "binary_focal_crossentropy")
     summary = "Chooses any number of the labels for a text or a pair of texts."
 
     def loss(self) -> Any:
@@ -117,7 +125,18 @@ class MultiLabel(ProblemType):
 
     def metrics(self) -> list:
         """Accuracy over all labels of all texts."""
-        return [keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)]
+        return self.metrics_of_logits(["accuracy"])
+
+    def metrics_of_logits(self, metrics: Any) -> Any:
+        """As the base class; accuracy is over all labels: Keras's would compare the highest logits."""
+        if not isinstance(metrics, list | tuple):
+            return metrics
+        found = []
+        for metric in metrics:
+            if metric in ("accuracy", "acc", "binary_accuracy"):
+                metric = keras.metrics.BinaryAccuracy(metric, threshold=0.0)
+            found.append(metric)
+        return found
 
     def encode(self, targets: Any) -> np.ndarray:
         """Table of 0 and 1, float32 [N, C].

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -12,6 +11,9 @@ from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.layers.pooling import POOLINGS, pool
 from bert_tf.tasks.base.batching import select
+from bert_tf.tasks.base.class_weights import number_weights
+from bert_tf.tasks.base.labels import NAMES, label_names
+from bert_tf.tasks.base.logit_losses import CATEGORICAL
 from bert_tf.tasks.base.long_text_task import LongTextTask
 from bert_tf.tasks.classification import SPEC
 from bert_tf.tasks.classification.postprocessor import ClassificationPostprocessor
@@ -45,6 +47,7 @@ class TextClassifier(LongTextTask):
 
     SPEC = SPEC
     SCORE = "accuracy"  # each problem type sets its own
+    preprocessor: ClassificationPreprocessor
 
     def __init__(
         self,
@@ -56,16 +59,17 @@ class TextClassifier(LongTextTask):
         stride: int | None = None,
         **encoder: Any,
     ):
+        if "num_labels" in encoder:  # the name in other projects
+            raise ConfigError(f"Received: num_labels={encoder['num_labels']}. {NAMES}.")
         super().__init__(tokenizer, max_length, **encoder)
         if problem_type not in PROBLEM_TYPES:
             raise ConfigError(f"Received: problem_type={problem_type!r}. Choose from {', '.join(PROBLEM_TYPES)}.")
         if pooling not in POOLINGS:
             raise ConfigError(f"Received: pooling={pooling!r}. Choose from {', '.join(POOLINGS)}.")
-        labels = list(map(str, labels))
-        if not labels and problem_type == "regression":
+        regression = problem_type == "regression"
+        labels = label_names(labels, 0 if regression else PROBLEM_TYPES[problem_type].least_labels)
+        if regression and not labels:
             labels = ["score"]
-        if len(labels) < PROBLEM_TYPES[problem_type].least_labels or len(set(labels)) < len(labels):
-            raise ConfigError(f"Received: labels={labels}. A classifier needs the names of at least two classes.")
         self.labels, self.problem_type, self.pooling = labels, problem_type, pooling
         self.problem = PROBLEM_TYPES[problem_type](labels)
         self.SCORE = self.problem.SCORE
@@ -96,6 +100,20 @@ class TextClassifier(LongTextTask):
             pooled = self.encoder.head_vectors(pooled)
         return ops.cast(self.classifier(self.dropout(pooled, training=training)), "float32")
 
+    @property
+    def LOSSES(self) -> tuple[str, ...] | None:
+        """As `Task.LOSSES`, by the problem type."""
+        return self.problem.LOSSES
+
+    def compile(
+        self, optimizer: Any = None, loss: Any = None, metrics: Any = None, weighted_metrics: Any = None, **kwargs: Any
+    ) -> None:
+        """As `Task.compile`; a loss of Keras's that compares with one-hot targets gets them, from raw targets too."""
+        metrics = self.problem.metrics_of_logits(metrics)
+        weighted_metrics = self.problem.metrics_of_logits(weighted_metrics)
+        super().compile(optimizer, loss, metrics, weighted_metrics=weighted_metrics, **kwargs)
+        self.preprocessor.one_hot = isinstance(getattr(self.loss, "loss", self.loss), CATEGORICAL)
+
     def default_loss(self) -> Any:
         """The loss of the problem type."""
         return self.problem.loss()
@@ -105,37 +123,15 @@ class TextClassifier(LongTextTask):
         return self.problem.metrics()
 
     def class_weights(self, weights: Any, targets: Any = None) -> dict[int, float]:
-        """Weights by number of the class, as Keras takes them, from the `class_weight` of `fit`; the default is 1.
-
-        Args:
-            weights: a dict by name or number of the class; or "balanced", which gives a class with n of N texts the
-                weight N / (C n).
-            targets: of all N texts; needed for "balanced" alone.
+        """Weights by number of the class (see `number_weights`); "balanced" counts `targets`.
 
         Raises:
             ConfigError: the problem type is another one, "balanced" has no targets, or a class is unknown.
         """
         if self.problem_type != "single_label_classification":
             raise ConfigError(f"Received: class_weight for {self.problem_type}. It is for texts of one class each.")
-        if isinstance(weights, str) and weights == "balanced":
-            if targets is None:
-                raise ConfigError("Received: class_weight='balanced' without targets. Give targets, or the weights.")
-            counts = np.bincount(self.preprocessor.encode_targets(targets), minlength=len(self.labels))
-            weights = {
-                label: counts.sum() / (len(counts) * count)
-                for label, count in zip(self.labels, counts, strict=True)
-                if count
-            }
-        if not isinstance(weights, dict):
-            raise ConfigError(
-                f'Received: class_weight={weights!r}. Give "balanced" or a dict: {{{self.labels[0]!r}: 2}}.'
-            )
-        numbered = dict.fromkeys(range(len(self.labels)), 1.0)
-        for name in weights:
-            if name not in self.problem.index:
-                raise ConfigError(f"Received: class_weight for {name!r}. Labels: {', '.join(self.labels[:20])}.")
-            numbered[self.problem.index.number(name, 0)] = float(weights[name])
-        return numbered
+        numbers = None if targets is None else self.preprocessor.encode_targets(targets)
+        return number_weights(weights, self.labels, numbers)
 
     def example_outputs(self, answers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """As `Task.example_outputs`: Regress for a score, Classify for all other problem types."""

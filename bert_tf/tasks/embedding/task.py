@@ -60,6 +60,7 @@ class TextEmbedder(LongTextTask):
 
     SPEC = SPEC
     preprocessor: EmbeddingPreprocessor
+    LOSSES = ()  # of vectors
     SCORE = "spearman"  # each objective sets its own, see `OBJECTIVES`
 
     def __init__(

@@ -115,9 +115,18 @@ class QuestionAnswerer(WindowedTask):
             scores = ops.where(rivals[..., None], scores, NEVER)
         return {START: scores[..., 0], END: scores[..., 1]}
 
-    def compile(self, *args: Any, loss_weights: Any = None, **kwargs: Any) -> None:
-        """As `Task.compile`; the loss is the mean of the losses of the first and of the last token."""
-        super().compile(*args, loss_weights=loss_weights or {START: 0.5, END: 0.5}, **kwargs)
+    def compile(
+        self, optimizer: Any = None, loss: Any = None, metrics: Any = None, loss_weights: Any = None, **kwargs: Any
+    ) -> None:
+        """As `Task.compile`; the loss is the mean of the losses of the first and of the last token.
+
+        One loss, or a list of metrics, is for both tokens.
+        """
+        if loss is not None and not isinstance(loss, dict):
+            loss = dict.fromkeys((START, END), loss)
+        if isinstance(metrics, list | tuple):
+            metrics = {name: list(metrics) for name in (START, END)}
+        super().compile(optimizer, loss, metrics, loss_weights=loss_weights or {START: 0.5, END: 0.5}, **kwargs)
 
     def default_loss(self) -> dict:
         """Cross-entropy over the positions of a row, for the first and for the last token."""

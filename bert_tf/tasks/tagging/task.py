@@ -8,10 +8,10 @@ import tensorflow as tf
 from keras import ops
 
 from bert_tf.core import features
-from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.train_step import global_mean
 from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.class_weights import number_weights
+from bert_tf.tasks.base.labels import label_names
 from bert_tf.tasks.base.substrings import substrings
 from bert_tf.tasks.base.windowed_task import WindowedTask
 from bert_tf.tasks.tagging import SPEC, schemes
@@ -62,10 +62,7 @@ class TextTagger(WindowedTask):
         **encoder: Any,
     ):
         super().__init__(tokenizer, max_length, **encoder)
-        if len(labels) < 2:
-            raise ConfigError(f"Received: labels={list(labels)}. A tagger needs at least two tags.")
-        self.labels = [str(label) for label in labels]
-        self.scheme = scheme
+        self.labels, self.scheme = label_names(labels, 2), scheme
         if scheme == "auto":
             self.labels, self.scheme = schemes.infer(self.labels)
         schemes.check_labels(self.labels, self.scheme)
@@ -93,9 +90,9 @@ class TextTagger(WindowedTask):
     def compile(
         self, optimizer: Any = None, loss: Any = None, metrics: Any = None, weighted_metrics: Any = None, **kwargs: Any
     ) -> None:
-        """As `Task.compile`; loss and accuracy are over words."""
-        weighted_metrics = weighted_metrics or ["accuracy"]  # the weights leave out tokens without a tag
-        super().compile(optimizer, loss, metrics or [], weighted_metrics=weighted_metrics, **kwargs)
+        """As `Task.compile`; loss and metrics are over words."""
+        weighted = [*(metrics or []), *(weighted_metrics or [])]  # the weights leave out tokens without a tag
+        super().compile(optimizer, loss, [], weighted_metrics=weighted or ["accuracy"], **kwargs)
 
     def default_loss(self) -> Any:
         """Cross-entropy over the tags."""
