@@ -239,7 +239,7 @@ def test_bad_rows_are_named(trained, texts, targets, message):
 
 
 def test_bad_settings():
-    with pytest.raises(ConfigError, match="at least two tags"):
+    with pytest.raises(ConfigError, match="At least 2 are needed"):
         make(labels=["O"])
     with pytest.raises(ConfigError, match="'E-LOC' is not a tag of this scheme"):
         make(labels=["O", "B-LOC", "E-LOC"], scheme="IOB2")
