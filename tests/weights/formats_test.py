@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from bert_tf.core.config import TextConfig
+from bert_tf.core.errors import InputError
 from bert_tf.text.tokenizers.vocabulary import write_vocabulary
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from bert_tf.weights import FORMATS, read_model, read_task, write_model
@@ -287,6 +288,15 @@ def test_added_tokens_are_found_in_each_of_their_files(tmp_path, name, content):
     opened = read_model(tmp_path / "model")
     assert opened.vocabulary[9:] == ["[ENT]", "Covid19"]
     assert set(opened.text.added_tokens + opened.text.added_any_case) == {"[ENT]", "Covid19"}
+
+
+@pytest.mark.parametrize("number", ["12", "-1", "x", "9" * 5000])
+def test_an_added_token_whose_id_is_not_free(tmp_path, number):
+    write_model(make("encoder"), tmp_path / "model", "huggingface")
+    decoder = {"added_tokens_decoder": {number: {"content": "[ENT]", "special": True}}}
+    (tmp_path / "model" / "tokenizer_config.json").write_text(json.dumps(decoder))
+    with pytest.raises(InputError, match="the added token '\\[ENT\\]' has the id"):
+        read_model(tmp_path / "model")
 
 
 @pytest.mark.parametrize("format", FORMATS)

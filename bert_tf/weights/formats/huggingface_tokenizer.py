@@ -66,7 +66,7 @@ def _added_tokens(folder: Path, fast: dict) -> list[AddedToken]:
         _add(found, token, member(token, "id", -1, folder / FAST), folder / FAST)
     decoder = member(load_optional_json(folder / CONFIG), "added_tokens_decoder", {}, folder / CONFIG)
     for number, token in decoder.items():
-        _add(found, token, int(number) if number.isdecimal() else -1, folder / CONFIG)
+        _add(found, token, int(number) if number.isdecimal() and len(number) < 9 else -1, folder / CONFIG)
     for content in (ids := load_optional_json(folder / ADDED)):  # of old tokenizers, without further settings
         _add(found, {"content": content}, member(ids, content, -1, folder / ADDED), folder / ADDED)
     return list(found.values())
