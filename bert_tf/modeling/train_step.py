@@ -122,13 +122,52 @@ class DistributedSteps:
 
         def train_step(self, data: Any) -> dict[str, Any]:
             """One update from the batch `data` of each replica; returns the metrics so far."""
-            if self.accumulation_steps == 1:
-                return self._for_reduction(super().train_step(data))
-            return self._for_reduction(self._accumulated_step(*keras.utils.unpack_x_y_sample_weight(data)))
+            if self.accumulation_steps > 1:
+                logs = self._accumulated_step(*keras.utils.unpack_x_y_sample_weight(data))
+            elif self._shares_losses():
+                logs = self._shared_train_step(*keras.utils.unpack_x_y_sample_weight(data))
+            else:
+                logs = super().train_step(data)
+            return self._for_reduction(logs)
 
         def test_step(self, data: Any) -> dict[str, Any]:
             """The metrics so far, with the batch `data` of each replica."""
+            if self._shares_losses():
+                return self._for_reduction(self._shared_test_step(*keras.utils.unpack_x_y_sample_weight(data)))
             return self._for_reduction(super().test_step(data))
+
+        def _shares_losses(self):
+            """Whether the loss of a batch is the sum of what several replicas compute."""
+            return self.distribute_strategy.num_replicas_in_sync > 1 and bool(self._global_means())
+
+        def _shared_train_step(self, x, y, sample_weight):
+            """Keras's `train_step`, but for the metric "loss"."""
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                share = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+                scaled = self.optimizer.scale_loss(share)
+            self._track_share(share, x)
+            gradients = tape.gradient(scaled, self.trainable_weights)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+            return self.compute_metrics(x, y, y_pred, sample_weight)
+
+        def _shared_test_step(self, x, y, sample_weight):
+            """Keras's `test_step`, but for the metric "loss"."""
+            y_pred = self(x, training=False)
+            self._track_share(self.compute_loss(x, y, y_pred, sample_weight, training=False), x)
+            return self.compute_metrics(x, y, y_pred, sample_weight)
+
+        def _track_share(self, share, x):
+            """Updates the metric "loss", a mean over rows, by this replica's share of the loss of the global batch.
+
+            Keras weights it by the replica's rows, which is wrong where replicas have different numbers of them.
+            """
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            rows = ops.cast(ops.shape(next(value for value in tree.flatten(x) if value is not None))[0], "float32")
+            metric = next(metric for metric in self.metrics if metric.name == "loss")
+            metric.update_state(share * replicas, sample_weight=_global_sum(rows) / replicas)
 
         def make_train_function(self, force: bool = False) -> None:
             """As Keras's; a step that is one graph is called without looking the graph up (`_CachedGraphStep`)."""
