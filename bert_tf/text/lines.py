@@ -69,7 +69,7 @@ def byte_lines(
             rest.clear()
         rest += last
         while len(rest) > longest:
-            end = _place_to_cut(rest, longest)
+            end = place_to_cut(rest, longest)
             yield number, bytes(rest[:end]), False
             del rest[:end]
     if rest:
@@ -186,7 +186,7 @@ def _mark(error: UnicodeError) -> tuple[str | bytes, int]:
 codecs.register_error(_MARK, _mark)
 
 
-def _place_to_cut(line: bytes | bytearray, longest: int) -> int:
+def place_to_cut(line: bytes | bytearray, longest: int) -> int:
     """The position after the last space within `longest` bytes, else one between two characters."""
     end = line.rfind(b" ", longest // 2, longest) + 1
     if not end:

@@ -57,17 +57,17 @@ def write_records_with_beam(
     files, size, folder = prepare(inputs, tokenizer, output, config)
     if folder.is_finished():
         return folder.report()
-    folder.open()
     work = _Work(folder.tokenizer, config, num_shards(config, size), folder.path.absolute())
     pipeline = beam.Pipeline(runner, beam.options.pipeline_options.PipelineOptions(options.split()))
     groups = [(number, [path.absolute() for path in paths]) for number, paths in enumerate(group_files(files))]
     _build(beam, pipeline | "Files" >> beam.Create(groups), work)
-    result = pipeline.run()
-    result.wait_until_finish()
-    counters = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(_NAMESPACE))["counters"]
-    counts = {"files": len(files)} | {found.key.metric.name: found.result for found in counters}
-    check_text(collections.Counter(counts), files, config)
-    return folder.close(counts, [])
+    with folder.open():
+        result = pipeline.run()
+        result.wait_until_finish()
+        counters = result.metrics().query(beam.metrics.MetricsFilter().with_namespace(_NAMESPACE))["counters"]
+        counts = {"files": len(files)} | {found.key.metric.name: found.result for found in counters}
+        check_text(collections.Counter(counts), files, config)
+        return folder.close(counts, [])
 
 
 def _build(beam, groups, work):

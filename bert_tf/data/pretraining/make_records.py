@@ -55,12 +55,11 @@ def write_records(
     files, size, folder = prepare(inputs, tokenizer, output, config)
     if folder.is_finished():
         return folder.report()
-    folder.open()
     processes = config.num_processes or min(os.cpu_count() or 1, 1 + size // _BYTES_PER_PROCESS)
-    with ProcessPool(folder.tokenizer, processes) as pool:
+    with folder.open(), ProcessPool(folder.tokenizer, processes) as pool:
         chunks = folder.remember(CHUNKS, lambda: _write_chunks(files, size, config, folder, pool, progress))
         units = _write_shards(chunks, num_shards(config, size), config, folder, pool, progress)
-    return folder.close(chunks["counts"], units)
+        return folder.close(chunks["counts"], units)
 
 
 def prepare(

@@ -1,16 +1,17 @@
 """The folder that records are written to: records its settings, remembers finished work, protects other files."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
 import shutil
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from bert_tf.core.errors import InputError
-from bert_tf.core.files import read_json, remove_leftovers, write_text
+from bert_tf.core.files import locked_folder, read_json, remove_leftovers, write_text
 from bert_tf.text.tokenizers.base import Tokenizer
 
 if typing.TYPE_CHECKING:
@@ -43,13 +44,14 @@ class RecordsFolder:
 
     def is_finished(self) -> bool:
         """Whether the folder holds exactly these records; raises `InputError` if it holds anything else."""
-        if self.path.is_file():
+        if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path} is a file. Records are written to a folder; name another output.")
         plan = _read(self.work / _PLAN)
         names = {file.name for file in self.path.glob("[!.]*")}
         if not names:
-            if plan != self.plan:  # left by a run that failed before it wrote a shard
-                shutil.rmtree(self.work, ignore_errors=True)
+            if plan and plan != self.plan:  # left by a run that failed before it wrote a shard
+                with locked_folder(self.work):
+                    shutil.rmtree(self.work, ignore_errors=True)
             return False
         if REPORT in names:
             report = self.report()
@@ -68,11 +70,17 @@ class RecordsFolder:
                 "Choose another output folder, or remove this one."
             )
 
-    def open(self) -> None:
-        """Makes the folder, or removes unfinished files of a killed run."""
-        self.work.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(self.path)
-        write_text(self.work / _PLAN, json.dumps(self.plan, ensure_ascii=False))
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """Holds the folder for this process, and makes it, or removes unfinished files of a killed run.
+
+        Raises:
+            InputError: another process makes these records.
+        """
+        with locked_folder(self.work):
+            remove_leftovers(self.path)
+            write_text(self.work / _PLAN, json.dumps(self.plan, ensure_ascii=False))
+            yield
 
     def chunk(self, number: int) -> pathlib.Path:
         """The file of a tokenized chunk."""

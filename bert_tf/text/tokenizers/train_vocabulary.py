@@ -1,7 +1,6 @@
 """Learns a WordPiece vocabulary from text, and measures how well it covers held-out text."""
 
 import collections
-import dataclasses
 import json
 import math
 import os
@@ -13,12 +12,12 @@ import numpy as np
 
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.core.files import write_text
+from bert_tf.core.files import check_regular, write_text
 from bert_tf.text.corpus import check_encoding, find_files, read_lines
 from bert_tf.text.line_sampling import sample_lines
 from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.text.tokenizers.vocabulary import RESERVED, SPECIAL_TOKENS, read_vocabulary, write_vocabulary
-from bert_tf.text.tokenizers.word_counts import count_words
+from bert_tf.text.tokenizers.word_counts import batch_lines, count_words
 from bert_tf.text.tokenizers.wordpiece_trainer import learn_tokens
 
 __all__ = ["learn", "learn_from_files", "read_vocabulary", "write_vocabulary"]
@@ -78,7 +77,7 @@ def learn(
     return tokens, {
         "size": size,
         "unused": unused,
-        "text": dataclasses.asdict(config),
+        "text": config.to_json(),
         "read": {"lines": sample.stream_lines, "bytes": sample.stream_bytes},
         "sample": {"lines": len(sample.lines), "bytes": sample.bytes, "distinct_words": len(counts)},
         "held_out": coverage(Tokenizer(tokens, config), held_out or learned) | {"seen": not held_out},
@@ -99,13 +98,19 @@ def learn_from_files(
 
     Args:
         patterns: files, folders or globs, as `corpus.find_files` takes them.
-        output: the vocabulary file; `InputError` if it exists, unless `overwrite`.
+        output: the vocabulary file; `InputError` if it or the report exists, unless `overwrite`.
         field, strict, encoding: as in `corpus.read_lines`.
         size, settings: as in `learn`.
     """
     output = pathlib.Path(output)
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists and models may depend on it. Name another file, or pass --overwrite.")
+    report_path = output.with_suffix(".json")
+    if report_path == output:
+        raise ConfigError(f"Received: output={str(output)!r}. The report gets that name; give one that ends in .txt.")
+    for path in (output, report_path):
+        if path.exists():
+            if not overwrite:
+                raise InputError(f"{path} exists and models may depend on it. Name another file, or pass --overwrite.")
+            check_regular(path)  # a device is never replaced; found before the work, not after it
     counts: collections.Counter = collections.Counter()
     files = find_files(patterns)
 
@@ -117,15 +122,15 @@ def learn_from_files(
     tokens, report = learn(lines(), size, **settings)
     report["read"] |= {"files": len(files)} | {name: counts[name] for name in ("invalid_utf8_lines", "nul_bytes")}
     write_vocabulary(output, tokens)
-    write_text(output.with_suffix(".json"), json.dumps(report, indent=2) + "\n")
+    write_text(report_path, json.dumps(report, indent=2) + "\n")
     return report
 
 
 def coverage(tokenizer: Tokenizer, lines: Sequence[bytes]) -> dict:
     """Measures a tokenizer on lines: words, the share of unknown words, and tokens per word ("pieces_per_word")."""
     words = tokens = unknown = 0
-    for start in range(0, len(lines), 256):
-        ids = tokenizer(lines[start : start + 256]).values.numpy()
+    for batch in batch_lines(lines):
+        ids = tokenizer(batch).values.numpy()
         tokens += len(ids)
         unknown += int(np.sum(ids == tokenizer.unk_id))
         words += int(np.sum(tokenizer.starts_word[ids]))

@@ -2,11 +2,12 @@
 
 import collections
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import tensorflow as tf
 
 from bert_tf.core.config import TextConfig
+from bert_tf.text.lines import place_to_cut
 from bert_tf.text.tokenizers.normalizer import Normalizer
 from bert_tf.text.tokenizers.unicode_tables import NEVER_ASSIGNED
 
@@ -27,25 +28,35 @@ def count_words(
         return words, counts, tf.size(texts)
 
     signature = tf.TensorSpec([None], tf.string)
-    batches = tf.data.Dataset.from_generator(lambda: _batches(lines), output_signature=signature)
+    batches = tf.data.Dataset.from_generator(lambda: batch_lines(lines), output_signature=signature)
     total: collections.Counter = collections.Counter()
     done = 0
     for words, counts, size in batches.map(count, num_parallel_calls=tf.data.AUTOTUNE).as_numpy_iterator():
         for word, number in zip(words.tolist(), counts.tolist(), strict=True):
             total[word] += number
         done += int(size)
-        progress(done)
+        progress(min(done, len(lines)))
     del total[NEVER_ASSIGNED.encode()]
     return collections.Counter({word.decode(): number for word, number in total.items()})
 
 
-def _batches(lines):
+def batch_lines(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Lines in batches of about 256 KiB; longer lines in parts, cut at spaces."""
     batch, size = [], 0
     for line in lines:
-        batch.append(line)
-        size += len(line)
-        if size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
+        for part in _parts(line):
+            batch.append(part)
+            size += len(part)
+            if size >= _BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
     if batch:
         yield batch
+
+
+def _parts(line: bytes) -> Iterator[bytes]:
+    while len(line) > _BATCH_BYTES:
+        end = place_to_cut(line, _BATCH_BYTES)
+        yield line[:end]
+        line = line[end:]
+    yield line

@@ -146,8 +146,20 @@ def test_a_lost_shard_is_noticed(corpus, tokenizer, tmp_path):
         with pytest.raises(InputError, match="has lost records-00001-of-00004"):
             use(tmp_path / "records")
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file is a file"):
-        write_records(corpus, tokenizer, tmp_path / "file", config)
+    for output in (tmp_path / "file", "/dev/full"):
+        with pytest.raises(InputError, match=f"{output} is a file"):
+            write_records(corpus, tokenizer, output, config)
+
+
+def test_two_processes_do_not_make_records_in_one_folder(corpus, tokenizer, tmp_path):
+    config = RecordsConfig(dupe_factor=1, num_processes=1)
+    _, _, folder = records_module.prepare(corpus, tokenizer, tmp_path, config)
+    with folder.open():
+        for other in (config, RecordsConfig(seed=1, num_processes=1)):
+            with pytest.raises(InputError, match="in use by another process"):
+                write_records(corpus, tokenizer, tmp_path, other)
+    assert write_records(corpus, tokenizer, tmp_path, config)["counts"]["examples"] > 0
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 def test_unfinished_records_are_not_read(written, tmp_path):

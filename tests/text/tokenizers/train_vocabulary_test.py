@@ -1,6 +1,8 @@
 import gzip
 import json
+import pathlib
 import random
+import stat
 
 import pytest
 
@@ -63,6 +65,19 @@ def test_sizes_that_cannot_be():
         learn(["ab"], 100)
     with pytest.raises(InputError, match="no words"):
         learn(["", " "], 100)
+
+
+def test_no_file_is_replaced_by_the_vocabulary_or_its_report(tmp_path):
+    (tmp_path / "a.txt").write_text("ab\n" * 9)
+    (tmp_path / "v.json").write_text("mine")
+    with pytest.raises(InputError, match="v.json exists and models may depend on it"):
+        learn_from_files(str(tmp_path / "a.txt"), tmp_path / "v.txt", 9)
+    with pytest.raises(ConfigError, match="w.json'. The report gets that name"):
+        learn_from_files(str(tmp_path / "a.txt"), tmp_path / "w.json", 9)
+    with pytest.raises(InputError, match="/dev/full is a device. A regular file is needed"):
+        learn_from_files(str(tmp_path / "a.txt"), "/dev/full", 9, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "v.json"]
+    assert (tmp_path / "v.json").read_text() == "mine" and stat.S_ISCHR(pathlib.Path("/dev/full").stat().st_mode)
 
 
 def test_files_in_vocabulary_and_report_out(lines, tmp_path):
