@@ -15,7 +15,7 @@ from tests.training.recipes.conftest import QUESTION
 
 
 def flags(**given):
-    return types.SimpleNamespace(**dict.fromkeys(("output", "data", "skip_bad_rows", "workers")) | given)
+    return types.SimpleNamespace(**dict.fromkeys(("output", "data", "skip_bad_rows", "encoding", "workers")) | given)
 
 
 def test_from_a_file_to_a_judged_model(init, toys, tmp_path, capsys, caplog):
