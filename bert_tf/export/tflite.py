@@ -100,13 +100,17 @@ def _check(model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: st
     most = model.config.max_positions
     if not lengths or min(lengths) < least or max(lengths) > most:
         raise ConfigError(f"Received: lengths {list(lengths)}. Rows of this model have {least} to {most} tokens.")
+    _check_free(path)
     if path == (report := path.with_suffix(".json")):
         raise ConfigError(f"Received: {path}. The report is written there: name the file {path.stem}.tflite.")
-    for file in (path, report):
-        if file.is_file():
-            raise InputError(f"{file} exists. Choose another --output, or remove it.")
-        if file.exists():
-            raise InputError(f"{file} is no regular file and is not replaced. Choose another --output.")
+    _check_free(report)
+
+
+def _check_free(path: pathlib.Path) -> None:
+    if path.is_file():
+        raise InputError(f"{path} exists. Choose another --output, or remove it.")
+    if path.exists():
+        raise InputError(f"{path} is no regular file and is not replaced. Choose another --output.")
 
 
 def _error(model: Task, litert: LiteRTModel, length: int, texts: Any) -> float:

@@ -159,8 +159,9 @@ def test_a_file_that_exists_stays(model, texts, tmp_path, name):
 
 
 def test_only_a_new_file_is_written(model, texts, tmp_path):
-    with pytest.raises(InputError, match="/dev/full is no regular file and is not replaced. Choose another --output."):
-        export_tflite(model, "/dev/full", [16], texts)
+    for path in ("/dev/full", "/", "."):
+        with pytest.raises(InputError, match=f"^{path} is no regular file and is not replaced. Choose another --outp"):
+            export_tflite(model, path, [16], texts)
     os.mkfifo(tmp_path / "model.tflite")
     with pytest.raises(InputError, match="model.tflite is no regular file"):
         export_tflite(model, tmp_path / "model.tflite", [16], texts)
