@@ -156,7 +156,7 @@ def _checked(model: Task, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     limits = {
         features.INPUT_IDS: model.config.vocab_size,
         features.INPUT_MASK: 2,
-        features.SEGMENT_IDS: getattr(model.config, "type_vocab_size", 2),
+        features.SEGMENT_IDS: max(2, getattr(model.config, "type_vocab_size", 0)),  # not read below 2
         features.MASKED_LM_POSITIONS: shape[-1],
     }
     checks = [_require((shape[-1] > 0) & (shape[-1] <= most), "Rows have 1 to", most, "tokens. Received:", shape[-1])]

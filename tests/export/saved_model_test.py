@@ -16,6 +16,9 @@ from tensorflow_serving.apis import prediction_log_pb2
 from bert_tf.core.errors import InputError
 from bert_tf.export import saved_model
 from bert_tf.export.saved_model import export_saved_model
+from bert_tf.tasks import TextClassifier
+from tests.export.conftest import ENCODER
+from tests.text.tokenizers.byte_bpe_test import small
 
 ASK = """
 import json, sys
@@ -91,6 +94,19 @@ def test_probabilities_come_with_the_names_of_their_classes(model, texts, export
         assert answer["classes"].numpy().tolist() == [[b"x", b"y", b"z"]] * 4
         best = answer["probabilities"].numpy().argmax(1)
         assert answer["label"].numpy().tolist() == [b"xyz"[i : i + 1] for i in best]
+
+
+def test_a_tokenizer_with_tables_and_a_family_without_segments(tmp_path):
+    tokenizer = small(special_tokens=True)
+    settings = ENCODER | {"vocab_size": tokenizer.vocab_size, "hidden_size": 16}
+    model = TextClassifier(tokenizer, ["x", "y"], max_length=40, encoder="roberta", **settings)
+    path, difference = export_saved_model(model, tmp_path, ["a good dog", ""])
+    assert difference < 1e-5
+    loaded = tf.saved_model.load(str(path))
+    texts = tf.constant(["a good dog"]), tf.constant(["bad"])
+    pair = loaded.signatures["pair"](text=texts[0], text_pair=texts[1])["probabilities"].numpy().tolist()
+    rows = model.preprocessor(texts)
+    assert loaded.signatures["tokens"](**rows)["probabilities"].numpy().tolist() == pair
 
 
 def test_versions_count_on_and_stay(model, texts, tmp_path):
