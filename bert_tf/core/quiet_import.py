@@ -1,15 +1,21 @@
 """Imports TensorFlow without what its C++ libraries print, in version 2.20 and 2.21."""
 
+import contextlib
+import ctypes
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import pathlib
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 from bert_tf.core.quiet_stderr import quiet_stderr
+
+_ABSL_RELEASES = ("20250127", "20250814")  # in TensorFlow 2.20, 2.21
+_FATAL = 3
 
 
 def silence_tensorflow() -> None:
@@ -51,3 +57,17 @@ class _Loader(importlib.abc.Loader):
         module.__loader__ = module.__spec__.loader = self.loader
         with quiet_stderr():
             self.loader.exec_module(module)
+        _silence_absl(module)
+
+
+def _silence_absl(tensorflow: ModuleType) -> None:
+    """Sets the level of absl's C++ log, by which XLA reports its first compilation; no variable sets it.
+
+    The function is not part of TensorFlow's API: where a version lacks it, that line is printed.
+    """
+    with contextlib.suppress(OSError):
+        library = ctypes.CDLL(str(pathlib.Path(tensorflow.__file__).with_name("libtensorflow_framework.so.2")))
+        for release in _ABSL_RELEASES:
+            name = f"_ZN4absl12lts_{release}14SetMinLogLevelENS0_18LogSeverityAtLeastE"
+            if set_level := getattr(library, name, None):
+                set_level(_FATAL)

@@ -59,13 +59,15 @@ class RecordsValidation(Validation):
 
     def __init__(self, records: Records, phase: PhaseConfig, config: TrainingConfig):
         self.records, self.phase, self.config = records, phase, config
+        self._steps: dict[tuple[int, int], int] = {}  # batches of one pass, by rows and replicas
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
         """Losses, accuracies and the masked LM perplexity of the first `evaluate_batches` batches."""
         strategy = model.distribute_strategy
-        rows = rows_per_replica(strategy, self.phase.batch_size)
-        one_pass = self.one_pass(rows, strategy.num_replicas_in_sync)
-        steps = min(int(one_pass.cardinality()), self.config.evaluate_batches)
+        rows, replicas = rows_per_replica(strategy, self.phase.batch_size), strategy.num_replicas_in_sync
+        if (rows, replicas) not in self._steps:  # counting them takes as long as a small evaluation
+            self._steps[rows, replicas] = int(self.one_pass(rows, replicas).cardinality())
+        steps = min(self._steps[rows, replicas], self.config.evaluate_batches)
         scores = model.evaluate(distribute(strategy, self, rows), steps=steps, verbose=0, return_dict=True)
         scores = {short_name(name): value for name, value in scores.items()}
         scores.setdefault("masked_lm_loss", scores["loss"])  # Keras leaves it out where it is the only loss
