@@ -115,7 +115,8 @@ def test_predict_gives_characters_of_contexts(toy, toys, predict, monkeypatch, t
     assert answers[0].pop("null_difference") == pytest.approx(answer.pop("null_difference"), rel=1e-5)
     for found, expected in zip(answers[0]["candidates"], answer["candidates"], strict=True):
         assert found.pop("score") == pytest.approx(expected.pop("score"), rel=1e-5)
-    assert answers[0] == answer
+    assert {name: answers[0][name] for name in answer} == answer
+    assert answers[0].keys() - answer.keys() == {"id", "answers"}  # the other columns of the file
     lines = json.dumps({"context": context, "question": question}) + "\nno\n"
     monkeypatch.setattr(predicting, "STDIN", write(tmp_path / "stdin", lines.encode()))
     with pytest.raises(InputError, match="line 2: not JSON.*Give a JSON object with 'question' and 'context'"):
