@@ -14,6 +14,7 @@ def evaluate(flags: Any, overrides: list[str]) -> None:
     if flags.encoding:
         overrides = [*overrides, assignment("encoding", flags.encoding)]
     config = override(files_of(flags.model), overrides)  # a mistake is reported before TensorFlow is imported
+    from bert_tf.evaluation.evaluate import baseline_title
     from bert_tf.evaluation.evaluate import evaluate as run
 
     with stages() as progress:
@@ -25,5 +26,7 @@ def evaluate(flags: Any, overrides: list[str]) -> None:
             low, high = report["intervals"][name]
             interval = f"  (95 % interval: {low:.4f} to {high:.4f})"
         print(f"  {name.replace('_', ' '):<24} {value:.4f}{interval}")
+    baseline = report["baseline"]
+    print(f"  {baseline_title(baseline):<24} {baseline['score']:.4f}")
     if flags.output:
         print(f"Report: {flags.output}/README.md")

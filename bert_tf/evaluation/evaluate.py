@@ -6,9 +6,12 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
+from absl import logging
+
 from bert_tf.core import files
 from bert_tf.core.errors import ConfigError
 from bert_tf.data.readers.examples import FileConfig, files_of, read_examples
+from bert_tf.evaluation.baseline import find_baseline, find_weakness
 from bert_tf.evaluation.confidence_intervals import RESAMPLES, intervals
 from bert_tf.evaluation.plots import calibration_error, draw_calibration, draw_confusion, draw_pairs
 from bert_tf.evaluation.results import RESULTS, EvaluationResult
@@ -33,7 +36,9 @@ def evaluate(
         output: folder for README.md, metrics.json and plots; None writes none.
 
     Returns:
-        The content of metrics.json: {"scores": {metric: number}, "intervals": {metric: (low, high)}, "rows", ...}.
+        The content of metrics.json: {"scores": {metric: number}, "intervals": {metric: (low, high)}, "rows",
+        "baseline": the best that one answer to all examples gets (`find_baseline`), ...}. A model that does no better
+        is named in a warning.
 
     Raises:
         ConfigError: the model's task has no evaluation.
@@ -58,7 +63,10 @@ def evaluate(
         "scores": result.scores,
         "intervals": intervals(result.metric_functions, len(examples)),
         "classes": result.classes,
+        "baseline": find_baseline(model, examples, result),
     }
+    if weakness := find_weakness(report["baseline"], result):
+        logging.warning("%s", weakness)
     if result.confidence:
         report["calibration_error"] = calibration_error(*result.confidence)
     if output:
@@ -97,6 +105,7 @@ def _markdown(report: dict[str, Any], result: EvaluationResult, plots: dict[str,
             low, high = report["intervals"][name]
             interval = f"{low:.4f} to {high:.4f}"
         yield f"| {name.replace('_', ' ')} | {value:.4f} | {interval} |"
+    yield f"| {baseline_title(report['baseline'])} | {report['baseline']['score']:.4f} | |"
     if report["intervals"]:
         yield f"\nIntervals: percentile bootstrap, {RESAMPLES:,} resamples of the examples."
     if result.classes:
@@ -111,6 +120,12 @@ def _markdown(report: dict[str, Any], result: EvaluationResult, plots: dict[str,
         for error in result.errors[:_MAX_ERRORS]:
             cells = (error.place, error.text, error.target, error.prediction)
             yield f"| {' | '.join(map(as_cell, cells))} |"
+
+
+def baseline_title(baseline: dict[str, Any]) -> str:
+    """The name of the baseline in a table of metrics."""
+    given = "one answer to all" if baseline["answer"] is None else f"always {as_cell(baseline['answer'])}"
+    return f"{baseline['metric'].replace('_', ' ')}, {given}"
 
 
 def as_cell(text: object) -> str:

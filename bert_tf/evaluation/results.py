@@ -1,7 +1,7 @@
 """Evaluation results on labelled examples, and the counts that they are made of."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import numpy as np
 
@@ -40,6 +40,7 @@ class EvaluationResult:
         confidence: (probabilities that the model gave its answers, float [M]; whether these were right, bool [M]).
         pairs: (true scores [N], predicted scores [N]).
         errors: the worst answers, by severity.
+        answers: the model's choice for each example, or word of a tagger; empty for numbers.
     """
 
     scores: dict[str, float]
@@ -49,6 +50,7 @@ class EvaluationResult:
     confidence: tuple[np.ndarray, np.ndarray] | None = None
     pairs: tuple[np.ndarray, np.ndarray] | None = None
     errors: list[ErrorExample] = dataclasses.field(default_factory=list)
+    answers: Sequence[Hashable] = ()
 
 
 def class_table(

@@ -39,6 +39,8 @@ def test_a_report_has_numbers_plots_and_errors(report):
     page = (folder / "README.md").read_text()
     assert f"| accuracy | 0.9375 | {low:.4f} to {high:.4f} |" in page
     assert "| neg | 0.938 | 0.938 | 0.938 | 16 |" in page
+    assert "| accuracy, always neg | 0.5000 | |" in page
+    assert results["baseline"] == {"metric": "accuracy", "score": 0.5, "answer": "neg"}
     assert "| line 2 | a good film | neg | pos (" in page
     assert "| line 3 | the film is bad | pos | neg (" in page
     assert "## Confusion matrix\n\n![Confusion matrix](confusion.png)" in page

@@ -60,6 +60,7 @@ def _analyze_classes(
         (model.labels, counts),
         (confidence, true == predicted),
         errors=most_severe(errors),
+        answers=names,
     )
 
 
@@ -95,6 +96,7 @@ def _analyze_labels(
         class_table(model.labels, true.sum(0), predicted.sum(0), correct.sum(0)),
         confidence=(confidence.ravel(), (true == predicted).ravel()),
         errors=most_severe(errors),
+        answers=[", ".join(answer["labels"]) for answer in answers],
     )
 
 

@@ -25,4 +25,5 @@ def analyze(model: MultipleChoice, examples: Any) -> EvaluationResult:
         {"accuracy": lambda rows: correct[rows].mean()},
         confidence=(confidence, correct),
         errors=most_severe(errors),
+        answers=[answer["choice"] for answer in answers],
     )

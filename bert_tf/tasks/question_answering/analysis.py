@@ -39,6 +39,7 @@ def analyze(model: QuestionAnswerer, examples: Any) -> EvaluationResult:
         {"exact_match": lambda rows: exact_match[rows].mean(), "f1": lambda rows: f1[rows].mean()},
         confidence=(confidence, exact_match > 0),
         errors=most_severe(errors),
+        answers=[answer["answer"] for answer in answers],
     )
 
 

@@ -43,13 +43,15 @@ def analyze(model: TextTagger, examples: Any) -> EvaluationResult:
     else:
         metric_functions = {"accuracy": lambda rows: ratio(counts[rows, 2].sum(), counts[rows, 0].sum())}
     types = sorted({kind for kind, _, _ in set().union(*true, *predicted)})
+    names, confusion = _word_confusion(examples.texts[0], true, predicted, types, model.scheme)
     return EvaluationResult(
         scores,
         metric_functions,
         class_table(types, _count_types(true, types), _count_types(predicted, types), _count_types(correct, types)),
-        _word_confusion(examples.texts[0], true, predicted, types, model.scheme),
+        (names, confusion),
         _confidence(true, predicted),
         errors=most_severe(_errors(examples, true, predicted)),
+        answers=np.repeat(names, confusion.sum(0)).tolist(),
     )
 
 
