@@ -302,6 +302,12 @@ class Task(RawTextMethods, Pretrained, keras.Model):
 
     # Keras's files and copies.
 
+    def example_inputs(self) -> dict[str, keras.KerasTensor]:
+        """As `Pretrained.example_inputs`, for all of `INPUTS`."""
+        rows = self.token_specs()[features.INPUT_IDS].shape
+        shapes = {name: tuple(rows) if name in features.ENCODER_INPUTS else (None, None) for name in self.INPUTS}
+        return {name: keras.KerasTensor(shape, "int32", name=name) for name, shape in shapes.items()}
+
     def get_config(self) -> dict[str, Any]:
         """As `Pretrained.get_config`, with the task's settings; the vocabulary is an asset (`save_assets`)."""
         settings = self.task_settings()
