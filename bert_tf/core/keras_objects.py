@@ -14,6 +14,12 @@ PACKAGE = "bert_tf"  # of `keras.saving.register_keras_serializable`
 CLASSES = {
     "bert_tf.modeling.families.bert": ("BertEncoder",),
     "bert_tf.modeling.families.bilstm": ("BiLSTMEncoder",),
+    "bert_tf.modeling.families.albert": ("AlbertEncoder",),
+    "bert_tf.modeling.families.distilbert": ("DistilBertEncoder",),
+    "bert_tf.modeling.families.electra": ("ElectraEncoder",),
+    "bert_tf.modeling.families.modernbert": ("ModernBertEncoder",),
+    "bert_tf.modeling.families.roberta": ("RobertaEncoder",),
+    "bert_tf.modeling.families.xlm_roberta": ("XLMRobertaEncoder",),
     "bert_tf.modeling.pretrainer": ("BertPretrainer",),
     "bert_tf.modeling.train_step": ("GlobalMean",),
     "bert_tf.modeling.ops.cross_entropy": ("SparseCrossEntropy", "Accuracy"),
