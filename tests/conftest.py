@@ -6,6 +6,11 @@ import pathlib
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# On a GPU products of float32 are rounded to TF32 by default, which the tolerances of the tests leave no room for.
+os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # the test processes share the GPU
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 TESTS = pathlib.Path(__file__).parent
 # Folders and files of which most tests train, export, convert, serve or start processes. All others are unit tests.

@@ -39,7 +39,7 @@ def compile_model(model: keras.Model, training: TrainingConfig, **more: Any) -> 
         **own,
     )
     model.encoder.remat = training.remat
-    model.compile(optimizer, accumulation_steps=training.accumulation_steps, **more)
+    model.compile(optimizer, accumulation_steps=training.accumulation_steps, jit_compile=training.xla, **more)
 
 
 class StepTimer(keras.callbacks.Callback):

@@ -41,6 +41,7 @@ class TrainingConfig(Settings):
     precision: str = setting(
         "auto", "dtype policy; auto: mixed_bfloat16 where it is measured to be faster", choices=("auto", *POLICIES)
     )
+    xla: bool = setting(False, "compile whole steps with XLA: on one GPU, for batches of one shape or few")
     remat: bool = setting(False, "compute blocks again in the backward pass, to save memory")
     strategy: str = setting("auto", "devices; auto: the workers of TF_CONFIG, all GPUs, or one", choices=STRATEGIES)
     log_every: int = setting(50, "steps between two lines of metrics.jsonl", least=1)

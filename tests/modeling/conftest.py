@@ -5,6 +5,9 @@ import pathlib
 
 import pytest
 
+# These train tasks, which need TensorFlow.
+collect_ignore = [] if importlib.util.find_spec("tensorflow") else ["families/bilstm_test.py", "train_step_test.py"]
+
 
 @pytest.fixture(scope="session")
 def minilm():

@@ -15,6 +15,13 @@ import numpy as np
 from bench.figures import config_of
 
 
+def jit_compile(settings):
+    """Whether XLA compiles the whole step of a Keras model: always under JAX, else if the case asks for it."""
+    import keras
+
+    return keras.backend.backend() == "jax" or settings.get("compiled", False)
+
+
 def policy(settings):
     """The Keras dtype policy of a case."""
     return settings["dtype"] if settings["dtype"] == "float32" else f"mixed_{settings['dtype']}"
@@ -47,7 +54,7 @@ def make_bert_tf(settings, meter, next_sentence=True):
     model.compile(
         make_optimizer("adamw", settings.get("learning_rate", 1e-4)),
         accumulation_steps=settings.get("accumulation", 1),
-        jit_compile=keras.backend.backend() == "jax",
+        jit_compile=jit_compile(settings),
         next_sentence=next_sentence,
     )
     return model
@@ -77,7 +84,7 @@ def keras_hub(settings, batches, meter):
     logits = head(encoder.output["sequence_output"], positions)
     model = keras.Model({**encoder.input, "mask_positions": positions}, logits)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.AdamW(1e-4), loss, jit_compile=keras.backend.backend() == "jax")
+    model.compile(keras.optimizers.AdamW(1e-4), loss, jit_compile=jit_compile(settings))
 
     def rename(batch):
         x = {"token_ids": "ids", "padding_mask": "mask", "segment_ids": "segments", "mask_positions": "positions"}
@@ -178,8 +185,7 @@ def transformers(settings, batches, meter):
     import torch
     from transformers import BertConfig, BertForPreTraining
 
-    torch.manual_seed(0)
-    torch.set_num_threads(os.cpu_count())
+    device = torch_device()
     meter.begin()
     config = config_of(settings)
     model = BertForPreTraining(
@@ -191,7 +197,9 @@ def transformers(settings, batches, meter):
             intermediate_size=config.intermediate_size,
             max_position_embeddings=config.max_positions,
         )
-    ).train()
+    )
+    model = model.to(device).train()
+    forward = torch.compile(model) if settings.get("compiled") else model
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4)
 
     def to_inputs(batch):
@@ -205,11 +213,11 @@ def transformers(settings, batches, meter):
             "labels": labels,
             "next_sentence_label": batch["next"],
         }
-        return {name: torch.tensor(value.astype("int64")) for name, value in inputs.items()}
+        return {name: torch.tensor(value.astype("int64"), device=device) for name, value in inputs.items()}
 
     def step(inputs):
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings["dtype"] != "float32"):
-            loss = model(**inputs).loss
+        with torch.autocast(device, torch.bfloat16, enabled=settings["dtype"] != "float32"):
+            loss = forward(**inputs).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -217,6 +225,16 @@ def transformers(settings, batches, meter):
 
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return parameters, cycle(list(map(to_inputs, batches)), step)
+
+
+def torch_device():
+    """Seeds PyTorch and returns the name of its device: the GPU, if it sees one, with float32 products as Keras's."""
+    import torch
+
+    torch.manual_seed(0)
+    torch.set_num_threads(os.cpu_count())
+    torch.set_float32_matmul_precision("high")  # TensorFlow and JAX round the factors to TF32 on a GPU, too
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 CONTENDERS = {function.__name__: function for function in (bert_tf, keras_hub, model_garden, transformers)}

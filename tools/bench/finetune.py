@@ -1,7 +1,6 @@
 """Fine-tuning on SST-2 as each project does it: bert_tf batches by length, transformers pads to the longest row."""
 
 import gzip
-import os
 import pathlib
 import random
 
@@ -71,8 +70,7 @@ def transformers(settings, paths, meter):
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
 
-    torch.manual_seed(0)
-    torch.set_num_threads(os.cpu_count())
+    device = contenders.torch_device()
     tokenizer = AutoTokenizer.from_pretrained(paths["init"])
     collate = DataCollatorWithPadding(tokenizer)
     sentences, labels = read(paths, settings["sentences"])
@@ -81,17 +79,17 @@ def transformers(settings, paths, meter):
         for ids, label in zip(tokenizer(sentences, truncation=True, max_length=128)["input_ids"], labels, strict=True)
     ]
     meter.begin()
-    model = AutoModelForSequenceClassification.from_pretrained(paths["init"], num_labels=2).train()
+    model = AutoModelForSequenceClassification.from_pretrained(paths["init"], num_labels=2).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), 5e-5, weight_decay=0.01)
 
     def endless():
         while True:
             order = random.Random(0).sample(rows, len(rows))
             for first in range(0, len(order) - ROWS + 1, ROWS):
-                yield collate(order[first : first + ROWS])
+                yield collate(order[first : first + ROWS]).to(device)
 
     def step(batch):
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16):
             loss = model(**batch).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -73,7 +73,8 @@ def make_examples(
             if config.objective == "none":
                 del rows[NEXT_SENTENCE_LABELS]
             if mask:
-                masked = mask(rows[INPUT_IDS], rows[INPUT_MASK], tf.constant([seeds[3] >> 1, start], tf.int32))
+                with tf.device("CPU"):  # as in the processes of a pool, which see no GPU
+                    masked = mask(rows[INPUT_IDS], rows[INPUT_MASK], tf.constant([seeds[3] >> 1, start], tf.int32))
                 rows |= {name: value.numpy() for name, value in masked.items()}
             yield rows
 

@@ -251,6 +251,11 @@ def test_ids_outside_their_tables(encoder, change, message):
 
 
 def test_ids_outside_the_vocabulary_in_a_compiled_step(encoder):
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if tf.config.list_physical_devices("GPU"):
+            pytest.skip("TensorFlow looks up zeros for them on a GPU")
     with pytest.raises(Exception, match="30"):
         encoder.predict(batch([1, 30, 2]), verbose=0)
 

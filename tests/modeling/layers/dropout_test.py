@@ -67,7 +67,7 @@ def test_equal_states_draw_equally():
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.distribute is for TensorFlow alone")
 def test_replicas_draw_each_their_own():
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     found = subprocess.run([sys.executable, "-c", TWO_REPLICAS], env=environment, stdout=subprocess.PIPE, check=True)
     as_alone, alike = map(float, found.stdout.split())
     assert as_alone == 1

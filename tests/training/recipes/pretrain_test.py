@@ -159,16 +159,18 @@ def test_a_run_that_goes_wrong_stops(config, settings):
     assert not (pathlib.Path(config.output) / f"checkpoints/step-{step:08d}").exists()
 
 
-def test_precisions_and_remat_train(trained, config, tmp_path):
+def test_precisions_remat_and_xla_train(trained, config, tmp_path):
     losses = {"float32": trained[1]["loss"]}
     for name, settings in {
         "mixed_bfloat16": {},
         "mixed_float16": {},
         "remat": {"precision": "float32", "remat": True},
+        "xla": {"precision": "float32", "xla": True},
     }.items():
         settings = {"precision": name} | settings
         losses[name] = pretrain(changed(config, output=str(tmp_path / name), training=settings))["loss"]
     assert losses["remat"] == pytest.approx(losses["float32"], abs=1e-4)
+    assert losses["xla"] == pytest.approx(losses["float32"], abs=1e-4)
     assert losses["mixed_bfloat16"] == pytest.approx(losses["float32"], abs=0.05)
     assert losses["mixed_float16"] == pytest.approx(losses["float32"], abs=0.05)
 
