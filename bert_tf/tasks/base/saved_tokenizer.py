@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf.core.config import TextConfig
+from bert_tf.core.config import TextConfig, from_dict
 from bert_tf.core.errors import InputError
 from bert_tf.core.registry import resolve
 from bert_tf.text.tokenizers.base import VOCABULARY_FILES, Tokenizer
@@ -56,7 +56,7 @@ class MissingTokenizer:
 
     def read(self, folder: str) -> Tokenizer:
         """The tokenizer whose vocabulary file is in `folder`; raises `InputError` for a bad one."""
-        text = TextConfig(**self.description["text"])
+        text = from_dict(TextConfig, self.description["text"])  # JSON has lists where it has tuples
         return self._kind.from_file(pathlib.Path(folder) / self.description["file"], **vars(text))
 
     def __getattr__(self, name: str) -> Any:
