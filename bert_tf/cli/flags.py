@@ -52,7 +52,7 @@ _STRICT = Flag("strict", False, "refuse bytes that are not UTF-8 instead of repl
 _ENCODING = Flag("encoding", None, "encoding of the input, such as gb18030 or cp1252; default: UTF-8")
 _WORKERS = Flag("workers", 0, "local worker processes, to test a multi-worker run; 0: run in this process")
 _SKIP = Flag("skip_bad_rows", False, "skip and count unusable rows instead of stopping at the first")
-_MODEL = Flag("model", None, "the model's folder", True)
+_MODEL = Flag("model", None, "the model's folder, or hf://OWNER/NAME", True)
 _CONFIG = Flag("config", None, "a TOML file of settings, or the name of a config that `bert-tf configs` lists", True)
 
 VERBS = {
@@ -73,6 +73,12 @@ VERBS = {
         "bert-tf configs",
         (),
         "bert_tf.cli.configs:configs",
+    ),
+    "models": Verb(
+        "list known pretrained models, by language and size",
+        "bert-tf models",
+        (),
+        "bert_tf.cli.models:models",
     ),
     "vocab": Verb(
         "learn a WordPiece vocabulary from text in any language",
@@ -151,7 +157,11 @@ VERBS = {
         "bert-tf finetune --config sst2 --init model/ --data data/ --output runs/sst2 epochs=2",
         (
             _CONFIG,
-            Flag("init", None, "folder of the pretrained model, of any format; default: from the config"),
+            Flag(
+                "init",
+                None,
+                "the pretrained model: a folder of any format, or hf://OWNER/NAME; default: from the config",
+            ),
             Flag("data", None, "folder of the data files that the config names; default: from the config"),
             Flag("output", None, "the run's folder; default: from the config"),
             _WORKERS,
@@ -195,7 +205,7 @@ VERBS = {
         "convert a model folder to the format of another project",
         "bert-tf convert --input bert-base-uncased/ --output model/ --format bert_tf",
         (
-            Flag("input", None, "the model's folder, in any of these formats", True),
+            Flag("input", None, "the model's folder, in any of these formats, or hf://OWNER/NAME", True),
             Flag("output", None, "the new folder", True),
             Flag("format", "bert_tf", "bert_tf, huggingface, google, model_garden or keras_hub"),
             Flag("overwrite", False, "replace an existing model folder"),

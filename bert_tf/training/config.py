@@ -88,7 +88,7 @@ class PhaseConfig(Settings):
 class ModelConfig(Settings):
     """The model to pretrain: one from a folder, or a new one of these sizes with the vocabulary of the records."""
 
-    init: str | None = setting(None, "folder of a model to start from; its sizes replace those below")
+    init: str | None = setting(None, "folder or hub name of a model to start from; its sizes replace those below")
     vocabulary: str | None = setting(None, "vocabulary file of records that another program wrote")
     lower_case: bool = setting(True, "whether that vocabulary is uncased")
     hidden_size: int = setting(256, "width of the encoder", least=1, most=MOST_WIDE)

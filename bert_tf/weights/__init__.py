@@ -8,6 +8,8 @@ from typing import Any
 
 from bert_tf.core import files
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.hub import is_name, resolve_folder
+from bert_tf.core.known_models import suggestion
 from bert_tf.weights import task_settings
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.formats import google, huggingface, keras_hub, model_folder, model_garden
@@ -28,13 +30,13 @@ FORMATS = {
 
 
 def read_model(folder: str | pathlib.Path) -> Checkpoint:
-    """The `Checkpoint` in `folder`; its files tell the format.
+    """The `Checkpoint` in `folder`, a path or a name on a hub (`resolve_folder`); its files tell the format.
 
     `InputError` says what is wrong: an unknown format, a missing or broken file, names or shapes that do not fit.
     """
-    folder = pathlib.Path(folder)
-    format = FORMATS[find_format(folder)]
     with _naming(folder):
+        folder = resolve_folder(folder)
+        format = FORMATS[find_format(folder)]
         checkpoint = format.read(folder)
         check(checkpoint)
         return dataclasses.replace(checkpoint, task=task_settings.checked(checkpoint.task, checkpoint.weights))
@@ -42,9 +44,9 @@ def read_model(folder: str | pathlib.Path) -> Checkpoint:
 
 def read_task(folder: str | pathlib.Path) -> dict[str, Any]:
     """The settings of the head in `folder` without reading weights: {"name": ..., "labels": ...}, {} for none."""
-    folder = pathlib.Path(folder)
-    format = FORMATS[find_format(folder)]
     with _naming(folder):
+        folder = resolve_folder(folder, weights=False)
+        format = FORMATS[find_format(folder)]
         return task_settings.checked(format.read_task(folder), {})
 
 
@@ -59,9 +61,11 @@ def write_model(
     An unknown format raises `ConfigError`; a family that the format cannot hold, or a folder that exists, raises
     `InputError`. `overwrite` replaces a folder, but only one that holds a model.
     """
-    folder = pathlib.Path(folder)
     if format not in FORMATS:
         raise ConfigError(f"Unknown format {format!r}. Formats: {', '.join(FORMATS)}.")
+    if is_name(folder):
+        raise ConfigError(f"Received: {folder} as output. Models are not uploaded: give a folder on this machine.")
+    folder = pathlib.Path(folder)
     if folder.exists():
         if not overwrite:
             raise _exists(folder)
@@ -92,8 +96,8 @@ def _exists(folder: pathlib.Path) -> InputError:
 
 
 @contextlib.contextmanager
-def _naming(folder: pathlib.Path) -> Iterator[None]:
-    """Puts the name of the folder before messages that do not have it."""
+def _naming(folder: str | pathlib.Path) -> Iterator[None]:
+    """Puts the path of the folder, or its name on a hub, before messages that do not have it."""
     try:
         yield
     except InputError as error:
@@ -102,12 +106,12 @@ def _naming(folder: pathlib.Path) -> Iterator[None]:
 
 
 def find_format(folder: str | pathlib.Path) -> str:
-    """The name in `FORMATS` of the model in a folder; `InputError` for one that holds none."""
-    folder = pathlib.Path(folder)
+    """The name in `FORMATS` of the model in a folder, a path or a name on a hub; `InputError` for one without."""
+    folder = resolve_folder(folder)
     if not folder.is_dir():
         raise InputError(
-            f"No such model folder: {folder} (looked for from {pathlib.Path.cwd()}). Models are not downloaded: give a "
-            "folder on this machine, with config.json, weights and vocabulary; docs/YOUR_DATA.md says where to get one."
+            f"No such model folder: {folder} (looked for from {pathlib.Path.cwd()}). Give a folder with config.json, "
+            f"weights and vocabulary, or hf://OWNER/NAME to download one. {suggestion(str(folder))}"
         )
     for name, format in FORMATS.items():
         if format.holds(folder):

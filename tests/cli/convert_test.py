@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from bert_tf.weights import read_model, write_model
+from tests.hub_server import serving
 from tests.weights.samples import make
 
 
@@ -28,9 +29,23 @@ def test_convert(folder, tmp_path):
     assert read_model(tmp_path / "new").encoder == read_model(folder).encoder
 
 
+def test_a_model_by_name(folder, tmp_path, monkeypatch):
+    with serving({"me/model": {"main": folder}}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+        result = convert("--input", "hf://me/model", "--output", tmp_path / "new")
+        missing = convert("--input", "hf://me/other", "--output", tmp_path / "none")
+    assert result.returncode == 0, result.stderr
+    assert read_model(tmp_path / "new").encoder == read_model(folder).encoder
+    assert missing.returncode == 1
+    assert "bert-tf: hf://me/other cannot be opened" in missing.stderr
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
+        (["--output", "hf://me/model"], 2, "Models are not uploaded"),
         (["--format", "onnx"], 2, "Unknown format 'onnx'"),
         (["--input", "nowhere"], 1, "No such model folder: nowhere"),
         ([], 1, "exists"),

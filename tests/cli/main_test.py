@@ -85,6 +85,16 @@ def test_configs_are_listed_with_their_first_line(tmp_path):
     assert all(len(line) <= 118 for line in lines)
 
 
+def test_known_models_are_listed_by_language():
+    code, lines, _ = without_tensorflow("models")
+    assert code == 0
+    assert [line for line in lines if line.isalpha()] == ["Chinese", "English", "Multilingual"]
+    place = lines.index("  hf://google-bert/bert-base-chinese")
+    assert lines[place + 1] == "      BERT, 102 M, Apache-2.0: fine-tuning of any task; the usual start"
+    assert "  hf://hfl/chinese-macbert-base *" in lines
+    assert max(map(len, lines)) <= 80
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_fits_a_screen_and_shows_an_example(verb):
     code, lines, _ = without_tensorflow(verb, "--help")

@@ -47,6 +47,29 @@ def test_no_folder(tmp_path):
     assert refusal(tmp_path / "nothing").startswith(f"No such model folder: {tmp_path / 'nothing'} (looked for from")
 
 
+@pytest.mark.parametrize(
+    ("received", "meant"),
+    [
+        ("bert-base-chinese", "hf://google-bert/bert-base-chinese"),
+        ("hfl/chinese-roberta-wwm-ext/", "hf://hfl/chinese-roberta-wwm-ext"),
+        ("FacebookAI/XLM-roberta-base", "hf://FacebookAI/xlm-roberta-base"),
+    ],
+)
+def test_a_name_without_its_hub(received, meant):
+    assert refusal(received).endswith(f"or hf://OWNER/NAME to download one. Did you mean {meant}?")
+
+
+def test_a_damaged_file_in_the_cache_of_a_hub(folder, monkeypatch, tmp_path):
+    path = folder / "model.safetensors"
+    blob = path.rename(tmp_path / "blob")
+    blob.write_bytes(blob.read_bytes()[:-10])
+    path.symlink_to(blob)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *args, **kwargs: str(folder))
+    message = refusal("hf://me/model")
+    assert message.startswith(f"hf://me/model: {path} cannot be read, is it whole?")
+    assert message.endswith(f"Delete {blob} to download it again.")
+
+
 def test_a_folder_of_something_else(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     assert "found: notes.txt" in refusal(tmp_path)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from bert_tf.core.config import from_dict
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.files import read_json
+from bert_tf.core.hub import resolve_folder
 from bert_tf.core.registry import tasks
 from bert_tf.core.settings import Settings, setting
 from bert_tf.data.readers.bad_rows import BadRows
@@ -78,7 +79,7 @@ def files_of(folder: Any) -> FileConfig:
     Raises:
         ConfigError: the file in the folder is not a `FileConfig`.
     """
-    path = pathlib.Path(folder) / OF_MODEL
+    path = resolve_folder(folder, weights=False) / OF_MODEL
     if not path.exists():
         return FileConfig()
     try:

@@ -15,6 +15,7 @@ from bert_tf.core.config import TextConfig, from_dict
 from bert_tf.core.errors import InputError
 from bert_tf.core.features import INPUT_IDS, INPUT_MASK, SEGMENT_IDS
 from bert_tf.core.files import read_json
+from bert_tf.core.hub import resolve_folder
 from bert_tf.core.registry import resolve
 from bert_tf.text.tokenizers.vocabulary import Vocabulary
 
@@ -100,12 +101,12 @@ class Tokenizer(tf.Module, abc.ABC):
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike) -> "Tokenizer":
-        """Opens the tokenizer of a folder, of this package or of Hugging Face, by the files that it finds.
+        """Opens the tokenizer of a folder or hub name, of this package or Hugging Face, by the files that it finds.
 
         These are vocab.txt; vocab.json with merges.txt; spiece.model or sentencepiece.bpe.model; tokenizer.json. What
         is done to texts before comes from the folder's settings. Raises `InputError` where there is no tokenizer.
         """
-        folder = pathlib.Path(folder)
+        folder = resolve_folder(folder, weights=False)
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder. A folder with the files of a tokenizer is needed.")
         config = read_json(folder / "config.json") if (folder / "config.json").exists() else {}

@@ -50,7 +50,9 @@ class ModelConfig(Settings):
     `model_config_of` adds the settings of a task as further fields.
     """
 
-    init: str | None = setting(None, "folder of the pretrained model, of any format; the same as --init")
+    init: str | None = setting(
+        None, "the pretrained model: a folder of any format, or hf://OWNER/NAME; the same as --init"
+    )
     fresh: bool = setting(False, "take only the sizes and the vocabulary of init, for a baseline")
     # Settings of the encoder; sizes may differ from those of `init` only with `fresh`.
     encoder: str | None = setting(None, "family of the encoder, with fresh")

@@ -86,4 +86,5 @@ def _open(path: Path) -> Iterator[Any]:
         with safe_open(path, "numpy") as file:
             yield file
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} cannot be read, is it whole? {error}") from None
+        remedy = f" Delete {path.resolve()} to download it again." if path.is_symlink() else ""  # in a hub's cache
+        raise InputError(f"{path} cannot be read, is it whole? {error}.{remedy}") from None

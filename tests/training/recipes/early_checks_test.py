@@ -31,8 +31,9 @@ def paths(tmp_path):
         (
             "model.init=bert-base-chinese",
             InputError,
-            "No such model folder: bert-base-chinese .*Models are not downloaded",
+            "No such model folder: bert-base-chinese .* Did you mean hf://google-bert/bert-base-chinese",
         ),
+        ("model.init=hf://hfl", ConfigError, "Received: hf://hfl"),
         ("model.init={0}/thesis", InputError, "holds no model that bert_tf knows"),
         ("data.train=b.csv", InputError, "No such file: .*b.csv"),
         ("data.heldout=b.csv", InputError, "No such file: .*b.csv"),
