@@ -2,6 +2,7 @@
 
     python tools/benchmark_tokenizer.py --vocab vocab.txt --input 'books/*.txt' --input 'reviews/*.tsv' [--mb 2 8 30]
 
+--vocab takes a folder too, with the files of a byte-level BPE tokenizer for example; peers are those of its kind.
 Each --input is a separate set, timed at each size of --mb. First the ids of a tenth of the lines are compared with
 bert_tf's; then the tokenizers take turns for several rounds, and the medians are printed. keras-hub is timed on a tenth
 of the lines. Times include the start of a tf.data iterator but not the tracing of graphs.
@@ -10,7 +11,9 @@ of the lines. Times include the start of a tf.data iterator but not the tracing 
 import argparse
 import functools
 import itertools
+import json
 import os
+import pathlib
 import statistics
 import time
 
@@ -21,19 +24,22 @@ import tensorflow_text as tf_text
 
 from bert_tf import Tokenizer
 from bert_tf.text.corpus import find_files, read_lines
+from bert_tf.text.tokenizers.byte_bpe import BytePairTokenizer
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--vocab", required=True, help="vocabulary of an uncased model, one token per line")
+    parser.add_argument("--vocab", required=True, help="vocabulary of an uncased model, or a folder")
     parser.add_argument("--input", required=True, action="append", help="files or globs; repeat the flag for more sets")
     parser.add_argument("--mb", type=float, nargs="+", default=[2, 8], help="megabytes taken of each set")
     parser.add_argument("--batch", type=int, default=1024, help="lines in a batch of tf.data")
     parser.add_argument("--threads", type=int, default=2, help="parallel calls of tf.data")
     parser.add_argument("--repeats", type=int, default=5, help="rounds")
     arguments = parser.parse_args()
-    tokenizer = Tokenizer.from_file(arguments.vocab)
-    engines = make_engines(tokenizer, arguments.batch, arguments.threads)
+    open_tokenizer = Tokenizer.from_pretrained if pathlib.Path(arguments.vocab).is_dir() else Tokenizer.from_file
+    tokenizer = open_tokenizer(arguments.vocab)
+    make = byte_pair_engines if isinstance(tokenizer, BytePairTokenizer) else make_engines
+    engines = make(tokenizer, arguments.batch, arguments.threads)
     for pattern, megabytes in itertools.product(arguments.input, arguments.mb):
         lines = take(pattern, megabytes * 1e6)
         print(f"{pattern}: {len(lines):,} lines, {size(lines) / 1e6:.1f} MB")
@@ -67,24 +73,48 @@ def make_engines(tokenizer, batch, threads):
     ).tokenize
     keras = keras_hub.models.BertTokenizer(tokenizer.vocabulary, lowercase=True)
 
-    def at_once(function):
-        return lambda lines: functools.partial(function, tf.constant(lines))
-
-    def streamed(function):
-        def prepare(lines):
-            batches = tf.data.Dataset.from_tensor_slices(lines).batch(batch).map(function, num_parallel_calls=threads)
-            return lambda: list(batches)
-
-        return prepare
-
     return {
         "bert_tf, one call": at_once(tokenizer),
         "FastBertTokenizer, one call": at_once(fast),
-        "bert_tf, tf.data": streamed(tokenizer),
-        "FastBertTokenizer, tf.data": streamed(fast),
+        "bert_tf, tf.data": streamed(tokenizer, batch, threads),
+        "FastBertTokenizer, tf.data": streamed(fast, batch, threads),
         "Hugging Face, encode_batch": hugging_face(tokenizer.vocabulary),
-        "keras-hub, tf.data": streamed(keras),
+        "keras-hub, tf.data": streamed(keras, batch, threads),
     }
+
+
+def byte_pair_engines(tokenizer, batch, threads):
+    """As `make_engines`, for byte-level BPE."""
+    import keras_hub
+    from tokenizers import Tokenizer as RustTokenizer
+
+    content = json.loads(tokenizer.vocabulary.content)
+    merges = [" ".join(pair) for pair in content["model"]["merges"]]
+    keras = keras_hub.tokenizers.BytePairTokenizer(content["model"]["vocab"], merges)
+    rust = RustTokenizer.from_str(tokenizer.vocabulary.content.decode())
+    return {
+        "bert_tf, one call": at_once(tokenizer),
+        "bert_tf, tf.data": streamed(tokenizer, batch, threads),
+        "Hugging Face, encode_batch": lambda lines: functools.partial(
+            rust.encode_batch, lines, add_special_tokens=False
+        ),
+        "keras-hub, tf.data": streamed(keras, batch, threads),
+    }
+
+
+def at_once(function):
+    """An engine that takes all lines in one call."""
+    return lambda lines: functools.partial(function, tf.constant(lines))
+
+
+def streamed(function, batch, threads):
+    """An engine that takes batches of lines in `tf.data`."""
+
+    def prepare(lines):
+        batches = tf.data.Dataset.from_tensor_slices(lines).batch(batch).map(function, num_parallel_calls=threads)
+        return lambda: list(batches)
+
+    return prepare
 
 
 def hugging_face(vocabulary):

@@ -81,11 +81,17 @@ VERBS = {
         "bert_tf.cli.models:models",
     ),
     "vocab": Verb(
-        "learn a WordPiece vocabulary from text in any language",
+        "learn a vocabulary from text in any language",
         "bert-tf vocab --input 'text/*.txt' --output vocab.txt --size 30000",
         (
             _CORPUS,
-            Flag("output", None, "the vocabulary file; a report is written next to it as .json", True),
+            Flag(
+                "output",
+                None,
+                "the vocabulary file (of bpe .json, of unigram .model); a report is put beside it",
+                True,
+            ),
+            Flag("kind", "wordpiece", "wordpiece (BERT), bpe (byte-level, RoBERTa) or unigram (ALBERT)"),
             Flag("size", 30000, "number of tokens, including the special ones"),
             Flag("lower_case", True, "lower-case the text and strip accents"),
             Flag("unused", 0, "number of [unused] slots after the special tokens"),
@@ -104,7 +110,7 @@ VERBS = {
         "bert-tf records --input 'text/*.txt' --vocab vocab.txt --output records/ --max_length=128 short_seq_prob=0.1",
         (
             _CORPUS,
-            Flag("vocab", None, "vocabulary file, one token per line", True),
+            Flag("vocab", None, "vocabulary file: vocab.txt, tokenizer.json, vocab.json or a .model", True),
             Flag("output", None, "a new or empty folder, or the folder of an interrupted run", True),
             Flag("lower_case", True, "the vocabulary is uncased"),
             Flag("objective", None, "next_sentence, sentence_order, or none (full sentences without pairs)"),

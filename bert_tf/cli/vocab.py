@@ -4,7 +4,7 @@ from bert_tf.core.config import TextConfig, override
 from bert_tf.core.progress import stages
 
 # Flags that are arguments of `learn_from_files`.
-SETTINGS = ("size", "field", "strict", "encoding", "overwrite", "unused", "sample_mb")
+SETTINGS = ("size", "field", "strict", "encoding", "overwrite", "unused", "sample_mb", "kind")
 
 
 def vocab(flags, overrides):

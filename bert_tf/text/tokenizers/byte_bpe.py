@@ -32,12 +32,13 @@ class BytePairTokenizer(Tokenizer):
     tensorflow-text has no op for it. Texts are cut before white space; a chunk that is one token, as four of five are,
     is found in a table. The others, each distinct one of a batch once, are split into pre-tokens by a regular
     expression and looked up again, and only those that are left are merged, by tensorflow-text's SentencePiece op with
-    a BPE model that is made from the merges (`_merging_model` says why its tokens are the same).
+    a BPE model that is made from the merges (`_merging_model` says why its tokens are the same). Runs of Chinese, which
+    has no blanks, are cut after letters that no token goes on from (`byte_level.cuts_of`).
 
-    Also tried, on English books with one thread of a busy machine: the SentencePiece op on whole texts, 0.9 MB/s, or
-    on all chunks, 1.3; `RegexSplitter` for the chunks, 9 against 29 + 65 for replacing and splitting; a
-    `FastWordpieceTokenizer` instead of the table, 23 against 101; `tf.unique` over all chunks instead of the table,
-    23. A merge loop in TensorFlow ops was not built: it would run once for each merge of a batch's longest word.
+    Also tried, in MB of English per second of one busy core: the SentencePiece op on whole texts, 0.9, or on all
+    chunks, 1.3; `RegexSplitter` for the chunks, 9, where replacing and splitting take 20; a `FastWordpieceTokenizer` or
+    `tf.unique` in place of the table, 23, where the table takes 101. A merge loop in TensorFlow ops was not built: it
+    would run once for each merge of a batch's longest word.
 
     Invalid UTF-8 is read as replacement characters, as Python decodes it. Case is kept, whatever the config says.
 
@@ -61,6 +62,8 @@ class BytePairTokenizer(Tokenizer):
             missing, unk = self._unknown_bytes[0], self.SPECIAL_TOKENS.unk
             raise InputError(f"The vocabulary has no token for the byte {missing!r}, and no {unk} in its place.")
         ranks = _ranks_of_tokens(model.merges)
+        cuts = byte_level.cuts_of(byte_bpe_file.to_bytes(token) for token in ranks)
+        self._pre_token = byte_level.pre_token_pattern(cuts)
         with tf.init_scope(), tf.device("CPU"):
             self._merger = tf_text.SentencepieceTokenizer(_merging_model(model.tokens, ranks))
             self._table = self._make_table(ranks, added)
@@ -169,7 +172,7 @@ class BytePairTokenizer(Tokenizer):
         """Ids of the texts that are one token, wherever they stand as a chunk or a pre-token."""
         ids = {bytes_: i for i, bytes_ in enumerate(self._bytes) if len(bytes_) == 1 or self.vocabulary[i] in ranks}
         keys = [key for key in ids if _is_utf8(key)]
-        whole = (byte_level.pre_tokens(tf.constant(keys)).row_lengths() == 2).numpy()
+        whole = (byte_level.pre_tokens(tf.constant(keys), byte_level.pre_token_pattern()).row_lengths() == 2).numpy()
         if self._model.compose:
             whole &= (byte_level.compose(tf.constant(keys)) == tf.constant(keys)).numpy()
         of_text = {key: ids[key] for key, is_whole in zip(keys, whole, strict=True) if is_whole}
@@ -208,7 +211,7 @@ class BytePairTokenizer(Tokenizer):
         chunks = tf.where(is_empty, "", tf.strings.unicode_transcode(chunks, "UTF-8", "UTF-8"))
         if self._model.compose:
             chunks = byte_level.compose(chunks)
-        parts = byte_level.pre_tokens(chunks)
+        parts = byte_level.pre_tokens(chunks, self._pre_token)
         return merge_tokens(parts, self._look_up(parts.values, self._merge))
 
     def _merge(self, parts):

@@ -4,8 +4,14 @@ Characters are classified as Hugging Face's `tokenizers` (0.23) do: letters, num
 canonical composition (NFC) by Unicode 9.0. TensorFlow's ops have other versions; the differences are listed here.
 """
 
+import re
+import unicodedata
+from collections.abc import Iterable
+
 import tensorflow as tf
 import tensorflow_text as tf_text
+
+from bert_tf.text.tokenizers.unicode_tables import ranges
 
 # Letters and numbers that Unicode 16.0 added to those of TensorFlow's regular expressions.
 _LETTERS_LATER = (
@@ -32,10 +38,10 @@ _SPACE = r"\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x
 _LETTER = r"\p{L}" + _classes(_LETTERS_LATER)
 _NUMBER = r"\p{N}" + _classes(_NUMBERS_LATER)
 SPACES = f"[{_SPACE}]+"
-# GPT-2's rule. Of several blanks before a word the last belongs to the word, which `split` does beforehand, because
-# RE2 has no lookahead.
-_PRE_TOKEN = f"'s|'t|'re|'ve|'m|'ll|'d| ?[{_LETTER}]+| ?[{_NUMBER}]+| ?[^{_SPACE}{_LETTER}{_NUMBER}]+|[{_SPACE}]+"
+# Of several blanks before a word the last belongs to the word: GPT-2's rule, which RE2, without lookahead, cannot state
+# in one expression.
 _LAST_SPACE = f"^([{_SPACE}]+)([{_SPACE}][^{_SPACE}])"
+_LARGEST_CLASS = 200_000  # in letters: what RE2 compiles
 # Marks a border. Not in any UTF-8 text: no text has a border of its own.
 BORDER = b"\xff\xfe\xff"
 
@@ -45,15 +51,49 @@ def chunks(texts: tf.Tensor) -> tf.RaggedTensor:
     return tf.strings.split(tf.strings.regex_replace(texts, SPACES, BORDER + rb"\0"), BORDER)
 
 
-def pre_tokens(chunks: tf.Tensor) -> tf.RaggedTensor:
-    """The pre-tokens of chunks [M] of `chunks`: [M, (pre-tokens)], the last one empty."""
+def pre_token_pattern(cuts: str = "") -> str:
+    """Regular expression of pre-tokens; those of letters end after a letter of `cuts`, ranges from `cuts_of`."""
+    words = f" ?[{_LETTER}]+"
+    if cuts:
+        others = rf"(?:[^\P{{L}}{cuts}]|[{_classes(_LETTERS_LATER)}])"  # RE2 has no difference of classes
+        words = f" ?{others}*[{cuts}]| ?{others}+"
+    signs = f" ?[^{_SPACE}{_LETTER}{_NUMBER}]+"
+    return f"'s|'t|'re|'ve|'m|'ll|'d|{words}| ?[{_NUMBER}]+|{signs}|[{_SPACE}]+"
+
+
+def pre_tokens(chunks: tf.Tensor, pattern: str) -> tf.RaggedTensor:
+    """The pre-tokens of chunks [M] of `chunks`, by a `pre_token_pattern`: [M, (pre-tokens)], the last one empty."""
     marked = tf.strings.regex_replace(chunks, _LAST_SPACE, rb"\1" + BORDER + rb"\2")
-    marked = tf.strings.regex_replace(marked, tf.constant(_PRE_TOKEN), rb"\0" + BORDER)
-    return tf.strings.split(marked, BORDER)
+    return tf.strings.split(tf.strings.regex_replace(marked, pattern, rb"\0" + BORDER), BORDER)
+
+
+def cuts_of(tokens: Iterable[bytes]) -> str:
+    """Ranges of letters after which no token goes on, those of three bytes in UTF-8; "" for none.
+
+    Nothing is merged across such a place. So the long pre-tokens of Chinese, which has no blanks, fall into characters,
+    and a batch has few distinct ones.
+    """
+    followed, endings = set(), set()  # characters, and last bytes of characters, that a token has before another one
+    for token in tokens:
+        for i in range(1, len(token)):
+            if token[i] & 0xC0 != 0x80:  # a character begins
+                character = re.search(rb"[^\x80-\xbf][\x80-\xbf]*$", token[:i])
+                if character:
+                    followed.add(character[0])
+                else:
+                    endings.add(token[i - 1])
+    free = [code for code in _letters() if 0x80 | code & 0x3F not in endings and chr(code).encode() not in followed]
+    pattern = ranges(free) if free else ""
+    return pattern if len(pattern) < _LARGEST_CLASS else ""
+
+
+def _letters():
+    """Code points of letters of three bytes, without those added later."""
+    return [code for code in range(0x800, 0x10000) if unicodedata.category(chr(code)).startswith("L")]
 
 
 def compose(texts: tf.Tensor) -> tf.Tensor:
     """Texts [N] in normal form C of Unicode 9.0."""
-    parts = tf.strings.regex_replace(texts, tf.constant(f"[{_classes(_NOT_COMPOSED)}]"), BORDER + rb"\0" + BORDER)
+    parts = tf.strings.regex_replace(texts, f"[{_classes(_NOT_COMPOSED)}]", BORDER + rb"\0" + BORDER)
     parts = tf.strings.split(parts, BORDER)
     return tf.strings.reduce_join(parts.with_values(tf_text.normalize_utf8(parts.values, "NFC")), axis=1)

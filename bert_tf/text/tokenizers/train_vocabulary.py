@@ -1,4 +1,4 @@
-"""Learns a WordPiece vocabulary from text, and measures how well it covers held-out text."""
+"""Learns a vocabulary from text, and measures how well it covers held-out text."""
 
 import collections
 import json
@@ -16,6 +16,7 @@ from bert_tf.core.files import check_regular, write_text
 from bert_tf.text.corpus import check_encoding, find_files, read_lines
 from bert_tf.text.line_sampling import sample_lines
 from bert_tf.text.tokenizers.base import Tokenizer
+from bert_tf.text.tokenizers.subword_trainers import learn_byte_bpe, learn_unigram
 from bert_tf.text.tokenizers.vocabulary import RESERVED, SPECIAL_TOKENS, read_vocabulary, write_vocabulary
 from bert_tf.text.tokenizers.word_counts import batch_lines, count_words
 from bert_tf.text.tokenizers.wordpiece_trainer import learn_tokens
@@ -23,6 +24,9 @@ from bert_tf.text.tokenizers.wordpiece_trainer import learn_tokens
 __all__ = ["learn", "learn_from_files", "read_vocabulary", "write_vocabulary"]
 
 HELD_OUT_EVERY = 50  # one of so many sampled lines is held out
+LEARNERS = {"bpe": learn_byte_bpe, "unigram": learn_unigram}
+KINDS = ("wordpiece", *LEARNERS)
+SUFFIXES = {"bpe": ".json", "unigram": ".model"}
 MAX_SIZE = 10_000_000  # tokens; the largest published vocabularies have about 1,000,000
 
 
@@ -33,6 +37,7 @@ def learn(
     unused: int = 0,
     sample_mb: float = 200,
     progress: Callable = lambda stage, done, total: None,
+    kind: str = "wordpiece",
 ) -> tuple[list[str], dict]:
     """Learns a vocabulary from lines of text; the same lines and settings give the same tokens in every process.
 
@@ -43,22 +48,25 @@ def learn(
         unused: how many reserved tokens `[unused0]`, `[unused1]`, ... follow the special tokens.
         sample_mb: megabytes of text kept in memory and learned from; longer text is sampled uniformly.
         progress: called as `progress(stage, done, total)`, stages "read" (bytes, total None), "count" (lines), "learn".
+        kind: of `KINDS`: "wordpiece" (BERT), "bpe" (byte-level, RoBERTa) or "unigram" (ALBERT).
 
     Returns:
-        (tokens, report): `size` tokens, special tokens first, and what was read and measured as a dict.
+        (tokens, report): `size` tokens, special tokens first, a `Vocabulary` unless they are of WordPiece; and what was
+        read and measured as a dict.
 
     Raises:
         ConfigError: sizes that leave no room for learned tokens.
         InputError: the text has no words, or gives fewer tokens than asked.
     """
     config = config or TextConfig()
-    least = len(SPECIAL_TOKENS) + unused
+    check_kind(kind)
+    least = len(SPECIAL_TOKENS) + unused + (256 if kind == "bpe" else 0)
     if unused < 0 or not least < size <= MAX_SIZE or not 0 < sample_mb < math.inf:
         raise ConfigError(
             f"Received: size={size}, unused={unused}, sample_mb={sample_mb}. The size must be over {least}, the "
-            f"special and unused tokens, and at most {MAX_SIZE:,}; sample_mb must be positive."
+            f"special and unused tokens{' and the 256 bytes' * (kind == 'bpe')}, and at most {MAX_SIZE:,}; "
+            "sample_mb must be positive."
         )
-    fixed = [*SPECIAL_TOKENS, *(f"{RESERVED}{i}]" for i in range(unused))]
     sample = sample_lines(lines, sample_mb * 1e6, lambda done: progress("read", done, None))
     progress("read", sample.stream_bytes, sample.stream_bytes)
     held_out = sample.lines[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
@@ -67,7 +75,12 @@ def learn(
     if not counts:
         raise InputError("There are no words to learn from in the text.")
     progress("learn", 0, 1)
-    tokens = learn_tokens(counts, size, fixed)
+    reserved = [f"{RESERVED}{i}]" for i in range(unused)]
+    tokens: list[str]
+    if kind == "wordpiece":
+        tokens = learn_tokens(counts, size, [*SPECIAL_TOKENS, *reserved])
+    else:
+        tokens = LEARNERS[kind](learned, size, reserved, config)
     progress("learn", 1, 1)
     if len(tokens) < size:
         raise InputError(
@@ -76,6 +89,7 @@ def learn(
         )
     return tokens, {
         "size": size,
+        "kind": kind,
         "unused": unused,
         "text": config.to_json(),
         "read": {"lines": sample.stream_lines, "bytes": sample.stream_bytes},
@@ -103,7 +117,11 @@ def learn_from_files(
         size, settings: as in `learn`.
     """
     output = pathlib.Path(output)
-    report_path = output.with_suffix(".json")
+    kind = settings.get("kind", "wordpiece")
+    check_kind(kind)
+    report_path = output.with_suffix(".report.json" if kind == "bpe" else ".json")
+    if kind != "wordpiece" and output.suffix != SUFFIXES[kind]:
+        raise ConfigError(f"Received: output={str(output)!r}. A {kind} vocabulary is kept in a {SUFFIXES[kind]} file.")
     if report_path == output:
         raise ConfigError(f"Received: output={str(output)!r}. The report gets that name; give one that ends in .txt.")
     for path in (output, report_path):
@@ -121,9 +139,15 @@ def learn_from_files(
 
     tokens, report = learn(lines(), size, **settings)
     report["read"] |= {"files": len(files)} | {name: counts[name] for name in ("invalid_utf8_lines", "nul_bytes")}
-    write_vocabulary(output, tokens)
+    Tokenizer(tokens, settings.get("config")).save(output)
     write_text(report_path, json.dumps(report, indent=2) + "\n")
     return report
+
+
+def check_kind(kind: str) -> None:
+    """Raises `ConfigError` unless a vocabulary of this kind can be learned."""
+    if kind not in KINDS:
+        raise ConfigError(f"Received: kind={kind!r}. kind must be one of {', '.join(KINDS)}.")
 
 
 def coverage(tokenizer: Tokenizer, lines: Sequence[bytes]) -> dict:

@@ -12,6 +12,7 @@ from bert_tf.core.errors import InputError
 from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.text.tokenizers.byte_bpe import BytePairTokenizer, _ranks_of_tokens
 from bert_tf.text.tokenizers.byte_bpe_file import characters_of_bytes, tokenizer_json, vocabulary_of
+from bert_tf.text.tokenizers.byte_level import cuts_of, pre_token_pattern, pre_tokens
 from tests.text.tokenizers.wordpiece_test import export, in_new_process
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
@@ -131,6 +132,16 @@ def test_merges_go_by_rank_then_from_the_left():
     assert tokens(tokenizer, "abc") == ["abc"]  # by b c, then a bc: the token is not made by ab c
     assert tokens(tokenizer, "aaab") == ["aa", "ab"]
     assert tokens(tokenizer, "aaa") == ["aa", "a"]
+
+
+def test_runs_of_letters_are_cut_only_where_no_token_goes_on():
+    """A token of the last character and the first byte of the next one is found inside a run of Chinese letters."""
+    parts = [[characters_of_bytes()[byte] for byte in letter.encode()] for letter in "中文"]
+    whole, begun = "".join(parts[0]), "".join(parts[0]) + parts[1][0]
+    tokenizer = small([parts[0][:2], ("".join(parts[0][:2]), parts[0][2]), (whole, parts[1][0])])
+    assert tokens(tokenizer, "文中文中") == [*parts[1], begun, *parts[1][1:], whole]
+    pieces = pre_tokens(tf.constant(["国中国's字"]), pre_token_pattern(cuts_of(tokenizer._bytes))).to_list()
+    assert [piece.decode() for piece in pieces[0]] == ["国", "中国", "'s", "字", ""]
 
 
 def test_ranks_are_those_of_the_merges_that_make_the_tokens():
