@@ -17,6 +17,7 @@ class Hub(http.server.ThreadingHTTPServer):
     Attributes:
         repositories: {"OWNER/NAME": {revision: folder}}.
         private: repositories that need `TOKEN`.
+        codes: whether errors say their kind, which mirrors may leave out.
         cut: names of files whose bodies end after half of their bytes.
         requests: "METHOD path" of every request.
     """
@@ -24,6 +25,7 @@ class Hub(http.server.ThreadingHTTPServer):
     def __init__(self, repositories):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repositories, self.private, self.cut, self.requests = repositories, set(), set(), []
+        self.codes = True
 
     @property
     def url(self):
@@ -130,8 +132,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _refuse(self, status, code, message):
         self.send_response(status)
-        if code:
+        if code and self.server.codes:
             self.send_header("X-Error-Code", code)
-        self.send_header("X-Error-Message", message)
+        if self.server.codes:
+            self.send_header("X-Error-Message", message)
         self.send_header("Content-Length", "0")
         self.end_headers()

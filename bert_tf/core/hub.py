@@ -106,21 +106,23 @@ def _why(error: Exception, parts: re.Match) -> str:
     """The reason and the remedy for an error of `huggingface_hub`, in one line."""
     from huggingface_hub import constants, errors, get_token
 
-    hub, answer = constants.ENDPOINT, getattr(error, "response", None)
-    status = getattr(answer, "status_code", None)
+    hub, repository, revision = constants.ENDPOINT, parts["repository"], parts["revision"]
+    cause = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) else None  # why the cache was asked
+    status = getattr(getattr(cause or error, "response", None), "status_code", None)
     if isinstance(error, errors.GatedRepoError):
-        return f"access must be granted. Accept its conditions on {hub}/{parts['repository']}, and set HF_TOKEN."
+        return f"access must be granted. Accept its conditions on {hub}/{repository}, and set HF_TOKEN."
     if isinstance(error, errors.RevisionNotFoundError):
-        return f"it has no revision {parts['revision'] or 'main'!r}. Give a branch, tag or commit of it."
+        return f"it has no revision {revision or 'main'!r}. Give a branch, tag or commit of it."
     if status in (401, 403) and get_token():
         return f"{hub} refused the token ({status}). Correct HF_TOKEN, or unset it: public models need none."
     if status in (401, 403, 404):  # without a token 401 means any of the two
-        return f"{hub} has no such model, or it is private and needs HF_TOKEN. {suggestion(parts['repository'])}"
+        what = "model or revision" if revision else "model"
+        return f"{hub} has no such {what}, or it is private and needs HF_TOKEN. {suggestion(repository)}"
     if isinstance(error, errors.LocalEntryNotFoundError):
         if constants.HF_HUB_OFFLINE:
             return "the cache lacks it, or some of its files, and HF_HUB_OFFLINE is set. Unset it to download them."
         return (
-            f"{hub} was not reached ({_first_line(error.__cause__ or error)}), and the cache lacks it, or some of its "
+            f"{hub} was not reached ({_first_line(cause or error)}), and the cache lacks it, or some of its "
             "files. Check the network, set HF_ENDPOINT to a mirror, or copy the folder here and give its path."
         )
     return f"{_first_line(error)}. Nothing incomplete is used; the same command resumes the download."

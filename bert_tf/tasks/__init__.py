@@ -24,7 +24,7 @@ def load(folder: Any, dtype: str | None = None) -> Any:
     """Opens the task model in `folder`, of the task that its config.json names.
 
     Args:
-        folder: path of a model folder.
+        folder: path of a model folder, or the name of a model on a hub, such as hf://OWNER/NAME.
         dtype: Keras dtype policy, "mixed_bfloat16" for instance; None: Keras's default.
 
     Raises:

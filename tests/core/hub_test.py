@@ -109,8 +109,10 @@ def test_revisions_shards_and_keras_files(hub_at_work, resolve):
 
 
 def test_without_a_network_the_cache_is_used(hub_at_work, resolve, whole):
+    resolve("hf://me/ours")
     before = len(hub_at_work.requests)
-    found, missing = resolve("hf://me/whole", "hf://me/none", HF_HUB_OFFLINE="1")
+    found, ours, missing = resolve("hf://me/whole", "hf://me/ours", "hf://me/new", HF_HUB_OFFLINE="1")
+    assert read(ours, "model.weights.h5")
     assert (found, len(hub_at_work.requests)) == (whole, before)
     assert "the cache lacks it" in missing
     assert "HF_HUB_OFFLINE" in missing
@@ -120,13 +122,22 @@ def test_without_a_network_the_cache_is_used(hub_at_work, resolve, whole):
     assert "HF_ENDPOINT" in missing
 
 
-def test_tokens(resolve):
-    (anonymous,) = resolve("hf://me/private")
+@pytest.fixture(params=[True, False], ids=["hub", "mirror"])
+def codes(request, hub_at_work):
+    """Errors of Hugging Face, and of a mirror that gives nothing but the status."""
+    hub_at_work.codes = request.param
+    yield
+    hub_at_work.codes = True
+
+
+def test_tokens(resolve, codes, tmp_path):
+    home = str(tmp_path)  # a model in the cache is opened with any token
+    (anonymous,) = resolve("hf://me/private", HF_HOME=home)
     assert "has no such model, or it is private and needs HF_TOKEN" in anonymous
-    (wrong,) = resolve("hf://me/private", HF_TOKEN="hf_wrong")
+    (wrong,) = resolve("hf://me/private", HF_HOME=home, HF_TOKEN="hf_wrong")
     assert wrong.startswith("InputError: hf://me/private cannot be opened: http://127.0.0.1")
     assert "refused the token (401). Correct HF_TOKEN" in wrong
-    right, missing = resolve("hf://me/private", "hf://google-bert/bert-base-chines", HF_TOKEN=TOKEN)
+    right, missing = resolve("hf://me/private", "hf://google-bert/bert-base-chines", HF_HOME=home, HF_TOKEN=TOKEN)
     assert read(right, "config.json") == "private config.json"
     assert "no such model" in missing
     assert missing.endswith("Did you mean hf://google-bert/bert-base-chinese?")
