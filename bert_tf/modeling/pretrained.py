@@ -27,11 +27,9 @@ class Pretrained(DistributedSteps):
     Attributes:
         source: the checkpoint that the model was opened from, without its weights, or None: vocabulary and casing are
             saved again from there.
-        pad_id: the token id that is padding where a call has no `input_mask`.
         head_settings: names of settings in `Checkpoint.task` that the constructor takes and keeps as attributes.
     """
 
-    pad_id = 0  # the id of padding, where no mask is given
     source: Checkpoint | None = None
     head_settings: tuple[str, ...] = ()
 
@@ -150,7 +148,7 @@ class Pretrained(DistributedSteps):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """As Keras's; inputs are a dict of tensors, in which the mask and the segments may be missing."""
-        return super().__call__(complete_inputs(inputs, self.pad_id), *args, **kwargs)
+        return super().__call__(complete_inputs(inputs, self.config.padding_id), *args, **kwargs)
 
     def _lock_state(self) -> None:
         # Keras locks a layer when it is built, which here is in its constructor: subclasses could add no layers.

@@ -35,6 +35,8 @@ MOST = {
 class EncoderConfig:
     """Sizes and numerics that the encoders of all families have; defaults are those of BERT base.
 
+    `padding_id`, a field where models of a family differ in it, is the id of padding where a call has no input mask.
+
     Values that cannot be raise `ConfigError`.
     """
 
@@ -46,6 +48,8 @@ class EncoderConfig:
     hidden_dropout: float = 0.1
     attention_dropout: float = 0.1
     initializer_range: float = 0.02
+
+    padding_id = 0
 
     @property
     def embedding_size(self) -> int:

@@ -60,6 +60,7 @@ class ModernBertConfig(TransformerConfig):
     global_every: int = 3
     global_theta: float = 160_000.0
     local_theta: float = 10_000.0
+    padding_id: int = 0  # that of published models is 50283
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -321,6 +322,8 @@ def _from_settings(settings: dict[str, Any]) -> dict[str, Any]:
             raise InputError(f"This ModernBERT has rope_type={parameters['rope_type']!r}. Only 'default' can be read.")
         if "rope_theta" in parameters:
             settings[name] = float(parameters["rope_theta"])
+    if settings.get("pad_token_id") is None:
+        settings["pad_token_id"] = 50283  # the default of transformers
     types = member(settings, "layer_types", [], "config.json")
     every = settings.setdefault("global_attn_every_n_layers", 3)
     if types and isinstance(every, int) and every > 0:
@@ -360,6 +363,7 @@ _HUGGINGFACE = HuggingFaceFormat(
         "global_every": "global_attn_every_n_layers",
         "global_theta": "global_rope_theta",
         "local_theta": "local_rope_theta",
+        "padding_id": "pad_token_id",
     },
     activations=HUGGINGFACE_ACTIVATIONS,
     model_type="modernbert",
@@ -370,7 +374,6 @@ _HUGGINGFACE = HuggingFaceFormat(
     pretraining={"ForMaskedLM": ("masked_lm",)},
     constants={"classifier_pooling": "cls", "decoder_bias": True},
     token_settings={
-        "pad_token_id": "[PAD]",
         "bos_token_id": "[CLS]",
         "cls_token_id": "[CLS]",
         "eos_token_id": "[SEP]",

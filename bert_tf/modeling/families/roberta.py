@@ -34,6 +34,7 @@ class RobertaConfig(TransformerConfig):
     padding_id: int = 1  # type: ignore[assignment]
 
     type_vocab_size = 1
+    skips_padding = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -26,7 +26,7 @@ class TransformerConfig(EncoderConfig):
 
     Attributes without a type hint are the same for all models of a family:
         type_vocab_size: number of segments; 0: the family has none.
-        padding_id: as in `Embeddings`.
+        skips_padding: whether positions are counted as in fairseq (see `Embeddings`).
         num_groups: number of blocks with weights of their own; None: all.
     """
 
@@ -35,7 +35,7 @@ class TransformerConfig(EncoderConfig):
     layer_norm_epsilon: float = 1e-12
 
     type_vocab_size = 0
-    padding_id = None
+    skips_padding = False
     num_groups = None
 
     def __post_init__(self) -> None:
@@ -82,7 +82,7 @@ class TransformerEncoder(Encoder):
             dropout=config.hidden_dropout,
             initializer_range=config.initializer_range,
             embedding_size=self.projected_embedding_size(),
-            padding_id=config.padding_id,
+            padding_id=config.padding_id if config.skips_padding else None,
             dtype=self.dtype_policy,
             name="embeddings",
         )

@@ -91,6 +91,16 @@ def test_pretraining_lowers_the_loss(family):
     assert losses[-1] < 0.75 * losses[0]
 
 
+def test_a_mask_left_out_is_that_of_the_padding(family):
+    encoder = FAMILIES[family].encoder(**settings_of(family))
+    padding = encoder.config.padding_id
+    assert padding == {"roberta": 1, "xlm_roberta": 1}.get(family, 0)
+    inputs = ALONE | {"input_ids": np.where(ALONE["input_mask"] == 1, ALONE["input_ids"], padding)}
+    without = {name: value for name, value in inputs.items() if name != "input_mask"}
+    expected, actual = to_numpy(encoder(inputs)), to_numpy(encoder(without))
+    np.testing.assert_array_equal(actual["sequence_output"], expected["sequence_output"])
+
+
 def test_segments_are_read_only_where_a_family_has_them(family):
     encoder = FAMILIES[family].encoder(**settings_of(family))
     other = ALONE | {"segment_ids": 1 - ALONE["segment_ids"]}
