@@ -36,7 +36,7 @@ class MeanLoss:
     """The mean loss of a task model over examples, per target, and over its losses; each call measures it again.
 
     Args:
-        model: of a task; its default losses are sums, which `global_mean` marks.
+        model: of a task; its default losses are weighted means over the targets of a batch.
         examples: what `preprocessor.prepare` made of texts and targets.
     """
 
@@ -52,7 +52,8 @@ class MeanLoss:
                 counts = keras.tree.flatten(weights)
             parts = []
             for loss, target, output, count in zip(losses, targets, outputs, counts, strict=True):
-                parts.append([loss(target, output, count), tf.reduce_sum(tf.cast(count, tf.float32))])
+                size = tf.reduce_sum(tf.cast(count, tf.float32))
+                parts.append([loss(target, output, count) * size, size])
             return tf.convert_to_tensor(parts)
 
         self.sums = tf.function(sums, input_signature=self.data.element_spec)
