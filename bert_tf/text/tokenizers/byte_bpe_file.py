@@ -87,14 +87,17 @@ def read_tokenizer_json(path: pathlib.Path) -> Vocabulary:
     return vocabulary_of(read_text(path), path)
 
 
-def read_pair(vocabulary: pathlib.Path, merges: pathlib.Path) -> Vocabulary:
-    """Opens a vocab.json and its merges.txt, as RoBERTa's; `InputError` where they do not fit each other."""
+def read_pair(vocabulary: pathlib.Path, merges: pathlib.Path, trim_offsets: bool = False) -> Vocabulary:
+    """Opens a vocab.json and its merges.txt, as RoBERTa's; `InputError` where they do not fit each other.
+
+    `trim_offsets` is that of `tokenizer_json`.
+    """
     ids = read_json(vocabulary)
     lines = read_text(merges).split("\n")
     pairs = [line.removesuffix("\r").split(" ") for line in lines if line.strip() and not line.startswith("#version")]
     known = ids if isinstance(ids, dict) else {}
     added = [name for names in SPELLINGS for name in names if name in known]
-    text = json.dumps(tokenizer_json(ids, pairs, added), ensure_ascii=False)
+    text = json.dumps(tokenizer_json(ids, pairs, added, trim_offsets), ensure_ascii=False)
     return vocabulary_of(text, f"{vocabulary} and {merges.name}")
 
 

@@ -59,7 +59,10 @@ def read_huggingface(folder: str | os.PathLike) -> tuple[dict[str, Any], Vocabul
             raise InputError(f"{path} holds a {kind} tokenizer. Those of the kinds {', '.join(_KINDS)} can be read.")
         return None
     if (folder / byte_bpe_file.VOCABULARY).exists():
-        pair = byte_bpe_file.read_pair(folder / byte_bpe_file.VOCABULARY, folder / byte_bpe_file.MERGES)
+        # The tokenizer of a model, in transformers, leaves blanks before words out of offsets; by itself it does not.
+        is_model = (folder / "config.json").exists()
+        files = folder / byte_bpe_file.VOCABULARY, folder / byte_bpe_file.MERGES
+        pair = byte_bpe_file.read_pair(*files, trim_offsets=is_model)
         return {"lower_case": False}, pair
     return None
 

@@ -19,6 +19,13 @@ def test_folders_of_each_kind(name, kind, golden):
     assert tokenizer("Hello, my dog").numpy().tolist() == HELLO[name]
 
 
+def test_offsets_of_a_models_tokenizer_are_without_blanks(golden, tmp_path):
+    shutil.copytree(golden / "byte_bpe", tmp_path, dirs_exist_ok=True)
+    assert Tokenizer.from_pretrained(tmp_path).with_offsets("Hello dog")[1].numpy().tolist() == [0, 5]
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "roberta"}))
+    assert Tokenizer.from_pretrained(tmp_path).with_offsets("Hello dog")[1].numpy().tolist() == [0, 6]
+
+
 def test_vocab_txt_is_read_with_its_settings(tmp_path):
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nHello\n")
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
