@@ -95,6 +95,10 @@ class DistributedSteps:
         """As Keras's, a float32 scalar; losses made by `global_mean` are this replica's share of the mean."""
         return self._shared_loss(x, y, y_pred, self._normalized_weights(y, sample_weight), training)
 
+    def default_weights(self, targets: Any) -> Any:
+        """The weights of targets in a batch that has none: 1 for each row, [B]."""
+        return ops.ones(ops.shape(targets)[:1])
+
     def _shared_loss(self, x, y, y_pred, weights, training):
         """The loss for weights that `_normalized_weights` returned."""
         with _as_sums(self._global_means()):
@@ -110,7 +114,7 @@ class DistributedSteps:
         if not self._global_means():
             return sample_weight
         if sample_weight is None:
-            sample_weight = tree.map_structure(lambda targets: ops.ones(ops.shape(targets)[:1]), y)  # [B] each
+            sample_weight = tree.map_structure(self.default_weights, y)
 
         def normalize(weight):
             weight = ops.cast(weight, "float32")

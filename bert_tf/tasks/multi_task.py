@@ -1,5 +1,6 @@
 """Several tasks at once: one encoder that all of them train, a head for each (Liu et al. 2019)."""
 
+import numbers
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.core.errors import ConfigError
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.settings import shortened
 from bert_tf.modeling.train_step import DistributedSteps
 from bert_tf.tasks.base.batching import with_static_rows
-from bert_tf.tasks.base.raw_inputs import as_columns
+from bert_tf.tasks.base.prepared import PreparedExamples
+from bert_tf.tasks.base.raw_inputs import is_text
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -112,13 +115,18 @@ class MultiTask(DistributedSteps, keras.Model):
         ones, according to their shares.
 
         Args:
-            data: {name: (texts, targets)} or {name: what `preprocessor.prepare` of the task gave}.
+            data: {name: (texts, targets)}, {name: (texts, targets, sample weights)} or {name: what
+                `preprocessor.prepare` of the task gave}, for all tasks.
             drop_remainder: whether all batches of a task have the same, static number of rows.
+
+        Raises:
+            InputError: a task has no data, or data of another form; or as for `Task.dataset`.
         """
+        prepared = self.prepare(data)
         how = {"shuffle": shuffle, "seed": seed, "start": start, "shard": shard, "drop_remainder": drop_remainder}
         parts = {}
         for (name, task), rows in zip(self.tasks.items(), self.rows_of(batch_size), strict=True):
-            part = task.dataset(*as_columns(data[name]), batch_size=rows, repeat=None, **how).map(_with_weight)
+            part = task.dataset(prepared[name], batch_size=rows, repeat=None, **how).map(_with_weight)
             if drop_remainder:
                 part = with_static_rows(part, rows)
             parts[name] = part
@@ -127,6 +135,47 @@ class MultiTask(DistributedSteps, keras.Model):
             return batches
         steps = self.steps_of(batch_size * shard[1])
         return batches.take(max(0, repeat * steps - start))
+
+    def prepare(self, data: dict[str, Any]) -> dict[str, PreparedExamples]:
+        """{name: tokenized examples} of the data of all tasks; arguments and errors as for `dataset`."""
+        if not isinstance(data, dict) or data.keys() != self.tasks.keys():
+            names = list(data) if isinstance(data, dict) else data
+            raise InputError(f"Received data for {shortened(names)}. {self._form()}")
+        prepared = {}
+        for name, task in self.tasks.items():
+            examples = data[name]
+            if not isinstance(examples, PreparedExamples):
+                if not isinstance(examples, tuple | list) or len(examples) not in (2, 3):
+                    raise InputError(f"Received for {name!r}: {shortened(examples)}. {self._form()}")
+                examples = task.preprocessor.prepare(*examples)
+            prepared[name] = examples
+        return prepared
+
+    def _form(self) -> str:
+        return f"Give {{{', '.join(f'{name!r}: (texts, targets)' for name in self.tasks)}}}."
+
+    def _each_once(self, data: Any, batch_size: int) -> Any:
+        """`data` of raw texts as batches that have every example of every task once; other data unchanged.
+
+        All batches have examples of all tasks, about `batch_size` together.
+        """
+        if not self._is_raw(data):
+            return data
+        prepared = self.prepare(data)
+        sizes = list(map(len, prepared.values()))
+        steps = min(*sizes, -(-sum(sizes) // batch_size))
+        parts = {}
+        for name, examples in prepared.items():
+            ends = np.linspace(0, len(examples), steps + 1).astype(int)
+            rows = tf.RaggedTensor.from_row_splits(np.arange(len(examples)), ends)
+            parts[name] = tf.data.Dataset.from_tensor_slices(rows).map(examples.batch).map(_with_weight)
+        return tf.data.Dataset.zip(parts).map(_by_kind)
+
+    def _is_raw(self, data: Any) -> bool:
+        """Whether `data` is for `dataset`, and not for Keras."""
+        if not isinstance(data, dict):
+            return is_text(data)
+        return not all(isinstance(value, dict) for value in data.values())  # those are inputs of `call`
 
     def rows_of(self, batch_size: int) -> list[int]:
         """How many examples of a batch each task gets, in the order of the tasks: at least one, else by its share.
@@ -162,8 +211,18 @@ class MultiTask(DistributedSteps, keras.Model):
         seed: int | None = None,
         **kwargs: Any,
     ) -> keras.callbacks.History:
-        """Keras's `fit`; data may be {name: (texts, targets)}. `seed` as for `Task.fit`."""
-        if not isinstance(data, dict):
+        """Keras's `fit`; data, and `validation_data`, may be as for `dataset`. `seed` as for `Task.fit`."""
+        if not isinstance(batch_size, numbers.Integral):
+            raise InputError(f"Received targets apart from the texts: {shortened(batch_size)}. {self._form()}")
+        for name in ("validation_split", "class_weight", "sample_weight"):
+            if kwargs.get(name) is not None and kwargs[name] != 0:
+                raise ConfigError(
+                    f"Received: {name} for several tasks. Give weights of examples in the data of a task, {{name: "
+                    "(texts, targets, weights)}, and validation_data of the same form."
+                )
+        validation_size = kwargs.pop("validation_batch_size", None) or batch_size
+        kwargs["validation_data"] = self._each_once(kwargs.get("validation_data"), validation_size)
+        if not self._is_raw(data):
             return super().fit(data, epochs=epochs, **kwargs)
         if seed is None:
             seed = int(np.random.randint(2**31))
@@ -171,6 +230,20 @@ class MultiTask(DistributedSteps, keras.Model):
         start = kwargs.get("initial_epoch", 0) * steps
         data = self.dataset(data, batch_size, shuffle, seed, start, repeat=None)
         return super().fit(data, epochs=epochs, shuffle=False, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = 32, **kwargs: Any) -> Any:
+        """Keras's `evaluate`; x may be {name: (texts, targets)}, every example of which counts once."""
+        if not self._is_raw(x):
+            return super().evaluate(x, y, batch_size, **kwargs)
+        return super().evaluate(self._each_once(x, batch_size or 32), **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keras's `predict`; of {name: texts}, the logits of each task for its own texts."""
+        if not self._is_raw(x):
+            return super().predict(x, *args, **kwargs)
+        if not isinstance(x, dict) or not x.keys() <= self.tasks.keys():
+            raise InputError(f"Received: {shortened(x)}. Give {{name: texts}} for {', '.join(self.tasks)}.")
+        return {name: self.tasks[name].predict(texts, *args, **kwargs) for name, texts in x.items()}
 
     def score(self, data: dict[str, tuple], batch_size: int = 64) -> dict[str, float]:
         """{"name/metric": float} of {name: (texts, targets)}, and "mean": the mean of the tasks' main metrics."""

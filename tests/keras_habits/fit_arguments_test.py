@@ -163,6 +163,32 @@ def test_weights_of_classes_and_of_texts_multiply(loss):
     assert history["loss"] == [pytest.approx((loss[0] + 2 * loss[1]) / 3, abs=1e-5)]
 
 
+@pytest.mark.parametrize("batches", [tf.data.Dataset, Batches, generator])
+def test_weights_of_tags_in_batches(batches):
+    case = CASES["tagging"]
+    model = make(case)
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    words, tags = case.texts[:4], case.targets[:4]
+    weights = {"THING": 3.0}
+    expected = model.fit(words, tags, batch_size=2, shuffle=False, class_weight=weights, verbose=0).history["loss"]
+    if batches is tf.data.Dataset:
+        data = batches.from_tensor_slices((tf.ragged.constant(words), tf.ragged.constant(tags))).batch(2)
+    else:
+        data = batches(words, tags)
+    found = model.fit(data, shuffle=False, class_weight=weights, verbose=0).history["loss"]
+    assert found == [pytest.approx(expected[0], abs=1e-5)]
+    assert found[0] != pytest.approx(model.evaluate(words, tags, verbose=0)[0], abs=1e-3)
+
+
+def test_arrays_of_tags_without_weights_count_alike():
+    model = make(CASES["tagging"])
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    inputs, tags = model.text_inputs([["a", "good", "film"]] * 3), np.array([[0, 1, 0, 1, 1]] * 3)
+    losses = keras.losses.sparse_categorical_crossentropy(tags, model(inputs), from_logits=True)
+    arrays = {name: value.numpy() for name, value in inputs.items()}
+    assert model.evaluate(arrays, tags, verbose=0)[0] == pytest.approx(np.mean(losses), abs=1e-5)
+
+
 def test_lists_of_words_from_a_table():
     pandas = pytest.importorskip("pandas")
     case = CASES["tagging"]
@@ -228,6 +254,16 @@ def test_wrong_weights_and_splits_are_refused(model):
         model.fit(TEXTS, LABELS, validation_split=0.9)
     with pytest.raises(ConfigError, match="class_weight='good'"):
         model.fit(TEXTS, LABELS, class_weight="good")
+    for weight in (float("nan"), -1, "a", None):
+        with pytest.raises(ConfigError, match="Weights are finite numbers"):
+            model.fit(TEXTS, LABELS, class_weight={"pos": weight})
+    for size in (2.0, -1, "2"):
+        with pytest.raises(ConfigError, match="a whole number, at least 1"):
+            model.fit(TEXTS, LABELS, batch_size=size)
+    for data in (TEXTS, (TEXTS, LABELS, None, None)):
+        with pytest.raises(InputError, match=r"validation_data of 4 items. Give \(texts, targets\)"):
+            model.fit(TEXTS, LABELS, validation_data=data)
+    assert model.fit(TEXTS, LABELS, epochs=0, verbose=0).history == {}
     with pytest.raises(InputError, match="Received no texts"):
         model.predict([])
     with pytest.raises(InputError, match="Received one string"):

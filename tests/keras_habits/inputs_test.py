@@ -67,3 +67,8 @@ def test_export_of_a_model_that_was_never_called(sample, tmp_path):
     served = exported.serve(inputs)
     for found, wanted in zip(keras.tree.flatten(served), sample.outputs(), strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_an_input_of_strings_is_refused_with_what_works():
+    with pytest.raises(InputError, match="keras.Input of strings. A functional model takes the tokens"):
+        classifier()(keras.Input((), dtype="string"))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import bert_tf
-from bert_tf.core.errors import ConfigError
+from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.tasks import QuestionAnswerer, TextClassifier, TextEmbedder
 from bert_tf.tasks.multi_task import MultiTask
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
@@ -107,6 +107,46 @@ def test_pooler_is_trained_if_one_task_reads_it(model):
     embedders = {"a": TextEmbedder(model.tasks["mood"].tokenizer, encoder=model.tasks["mood"].encoder)}
     assert not MultiTask(embedders, {"a": 1}).tasks["a"].encoder.pooler.trainable
     assert MultiTask(model.tasks, dict.fromkeys(DATA, 1)).tasks["mood"].encoder.pooler.trainable
+
+
+def test_every_example_counts_once_in_evaluation(model):
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    shares = model.shares
+    losses = []
+    for name, task in model.tasks.items():
+        task.compile(run_eagerly=True)
+        losses.append(shares[name] * task.evaluate(*DATA[name], verbose=0, return_dict=True)["loss"])
+    for size in (64, 10, 20):
+        found = model.evaluate(DATA, batch_size=size, verbose=0, return_dict=True)
+        assert found["loss"] == pytest.approx(sum(losses), abs=1e-4)
+    history = model.fit(DATA, batch_size=20, validation_data=DATA, validation_batch_size=10, verbose=0).history
+    assert history["val_loss"] == [pytest.approx(sum(losses), abs=1e-4)]
+    logits = model.predict({"mood": TEXTS[:3]}, verbose=0)
+    np.testing.assert_allclose(logits["mood"], model.tasks["mood"].predict(TEXTS[:3], verbose=0), atol=1e-6)
+
+
+def test_weights_of_examples_are_part_of_a_tasks_data(model):
+    model.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
+    weighted = {"mood": (*DATA["mood"], [1.0] + [0.0] * 31), "alike": DATA["alike"]}
+    found = model.evaluate(weighted, batch_size=64, verbose=0, return_dict=True)["mood_loss"]
+    first = model.tasks["mood"].evaluate(TEXTS[:1], LABELS[:1], verbose=0, return_dict=True)["loss"]
+    assert found == pytest.approx(first, abs=1e-4)
+
+
+def test_other_forms_of_data_are_refused_with_the_form(model):
+    model.compile()
+    form = r"Give \{'mood': \(texts, targets\), 'alike': \(texts, targets\)\}"
+    for data, message in (
+        ({"mood": DATA["mood"]}, r"Received data for \['mood'\]"),
+        (TEXTS, "Received data for"),
+        ({"mood": TEXTS, "alike": DATA["alike"]}, "Received for 'mood'"),
+    ):
+        with pytest.raises(InputError, match=f"{message}.*{form}"):
+            model.fit(data, verbose=0)
+    with pytest.raises(InputError, match=f"targets apart from the texts.*{form}"):
+        model.fit({"mood": TEXTS, "alike": DATA["alike"][0]}, {"mood": LABELS, "alike": DATA["alike"][1]})
+    with pytest.raises(ConfigError, match="class_weight for several tasks"):
+        model.fit(DATA, class_weight={"mood": {"pos": 2}})
 
 
 def test_encoders_must_be_one(model):

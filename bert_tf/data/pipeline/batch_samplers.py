@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import functools
+import numbers
 import typing
 from collections.abc import Callable, Sequence
 
@@ -31,8 +32,8 @@ class BatchPlan:
     drop_remainder: bool = True
 
     def __post_init__(self):
-        if self.batch_size < 1:
-            raise ConfigError(f"Received: batch_size={self.batch_size}. It must be at least 1.")
+        if not isinstance(self.batch_size, numbers.Integral) or self.batch_size < 1:
+            raise ConfigError(f"Received: batch_size={self.batch_size!r}. It must be a whole number, at least 1.")
         if not 0 <= self.worker < self.workers:
             raise ConfigError(f"Received: shard=({self.worker}, {self.workers}). Workers are numbered from 0.")
 

@@ -1,6 +1,7 @@
 """Texts and targets from data files of any format."""
 
 import dataclasses
+import itertools
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -169,7 +170,7 @@ def read_examples(path: Any, config: FileConfig, spec: Any) -> Examples:
     if not rows:
         raise InputError(f"{path} has no rows.")
     places, texts, targets, _ = zip(*rows, strict=True)  # rows to columns
-    columns = tuple(list(column) for column in zip(*texts, strict=True))
+    columns = tuple(map(list, itertools.zip_longest(*texts, fillvalue="")))  # "": an optional text is left out
     found = None if targets[0] is None else list(targets)  # all rows have one or none has
     return Examples(str(path), columns, found, list(places), bad)
 
@@ -198,13 +199,15 @@ def stream_rows(path: Any, config: FileConfig, spec: Any, bad: BadRows, with_tar
         InputError: the file cannot be read, lacks a column, or is for another task.
     """
     columns = None
+    may_differ = config.format_of(path) == "jsonl" and not config.columns  # else all rows have the same columns
     for place, row in _rows(path, config, bad):
         if columns is None:
             columns, target = _columns(path, row, config, spec, with_target)
-        missing = _first_missing(row, (*columns, target))
+        own = _own_columns(row, columns, spec) if may_differ else columns
+        missing = _first_missing(row, (*own, target))
         if missing is None:
-            others = {name: value for name, value in row.items() if name not in (*columns, target)}
-            yield Row(place, spec.texts_of(tuple(map(row.get, columns))), _stripped(row.get(target)), others)
+            others = {name: value for name, value in row.items() if name not in (*columns, *own, target)}
+            yield Row(place, spec.texts_of(tuple(map(row.get, own))), _stripped(row.get(target)), others)
         else:
             bad(place, f"it has no {missing!r}; it has: {', '.join(row)}")
 
@@ -266,6 +269,16 @@ def _columns(
                 f"{path} has no column {name!r}; it has: {', '.join(row)}. Name them with columns and target."
             )
     return columns, target
+
+
+def _own_columns(row: dict, columns: tuple[str, ...], spec: Any) -> tuple[str, ...]:
+    """The text columns of a JSON object: `columns`, those of the file's first one, with more or fewer optional ones."""
+    order = spec.training_columns if set(columns) <= set(spec.training_columns) else spec.texts
+    present = [name for name in order if row.get(name) is not None]
+    optional = columns[1:] if spec.last_text_is_list else spec.optional_texts
+    last = order.index(present[-1]) if present else 0
+    wanted = {name for name in columns if name not in optional or order.index(name) < last}
+    return tuple(name for name in order if name in present or name in wanted)
 
 
 def _usual_columns(row: dict, spec: Any) -> tuple[str, ...]:

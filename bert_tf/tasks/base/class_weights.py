@@ -25,7 +25,7 @@ def number_weights(weights: Any, labels: Sequence[str], numbers: np.ndarray | No
         numbers: classes of all N targets, int [N]; needed for "balanced" alone.
 
     Raises:
-        ConfigError: a label is unknown, or "balanced" has no targets.
+        ConfigError: a label is unknown, a weight is no finite number of at least 0, or "balanced" has no targets.
     """
     numbered = dict.fromkeys(range(len(labels)), 1.0)
     if isinstance(weights, Mapping):
@@ -33,6 +33,11 @@ def number_weights(weights: Any, labels: Sequence[str], numbers: np.ndarray | No
         for name, weight in weights.items():
             if name not in index:
                 raise ConfigError(f"Received: a class_weight for {name!r}. Labels: {', '.join(labels[:20])}.")
+            is_number = isinstance(weight, int | float | np.number)
+            if not is_number or not np.isfinite(weight) or weight < 0:
+                raise ConfigError(
+                    f"Received: the class_weight {weight!r} for {name!r}. Weights are finite numbers, at least 0."
+                )
             numbered[index.number(name, 0)] = float(weight)
         return numbered
     if not isinstance(weights, str) or weights != BALANCED or numbers is None:

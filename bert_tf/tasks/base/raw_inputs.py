@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import InputError
+from bert_tf.core.settings import shortened
 
 # N examples
 
@@ -135,7 +136,7 @@ def as_list(values: Any) -> list:
     """
     values = _plain(values)
     if not isinstance(values, list):
-        raise InputError(f"Received the targets {values!r}. Give a list with one target for each text.")
+        raise InputError(f"Received the targets {shortened(values)}. Give a list with one target for each text.")
     return values
 
 

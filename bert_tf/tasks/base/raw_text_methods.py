@@ -100,19 +100,19 @@ class RawTextMethods:
             examples = self.preprocessor.encode(x, y, sample_weight, training=True)
             if validation_split and validation_data is None:
                 examples, validation_data = examples.split(validation_split)
-            prepared = self._weighted(self.preprocessor.prepare(examples), class_weight)
+            prepared = self.weighted(self.preprocessor.prepare(examples), class_weight)
             x = self._training_batches(prepared, batch_size, epochs, shuffle, seed, kwargs)
             y = sample_weight = class_weight = None
             validation_split, shuffle = 0.0, False
         else:
             stream, x = text_stream(x, shuffle)
             if stream is not None:
-                x, shuffle = stream.dataset(self, training=True), False
+                x, shuffle = stream.dataset(self, True, class_weight), False
+                class_weight = None
         if isinstance(validation_data, EncodedExamples):
             validation_data = self.dataset(validation_data, None, validation_batch_size or batch_size)
         elif validation_data is not None:
-            x_y_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-            validation_data = self._labelled_data(x_y_weight, validation_batch_size or batch_size)
+            validation_data = self._labelled_data(_parts(validation_data), validation_batch_size or batch_size)
         with input_errors():
             return super().fit(
                 x,
@@ -135,13 +135,13 @@ class RawTextMethods:
         if seed is None:
             seed = int(np.random.randint(2**31))
         steps = how.get("steps_per_epoch")
-        data = self.dataset(prepared, None, batch_size, shuffle, seed, repeat=None if steps else epochs)
-        steps = how["steps_per_epoch"] = steps or int(data.cardinality()) // epochs
+        data = self.dataset(prepared, None, batch_size, shuffle, seed, repeat=None if steps else max(epochs, 1))
+        steps = how["steps_per_epoch"] = steps or int(data.cardinality()) // max(epochs, 1)
         if start := steps * how.get("initial_epoch", 0):  # a run that resumes
             data = self.dataset(prepared, None, batch_size, shuffle, seed, start, repeat=None)
         return data
 
-    def _weighted(self, prepared: PreparedExamples, class_weight: Any) -> PreparedExamples:
+    def weighted(self, prepared: PreparedExamples, class_weight: Any) -> PreparedExamples:
         """The examples with the weights of their classes, by number; unchanged for None."""
         return prepared if class_weight is None else WeightedExamples(prepared, class_weight)
 
@@ -232,7 +232,7 @@ class RawTextMethods:
     def _labelled_batch(self, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> tuple:
         """(inputs, targets, sample_weight) of raw texts as one batch."""
         prepared = self.preprocessor.prepare(self.preprocessor.encode(x, y, sample_weight, training=True))
-        return keras.utils.unpack_x_y_sample_weight(self._weighted(prepared, class_weight).whole())
+        return keras.utils.unpack_x_y_sample_weight(self.weighted(prepared, class_weight).whole())
 
     def predict_on_batch(self, x: Any) -> Any:
         """Keras's `predict_on_batch`; x may be raw texts."""
@@ -240,6 +240,11 @@ class RawTextMethods:
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The outputs of `call` for its inputs, or for raw texts."""
+        if isinstance(inputs, keras.KerasTensor) and inputs.dtype == "string":
+            raise InputError(
+                "Received: a keras.Input of strings. A functional model takes the tokens, model.example_inputs(); call "
+                "the task itself with texts, or serve strings with bert-tf export."
+            )
         return super().__call__(self.text_inputs(inputs) if is_text(inputs) else inputs, *args, **kwargs)
 
     def text_inputs(self, texts: Any) -> dict[str, tf.Tensor]:
@@ -248,6 +253,17 @@ class RawTextMethods:
 
     def _inputs_of(self, texts: tuple) -> dict[str, tf.Tensor]:
         return select(self.preprocessor(texts), self.INPUTS)
+
+
+def _parts(validation_data: Any) -> tuple:
+    """(x, y, sample_weight) of `validation_data`; `InputError` for texts alone, and for other numbers of parts."""
+    is_sequence = isinstance(validation_data, list | tuple)
+    if is_sequence and (len(validation_data) > 3 or any(isinstance(part, str | bytes) for part in validation_data)):
+        raise InputError(
+            f"Received: validation_data of {len(validation_data)} items. Give (texts, targets) or "
+            "(texts, targets, weights)."
+        )
+    return keras.utils.unpack_x_y_sample_weight(validation_data)
 
 
 def _any_size(batch: dict[str, tf.Tensor]) -> dict[str, tf.TensorSpec]:

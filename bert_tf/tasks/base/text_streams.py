@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import InputError
-from bert_tf.tasks.base.encoded import EncodedExamples
+from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.base.raw_inputs import is_text
 
 
@@ -31,20 +31,21 @@ class TextStream:
     first: Any
     count: int | None
 
-    def dataset(self, task: Any, training: bool) -> tf.data.Dataset:
-        """The batches as inputs of a task; with targets and weights in training."""
+    def dataset(self, task: Any, training: bool, class_weight: Any = None) -> tf.data.Dataset:
+        """The batches as inputs of a task; with targets and weights, and weights of classes by number, in training."""
 
-        def encode(batch: Any) -> EncodedExamples:
+        def prepare(batch: Any) -> PreparedExamples:
             x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
             if not training:
-                return task.preprocessor.encode(x, training=False)
-            return task.preprocessor.encode(x, y, sample_weight, training=True)
+                return task.preprocessor.prepare(task.preprocessor.encode(x, training=False))
+            examples = task.preprocessor.encode(x, y, sample_weight, training=True)
+            return task.weighted(task.preprocessor.prepare(examples), class_weight)
 
         def prepared_batches() -> Iterator:
             for batch in self.batches():
-                yield task.preprocessor.prepare(encode(batch)).whole()
+                yield prepare(batch).whole()
 
-        signature = task.dataset(encode(self.first)).element_spec
+        signature = task.dataset(prepare(self.first)).element_spec
         data = tf.data.Dataset.from_generator(prepared_batches, output_signature=signature)
         if self.count is None:
             return data

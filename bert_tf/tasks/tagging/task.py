@@ -98,6 +98,10 @@ class TextTagger(WindowedTask):
         """Cross-entropy over the tags."""
         return global_mean(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 
+    def default_weights(self, targets: Any) -> Any:
+        """As the base class: 1 for each token, [W, S], padding too, as in Keras's mean."""
+        return ops.ones(ops.shape(targets))
+
     def class_weights(self, weights: Any, targets: Any = None) -> dict[int, float]:
         """Weights by number of the tag (see `number_weights`); "balanced" counts the words of `targets`."""
         numbers = None if targets is None else self.preprocessor.encode_targets(targets).values.numpy()

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.data.readers.examples import FileConfig, read_examples
-from bert_tf.tasks import QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
+from bert_tf.data.readers.bad_rows import BadRows
+from bert_tf.data.readers.examples import FileConfig, read_examples, stream_rows
+from bert_tf.tasks import MultipleChoice, QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
 from bert_tf.tasks.base.targets import fit_targets
 from bert_tf.text.tokenizers.base import Tokenizer
 from tests.tasks.samples import SIZES, VOCABULARY
@@ -294,6 +295,29 @@ def test_labels_are_those_found(tmp_path):
     assert find_labels(read(path, TextTagger), TextTagger, scheme="BIOES") == ["O", "B-X", "I-X", "E-X", "S-X"]
     with pytest.raises(InputError, match="a.tsv has one class only: '1'"):
         find_labels(read(write(tmp_path / "a.tsv", "label\ttext\n1\ta\n1\tb\n")))
+
+
+@pytest.mark.parametrize("first", ({}, {"text_pair": None}, {"text_pair": "A"}))
+def test_each_json_object_may_have_an_optional_text(first, tmp_path):
+    rows = [
+        {"text": "a", "label": "x"} | first,
+        {"text": "b", "text_pair": "B", "label": "y"},
+        {"text": "c", "label": 0},
+    ]
+    path = write(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert read(path).texts == (["a", "b", "c"], [first.get("text_pair") or "", "B", ""])
+    shown = list(stream_rows(path, FileConfig(), TextClassifier.SPEC, BadRows(path), with_target=False))
+    assert [row.texts for row in shown][1:] == [("b", "B"), ("c",)]
+
+
+def test_each_json_object_may_have_its_own_number_of_endings(tmp_path):
+    endings = [{"ending0": "a", "ending1": "b"}, {"ending0": "a", "ending1": "b", "ending2": "c"}] * 2
+    rows = [{"context": "so", "label": 0} | row for row in endings]
+    path = write(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert read(path, MultipleChoice).texts == (["so"] * 4, [["a", "b"], ["a", "b", "c"]] * 2)
+    path = write(tmp_path / "b.jsonl", json.dumps(rows[1]) + "\n" + json.dumps(rows[1] | {"ending1": None}))
+    with pytest.raises(InputError, match="line 2: it has no 'ending1'"):
+        read(path, MultipleChoice)
 
 
 def test_embedders_read_as_many_columns_as_there_are(tmp_path):
