@@ -17,20 +17,22 @@ from bert_tf.modeling.layers.activations import get_activation
 from bert_tf.modeling.layers.attention_mask import attention_bias, score_bias
 from bert_tf.modeling.layers.dense import Embedding, dense
 from bert_tf.modeling.layers.dropout import Dropout
-from bert_tf.modeling.layers.id_checks import check_ids
+from bert_tf.modeling.layers.id_checks import check_ids, check_length
 from bert_tf.modeling.layers.initializers import truncated_normal
 from bert_tf.modeling.layers.local_window import window_bias
-from bert_tf.modeling.layers.pre_norm_block import BIAS, CHUNK_BIAS, KEY_ROTATION, QUERY_ROTATION, SEES, PreNormBlock
+from bert_tf.modeling.layers.pre_norm_block import (
+    BIAS,
+    CHUNK_BIAS,
+    KEY_ROTATION,
+    QUERY_ROTATION,
+    SEES,
+    PreNormBlock,
+    norm_without_bias,
+)
 from bert_tf.modeling.layers.rotary import rotations
 from bert_tf.weights.encoder_fields import member
 from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat
-from bert_tf.weights.weight_table import (
-    TRANSPOSED,
-    Row,
-    expand,
-    torch_linear,
-    unnumber_first,
-)
+from bert_tf.weights.weight_table import TRANSPOSED, Row, expand, torch_linear, unnumber_first
 
 # B batch, S sequence, Q queries, H head size, D hidden
 
@@ -128,7 +130,7 @@ class ModernBertEncoder(TransformerEncoder):
 
     def make_final_norm(self) -> keras.layers.Layer:
         """As `TransformerEncoder.make_final_norm`."""
-        return _norm(self.config.layer_norm_epsilon, self.dtype_policy, "final_norm")
+        return norm_without_bias(self.config.layer_norm_epsilon, self.dtype_policy, "final_norm")
 
     def make_pooler(self) -> keras.layers.Layer:
         """As `TransformerEncoder.make_pooler`."""
@@ -146,7 +148,7 @@ class ModernBertEncoder(TransformerEncoder):
         """As `TransformerEncoder.attention_contexts`; local layers compute in chunks where sequences are long."""
         length = inputs[features.INPUT_IDS].shape[1]
         reach = self.config.reach
-        in_chunks = not all_outputs and (length is None or length > max(_LONG, 4 * reach))
+        in_chunks = not all_outputs and not (isinstance(length, int) and length <= max(_LONG, 4 * reach))
         of_all = self._context(inputs, True)
         local = self._context(inputs, False, in_chunks=in_chunks)
         return [of_all if self.config.is_global(i) else local for i in range(self.config.num_layers)]
@@ -174,7 +176,7 @@ class ModernBertEncoder(TransformerEncoder):
             of_queries = places[None] if select_queries is None else _selected(inputs, places, select_queries)
             distance = ops.abs(ops.expand_dims(of_queries, -1) - places)  # [1 or B, Q, S]
             bias = ops.minimum(bias, score_bias(ops.expand_dims(distance <= config.reach, 1)))  # [B, 1, Q, S]
-            # Padding far from every token: its vectors are not read, and are those of transformers all the same.
+            # Padding far from every token; its vectors are not read, but equal those of transformers.
             context[SEES] = ops.cast(ops.any(ops.equal(bias, 0.0), -1, keepdims=True), self.compute_dtype)
         return context | {BIAS: bias}
 
@@ -200,7 +202,7 @@ class ModernBertEmbeddings(keras.layers.Layer):
         self.max_positions = max_positions
         initializer = truncated_normal(initializer_range)
         self.token = Embedding(vocab_size, hidden_size, initializer, dtype=policy, name="token")
-        self.norm = _norm(layer_norm_epsilon, policy, "norm")
+        self.norm = norm_without_bias(layer_norm_epsilon, policy, "norm")
         self.dropout = Dropout(dropout, dtype=policy)
 
     def build(self, input_shape: Any = None) -> None:
@@ -210,11 +212,7 @@ class ModernBertEmbeddings(keras.layers.Layer):
 
     def call(self, input_ids: Any, segment_ids: Any, position_ids: Any = None, training: bool | None = None) -> Any:
         """[B, S, D]; segments and positions are not embedded."""
-        length = input_ids.shape[1]
-        if length is not None and length > self.max_positions and position_ids is None:
-            raise InputError(
-                f"Received: {length} tokens per sequence. This encoder has {self.max_positions} positions."
-            )
+        check_length(input_ids, position_ids, self.max_positions)
         check_ids("input_ids", input_ids, self.vocab_size)
         return self.dropout(self.norm(self.token(input_ids)), training=training)
 
@@ -231,7 +229,7 @@ class PredictionHead(keras.layers.Layer):
         self.hidden_size = hidden_size
         self.dense = dense(hidden_size, initializer_range, use_bias=False, dtype=policy, name="dense")
         self.activation = get_activation(activation)
-        self.norm = _norm(layer_norm_epsilon, policy, "norm")
+        self.norm = norm_without_bias(layer_norm_epsilon, policy, "norm")
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the variables."""
@@ -243,12 +241,8 @@ class PredictionHead(keras.layers.Layer):
         return self.norm(self.activation(self.dense(x)))
 
 
-def _norm(epsilon, policy, name):
-    return keras.layers.LayerNormalization(epsilon=epsilon, center=False, dtype=policy, name=name)
-
-
 def _selected(inputs, values, select_queries):
-    """Of integers [S] or [B, S], those at the queries: [B, Q]."""
+    """Selects from integers [S] or [B, S] those at the queries: int32 [B, Q]."""
     values = ops.cast(values, "float32") + ops.zeros(ops.shape(inputs[features.INPUT_IDS]))  # [B, S]
     return ops.cast(select_queries(ops.expand_dims(values, -1))[..., 0], "int32")
 
@@ -304,7 +298,7 @@ def _without_first_norm(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row.ours != "encoder/block_0/attention_norm/gamma"]
 
 
-# Settings of theirs that change what is computed, with the only values that this encoder computes.
+# Their settings that change what is computed, with the only values that this encoder computes.
 _COMPUTED = {"attention_bias": False, "mlp_bias": False, "norm_bias": False, "classifier_bias": False}
 _LAYER_TYPES = ("sliding_attention", "full_attention")
 

@@ -5,10 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from bert_tf.core.errors import InputError
 from bert_tf.modeling.layers.dense import Embedding, dense
 from bert_tf.modeling.layers.dropout import Dropout
-from bert_tf.modeling.layers.id_checks import check_ids
+from bert_tf.modeling.layers.id_checks import check_ids, check_length
 from bert_tf.modeling.layers.initializers import truncated_normal
 from bert_tf.modeling.layers.residual_norm import ResidualNorm
 
@@ -82,12 +81,7 @@ class Embeddings(keras.layers.Layer):
             input_ids, segment_ids: int [B, S]; segment ids are not read where there is no choice of segments.
             position_ids: int [B, S]; None: 0 to S - 1 in every row.
         """
-        length = input_ids.shape[1]
-        # JAX has lengths that are symbols.
-        if isinstance(length, int) and length > self.max_positions and position_ids is None:
-            raise InputError(
-                f"Received: {length} tokens per sequence. This encoder has {self.max_positions} positions."
-            )
+        check_length(input_ids, position_ids, self.max_positions)
         check_ids("input_ids", input_ids, self.vocab_size)
         if position_ids is not None:
             check_ids("position_ids", position_ids, self.max_positions)

@@ -1,4 +1,4 @@
-"""The heads of pretraining on tokens."""
+"""The masked LM head."""
 
 from typing import Any
 
@@ -75,27 +75,3 @@ class MaskedLMHead(keras.layers.Layer):
             x = self.norm(self.activation(self.transform(x)))  # [B, P, E]
         logits = ops.matmul(x, ops.transpose(ops.cast(token_table, self.compute_dtype)))  # [B, P, V]
         return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
-
-
-@keras.saving.register_keras_serializable("bert_tf")
-class ReplacedTokenHead(keras.layers.Layer):
-    """Tells replaced tokens from original ones: [B, S, D] to float32 logits [B, S], positive for replaced.
-
-    A dense layer with gelu, then one score per token (Clark et al. 2020, section 2).
-    """
-
-    def __init__(self, hidden_size: int, initializer_range: float, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.hidden_size = hidden_size
-        policy = self.dtype_policy
-        self.transform = dense(hidden_size, initializer_range, activation="gelu", dtype=policy, name="transform")
-        self.output_dense = dense(1, initializer_range, dtype=policy, name="output")
-
-    def build(self, input_shape: Any = None) -> None:
-        """Makes the variables."""
-        for layer in (self.transform, self.output_dense):
-            layer.build((None, None, self.hidden_size))
-
-    def call(self, x: Any) -> Any:
-        """[B, S, D] to [B, S]."""
-        return ops.cast(self.output_dense(self.transform(x))[..., 0], "float32")

@@ -1,4 +1,4 @@
-"""Ids outside their table: an error on every backend, where a lookup or a one-hot vector would give NaN or zeros."""
+"""Ids and lengths outside of a table: an error on every backend, where a lookup would give NaN or zeros."""
 
 import functools
 from typing import Any
@@ -21,6 +21,14 @@ def check_ids(name: str, ids: Any, limit: int) -> None:
         jax.debug.callback(functools.partial(_check, name, limit=limit), ids)
     elif hasattr(ids, "numpy"):
         _check(name, ids.numpy(), limit)
+
+
+def check_length(input_ids: Any, position_ids: Any, max_positions: int) -> None:
+    """Raises `InputError` for rows [B, S] longer than `max_positions`, unless they have positions of their own."""
+    length = input_ids.shape[1]
+    # An unknown length is None, on JAX a symbol.
+    if isinstance(length, int) and length > max_positions and position_ids is None:
+        raise InputError(f"Received: {length} tokens per sequence. This encoder has {max_positions} positions.")
 
 
 def _check(name, ids, limit):

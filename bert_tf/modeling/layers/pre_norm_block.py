@@ -22,6 +22,11 @@ KEY_ROTATION, QUERY_ROTATION = "key_rotation", "query_rotation"
 SEES = "sees"  # float [B, 1, Q, 1], optional: 0 for queries that see no token, which then weigh all tokens equally
 
 
+def norm_without_bias(epsilon: float, dtype: Any, name: str) -> keras.layers.LayerNormalization:
+    """A layer norm that only scales: [..., D] to [..., D]."""
+    return keras.layers.LayerNormalization(epsilon=epsilon, center=False, dtype=dtype, name=name)
+
+
 @keras.saving.register_keras_serializable("bert_tf")
 class RotarySelfAttention(SelfAttention):
     """Self-attention with rotary positions; in chunks of width `chunk` (see local_window.py) if the context is theirs.
@@ -92,15 +97,14 @@ class PreNormBlock(keras.layers.Layer):
             name="attention",
         )
 
-        def norm(name):
-            return keras.layers.LayerNormalization(epsilon=layer_norm_epsilon, center=False, dtype=policy, name=name)
-
         def projection(size, name):
             return dense(size, initializer_range, use_bias=False, dtype=policy, name=name)
 
-        self.attention_norm = norm("attention_norm") if normalizes_first else None
+        self.attention_norm = None
+        if normalizes_first:
+            self.attention_norm = norm_without_bias(layer_norm_epsilon, policy, "attention_norm")
         self.attention_dropout = Dropout(attention_dropout, dtype=policy)
-        self.output_norm = norm("output_norm")
+        self.output_norm = norm_without_bias(layer_norm_epsilon, policy, "output_norm")
         self.intermediate = projection(intermediate_size, "intermediate")
         self.gate = projection(intermediate_size, "gate")
         self.activation = get_activation(activation)

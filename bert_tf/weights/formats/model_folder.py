@@ -18,7 +18,7 @@ from bert_tf.weights.schema import all_shapes, part_of
 from bert_tf.weights.weight_table import Row, keras_dense, keras_norm, read_rows, write_rows
 
 FORMAT = "bert_tf"
-CONFIG, VOCABULARY, WEIGHTS = "config.json", "vocab.txt", "model.weights.h5"
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 # Heads that are not one dense layer. Keras puts layers whose attribute sorts after the word "layers" into a group of
 # that name, and names them after their class there.
 MASKED_LM_TRANSFORM = [
@@ -115,7 +115,7 @@ def _rows(family: str, encoder: Any, dense_heads: Iterable[str]) -> list[Row]:
     if not families()[family].encoder.has_token_head:
         rows += MASKED_LM_TRANSFORM
     for name in sorted(set(dense_heads) - set(DEEP_HEADS)):
-        is_late = name >= "layers"  # see MASKED_LM
+        is_late = name >= "layers"  # see MASKED_LM_TRANSFORM
         rows += keras_dense(name, LATE_DENSE if is_late else name)
     return rows
 
