@@ -2,24 +2,22 @@
 
 from typing import Any
 
-from bert_tf.core.config import assignment, override
+from bert_tf.cli.flags import file_settings
+from bert_tf.core.config import override
 from bert_tf.core.progress import stages
 from bert_tf.data.readers.examples import files_of
 
 
 def evaluate(flags: Any, overrides: list[str]) -> None:
     """Prints the metrics of a model on a file; with --output, writes a report."""
-    if flags.skip_bad_rows:
-        overrides = [*overrides, "skip_bad_rows=true"]
-    if flags.encoding:
-        overrides = [*overrides, assignment("encoding", flags.encoding)]
-    config = override(files_of(flags.model), overrides)  # a mistake is reported before TensorFlow is imported
-    from bert_tf.evaluation.evaluate import baseline_title
-    from bert_tf.evaluation.evaluate import evaluate as run
+    config = override(
+        files_of(flags.model), [*file_settings(flags), *overrides]
+    )  # a mistake is reported before TensorFlow is imported
+    from bert_tf.evaluation import evaluate as evaluation
 
     with stages() as progress:
         progress("evaluate", 0)
-        report = run(flags.model, flags.data, config, flags.output)
+        report = evaluation.evaluate(flags.model, flags.data, config, flags.output)
     for name, value in report["scores"].items():
         interval = ""
         if name in report["intervals"]:
@@ -27,6 +25,6 @@ def evaluate(flags: Any, overrides: list[str]) -> None:
             interval = f"  (95 % interval: {low:.4f} to {high:.4f})"
         print(f"  {name.replace('_', ' '):<24} {value:.4f}{interval}")
     baseline = report["baseline"]
-    print(f"  {baseline_title(baseline):<24} {baseline['score']:.4f}")
+    print(f"  {evaluation.baseline_title(baseline):<24} {baseline['score']:.4f}")
     if flags.output:
         print(f"Report: {flags.output}/README.md")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bert_tf.cli.flags import file_settings
 from bert_tf.core.config import assignment
 from bert_tf.training.distribution.local_workers import run_workers
 from bert_tf.training.recipes.early_checks import check_finetune
@@ -15,11 +16,7 @@ def finetune(flags: Any, overrides: list[str]) -> None:
     for name, value in (("output", flags.output), ("model.init", flags.init), ("data.folder", flags.data)):
         if value:
             given.append(assignment(name, value))
-    overrides = [*given, *overrides]
-    if flags.skip_bad_rows:
-        overrides.append("data.skip_bad_rows=true")
-    if flags.encoding:
-        overrides.append(assignment("data.encoding", flags.encoding))
+    overrides = [*given, *file_settings(flags, "data."), *overrides]
     config = load_config(flags.config, overrides)
     check_finetune(config)  # a mistake is reported before TensorFlow is imported
     if flags.workers:

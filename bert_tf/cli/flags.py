@@ -5,6 +5,8 @@ from typing import Any
 
 from absl import flags
 
+from bert_tf.core.config import assignment
+
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
@@ -44,6 +46,21 @@ class Verb:
     flags: tuple[Flag, ...]
     run: str
     settings: str = ""
+
+
+def file_settings(values: Any, table: str = "") -> list[str]:
+    """The `key=value` settings that --skip_bad_rows and --encoding are short for.
+
+    Args:
+        values: of the flags.
+        table: before the keys; ends with a dot, or is "".
+    """
+    given = []
+    if values.skip_bad_rows:
+        given.append(f"{table}skip_bad_rows=true")
+    if values.encoding:
+        given.append(assignment(f"{table}encoding", values.encoding))
+    return given
 
 
 _CORPUS = Flag("input", None, "text: files, folders or globs, separated by commas; plain, .gz or JSON lines", True)

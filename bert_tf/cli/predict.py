@@ -10,6 +10,7 @@ from typing import Any
 
 from absl import logging
 
+from bert_tf.cli.flags import file_settings
 from bert_tf.core.config import override
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.readers.bad_rows import BadRows, read_lines
@@ -36,11 +37,8 @@ def predict(flags: Any, overrides: Sequence[str]) -> None:
         InputError: the model or a row cannot be used; names its place.
     """
     _check(flags)
-    given = []
-    for name in ("skip_bad_rows", "encoding"):
-        if value := getattr(flags, name, None):
-            given.append(f"{name}={json.dumps(value)}")
-    config = override(files_of(flags.model), [*given, *overrides])  # a mistake is reported before the model is loaded
+    # A mistake is reported before the model is loaded.
+    config = override(files_of(flags.model), [*file_settings(flags), *overrides])
     model = load(flags.model)
     if flags.text_pair and len(model.TEXTS) < 2:
         raise ConfigError(f"Received: --text_pair. The model answers single texts; its task is {model.SPEC.name}.")
@@ -54,7 +52,9 @@ def predict(flags: Any, overrides: Sequence[str]) -> None:
             print(json.dumps(dict(row.others) | shown, ensure_ascii=False))
         sys.stdout.flush()
     if hidden:
-        logging.warning("The answers have these names too, so the input's columns are left out: %s.", ", ".join(hidden))
+        logging.warning(
+            "The answers have these names too, so the input's columns are left out: %s.", ", ".join(sorted(hidden))
+        )
 
 
 def _check(flags: Any) -> None:

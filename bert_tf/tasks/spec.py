@@ -5,6 +5,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from bert_tf.core.registry import resolve
+from bert_tf.core.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskSettings(Settings):
+    """Settings that `[model]` of a fine-tuning config may have for a task, named as the arguments of its model.
+
+    None, the default of each, leaves it to the model.
+    """
+
+    max_length: int | None = setting(
+        None, "tokens of a row; longer texts are cut, or read in windows", least=1, most=2**20
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowedTaskSettings(TaskSettings):
+    """Settings of a task that can read long texts in windows."""
+
+    stride: int | None = setting(None, "tokens from one window of a long text to the next", least=1, most=2**20)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,8 +37,7 @@ class TaskSpec:
         name: in configs and in a model folder's config.json.
         summary: one line, for users.
         model: place of its `Task` class.
-        settings: dataclass of the settings that `[model]` of a fine-tuning config may have for it in addition to the
-            encoder's, named as the arguments of the model; None, the default of each, leaves it to the model.
+        settings: subclass of `TaskSettings`, the settings of the task in addition to the encoder's.
         texts: names of the texts of a request, in order; in data files, of their columns.
         optional_texts: those of them that may be left out, or be "".
         last_text_is_list: whether an example has a list of texts under the last name; a table has a column for each,

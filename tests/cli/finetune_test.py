@@ -78,7 +78,7 @@ def predict(capsys):
 
     def call(model, *overrides, **given):
         given = dict.fromkeys(("text", "text_pair", "input", "field")) | given
-        predicting.predict(types.SimpleNamespace(model=str(model), **given), list(overrides))
+        predicting.predict(flags(model=str(model), **given), list(overrides))
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return call

@@ -2,26 +2,21 @@
 
 import dataclasses
 
-from bert_tf.core import settings
 from bert_tf.core.settings import setting
-from bert_tf.tasks.spec import TaskSpec
+from bert_tf.tasks.spec import TaskSpec, WindowedTaskSettings
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(settings.Settings):
+class Settings(WindowedTaskSettings):
     """Arguments of `TextClassifier`; None leaves one to the model."""
 
     labels: tuple[str, ...] | None = setting(None, "names of the classes; none: those of the training data")
-    max_length: int | None = setting(
-        None, "tokens of a row; longer texts are cut, or read in windows", least=1, most=2**20
-    )
     problem_type: str | None = setting(
         None,
         "what a text gets: one class, any number of labels, or a score",
         choices=("single_label_classification", "multi_label_classification", "regression"),
     )
     pooling: str | None = setting(None, "vector of a text, from those of its tokens", choices=("cls", "mean", "max"))
-    stride: int | None = setting(None, "tokens from one window of a long text to the next", least=1, most=2**20)
     class_weights: dict[str, float] | str | None = setting(
         None, "weights of classes in the loss, as a table {label = weight}", least=0, choices=("balanced",)
     )

@@ -2,18 +2,14 @@
 
 import dataclasses
 
-from bert_tf.core import settings
 from bert_tf.core.settings import setting
-from bert_tf.tasks.spec import TaskSpec
+from bert_tf.tasks.spec import TaskSpec, WindowedTaskSettings
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(settings.Settings):
+class Settings(WindowedTaskSettings):
     """Arguments of `TextEmbedder`; None leaves one to the model."""
 
-    max_length: int | None = setting(
-        None, "tokens of a row; longer texts are cut, or read in windows", least=1, most=2**20
-    )
     pooling: str | None = setting(None, "vector of a text, from those of its tokens", choices=("cls", "mean", "max"))
     objective: str | None = setting(
         None,
@@ -22,7 +18,6 @@ class Settings(settings.Settings):
     )
     normalize: bool | None = setting(None, "scale vectors to length 1")
     max_score: float | None = setting(None, "highest score of a pair; scores are divided by it", above=0)
-    stride: int | None = setting(None, "tokens from one window of a long text to the next", least=1, most=2**20)
     prompts: dict[str, str] | None = setting(None, 'words before a text, by name: { query = "query: " }')
     default_prompt_name: str | None = setting(None, "the one of `prompts` before texts for which none is named")
     truncate_dim: int | None = setting(None, "numbers of a vector that are kept, from its first", least=1, most=2**20)

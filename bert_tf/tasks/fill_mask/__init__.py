@@ -2,18 +2,14 @@
 
 import dataclasses
 
-from bert_tf.core import settings
 from bert_tf.core.settings import setting
-from bert_tf.tasks.spec import TaskSpec
+from bert_tf.tasks.spec import TaskSettings, TaskSpec
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(settings.Settings):
+class Settings(TaskSettings):
     """Arguments of `FillMask`; None leaves one to the model."""
 
-    max_length: int | None = setting(
-        None, "tokens of a row; longer texts are cut, or read in windows", least=1, most=2**20
-    )
     top_k: int | None = setting(None, "tokens in the answer for a mask", least=1)
 
 

@@ -2,19 +2,14 @@
 
 import dataclasses
 
-from bert_tf.core import settings
 from bert_tf.core.settings import setting
-from bert_tf.tasks.spec import TaskSpec
+from bert_tf.tasks.spec import TaskSpec, WindowedTaskSettings
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(settings.Settings):
+class Settings(WindowedTaskSettings):
     """Arguments of `QuestionAnswerer`; None leaves one to the model."""
 
-    max_length: int | None = setting(
-        None, "tokens of a row; longer texts are cut, or read in windows", least=1, most=2**20
-    )
-    stride: int | None = setting(None, "tokens from one window of a long text to the next", least=1, most=2**20)
     max_question_length: int | None = setting(None, "tokens of a question, at most", least=1)
     max_answer_length: int | None = setting(None, "tokens of an answer, at most", least=1)
     null_threshold: float | None = setting(None, "margin of no answer; none: there always is one")

@@ -2,21 +2,16 @@
 
 import dataclasses
 
-from bert_tf.core import settings
 from bert_tf.core.settings import setting
-from bert_tf.tasks.spec import TaskSpec
+from bert_tf.tasks.spec import TaskSpec, WindowedTaskSettings
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings(settings.Settings):
+class Settings(WindowedTaskSettings):
     """Arguments of `TextTagger`; None leaves one to the model."""
 
     labels: tuple[str, ...] | None = setting(None, "names of the tags; none: those of the training data")
-    max_length: int | None = setting(
-        None, "tokens of a row; longer texts are cut, or read in windows", least=1, most=2**20
-    )
     scheme: str | None = setting(None, "how tags mark entities: IOB1, IOB2, BIOES; none: inferred from the labels")
-    stride: int | None = setting(None, "tokens from one window of a long text to the next", least=1, most=2**20)
     class_weights: dict[str, float] | str | None = setting(
         None, "weights of tags in the loss, as a table {label = weight}", least=0, choices=("balanced",)
     )
