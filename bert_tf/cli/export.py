@@ -8,12 +8,8 @@ from bert_tf.core.config import override
 from bert_tf.core.errors import ConfigError
 from bert_tf.core.progress import stages
 from bert_tf.data.readers.examples import FileConfig, files_of, read_examples
-from bert_tf.export.saved_model import export_saved_model
-from bert_tf.export.signatures import check_request, sample_request
-from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import load
 from bert_tf.tasks.base.targets import fit_targets
-from bert_tf.tasks.base.task import Task
 from bert_tf.text.corpus import find_files, read_lines
 
 _ONLY_FOR = {
@@ -61,7 +57,10 @@ def _check_format(flags: Any) -> None:
             raise ConfigError(f"Received: --{name} without --accuracy_data FILE, whose examples it is for.")
 
 
-def _saved_model(flags: Any, reference: Task, data: FileConfig) -> None:
+def _saved_model(flags: Any, reference: Any, data: FileConfig) -> None:
+    from bert_tf.export.saved_model import export_saved_model
+    from bert_tf.export.signatures import check_request
+
     del data
     model = reference
     if flags.dtype != "float32":
@@ -75,7 +74,10 @@ def _saved_model(flags: Any, reference: Task, data: FileConfig) -> None:
     print(f"In Python: import tensorflow_text, then tf.saved_model.load({str(path)!r}); see its README.md.")
 
 
-def _tflite(flags: Any, model: Task, data: FileConfig) -> None:
+def _tflite(flags: Any, model: Any, data: FileConfig) -> None:
+    from bert_tf.export.signatures import check_request, sample_request
+    from bert_tf.export.tflite import export_tflite
+
     lengths, calibration, accuracy_data = [model.max_length], None, None
     if flags.length:
         lengths = _lengths(flags.length)
@@ -95,7 +97,7 @@ def _tflite(flags: Any, model: Task, data: FileConfig) -> None:
         print("  {metric} {tflite:.4f} (Keras: {keras:.4f}) on {rows} examples".format(**report["score"]))
 
 
-def _labelled(path: str, config: FileConfig, model: Task) -> tuple[Any, Sequence[Any]]:
+def _labelled(path: str, config: FileConfig, model: Any) -> tuple[Any, Sequence[Any]]:
     """(texts, targets) of a file, as the model's `score` takes them."""
     examples = fit_targets(read_examples(path, config, model.SPEC), model, config.separator).checked(model)
     return examples.texts, examples.targets

@@ -4,6 +4,7 @@ Help, --version, unknown verbs and wrong flags are answered without importing Te
 """
 
 import difflib
+import os
 import re
 import sys
 import textwrap
@@ -26,7 +27,14 @@ _HELP_SETTINGS = ("--help-settings", "--help_settings")
 
 def main() -> None:
     """Console entry point; exit codes: 0 done, 1 the work failed, 2 the command line or a setting is wrong."""
-    app.run(_run, flags_parser=_parse)
+    try:
+        try:
+            app.run(_run, flags_parser=_parse)
+        finally:
+            sys.stdout.flush()  # else Python does at its end, where nothing can be caught
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def _parse(argv: list[str]) -> list[str]:
@@ -76,6 +84,8 @@ def _run(argv: list[str]) -> None:
         resolve(VERBS[name].run)(flags.FLAGS, overrides)
     except KeyboardInterrupt:
         _fail(1, "Interrupted. Finished parts are kept; no incomplete file is left.")
+    except BrokenPipeError:
+        raise  # see `main`
     except ConfigError as error:
         _stop(2, str(error))
     except (InputError, OSError) as error:

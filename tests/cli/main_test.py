@@ -65,6 +65,8 @@ def test_the_version_is_the_packages():
         (["quickstart", "strange"], "Received: 'strange'."),
         (["vocab", "--input=a", "--output=b", "lower_cse=1"], "Unknown key 'lower_cse'. Did you mean 'lower_case'?"),
         (["evaluate", "--model=a", "--data=b", "colums=1"], "Unknown key 'colums'. Did you mean 'columns'?"),
+        (["export", "--model=.", "--output=b", "data.colums=1"], "Unknown key 'data.colums'."),
+        (["export", "--model=.", "--output=b", "--format=onnx"], "Received: --format=onnx."),
         (["predict", "--model=a", "--text=b", "encoding=utf9"], "Received: encoding='utf9'."),
         (["predict", "--model=a", "--text=b", "columns=" + "[" * 10_000], "[[[...: nested too deeply."),
     ],
@@ -75,6 +77,14 @@ def test_a_wrong_command_line_is_answered_without_tensorflow(arguments, message)
     assert message in error
     assert error.startswith("bert-tf: ")
     assert error.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback():
+    command = [sys.executable, "-m", "bert_tf", "pretrain", "--help-settings"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 def test_configs_are_listed_with_their_first_line(tmp_path):

@@ -63,9 +63,33 @@ def test_a_loss_that_would_take_logits_for_something_else_is_refused(name, loss)
 
 
 def test_metrics_of_probabilities_are_refused():
-    for metrics in (["AUC"], ["accuracy", "precision"]):
+    of_keras = keras.metrics
+    objects = (of_keras.AUC(), of_keras.Precision(), of_keras.BinaryAccuracy(), of_keras.BinaryCrossentropy())
+    for metrics in (["AUC"], ["accuracy", "precision"], *([metric] for metric in objects)):
         with pytest.raises(ConfigError, match="which is of probabilities"):
             make(CASES["multi_label"]).compile("adam", "binary_crossentropy", metrics=metrics)
+
+
+def test_metrics_of_logits_are_taken():
+    of_keras = keras.metrics
+    metrics = [of_keras.AUC(from_logits=True), of_keras.Precision(thresholds=0.0), of_keras.BinaryAccuracy(threshold=0)]
+    model = make(CASES["multi_label"])
+    model.compile("adam", metrics=metrics, run_eagerly=True)
+    case = CASES["multi_label"]
+    found = model.evaluate(case.texts, case.targets, verbose=0, return_dict=True)
+    table = model.preprocessor.encode_targets(case.targets) > 0
+    chosen = model.predict(case.texts, verbose=0) > 0
+    assert found["binary_accuracy"] == pytest.approx(np.mean(chosen == table), abs=1e-5)
+    make(CASES["regression"]).compile("adam", metrics=[of_keras.BinaryAccuracy()])  # of scores
+
+
+def test_accuracies_of_other_targets_are_refused():
+    for metric in ("categorical_accuracy", keras.metrics.CategoricalAccuracy()):
+        with pytest.raises(ConfigError, match="targets are numbers of classes: give 'accuracy'"):
+            make(CASES["classification"]).compile("adam", metrics=[metric])
+    with pytest.raises(ConfigError, match="targets are one-hot"):
+        make(CASES["classification"]).compile("adam", "categorical_crossentropy", ["sparse_categorical_accuracy"])
+    make(CASES["classification"]).compile("adam", "categorical_crossentropy", ["categorical_accuracy"])
 
 
 @pytest.mark.parametrize("task", [TextClassifier, TextTagger])

@@ -52,10 +52,33 @@ def loss_of_logits(loss: Any, names: Collection[str] | None) -> Any:
 
 
 def check_metrics(metrics: Any) -> None:
-    """Raises `ConfigError` for names of metrics that would take logits as probabilities."""
+    """Raises `ConfigError` for metrics, names or objects, that would take logits as probabilities."""
     for metric in keras.tree.flatten(metrics):
-        if isinstance(metric, str) and metric.lower() in _METRICS_OF_PROBABILITIES:
+        name = metric if isinstance(metric, str) else getattr(metric, "name", None)
+        if (isinstance(metric, str) and metric.lower() in _METRICS_OF_PROBABILITIES) or _is_of_probabilities(metric):
             raise ConfigError(
-                f"Received: the metric {metric!r}, which is of probabilities. The model gives logits: give a "
-                "keras.metrics object with from_logits=True or thresholds=0.0, or call model.score."
+                f"Received: the metric {name!r}, which is of probabilities. The model gives logits: give a "
+                "keras.metrics object with from_logits=True, or with a threshold of 0.0, or call model.score."
+            )
+
+
+def _is_of_probabilities(metric: Any) -> bool:
+    """Whether a metric of Keras takes probabilities; its settings tell."""
+    if not isinstance(metric, keras.metrics.Metric) or not type(metric).__module__.startswith("keras."):
+        return False
+    settings = metric.get_config()
+    is_default = settings.get("thresholds", 0.0) is None or settings.get("threshold") == 0.5
+    return settings.get("from_logits") is False or is_default
+
+
+def check_accuracy(metrics: Any, one_hot: bool) -> None:
+    """Raises `ConfigError` for Keras's accuracies of one-hot targets where they are numbers, or the other way round."""
+    name, kind = "categorical_accuracy", keras.metrics.CategoricalAccuracy
+    if one_hot:
+        name, kind = "sparse_categorical_accuracy", keras.metrics.SparseCategoricalAccuracy
+    for metric in keras.tree.flatten(metrics):
+        if isinstance(metric, kind) or (isinstance(metric, str) and metric.lower() in (name, kind.__name__.lower())):
+            given = "one-hot" if one_hot else "numbers of classes"
+            raise ConfigError(
+                f"Received: the metric {name!r}. With this loss the targets are {given}: give 'accuracy'."
             )

@@ -198,7 +198,8 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         loss = loss_of_logits(loss, self.LOSSES) if loss else self.default_loss()
         if metrics is None:  # [] means no metrics
             metrics = self.default_metrics()
-        check_metrics((metrics, kwargs.get("weighted_metrics")))
+        if self.LOSSES is not None:  # else the outputs are numbers, no logits
+            check_metrics((metrics, kwargs.get("weighted_metrics")))
         super().compile(optimizer, loss=loss, metrics=metrics, **kwargs)
 
     # Decoded answers: TensorFlow ops only.

@@ -13,7 +13,7 @@ from bert_tf.modeling.layers.pooling import POOLINGS, pool
 from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.class_weights import number_weights
 from bert_tf.tasks.base.labels import NAMES, label_names
-from bert_tf.tasks.base.logit_losses import CATEGORICAL
+from bert_tf.tasks.base.logit_losses import CATEGORICAL, check_accuracy
 from bert_tf.tasks.base.long_text_task import LongTextTask
 from bert_tf.tasks.classification import SPEC
 from bert_tf.tasks.classification.postprocessor import ClassificationPostprocessor
@@ -113,6 +113,8 @@ class TextClassifier(LongTextTask):
         weighted_metrics = self.problem.metrics_of_logits(weighted_metrics)
         super().compile(optimizer, loss, metrics, weighted_metrics=weighted_metrics, **kwargs)
         self.preprocessor.one_hot = isinstance(getattr(self.loss, "loss", self.loss), CATEGORICAL)
+        if self.problem_type == "single_label_classification":
+            check_accuracy((metrics, weighted_metrics), self.preprocessor.one_hot)
 
     def default_loss(self) -> Any:
         """The loss of the problem type."""
