@@ -168,9 +168,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if kind is dict and isinstance(value, dict):
         return {key: _convert(items[1], item, f"{where}.{key}") for key, item in value.items()}
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        names = " or ".join(
-            _TYPE_NAMES.get(typing.get_origin(option) or option, "") or option.__name__ for option in options
-        )
+        names = " or ".join(map(_type_name, options))
         raise ConfigError(f"Received: {where}={shortened(value)}. {where} must be of type {names}.")
     return value
 

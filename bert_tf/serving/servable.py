@@ -15,7 +15,7 @@ from bert_tf.core import files
 from bert_tf.core.errors import InputError
 from bert_tf.serving.status import invalid
 
-_CARD, _MAX_CARD_BYTES = "assets.extra/bert_tf.json", 1 << 16  # the export writes it
+_CARD, _MAX_CARD_BYTES = "assets.extra/bert_tf.json", 1 << 20  # the export writes it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Servable:
         self.path = pathlib.Path(path)
         self.signature_defs = _read_signature_defs(self.path)
         self.labels = _read_labels(self.path)
-        self.card = files.read_json(card, _MAX_CARD_BYTES) if (card := self.path / _CARD).is_file() else {}
+        self.card = _read_card(self.path / _CARD)
         try:
             self._model = tf.saved_model.load(str(self.path))  # keeps the variables alive
         except Exception as error:  # a damaged graph can make the loader raise anything
@@ -79,6 +79,12 @@ def _read_labels(path: pathlib.Path) -> list[str]:
     if not files:
         return []
     return files[0].read_text(encoding="utf-8").removesuffix("\n").split("\n")
+
+
+def _read_card(path: pathlib.Path) -> dict[str, Any]:
+    """The card of the page; {} without one."""
+    card = files.read_json(path, _MAX_CARD_BYTES) if path.is_file() else {}
+    return card if isinstance(card, dict) else {}
 
 
 def _read_signature_defs(path: pathlib.Path) -> dict[str, Any]:

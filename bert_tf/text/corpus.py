@@ -30,9 +30,9 @@ def find_files(patterns: str | pathlib.Path | Iterable[str | os.PathLike]) -> li
     received = str(patterns)
     if isinstance(patterns, str | pathlib.Path):
         whole = pathlib.Path(patterns)
-        patterns = (
-            [whole] if received.strip() and whole.exists() else [part.strip() for part in str(patterns).split(",")]
-        )
+        patterns = [part.strip() for part in received.split(",")]
+        if received.strip() and whole.exists():
+            patterns = [whole]
     files = set()
     for pattern in patterns:
         if not str(pattern):  # pathlib reads it as the working directory

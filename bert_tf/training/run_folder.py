@@ -13,7 +13,7 @@ from bert_tf.core.settings import shortened
 
 SETTINGS = "settings.json"
 # Files that this package makes while it writes others, and its lock. A killed process leaves them.
-_UNFINISHED = re.compile(r"\.lock|\..+\.[0-9a-f]+\.(tmp|new)")
+_UNFINISHED = r"\.lock|\..+\.[0-9a-f]+\.(tmp|new)"
 # Keys of settings.json, those of version 0.1, and the types of the resolved values.
 REQUESTED, RESOLVED = "asked", "settled"
 _RESOLVED_TYPES = {"steps": int, "precision": str}
@@ -63,9 +63,8 @@ def others(folder: pathlib.Path, known: Sequence[str]) -> list[str]:
     """The names in a folder but those of the patterns `known`, and of what killed processes left half-written."""
     if not folder.exists():
         return []
-    names = sorted(path.name for path in folder.iterdir())
-    patterns: list[Any] = [_UNFINISHED, *known]
-    return [name for name in names if not any(re.fullmatch(pattern, name) for pattern in patterns)]
+    pattern = re.compile("|".join([_UNFINISHED, *known]))
+    return sorted(path.name for path in folder.iterdir() if not pattern.fullmatch(path.name))
 
 
 @contextlib.contextmanager

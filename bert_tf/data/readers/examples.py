@@ -213,7 +213,7 @@ def stream_rows(path: Any, config: FileConfig, spec: Any, bad: BadRows, with_tar
 
 
 def _stripped(target: Any) -> Any:
-    """A target without white space around its text, or around each text of a list: it makes no other label."""
+    """A target without white space around its text, or around each text of a list: "pos " is the label "pos"."""
     if isinstance(target, list):
         return list(map(_stripped, target))
     return target.strip() if isinstance(target, str) else target

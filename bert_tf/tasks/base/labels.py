@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.tasks.base.raw_inputs import as_list, as_python
+from bert_tf.tasks.base.raw_inputs import as_list, decoded
 
 # C labels
 
@@ -25,7 +25,7 @@ def label_names(labels: Any, least: int) -> list[str]:
     """
     if labels is None or isinstance(labels, str | bytes | int | dict):
         raise ConfigError(f"Received: labels={labels!r}. {NAMES}.")
-    names = [str(as_python(label)) if isinstance(label, bytes) else str(label) for label in as_list(labels)]
+    names = [str(decoded(label)) for label in as_list(labels)]
     if len(names) < least or len(set(names)) < len(names):
         raise ConfigError(f"Received: labels={names}. At least {least} are needed. {NAMES}.")
     return names
@@ -60,8 +60,7 @@ class LabelIndex:
 
     def number(self, target: Any, row: int) -> int:
         """The number of the label that `target`, a name or a number, means; else `InputError` with the row."""
-        if isinstance(target, bytes):
-            target = target.decode("utf-8", "replace")
+        target = decoded(target)
         found = self._find(target)
         if found is not None:
             return found
@@ -86,8 +85,7 @@ class LabelIndex:
     def _find(self, target: Any) -> int | None:
         if isinstance(target, np.generic):
             target = target.item()
-        if isinstance(target, bytes):
-            target = target.decode("utf-8", "replace")
+        target = decoded(target)
         if isinstance(target, str):
             return self._number.get(target, self._number.get(target.strip()))
         if not isinstance(target, int | float):

@@ -163,11 +163,13 @@ def _plain(value: Any) -> Any:
 
 def as_python(texts: Any) -> Any:
     """Texts or lists of words, also in tensors, as Python strings; invalid bytes are replaced, as in the tokenizer."""
-    if isinstance(texts, str):
-        return texts
-    if isinstance(texts, bytes):
-        return texts.decode("utf-8", "replace")
-    return list(map(as_python, as_list(texts)))
+    texts = decoded(texts)
+    return texts if isinstance(texts, str) else list(map(as_python, as_list(texts)))
+
+
+def decoded(value: Any) -> Any:
+    """Bytes as a string, in which invalid bytes are replaced; any other value unchanged."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def count(values: Any) -> int:

@@ -10,7 +10,7 @@ from bert_tf.core.errors import InputError
 from bert_tf.tasks.base import windows
 from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.labels import LabelIndex
-from bert_tf.tasks.base.raw_inputs import as_columns, as_list, count
+from bert_tf.tasks.base.raw_inputs import as_columns, as_list, count, decoded
 from bert_tf.tasks.base.windowed_task import WindowedPreprocessor
 from bert_tf.tasks.tagging import decoding, schemes
 from bert_tf.tasks.tagging.pretokenized import as_words, begins_of_words, cut_words, is_words
@@ -83,8 +83,7 @@ class TaggingPreprocessor(WindowedPreprocessor):
         return sentences
 
     def _name(self, tag: Any) -> Any:
-        if isinstance(tag, bytes):
-            tag = tag.decode("utf-8", "replace")
+        tag = decoded(tag)
         if tag in self._index:
             return self._labels[self._index.number(tag, 0)]
         return tag.strip() if isinstance(tag, str) else tag

@@ -62,7 +62,7 @@ def read(folder: Path) -> Checkpoint:
     _check_tied(copies, tensors, format)
     text, vocabulary = huggingface_tokenizer.read(folder)
     if sentence_transformers.lower_cases(folder) and not text.lower_case:
-        # Accents stay, as they did behind a tokenizer that keeps capitals.
+        # Accents stay, because the tokenizer keeps capitals.
         text = dataclasses.replace(text, lower_case=True, strip_accents=bool(text.strip_accents))
     return Checkpoint(family, encoder, weights, text, vocabulary, read_task(folder))
 
