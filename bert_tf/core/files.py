@@ -155,7 +155,8 @@ def remove_leftovers(parent: str | os.PathLike, name: str = "") -> None:
     for path in pathlib.Path(parent).glob(".*.tmp"):
         if not pattern.fullmatch(path.name):
             continue
-        with contextlib.ExitStack() as stack:
+        # Its process may remove it at any time.
+        with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as stack:
             if (path / _LOCK).exists():
                 lock = stack.enter_context((path / _LOCK).open("rb"))
                 try:

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import pathlib
 import signal
 import stat
 import subprocess
@@ -235,3 +236,10 @@ def test_json_that_cannot_be_held_is_refused(text, message):
 def test_json_is_parsed():
     value = {"a": ["中", "\U0001f600", 1.5, None]}
     assert files.parse_json(json.dumps(value), "x") == value
+
+
+def test_a_leftover_may_go_while_it_is_looked_at(tmp_path, monkeypatch):
+    (tmp_path / ".a.12.tmp").mkdir()
+    monkeypatch.setattr(pathlib.Path, "exists", lambda path: True)  # the lock was there a moment ago
+    files.remove_leftovers(tmp_path)
+    assert (tmp_path / ".a.12.tmp").is_dir()

@@ -21,12 +21,14 @@ def describe_tokenizer(tokenizer: Any) -> dict[str, Any]:
     """A tokenizer in a model's config: everything but the vocabulary, of which it has a digest."""
     if isinstance(tokenizer, MissingTokenizer):
         return tokenizer.description
-    _, (_, *state) = tokenizer.__reduce__()
+    _, (kind, vocabulary, config) = tokenizer.__reduce__()
+    # The tokens alone do not tell merges and settings of a file.
+    state = repr((kind, list(vocabulary), config)).encode() + getattr(vocabulary, "content", b"")
     description = {
         "file": tokenizer.FILE_NAME,
         "vocab_size": tokenizer.vocab_size,
         "text": dataclasses.asdict(tokenizer.config),
-        "digest": hashlib.sha256(repr(state).encode()).hexdigest(),
+        "digest": hashlib.sha256(state).hexdigest(),
     }
     _KNOWN[description["digest"]] = tokenizer
     return description

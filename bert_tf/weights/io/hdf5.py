@@ -46,8 +46,10 @@ def stored(path: Path) -> dict[str, StoredArray]:
 def write(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """Writes `tensors`, {path in the file: array}."""
     with written(path, OSError, RuntimeError, ValueError):
-        with path.open("wb") as file:  # a full disk fails here; h5py would print a traceback for each open object
-            os.posix_fallocate(file.fileno(), 0, sum(tensor.nbytes + HEADER for tensor in tensors.values()))
+        # A full disk fails here; h5py would print a traceback for each open object. macOS has no such function.
+        if hasattr(os, "posix_fallocate"):
+            with path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, sum(tensor.nbytes + HEADER for tensor in tensors.values()))
         with h5py.File(path, "w") as file:
             for name, tensor in tensors.items():
                 file[name] = tensor
