@@ -15,7 +15,7 @@ SCHEDULES = ("linear", "cosine", "constant")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 # Sizes beyond which a typing error is likelier than a machine that can hold them.
-MOST_ROWS, MOST_POSITIONS, MOST_WIDE, MOST_LAYERS = 2**20, 2**20, 2**16, 1024
+MAX_ROWS, MAX_POSITIONS, MAX_WIDTH, MAX_LAYERS = 2**20, 2**20, 2**16, 1024
 _LARGEST_SEED = 2**32 - 1  # NumPy's
 
 
@@ -73,13 +73,13 @@ class PhaseConfig(Settings):
     """A phase of a pretraining run: its records and batches; `batch_size` counts the rows of all workers together."""
 
     records: str = setting("", "records to train on: a folder, files or a glob")
-    batch_size: int = setting(32, "rows of a step, of all workers together", least=1, most=MOST_ROWS)
+    batch_size: int = setting(32, "rows of a step, of all workers together", least=1, most=MAX_ROWS)
     share: float = setting(1.0, "share of the steps that are done on these records", above=0, most=1)
     pack_length: int | None = setting(
-        None, "pack several examples into rows of this many tokens", least=1, most=MOST_POSITIONS
+        None, "pack several examples into rows of this many tokens", least=1, most=MAX_POSITIONS
     )
     buckets: tuple[int, ...] = setting(
-        (), "or batch examples of similar length, padded to one of these", least=1, most=MOST_POSITIONS
+        (), "or batch examples of similar length, padded to one of these", least=1, most=MAX_POSITIONS
     )
     heldout: str | None = setting(None, "records to evaluate on")
 
@@ -91,13 +91,13 @@ class ModelConfig(Settings):
     init: str | None = setting(None, "folder or hub name of a model to start from; its sizes replace those below")
     vocabulary: str | None = setting(None, "vocabulary file of records that another program wrote")
     lower_case: bool = setting(True, "whether that vocabulary is uncased")
-    hidden_size: int = setting(256, "width of the encoder", least=1, most=MOST_WIDE)
-    num_layers: int = setting(4, "number of blocks", least=1, most=MOST_LAYERS)
-    num_heads: int = setting(4, "attention heads of a block; they divide hidden_size", least=1, most=MOST_WIDE)
+    hidden_size: int = setting(256, "width of the encoder", least=1, most=MAX_WIDTH)
+    num_layers: int = setting(4, "number of blocks", least=1, most=MAX_LAYERS)
+    num_heads: int = setting(4, "attention heads of a block; they divide hidden_size", least=1, most=MAX_WIDTH)
     intermediate_size: int | None = setting(
-        None, "width of the feed-forward networks; none: 4 * hidden_size", least=1, most=8 * MOST_WIDE
+        None, "width of the feed-forward networks; none: 4 * hidden_size", least=1, most=8 * MAX_WIDTH
     )
-    max_positions: int = setting(512, "longest row, in tokens", least=1, most=MOST_POSITIONS)
+    max_positions: int = setting(512, "longest row, in tokens", least=1, most=MAX_POSITIONS)
     activation: str = setting("gelu", "activation of the feed-forward networks")
     hidden_dropout: float = setting(0.1, "dropout after each sublayer", least=0, below=1)
     attention_dropout: float = setting(0.1, "dropout of the attention weights", least=0, below=1)

@@ -16,7 +16,7 @@ from bert_tf.weights import Checkpoint
 from bert_tf.weights.formats.base import FamilyFormat
 
 # Far above any published encoder: larger sizes are a damaged file or a slip, and would ask for any amount of memory.
-MOST = {
+MAX_SIZES = {
     "vocab_size": 2**24,
     "hidden_size": 2**16,
     "num_layers": 256,
@@ -72,8 +72,10 @@ class EncoderConfig:
     def check_positive(self, *names: str) -> None:
         """Raises `ConfigError` for the first of the sizes `names` that is below 1, or above any sensible one."""
         for name in names:
-            if not 1 <= getattr(self, name) <= MOST[name]:
-                raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be from 1 to {MOST[name]}.")
+            if not 1 <= getattr(self, name) <= MAX_SIZES[name]:
+                raise ConfigError(
+                    f"Received: {name}={getattr(self, name)}. {name} must be from 1 to {MAX_SIZES[name]}."
+                )
 
 
 class Encoder(Pretrained, keras.Model):

@@ -13,7 +13,7 @@ from bert_tf.core.settings import Settings, setting
 from bert_tf.data.readers.examples import FileConfig
 from bert_tf.data.readers.tfds import PREFIX
 from bert_tf.tasks import TASKS
-from bert_tf.training.config import MOST_LAYERS, MOST_ROWS, MOST_WIDE, TrainingConfig
+from bert_tf.training.config import MAX_LAYERS, MAX_ROWS, MAX_WIDTH, TrainingConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,9 +56,9 @@ class ModelConfig(Settings):
     fresh: bool = setting(False, "take only the sizes and the vocabulary of init, for a baseline")
     # Settings of the encoder; sizes may differ from those of `init` only with `fresh`.
     encoder: str | None = setting(None, "family of the encoder, with fresh")
-    hidden_size: int | None = setting(None, "width of the encoder, with fresh", least=1, most=MOST_WIDE)
-    num_layers: int | None = setting(None, "number of blocks, with fresh", least=1, most=MOST_LAYERS)
-    num_heads: int | None = setting(None, "attention heads of a block, with fresh", least=1, most=MOST_WIDE)
+    hidden_size: int | None = setting(None, "width of the encoder, with fresh", least=1, most=MAX_WIDTH)
+    num_layers: int | None = setting(None, "number of blocks, with fresh", least=1, most=MAX_LAYERS)
+    num_heads: int | None = setting(None, "attention heads of a block, with fresh", least=1, most=MAX_WIDTH)
     hidden_dropout: float | None = setting(None, "dropout after each sublayer and before the head", least=0, below=1)
     attention_dropout: float | None = setting(None, "dropout of the attention weights", least=0, below=1)
 
@@ -123,7 +123,7 @@ class FinetuneConfig(Settings):
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     epochs: float = setting(3.0, "passes over the training examples", above=0, most=1_000_000)
-    batch_size: int = setting(32, "examples of a step, of all workers together", least=1, most=MOST_ROWS)
+    batch_size: int = setting(32, "examples of a step, of all workers together", least=1, most=MAX_ROWS)
     evaluations: int = setting(1, "evaluations per epoch; the model with the best score is kept", least=1)
     freeze_layers: int | None = setting(
         None, "number of blocks to freeze, from the lowest; the embeddings are frozen too", least=0

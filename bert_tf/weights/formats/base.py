@@ -10,7 +10,7 @@ from bert_tf.core.registry import families, tasks
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary
 from bert_tf.weights.weight_table import Row
 
-MOST_LABELS = 2**20  # checked before names are made for them
+MAX_LABELS = 2**20  # checked before names are made for them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,8 +116,8 @@ def optional_vocabulary(path: Path) -> list[str] | None:
 
 def numbered_labels(count: int, path: Path) -> list[str]:
     """Names of labels for a head of `count` outputs, where the file at `path` has none."""
-    if not 0 <= count <= MOST_LABELS:
-        raise InputError(f"{path}: {count} labels. A head has at most {MOST_LABELS}.")
+    if not 0 <= count <= MAX_LABELS:
+        raise InputError(f"{path}: {count} labels. A head has at most {MAX_LABELS}.")
     return [f"LABEL_{i}" for i in range(count)]
 
 

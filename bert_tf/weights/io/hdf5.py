@@ -16,7 +16,7 @@ from bert_tf.core.errors import InputError
 from bert_tf.weights.io.stored_array import StoredArray, written
 
 # Compressed weights are about as large as others, but a few bytes can also declare gigabytes of zeros.
-MOST_EXPANSION, ALWAYS_ALLOWED = 16, 2**26
+MAX_EXPANSION, ALWAYS_ALLOWED = 16, 2**26
 HEADER = 2048  # bytes that the file has for a dataset beside its data, at most
 
 
@@ -38,7 +38,7 @@ def stored(path: Path) -> dict[str, StoredArray]:
 
     with _open(path) as file:
         file.visititems(collect)
-        if declared > MOST_EXPANSION * path.stat().st_size + ALWAYS_ALLOWED:
+        if declared > MAX_EXPANSION * path.stat().st_size + ALWAYS_ALLOWED:
             raise ValueError(f"its datasets declare {declared} bytes, many times those of the file")
     return found
 
