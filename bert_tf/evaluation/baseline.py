@@ -22,7 +22,7 @@ def find_baseline(model: Any, examples: Any, result: EvaluationResult) -> dict[s
 
 
 def find_weakness(baseline: dict[str, Any], result: EvaluationResult) -> str | None:
-    """What a model that tells nothing apart does, in one sentence; None for other models."""
+    """Describes in one sentence a model that gives one answer only or scores no better than one; None for others."""
     metric, constant = baseline["metric"], baseline["score"]
     score = result.scores.get(metric, 1.0)
     if score >= 1:
@@ -30,7 +30,7 @@ def find_weakness(baseline: dict[str, Any], result: EvaluationResult) -> str | N
     count = len(result.answers)
     if count > 1 and len(set(result.answers)) == 1:
         given = result.answers[0]
-        return f"The model gives one answer, {given!r}, to all {count:,} of them: it tells nothing apart."
+        return f"The model gives one answer, {given!r}, to all {count:,} examples or words."
     if score > constant:
         return None
     return (

@@ -1,4 +1,4 @@
-"""What a user changed in the layers of a finished model: frozen layers, low-rank adapters, quantized kernels."""
+"""Changes to the layers of a finished model: frozen layers, low-rank adapters, quantized kernels."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -194,7 +194,7 @@ class Pretrained(DistributedSteps):
             logging.warning("Not taken from the checkpoint, so the model starts with fresh ones: %s.", ", ".join(parts))
 
     def to_weights(self) -> dict[str, np.ndarray]:
-        """What the model computes with as {name: float32 array}, as `assign` takes them; see `effective_value`."""
+        """The weights that the model computes with, {name: float32 array}, for `assign`; see `effective_value`."""
         return {name: effective_value(*owned) for name, owned in self._owned_weights().items()}
 
 

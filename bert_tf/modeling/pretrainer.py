@@ -12,7 +12,7 @@ from bert_tf.modeling.layers.heads import masked_lm_head
 from bert_tf.modeling.layers.pooling import gather_positions
 from bert_tf.modeling.ops.cross_entropy import Accuracy, SparseCrossEntropy
 from bert_tf.modeling.pretrained import Pretrained, unique_name
-from bert_tf.modeling.train_step import global_mean
+from bert_tf.modeling.train_step import GlobalMean
 
 # B batch, S sequence, E examples of a packed row, P predictions, D hidden, V vocabulary
 
@@ -99,7 +99,7 @@ class BertPretrainer(Pretrained, keras.Model):
             outputs.append(features.NEXT_SENTENCE_LOGITS)
         losses, metrics = {}, {}
         for name in outputs:
-            losses[name] = global_mean(SparseCrossEntropy())
+            losses[name] = GlobalMean(SparseCrossEntropy())
             metrics[name] = [Accuracy()]
         super().compile(optimizer, loss=loss or losses, weighted_metrics=weighted_metrics or metrics, **kwargs)
 

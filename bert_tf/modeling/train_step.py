@@ -42,11 +42,6 @@ class GlobalMean(keras.losses.Loss):
         return cls(keras.saving.deserialize_keras_object(config["loss"]), config["name"])
 
 
-def global_mean(loss: keras.losses.Loss) -> GlobalMean:
-    """The loss as its mean over the targets of the global batch."""
-    return GlobalMean(loss)
-
-
 @contextlib.contextmanager
 def _as_sums(losses: Iterable[GlobalMean]) -> Iterator[None]:
     """A context in which the losses are sums: a step divides the weights by their global sum instead."""
@@ -62,7 +57,7 @@ def _as_sums(losses: Iterable[GlobalMean]) -> Iterator[None]:
 class DistributedSteps:
     """Mixed into a `keras.Model`: a batch gives the same step, however replicas and accumulation split it.
 
-    Losses made by `global_mean` are averaged over the real targets of the global batch. With
+    `GlobalMean` losses are averaged over the real targets of the global batch. With
     `compile(accumulation_steps=K)` a batch goes through the model in K parts, whose gradients are summed and applied
     once; memory holds one part and the sum. Clipping has to come after the sum over replicas, as in
     `bert_tf.training.optimizers.layerwise.LayerwiseOptimizer`; Keras's optimizers clip each replica's gradients.
@@ -92,7 +87,7 @@ class DistributedSteps:
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """As Keras's, a float32 scalar; losses made by `global_mean` are this replica's share of the mean."""
+        """As Keras's, a float32 scalar; `GlobalMean` losses are this replica's share of the mean."""
         return self._shared_loss(x, y, y_pred, self._normalized_weights(y, sample_weight), training)
 
     def default_weights(self, targets: Any) -> Any:
@@ -105,12 +100,12 @@ class DistributedSteps:
             return super().compute_loss(x, y, y_pred, weights, training)
 
     def _global_means(self):
-        """The losses, if all of them were made by `global_mean`; else none."""
+        """The losses, if all of them are `GlobalMean`; else none."""
         losses = tree.flatten(self.loss)
         return losses if all(isinstance(loss, GlobalMean) for loss in losses) else []
 
     def _normalized_weights(self, y, sample_weight, parts=1):
-        """Each target's share in the loss of the global batch, if all losses were made by `global_mean`."""
+        """Each target's share in the loss of the global batch, if all losses are `GlobalMean`."""
         if not self._global_means():
             return sample_weight
         if sample_weight is None:

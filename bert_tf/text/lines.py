@@ -100,7 +100,7 @@ def is_utf8(encoding: str) -> bool:
 
 
 def describe_encoding(path: pathlib.Path) -> str:
-    """What a file that is not UTF-8 looks like and how to read it, as a sentence."""
+    """Describes in one sentence the encoding that a file seems to have, and how to read it."""
     sample, size = [], 0
     for _, line, _ in byte_lines(path, CHUNK_BYTES):
         if not line.isascii() and not_utf8(line):

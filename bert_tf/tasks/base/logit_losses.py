@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from bert_tf.core.errors import ConfigError
-from bert_tf.modeling.train_step import global_mean
+from bert_tf.modeling.train_step import GlobalMean
 
 # Keras's losses that take probabilities unless told otherwise, by the names that `compile` takes.
 OF_PROBABILITIES = {
@@ -48,7 +48,7 @@ def loss_of_logits(loss: Any, names: Collection[str] | None) -> Any:
     if not allowed:
         known = f" Losses by name: {', '.join(names)}." if names else ""
         raise ConfigError(f"Received: loss={name!r}, which is not for this model.{known} Or leave the loss out.")
-    return global_mean(OF_PROBABILITIES[name](from_logits=True)) if name in OF_PROBABILITIES else loss
+    return GlobalMean(OF_PROBABILITIES[name](from_logits=True)) if name in OF_PROBABILITIES else loss
 
 
 def check_metrics(metrics: Any) -> None:

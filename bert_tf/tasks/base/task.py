@@ -105,7 +105,7 @@ class Task(RawTextMethods, Pretrained, keras.Model):
 
     @property
     def purpose(self) -> str:
-        """What the model does, in one line."""
+        """The purpose of the model, in one line for users."""
         return self.SPEC.summary
 
     @classmethod

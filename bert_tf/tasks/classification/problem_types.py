@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.modeling.train_step import global_mean
+from bert_tf.modeling.train_step import GlobalMean
 from bert_tf.tasks.base.labels import LabelIndex, are_numbers, is_indicator
 from bert_tf.tasks.base.metrics import class_metrics, commonest_share, correlations, encode_scores, label_metrics
 from bert_tf.tasks.base.raw_inputs import as_column, as_list
@@ -76,7 +76,7 @@ class SingleLabel(ProblemType):
 
     def loss(self) -> Any:
         """Cross-entropy over the classes."""
-        return global_mean(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return GlobalMean(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 
     def metrics(self) -> list:
         """Accuracy."""
@@ -121,7 +121,7 @@ class MultiLabel(ProblemType):
 
     def loss(self) -> Any:
         """Binary cross-entropy of each label."""
-        return global_mean(keras.losses.BinaryCrossentropy(from_logits=True))
+        return GlobalMean(keras.losses.BinaryCrossentropy(from_logits=True))
 
     def metrics(self) -> list:
         """Accuracy over all labels of all texts."""
@@ -211,7 +211,7 @@ class Regression(ProblemType):
 
     def loss(self) -> Any:
         """Mean squared error."""
-        return global_mean(keras.losses.MeanSquaredError())
+        return GlobalMean(keras.losses.MeanSquaredError())
 
     def metrics(self) -> list:
         """Mean absolute error."""

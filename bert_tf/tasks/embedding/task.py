@@ -9,7 +9,7 @@ from keras import ops
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.layers.pooling import POOLINGS, normalize, pool
-from bert_tf.modeling.train_step import global_mean
+from bert_tf.modeling.train_step import GlobalMean
 from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.long_text_task import LongTextTask
 from bert_tf.tasks.base.metrics import correlations, ranking_metrics
@@ -128,7 +128,7 @@ class TextEmbedder(LongTextTask):
     def default_loss(self) -> Any:
         """The loss of the objective."""
         loss, _, _ = OBJECTIVES[self.objective]
-        return global_mean(loss())
+        return GlobalMean(loss())
 
     def default_metrics(self) -> list:
         """No metrics: `score` computes them on all examples at once."""

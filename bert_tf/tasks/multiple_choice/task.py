@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from bert_tf.core import features
-from bert_tf.modeling.train_step import global_mean
+from bert_tf.modeling.train_step import GlobalMean
 from bert_tf.tasks.base.task import Task
 from bert_tf.tasks.multiple_choice import SPEC
 from bert_tf.tasks.multiple_choice.postprocessor import MultipleChoicePostprocessor
@@ -54,7 +54,7 @@ class MultipleChoice(Task):
         return ops.where(ops.any(mask > 0, -1), ops.reshape(logits, ops.shape(mask)[:2]), _NEVER)  # [N, E]
 
     def default_loss(self) -> Any:
-        return global_mean(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return GlobalMean(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 
     def default_metrics(self) -> list:
         return ["accuracy"]

@@ -8,7 +8,7 @@ from keras import ops
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError
-from bert_tf.modeling.train_step import global_mean
+from bert_tf.modeling.train_step import GlobalMean
 from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.substrings import substrings
 from bert_tf.tasks.base.windowed_task import WindowedTask
@@ -131,7 +131,7 @@ class QuestionAnswerer(WindowedTask):
     def default_loss(self) -> dict:
         """Cross-entropy over the positions of a row, for the first and for the last token."""
         loss = keras.losses.SparseCategoricalCrossentropy
-        return {name: global_mean(loss(from_logits=True)) for name in (START, END)}
+        return {name: GlobalMean(loss(from_logits=True)) for name in (START, END)}
 
     def default_metrics(self) -> dict:
         """Accuracy of the first and of the last token."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from bert_tf.core import features
-from bert_tf.modeling.train_step import global_mean
+from bert_tf.modeling.train_step import GlobalMean
 from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.class_weights import number_weights
 from bert_tf.tasks.base.labels import label_names
@@ -96,7 +96,7 @@ class TextTagger(WindowedTask):
 
     def default_loss(self) -> Any:
         """Cross-entropy over the tags."""
-        return global_mean(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return GlobalMean(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 
     def default_weights(self, targets: Any) -> Any:
         """As the base class: 1 for each token, [W, S], padding too, as in Keras's mean."""
