@@ -33,6 +33,10 @@ class TextConfig:
     added_tokens: tuple[str, ...] = ()  # tokens of the vocabulary that are found in texts before anything is split
     added_any_case: tuple[str, ...] = ()  # the same; where `lower_case` is on, their case does not matter
 
+    def __post_init__(self) -> None:
+        if self.max_word_chars < 1:
+            raise ConfigError(f"Received: max_word_chars={self.max_word_chars}. It must be at least 1.")
+
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON file gives them back; lists of added tokens only where there are any."""
         values: dict[str, Any] = {}

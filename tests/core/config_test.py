@@ -87,6 +87,8 @@ def test_a_file_comes_before_a_config_of_the_package(tmp_path, monkeypatch):
 
 def test_defaults_of_text():
     assert TextConfig().max_word_chars == 200
+    with pytest.raises(ConfigError, match="max_word_chars=0. It must be at least 1"):
+        TextConfig(max_word_chars=0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -99,6 +99,16 @@ def test_wrong_labels_are_refused_with_an_example(task, labels):
         task(Tokenizer(VOCABULARY), labels=labels, **SIZES)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_length", 0), ("max_length", "12"), ("max_length", float("nan")), ("hidden_size", "16"), ("num_heads", None)]
+    + [("hidden_dropout", "0.1"), ("vocab_size", 12.5)],
+)
+def test_settings_of_another_type_are_refused(name, value):
+    with pytest.raises(ConfigError, match=f"Received: {name}="):
+        TextClassifier(Tokenizer(VOCABULARY), ["a", "b"], **SIZES | {name: value})
+
+
 def test_a_number_of_labels_is_no_label():
     with pytest.raises(ConfigError, match="Received: num_labels=3. Give the names of the classes"):
         TextClassifier(Tokenizer(VOCABULARY), num_labels=3, **SIZES)

@@ -270,6 +270,42 @@ def test_wrong_weights_and_splits_are_refused(model):
         model.predict("a film")
 
 
+def test_sizes_and_texts_that_cannot_be_are_refused_everywhere(model):
+    for size in (0, -1, 2.0):
+        for call in (model.predict_text, model.predict):
+            with pytest.raises(ConfigError, match="a whole number, at least 1"):
+                call(TEXTS, batch_size=size)
+        for call in (model.fit, model.evaluate, model.score):
+            with pytest.raises(ConfigError, match="a whole number, at least 1"):
+                call(TEXTS, LABELS, batch_size=size)
+    for half in ("a \ud800", "\ud83d\ude00"):
+        for call in (lambda texts: model.fit(texts, LABELS[:2]), model.predict_text, model.predict, model):
+            with pytest.raises(InputError, match=r"Row 1: the text has \\ud8.. half of a surrogate pair|Row 1.*ud83d"):
+                call(["good", half])
+    for texts, labels in ((TEXTS, LABELS[:3]), ([], [])):
+        with pytest.raises(InputError, match=f"Received {len(texts)} texts and {len(labels)} targets"):
+            model.score(texts, labels)
+
+
+def test_numbers_that_float32_cannot_hold_are_refused(model):
+    scores = make(CASES["regression"])
+    scores.compile(run_eagerly=True)
+    for number in (1e300, 10**400, float("inf")):
+        with pytest.raises(InputError, match="Row 1 has the score .* not a finite number"):
+            scores.fit(TEXTS[:2], [1, number])
+        with pytest.raises(InputError, match="Row 1 has the sample weight"):
+            model.fit(TEXTS[:2], LABELS[:2], sample_weight=[1, number])
+        with pytest.raises(ConfigError, match="Weights are finite numbers"):
+            model.fit(TEXTS[:2], LABELS[:2], class_weight={"pos": number})
+
+
+def test_batches_of_texts_alone_may_be_lists(model):
+    expected = model.predict(TEXTS, verbose=0)
+    for size in (1, 2, 3):
+        batches = (TEXTS[first : first + size] for first in range(0, 4, size))
+        np.testing.assert_allclose(model.predict(batches, verbose=0), expected, atol=1e-5)
+
+
 def test_a_model_that_is_not_trained_says_so():
     from bert_tf.tasks import FillMask
 

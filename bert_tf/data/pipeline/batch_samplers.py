@@ -32,8 +32,7 @@ class BatchPlan:
     drop_remainder: bool = True
 
     def __post_init__(self):
-        if not isinstance(self.batch_size, numbers.Integral) or self.batch_size < 1:
-            raise ConfigError(f"Received: batch_size={self.batch_size!r}. It must be a whole number, at least 1.")
+        check_batch_size(self.batch_size)
         if not 0 <= self.worker < self.workers:
             raise ConfigError(f"Received: shard=({self.worker}, {self.workers}). Workers are numbered from 0.")
 
@@ -48,6 +47,12 @@ class BatchPlan:
         first = (batch * self.workers + self.worker) * self.batch_size
         positions = np.arange(first, min(first + self.batch_size, rows))
         return permute(positions, rows, [self.seed, epoch, salt]) if self.shuffle else positions
+
+
+def check_batch_size(size: typing.Any) -> None:
+    """Raises `ConfigError` for anything but a whole number of at least 1."""
+    if not isinstance(size, numbers.Integral) or size < 1:
+        raise ConfigError(f"Received: batch_size={size!r}. It must be a whole number, at least 1.")
 
 
 class Batch(typing.NamedTuple):

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import numbers
+import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +12,13 @@ import keras
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.registry import families, resolve
+from bert_tf.core.settings import shortened
 from bert_tf.modeling.pretrained import Pretrained, unique_name
 from bert_tf.text.tokenizers.vocabulary import Vocabulary
 from bert_tf.weights import Checkpoint
 from bert_tf.weights.formats.base import FamilyFormat
 
+_NUMBERS: dict[Any, type] = {int: numbers.Integral, float: numbers.Real}
 # Far above any published encoder: larger sizes are a damaged file or a slip, and would ask for any amount of memory.
 MAX_SIZES = {
     "vocab_size": 2**24,
@@ -57,6 +61,14 @@ class EncoderConfig:
         return self.hidden_size
 
     def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, _NUMBERS.get(hints[field.name], object)):
+                raise ConfigError(
+                    f"Received: {field.name}={shortened(value)}. {field.name} must be of type "
+                    f"{hints[field.name].__name__}."
+                )
         self.check_positive("vocab_size", "hidden_size", "num_layers", "num_heads", "max_positions")
         if self.hidden_size % self.num_heads:
             raise ConfigError(

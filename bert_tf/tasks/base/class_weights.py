@@ -9,6 +9,7 @@ import tensorflow as tf
 from bert_tf.core.errors import ConfigError
 from bert_tf.tasks.base.labels import LabelIndex
 from bert_tf.tasks.base.prepared import PreparedExamples
+from bert_tf.tasks.base.raw_inputs import finite_float32
 
 BALANCED = "balanced"
 
@@ -33,8 +34,7 @@ def number_weights(weights: Any, labels: Sequence[str], numbers: np.ndarray | No
         for name, weight in weights.items():
             if name not in index:
                 raise ConfigError(f"Received: a class_weight for {name!r}. Labels: {', '.join(labels[:20])}.")
-            is_number = isinstance(weight, int | float | np.number)
-            if not is_number or not np.isfinite(weight) or weight < 0:
+            if not finite_float32(weight) or weight < 0:
                 raise ConfigError(
                     f"Received: the class_weight {weight!r} for {name!r}. Weights are finite numbers, at least 0."
                 )

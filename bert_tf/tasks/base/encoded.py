@@ -7,7 +7,7 @@ import numpy as np
 
 from bert_tf.core.errors import InputError
 from bert_tf.tasks.base.batching import take
-from bert_tf.tasks.base.raw_inputs import as_column
+from bert_tf.tasks.base.raw_inputs import as_column, finite_float32
 
 # N examples
 
@@ -59,6 +59,6 @@ def encode_weights(weights: Any, count: int) -> np.ndarray | None:
     if len(weights) != count:
         raise InputError(f"Received {count} texts and {len(weights)} sample weights. Give one for each text.")
     for row, weight in enumerate(weights):
-        if not isinstance(weight, int | float) or not np.isfinite(weight):
+        if not finite_float32(weight):
             raise InputError(f"Row {row} has the sample weight {weight!r}, which is not a finite number.")
     return np.array(weights, "float32")

@@ -23,7 +23,7 @@ def label_names(labels: Any, least: int) -> list[str]:
     Raises:
         ConfigError: they are no list, fewer than `least`, or not distinct.
     """
-    if labels is None or isinstance(labels, str | bytes | int | dict):
+    if labels is None or isinstance(labels, str | bytes | int | float | dict):
         raise ConfigError(f"Received: labels={labels!r}. {NAMES}.")
     names = [str(decoded(label)) for label in as_list(labels)]
     if len(names) < least or len(set(names)) < len(names):

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data.pipeline.batch_samplers import BatchPlan, BatchSampler, LengthGroupedSampler, SequentialSampler
+from bert_tf.data.pipeline.batch_samplers import (
+    BatchPlan,
+    BatchSampler,
+    LengthGroupedSampler,
+    SequentialSampler,
+    check_batch_size,
+)
 from bert_tf.tasks.base.batching import take
 
 # N examples, B of them in a batch
@@ -87,6 +93,7 @@ class PreparedExamples:
 
         A batch has `batch_size` examples, or fewer where texts are read whole and are long.
         """
+        check_batch_size(batch_size)
         if self._characters is not None:
             return _bounded_batches(self._characters, batch_size)
         order = np.arange(len(self))

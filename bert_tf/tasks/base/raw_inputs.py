@@ -1,5 +1,6 @@
 """Texts and targets in any form that Python has for a column, checked, as tensors and as Python values."""
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from bert_tf.core.settings import shortened
 # N examples
 
 EXAMPLE = 'Give a list of strings, ["a text", "another"], or a tuple of two lists for pairs, (["a"], ["its pair"])'
+_HALVES = re.compile("[\ud800-\udfff]")
+_LARGEST = float(np.finfo(np.float32).max)
 _SCALARS = (str, bytes, bool, int, float, type(None))
 
 
@@ -117,7 +120,25 @@ def as_strings(texts: Any, what: str = "text", allow_empty: bool = True) -> tf.T
             raise InputError(f"Row {row}: the {what} is {text!r}, which is not a string.")
         if not allow_empty and not text.strip():
             raise InputError(f"Row {row}: the {what} is empty.")
-    return tf.constant(texts, tf.string)
+    return string_tensor(texts, what)
+
+
+def string_tensor(texts: np.ndarray, what: str = "text") -> tf.Tensor:
+    """Strings, an array of objects [N], as a tensor; `InputError` with the row of one that is no Unicode."""
+    try:
+        return tf.constant(texts, tf.string)
+    except ValueError:
+        for row, text in enumerate(texts):
+            if isinstance(text, str) and (half := _HALVES.search(text)):
+                raise InputError(
+                    f"Row {row}: the {what} has \\u{ord(half[0]):x}, half of a surrogate pair. Give whole characters."
+                ) from None
+        raise
+
+
+def finite_float32(value: Any) -> bool:
+    """Whether a value is a number that float32 can hold."""
+    return isinstance(value, int | float | np.number) and abs(value) <= _LARGEST
 
 
 def as_column(values: Any) -> list:

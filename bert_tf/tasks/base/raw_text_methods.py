@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.data.pipeline.batch_samplers import BatchPlan
+from bert_tf.data.pipeline.batch_samplers import BatchPlan, check_batch_size
 from bert_tf.tasks.base.batching import select, take
 from bert_tf.tasks.base.class_weights import WeightedExamples
 from bert_tf.tasks.base.encoded import EncodedExamples
@@ -93,7 +93,7 @@ class RawTextMethods:
         Raises:
             InputError: a text, target or weight is bad or missing; names its row.
         """
-        batch_size = batch_size or _BATCH
+        batch_size = _BATCH if batch_size is None else batch_size
         if class_weight is not None:
             class_weight = self.class_weights(class_weight, y)
         if is_text(x):
@@ -161,7 +161,9 @@ class RawTextMethods:
     ) -> Any:
         """Keras's `evaluate`: loss and metrics; x may be raw texts with targets y, or batches of them."""
         if not kwargs.get("_use_cached_eval_dataset"):  # then it is `fit` that calls, with data for Keras
-            x, y, sample_weight = self._labelled_data((x, y, sample_weight), batch_size or _BATCH)
+            x, y, sample_weight = self._labelled_data(
+                (x, y, sample_weight), _BATCH if batch_size is None else batch_size
+            )
         with input_errors():
             return super().evaluate(x, y, batch_size, verbose, sample_weight, **kwargs)
 
@@ -186,7 +188,7 @@ class RawTextMethods:
     ) -> Any:
         """Keras's `predict`: logits; x may be raw texts, or batches of them."""
         if is_text(x):
-            return self._predict_texts(x, batch_size or _BATCH, verbose, steps, callbacks)
+            return self._predict_texts(x, _BATCH if batch_size is None else batch_size, verbose, steps, callbacks)
         stream, x = text_stream(x)
         if stream is not None:
             x = stream.dataset(self, training=False)
@@ -196,6 +198,7 @@ class RawTextMethods:
     def _predict_texts(self, x: Any, batch_size: int, verbose: Any, steps: int | None, callbacks: Any) -> Any:
         """`predict` for raw texts, by a pipeline that is kept: to build one takes longer than a small model."""
         texts = self.preprocessor.encode(x, training=False).texts
+        check_batch_size(batch_size)
         count = int(texts[0].shape[0])
         if not count:
             raise InputError(f"Received no texts. {EXAMPLE}.")

@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any, Self
 
 import keras
@@ -20,6 +21,7 @@ from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.tasks.base.postprocessor import Postprocessor
 from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.base.preprocessor import Preprocessor
+from bert_tf.tasks.base.raw_inputs import count
 from bert_tf.tasks.base.raw_text_methods import RawTextMethods
 from bert_tf.tasks.base.saved_tokenizer import MissingTokenizer, describe_tokenizer, find_tokenizer
 from bert_tf.tasks.spec import TaskSpec
@@ -73,7 +75,11 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         self.encoder = self.make_encoder(encoder, settings)
         self.config = self.encoder.config
         self.tokenizer = tokenizer
-        self.max_length = max_length or min(self.LENGTH or self.config.max_positions, self.config.max_positions)
+        if max_length is None:
+            max_length = min(self.LENGTH or self.config.max_positions, self.config.max_positions)
+        if not isinstance(max_length, Integral):
+            raise ConfigError(f"Received: max_length={max_length!r}. It must be a whole number of tokens.")
+        self.max_length = int(max_length)
         if self.max_length > self.config.max_positions:
             raise InputError(
                 f"Received: max_length={max_length}. This encoder has {self.config.max_positions} positions."
@@ -278,7 +284,11 @@ class Task(RawTextMethods, Pretrained, keras.Model):
 
     def score(self, texts: Any, targets: Any, batch_size: int = 64) -> dict[str, float]:
         """The task's metrics of the decoded answers to N texts; a bad target raises `InputError` with its row."""
-        return self.score_prepared(self.preprocessor.prepare_inference(texts), targets, batch_size)
+        prepared = self.preprocessor.prepare_inference(texts)
+        given = len(prepared) if targets is None else count(targets)
+        if not len(prepared) or given != len(prepared):
+            raise InputError(f"Received {len(prepared)} texts and {given} targets. Give one for each text.")
+        return self.score_prepared(prepared, targets, batch_size)
 
     def score_prepared(self, prepared: Any, targets: Any, batch_size: int = 64) -> dict[str, float]:
         """As `score`, for texts that `preprocessor.prepare_inference` tokenized."""

@@ -35,7 +35,7 @@ class TextStream:
         """The batches as inputs of a task; with targets and weights, and weights of classes by number, in training."""
 
         def prepare(batch: Any) -> PreparedExamples:
-            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+            x, y, sample_weight = _unpack(batch)
             if not training:
                 return task.preprocessor.prepare(task.preprocessor.encode(x, training=False))
             examples = task.preprocessor.encode(x, y, sample_weight, training=True)
@@ -112,8 +112,15 @@ def _stream(batches: Callable[[], Iterator], first: Any, count: int | None) -> T
 
 
 def _has_texts(batch: Any) -> bool:
-    x, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    x, _, _ = _unpack(batch)
     return x is not None and is_text(x)
+
+
+def _unpack(batch: Any) -> tuple:
+    """(x, y, sample_weight) of a batch; a list of strings is x alone."""
+    if isinstance(batch, list) and batch and all(isinstance(text, str | bytes) for text in batch):
+        return batch, None, None
+    return keras.utils.unpack_x_y_sample_weight(batch)
 
 
 def _batches_of(data: keras.utils.PyDataset, shuffle: bool) -> Iterator:

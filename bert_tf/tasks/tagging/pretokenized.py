@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import InputError
-from bert_tf.tasks.base.raw_inputs import as_list
+from bert_tf.tasks.base.raw_inputs import as_list, string_tensor
 
 
 def is_words(texts: Any) -> bool:
@@ -39,7 +39,7 @@ def as_words(sentences: Any, allow_empty: bool = True) -> tf.RaggedTensor:
         if not sentence and not allow_empty:
             raise InputError(f"Row {row} has no words.")
     words = np.array(list(itertools.chain.from_iterable(sentences)), dtype=object)
-    return tf.RaggedTensor.from_row_lengths(tf.constant(words, tf.string), list(map(len, sentences)))
+    return tf.RaggedTensor.from_row_lengths(string_tensor(words, "word"), list(map(len, sentences)))
 
 
 def cut_words(tokenizer: Any, words: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
