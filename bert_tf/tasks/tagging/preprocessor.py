@@ -109,7 +109,9 @@ class TaggingPreprocessor(WindowedPreprocessor):
             InputError: the texts are raw, or a sentence has not one tag for each word, or an unknown one.
         """
         columns = as_columns(texts, self.spec.texts)
-        if count(columns[0]) and not is_words(columns[0]):
+        if not count(columns[0]):
+            raise InputError("Received no sentences. Give each as a list of words, with a list of tags.")
+        if not is_words(columns[0]):
             raise InputError("Received raw texts with tags. Give each sentence as a list of words, a tag for each.")
         texts, encoded = super().encode_examples(columns, targets)
         counts, tag_counts = texts[0].row_lengths().numpy(), encoded.row_lengths().numpy()
