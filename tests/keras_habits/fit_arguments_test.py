@@ -298,13 +298,26 @@ def test_sizes_and_texts_that_cannot_be_are_refused_everywhere(model):
 def test_numbers_that_float32_cannot_hold_are_refused(model):
     scores = make(CASES["regression"])
     scores.compile(run_eagerly=True)
-    for number in (1e300, 10**400, float("inf")):
+    for number in (1e300, 10**400, 10**5000, float("inf")):
         with pytest.raises(InputError, match="Row 1 has the score .* not a finite number"):
             scores.fit(TEXTS[:2], [1, number])
+        with pytest.raises(InputError, match="Row 1 has the label"):
+            model.score(TEXTS[:2], ["pos", number])
         with pytest.raises(InputError, match="Row 1 has the sample weight"):
             model.fit(TEXTS[:2], LABELS[:2], sample_weight=[1, number])
         with pytest.raises(ConfigError, match="Weights are finite numbers"):
             model.fit(TEXTS[:2], LABELS[:2], class_weight={"pos": number})
+
+
+def test_places_that_int32_cannot_hold_are_refused():
+    answers = [[{"text": "good", "answer_start": 10**400}]]
+    with pytest.raises(
+        InputError, match="Row 0: the answer 'good' has answer_start .an integer of more than 30 digits"
+    ):
+        make(CASES["question_answering"]).preprocessor.encode_examples((["film"], ["a good film"]), answers)
+    for place in (10**400, 2.0**40, float("nan")):
+        with pytest.raises(InputError, match="Row 0 has the target .* place of an ending"):
+            make(CASES["multiple_choice"]).preprocessor.encode_targets([place])
 
 
 def test_batches_of_texts_alone_may_be_lists(model):

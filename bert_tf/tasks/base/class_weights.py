@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError
+from bert_tf.core.settings import shortened
 from bert_tf.tasks.base.labels import LabelIndex
 from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.base.raw_inputs import finite_float32
@@ -36,7 +37,8 @@ def number_weights(weights: Any, labels: Sequence[str], numbers: np.ndarray | No
                 raise ConfigError(f"Received: a class_weight for {name!r}. Labels: {', '.join(labels[:20])}.")
             if not finite_float32(weight) or weight < 0:
                 raise ConfigError(
-                    f"Received: the class_weight {weight!r} for {name!r}. Weights are finite numbers, at least 0."
+                    f"Received: the class_weight {shortened(weight)} for {name!r}. Weights are finite numbers, "
+                    "at least 0."
                 )
             numbered[index.number(name, 0)] = float(weight)
         return numbered

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bert_tf.core.errors import InputError
+from bert_tf.core.settings import shortened
 from bert_tf.tasks.base.batching import take
 from bert_tf.tasks.base.raw_inputs import as_column, finite_float32
 
@@ -60,5 +61,5 @@ def encode_weights(weights: Any, count: int) -> np.ndarray | None:
         raise InputError(f"Received {count} texts and {len(weights)} sample weights. Give one for each text.")
     for row, weight in enumerate(weights):
         if not finite_float32(weight):
-            raise InputError(f"Row {row} has the sample weight {weight!r}, which is not a finite number.")
+            raise InputError(f"Row {row} has the sample weight {shortened(weight)}, which is not a finite number.")
     return np.array(weights, "float32")

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.tasks.base.raw_inputs import as_list, decoded
+from bert_tf.core.settings import shortened
+from bert_tf.tasks.base.raw_inputs import as_list, decoded, finite_float32
 
 # C labels
 
@@ -67,7 +68,7 @@ class LabelIndex:
         hint = ""
         if not self._has_places and not isinstance(target, str):
             hint = " Some are called by numbers, so that a number is taken as a name, not as a place."
-        raise InputError(f"Row {row} has the label {target!r}. Labels: {', '.join(self.labels[:20])}.{hint}")
+        raise InputError(f"Row {row} has the label {shortened(target)}. Labels: {', '.join(self.labels[:20])}.{hint}")
 
     def of_cell(self, cell: Any) -> Any:
         """The target that a cell of a data file means, where every number is text: a name, or else a place.
@@ -88,7 +89,7 @@ class LabelIndex:
         target = decoded(target)
         if isinstance(target, str):
             return self._number.get(target, self._number.get(target.strip()))
-        if not isinstance(target, int | float):
+        if not finite_float32(target):
             return None
         for name in _spellings(target):
             if name in self._number:

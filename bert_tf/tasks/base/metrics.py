@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bert_tf.core.errors import InputError
+from bert_tf.core.settings import shortened
 from bert_tf.tasks.base.raw_inputs import as_column, finite_float32
 
 # N examples, C labels, Q queries, T texts, D dimensions
@@ -99,6 +100,6 @@ def encode_scores(targets: Any) -> np.ndarray:
         except (TypeError, ValueError, OverflowError):
             score = math.nan
         if not finite_float32(score):
-            raise InputError(f"Row {row} has the score {target!r}, which is not a finite number.")
+            raise InputError(f"Row {row} has the score {shortened(target)}, which is not a finite number.")
         scores.append(score)
     return np.array(scores, "float32")

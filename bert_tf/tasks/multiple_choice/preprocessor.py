@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
+from bert_tf.core.settings import LARGEST_INTEGER, shortened
 from bert_tf.tasks.base.labels import is_indicator
 from bert_tf.tasks.base.preprocessor import Preprocessor
 from bert_tf.tasks.base.raw_inputs import as_column, as_columns, as_list, as_strings
@@ -45,8 +46,9 @@ class MultipleChoicePreprocessor(Preprocessor):
         for row, target in enumerate(as_column(targets)):
             if isinstance(target, list) and is_indicator(target, len(target)) and sum(target) == 1:  # one-hot
                 target = target.index(1)
-            if isinstance(target, bool) or not isinstance(target, int | float) or target < 0 or target % 1:
-                raise InputError(f"Row {row} has the target {target!r}. It is the place of an ending, from 0.")
+            is_number = isinstance(target, int | float) and not isinstance(target, bool)
+            if not is_number or not 0 <= target <= LARGEST_INTEGER or target % 1:
+                raise InputError(f"Row {row} has the target {shortened(target)}. It is the place of an ending, from 0.")
             places.append(int(target))
         return np.array(places, "int32")
 

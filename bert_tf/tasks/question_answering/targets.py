@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bert_tf.core.errors import InputError
+from bert_tf.core.settings import LARGEST_INTEGER, shortened
 
 
 def read_answers(answers: Any, row: int, context: str | None = None) -> list[dict]:
@@ -46,8 +47,10 @@ def _check(answer: Any, row: int, context: str | None) -> None:
     if not isinstance(answer, dict) or not isinstance(answer.get("text"), str) or not answer["text"]:
         raise InputError(f"Row {row}: the answer {answer!r} has no text.")
     text, start = answer["text"], answer.get("answer_start")
-    if not isinstance(start, int) or isinstance(start, bool) or start < 0:
-        raise InputError(f"Row {row}: the answer {text!r} has answer_start {start!r}. Give a character position.")
+    if not isinstance(start, int) or isinstance(start, bool) or not 0 <= start <= LARGEST_INTEGER:
+        raise InputError(
+            f"Row {row}: the answer {text!r} has answer_start {shortened(start)}. Give a character position."
+        )
     if context is None or context[start : start + len(text)] == text:
         return
     if start + len(text) > len(context):
