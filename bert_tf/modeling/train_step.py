@@ -67,6 +67,8 @@ class DistributedSteps:
 
     def compile(self, *args: Any, accumulation_steps: int = 1, jit_compile: bool = False, **kwargs: Any) -> None:
         """As Keras's, with `accumulation_steps`; XLA is off by default, because it makes bfloat16 slow on CPUs."""
+        if not isinstance(accumulation_steps, int) or accumulation_steps < 1:
+            raise ConfigError(f"Received: accumulation_steps={accumulation_steps!r}. It is a whole number, at least 1.")
         self.accumulation_steps = accumulation_steps
         super().compile(*args, jit_compile=jit_compile, **kwargs)
 

@@ -109,6 +109,12 @@ def test_settings_of_another_type_are_refused(name, value):
         TextClassifier(Tokenizer(VOCABULARY), ["a", "b"], **SIZES | {name: value})
 
 
+def test_parts_of_a_batch_are_a_whole_number():
+    for parts in (0, -1, 1.5):
+        with pytest.raises(ConfigError, match="accumulation_steps=.* at least 1"):
+            make(CASES["classification"]).compile("adam", accumulation_steps=parts)
+
+
 def test_a_number_of_labels_is_no_label():
     with pytest.raises(ConfigError, match="Received: num_labels=3. Give the names of the classes"):
         TextClassifier(Tokenizer(VOCABULARY), num_labels=3, **SIZES)
