@@ -84,7 +84,9 @@ def test_signatures_only_on_request(tmp_path):
     assert not {"attention", "attention_pair"} & signatures(model).keys()
     path, _ = export_saved_model(model, tmp_path, TEXTS, attention=True)
     loaded = tf.saved_model.load(str(path)).signatures
-    assert set(loaded) == {"serving_default", "pair", "tokens", "examples", "attention", "attention_pair"}
+    assert set(loaded) == {
+        "serving_default", "pair", "tokens", "logits", "examples", "attention", "attention_pair"
+    }  # fmt: skip
     texts, others = tf.constant(TEXTS), tf.constant(["good", "", "bad"])
     expected = attention(model, [texts])
     found = loaded["attention"](text=texts)

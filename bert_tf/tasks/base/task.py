@@ -1,5 +1,6 @@
 """A task's model: raw strings into `fit`, `evaluate` and `predict`, decoded answers out, and model folders."""
 
+import inspect
 import pathlib
 from collections.abc import Iterator
 from numbers import Integral
@@ -139,7 +140,8 @@ class Task(RawTextMethods, Pretrained, keras.Model):
             model = cls(tokenizer, dtype=dtype, **(cls.settings_of(checkpoint) | saved | settings))
         except ConfigError as error:
             outputs = checkpoint.weights.get(f"{cls.SPEC.head}/bias")
-            if outputs is None or saved.get("labels") or settings.get("labels"):
+            takes_labels = "labels" in inspect.signature(cls.__init__).parameters
+            if outputs is None or not takes_labels or saved.get("labels") or settings.get("labels"):
                 raise
             raise InputError(
                 f"{source} has a head of {len(outputs)} outputs and no names for them: give labels=[...], in the order "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_tf.core.errors import InputError
+from bert_tf.text.tokenizers.huggingface import TOKEN_NAMES
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import (
     load_json,
@@ -75,7 +76,7 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     architecture = format.class_prefix + kind
     settings = format.to_settings(settings) | format.constants
     ids = {token: i for i, token in enumerate(checkpoint.vocabulary or ())}
-    settings |= {name: ids.get(token) for name, token in format.token_settings.items()}
+    settings |= {name: ids.get(TOKEN_NAMES[token]) for name, token in format.token_settings.items()}
     settings |= {"model_type": format.model_type, "architectures": [architecture]}
     if labels := checkpoint.task.get("labels"):
         settings["id2label"], settings["label2id"] = {}, {}

@@ -45,7 +45,7 @@ def apply_ones(optimizer, model, steps=1):
 
 
 def test_scales_fall_from_the_head_to_the_embeddings():
-    scales = layer_scales(BertPretrainer(**SIZES), 0.5)
+    scales = layer_scales(BertPretrainer(name="pretrainer", **SIZES), 0.5)
     assert scales["pretrainer/next_sentence/kernel"] == 1.0
     assert scales["encoder/pooler/bias"] == 1.0
     assert scales["encoder/block_1/attention/query/kernel"] == 0.5
