@@ -47,7 +47,7 @@ class HuggingFaceFormat(FamilyFormat):
         pretraining: {class of pretraining, without the prefix: the heads that it opens}; the first whose heads are all
             there is written.
         constants: settings that are written as they are.
-        token_settings: {setting: the special token whose id it is, as `TOKEN_NAMES` calls it}, null where there is none.
+        token_settings: {setting: the special token whose id it is, by its name in `TOKEN_NAMES`}, null where it lacks.
         from_settings: their settings as this declaration names them; `InputError` for a model that is not computed.
         to_settings: the inverse, for settings that are not one value under one name.
     """
