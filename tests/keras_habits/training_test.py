@@ -64,6 +64,31 @@ def test_checkpoints_of_callbacks_open(start, model, tmp_path):
     assert best.predict_text(TEXTS[:1])[0]["label"] == model.predict_text(TEXTS[:1])[0]["label"]
 
 
+def test_a_backup_is_resumed_where_it_stopped(model, tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise KeyboardInterrupt
+
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, [backup, Stop()])
+    assert fit(classifier(), [keras.callbacks.BackupAndRestore(tmp_path / "backup")]).epoch[0] >= 1
+
+
+def test_averages_of_weights_are_swapped_in(model):
+    last = {}
+
+    class Keep(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            last["kernel"] = model.classifier.kernel.numpy()
+
+    optimizer = keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.5)
+    fit(model, [Keep(), keras.callbacks.SwapEMAWeights()], optimizer=optimizer)
+    assert np.abs(model.classifier.kernel.numpy() - last["kernel"]).max() > 1e-4
+    assert model.predict_text(TEXTS[:1])[0]["label"] in model.labels
+
+
 def test_gradients_accumulated_by_keras_move_weights_every_second_step(model):
     model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
     kernels = [model.classifier.kernel.numpy()]
