@@ -10,7 +10,9 @@ from bert_tf.modeling.families.bert import (
     HUGGINGFACE_ACTIVATIONS,
     HUGGINGFACE_FIELDS,
     BertConfig,
+    embedding_tables,
     model_folder_rows,
+    published_size,
 )
 from bert_tf.modeling.families.transformer import TransformerEncoder
 from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat
@@ -29,6 +31,8 @@ class AlbertConfig(BertConfig):
     activation: str = "gelu_tanh"
     embedding_size: int = 128  # type: ignore[assignment]
     num_groups: int = 1  # type: ignore[assignment]
+
+    has_projection = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,16 +55,8 @@ class AlbertEncoder(TransformerEncoder):
     family = "albert"
     config_class = AlbertConfig
 
-    def projected_embedding_size(self) -> int | None:
-        """The embedding's width; there is always a projection."""
-        return self.config.embedding_size
-
 
 # ---- Weights
-
-
-def _model_folder_rows(config: AlbertConfig) -> list[Row]:
-    return model_folder_rows(config, projection=True)
 
 
 def _huggingface_rows(config: AlbertConfig) -> list[Row]:
@@ -68,9 +64,7 @@ def _huggingface_rows(config: AlbertConfig) -> list[Row]:
     layer = "albert.encoder.albert_layer_groups.{i}.albert_layers.0."
     embeddings = "albert.embeddings."
     rows = [
-        Row("encoder/embeddings/token/embeddings", embeddings + "word_embeddings.weight"),
-        Row("encoder/embeddings/position/embeddings", embeddings + "position_embeddings.weight"),
-        Row("encoder/embeddings/segment/embeddings", embeddings + "token_type_embeddings.weight"),
+        *embedding_tables(embeddings + "{}_embeddings.weight", "word", "position", "token_type"),
         *torch_norm("encoder/embeddings/norm", embeddings + "LayerNorm"),
         *torch_linear("encoder/embeddings/projection", "albert.encoder.embedding_hidden_mapping_in"),
         *torch_linear("encoder/block_{i}/attention/query", layer + "attention.query"),
@@ -122,11 +116,11 @@ FAMILY = EncoderFamily(
     config=AlbertConfig,
     encoder=AlbertEncoder,
     tokenizer_place="bert_tf.text.tokenizers.unigram:UnigramTokenizer",
-    formats={"bert_tf": FamilyFormat(rows=_model_folder_rows), "huggingface": _HUGGINGFACE},
+    formats={"bert_tf": FamilyFormat(rows=model_folder_rows), "huggingface": _HUGGINGFACE},
     presets={
         "albert_base": {},
-        "albert_large": {"num_layers": 24, "hidden_size": 1024, "num_heads": 16, "intermediate_size": 4096},
-        "albert_xlarge": {"num_layers": 24, "hidden_size": 2048, "num_heads": 16, "intermediate_size": 8192},
-        "albert_xxlarge": {"num_layers": 12, "hidden_size": 4096, "num_heads": 64, "intermediate_size": 16384},
+        "albert_large": published_size(24, 1024),
+        "albert_xlarge": published_size(24, 2048, num_heads=16),
+        "albert_xxlarge": published_size(12, 4096),
     },
 )

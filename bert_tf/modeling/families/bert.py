@@ -46,7 +46,7 @@ class BertEncoder(TransformerEncoder):
     config_class = BertConfig
 
 
-def _size(num_layers: int, hidden_size: int, num_heads: int | None = None) -> dict[str, int]:
+def published_size(num_layers: int, hidden_size: int, num_heads: int | None = None) -> dict[str, int]:
     # Published sizes have heads of 64 and a feed-forward network of four times the hidden size.
     return {
         "num_layers": num_layers,
@@ -57,13 +57,13 @@ def _size(num_layers: int, hidden_size: int, num_heads: int | None = None) -> di
 
 
 PRESETS = {
-    "tiny": _size(2, 128),
-    "mini": _size(4, 256),
-    "small": _size(4, 512),
-    "medium": _size(8, 512),
-    "base": _size(12, 768),
-    "large": _size(24, 1024),
-    "minilm": _size(6, 384, num_heads=12),
+    "tiny": published_size(2, 128),
+    "mini": published_size(4, 256),
+    "small": published_size(4, 512),
+    "medium": published_size(8, 512),
+    "base": published_size(12, 768),
+    "large": published_size(24, 1024),
+    "minilm": published_size(6, 384, num_heads=12),
 }
 
 # ---- Weights: rows of (our name, their name), for each format; {i} is the number of a block
@@ -72,20 +72,22 @@ _TABLES = ("encoder/embeddings/token/embeddings", "encoder/embeddings/position/e
            "encoder/embeddings/segment/embeddings")  # fmt: skip
 
 
-def _tables(pattern: str, *names: str) -> list[Row]:
+def embedding_tables(pattern: str, *names: str) -> list[Row]:
     """The embedding tables; `names` are those of token, position and segment (if there is one), "{}" in `pattern`."""
     return [Row(ours, pattern.format(name)) for ours, name in zip(_TABLES, names, strict=False)]
 
 
-def model_folder_rows(config: TransformerConfig, projection: bool = False) -> list[Row]:
-    """Paths in a Keras weights file; `projection` follows the embeddings of some families.
+def model_folder_rows(config: TransformerConfig) -> list[Row]:
+    """Paths in a Keras weights file.
 
     Keras numbers the variables of a layer, names the items of a list after their class, and keeps the layers whose
     attribute sorts after the word "layers" (here the pooler) in a group of that name.
     """
     block = "encoder/blocks/transformer_block_{i}"
-    rows = _tables("encoder/embeddings/{}/vars/0", "token", "position", *["segment"] * bool(config.type_vocab_size))
-    if projection:
+    rows = embedding_tables(
+        "encoder/embeddings/{}/vars/0", "token", "position", *["segment"] * bool(config.type_vocab_size)
+    )
+    if config.has_projection:
         rows += keras_dense("encoder/embeddings/projection", "encoder/embeddings/projection")
     rows += [
         *keras_norm("encoder/embeddings/norm", "encoder/embeddings/norm"),
@@ -116,7 +118,7 @@ def _google_rows(config: BertConfig) -> list[Row]:
         return linear(ours, theirs, kernel="output_weights", bias="output_bias", transform=TRANSPOSED)
 
     rows = [
-        *_tables("bert/embeddings/{}_embeddings", "word", "position", "token_type"),
+        *embedding_tables("bert/embeddings/{}_embeddings", "word", "position", "token_type"),
         *layer_norm("encoder/embeddings/norm", "bert/embeddings"),
         *dense("encoder/block_{i}/attention/query", layer + "attention/self/query"),
         *dense("encoder/block_{i}/attention/key", layer + "attention/self/key"),
@@ -141,7 +143,7 @@ def huggingface_encoder_rows(config: TransformerConfig, module: str) -> list[Row
     """Names of the parameters of an encoder of transformers that is built as its BertModel, without a pooler."""
     layer = module + ".encoder.layer.{i}."
     rows = [
-        *_tables(module + ".embeddings.{}_embeddings.weight", "word", "position", "token_type"),
+        *embedding_tables(module + ".embeddings.{}_embeddings.weight", "word", "position", "token_type"),
         *torch_norm("encoder/embeddings/norm", f"{module}.embeddings.LayerNorm"),
         *torch_linear("encoder/block_{i}/attention/query", layer + "attention.self.query"),
         *torch_linear("encoder/block_{i}/attention/key", layer + "attention.self.key"),
@@ -174,7 +176,7 @@ def _keras_hub_rows(config: BertConfig) -> list[Row]:
     layer = "layers/transformer_encoder_{i}/"
     attention = layer + "_self_attention_layer/{name}_dense/vars/"
     rows = [
-        *_tables("layers/{}embedding/vars/0", "reversible_", "position_", ""),
+        *embedding_tables("layers/{}embedding/vars/0", "reversible_", "position_", ""),
         *keras_norm("encoder/embeddings/norm", "layers/layer_normalization"),
         *projections("encoder/block_{i}/attention", attention, config.num_heads, kernel="0", bias="1"),
         *keras_norm("encoder/block_{i}/attention_norm", layer + "_self_attention_layer_norm"),
@@ -200,7 +202,7 @@ def _model_garden_rows(config: BertConfig) -> list[Row]:
 
     attention = _GARDEN_BLOCK + "_attention_layer/_{name}_dense/"
     rows = [
-        *_tables("encoder/_{}embedding_layer/embeddings", "", "position_", "type_"),
+        *embedding_tables("encoder/_{}embedding_layer/embeddings", "", "position_", "type_"),
         *layer_norm("encoder/embeddings/norm", "encoder/_embedding_norm_layer"),
         *projections("encoder/block_{i}/attention", attention, config.num_heads),
         *layer_norm("encoder/block_{i}/attention_norm", _GARDEN_BLOCK + "_attention_layer_norm"),

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 
 from bert_tf.modeling.families.base import EncoderFamily
-from bert_tf.modeling.families.bert import HUGGINGFACE_ACTIVATIONS, model_folder_rows
+from bert_tf.modeling.families.bert import HUGGINGFACE_ACTIVATIONS, embedding_tables, model_folder_rows
 from bert_tf.modeling.families.transformer import TransformerConfig, TransformerEncoder
 from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat
 from bert_tf.weights.weight_table import Row, expand, torch_linear, torch_norm
@@ -41,8 +41,7 @@ def _huggingface_rows(config: DistilBertConfig) -> list[Row]:
     layer = "distilbert.transformer.layer.{i}."
     embeddings = "distilbert.embeddings."
     rows = [
-        Row("encoder/embeddings/token/embeddings", embeddings + "word_embeddings.weight"),
-        Row("encoder/embeddings/position/embeddings", embeddings + "position_embeddings.weight"),
+        *embedding_tables(embeddings + "{}_embeddings.weight", "word", "position"),
         *torch_norm("encoder/embeddings/norm", embeddings + "LayerNorm"),
         *torch_linear("encoder/block_{i}/attention/query", layer + "attention.q_lin"),
         *torch_linear("encoder/block_{i}/attention/key", layer + "attention.k_lin"),

@@ -11,6 +11,7 @@ from bert_tf.modeling.families.bert import (
     BertConfig,
     huggingface_encoder_rows,
     model_folder_rows,
+    published_size,
 )
 from bert_tf.modeling.families.transformer import TransformerEncoder
 from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat
@@ -45,20 +46,8 @@ class ElectraEncoder(TransformerEncoder):
     config_class = ElectraConfig
     pooler_activation = "gelu"
 
-    def projected_embedding_size(self) -> int | None:
-        """The embedding's width, None where it is the hidden size."""
-        return self.config.embedding_size if _has_projection(self.config) else None
-
 
 # ---- Weights
-
-
-def _has_projection(config: ElectraConfig) -> bool:
-    return config.embedding_size != config.hidden_size
-
-
-def _model_folder_rows(config: ElectraConfig) -> list[Row]:
-    return model_folder_rows(config, projection=_has_projection(config))
 
 
 def _huggingface_rows(config: ElectraConfig) -> list[Row]:
@@ -73,7 +62,7 @@ def _huggingface_rows(config: ElectraConfig) -> list[Row]:
         *torch_linear("classifier", "classifier"),
         *torch_linear("answer_span", "qa_outputs"),
     ]
-    if _has_projection(config):
+    if config.has_projection:
         rows += torch_linear("encoder/embeddings/projection", "electra.embeddings_project")
     return rows
 
@@ -101,16 +90,10 @@ FAMILY = EncoderFamily(
     config=ElectraConfig,
     encoder=ElectraEncoder,
     tokenizer_place="bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer",
-    formats={"bert_tf": FamilyFormat(rows=_model_folder_rows), "huggingface": _HUGGINGFACE},
+    formats={"bert_tf": FamilyFormat(rows=model_folder_rows), "huggingface": _HUGGINGFACE},
     presets={
         "electra_small": {},
-        "electra_base": {"hidden_size": 768, "num_heads": 12, "intermediate_size": 3072, "embedding_size": 768},
-        "electra_large": {
-            "num_layers": 24,
-            "hidden_size": 1024,
-            "num_heads": 16,
-            "intermediate_size": 4096,
-            "embedding_size": 1024,
-        },
+        "electra_base": published_size(12, 768) | {"embedding_size": 768},
+        "electra_large": published_size(24, 1024) | {"embedding_size": 1024},
     },
 )

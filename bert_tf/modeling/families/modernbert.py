@@ -112,21 +112,8 @@ class ModernBertEncoder(TransformerEncoder):
 
     def make_block(self, i: int) -> keras.layers.Layer:
         """As `TransformerEncoder.make_block`."""
-        config = self.config
-        return PreNormBlock(
-            num_heads=config.num_heads,
-            hidden_size=config.hidden_size,
-            intermediate_size=config.intermediate_size,
-            activation=config.activation,
-            layer_norm_epsilon=config.layer_norm_epsilon,
-            hidden_dropout=config.hidden_dropout,
-            attention_dropout=config.attention_dropout,
-            initializer_range=config.initializer_range,
-            normalizes_first=i > 0,
-            chunk=None if config.is_global(i) else config.reach,
-            dtype=self.dtype_policy,
-            name=f"block_{i}",
-        )
+        chunk = None if self.config.is_global(i) else self.config.reach
+        return PreNormBlock(normalizes_first=i > 0, chunk=chunk, **self.block_settings(i))
 
     def make_final_norm(self) -> keras.layers.Layer:
         """As `TransformerEncoder.make_final_norm`."""

@@ -13,6 +13,7 @@ from bert_tf.modeling.families.bert import (
     HUGGINGFACE_FIELDS,
     huggingface_encoder_rows,
     model_folder_rows,
+    published_size,
 )
 from bert_tf.modeling.families.transformer import TransformerConfig, TransformerEncoder
 from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat
@@ -124,6 +125,6 @@ FAMILY = EncoderFamily(
     },
     presets={
         "roberta_base": {},
-        "roberta_large": {"num_layers": 24, "hidden_size": 1024, "num_heads": 16, "intermediate_size": 4096},
+        "roberta_large": published_size(24, 1024),
     },
 )

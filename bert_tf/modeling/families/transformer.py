@@ -38,6 +38,11 @@ class TransformerConfig(EncoderConfig):
     skips_padding = False
     num_groups = None
 
+    @property
+    def has_projection(self) -> bool:
+        """Whether a dense layer brings the embeddings to the hidden size."""
+        return self.embedding_size != self.hidden_size
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_positive("intermediate_size")
@@ -81,31 +86,31 @@ class TransformerEncoder(Encoder):
             layer_norm_epsilon=config.layer_norm_epsilon,
             dropout=config.hidden_dropout,
             initializer_range=config.initializer_range,
-            embedding_size=self.projected_embedding_size(),
+            embedding_size=config.embedding_size if config.has_projection else None,
             padding_id=config.padding_id if config.skips_padding else None,
             dtype=self.dtype_policy,
             name="embeddings",
         )
 
-    def projected_embedding_size(self) -> int | None:
-        """Width of the tables where a projection follows them."""
-        return None
-
     def make_block(self, i: int) -> keras.layers.Layer:
         """Block number `i`, called with vectors, attention context, `training` and `queries`."""
+        return TransformerBlock(**self.block_settings(i))
+
+    def block_settings(self, i: int) -> dict[str, Any]:
+        """The arguments of block number `i` that blocks of all kinds take."""
         config = self.config
-        return TransformerBlock(
-            num_heads=config.num_heads,
-            hidden_size=config.hidden_size,
-            intermediate_size=config.intermediate_size,
-            activation=config.activation,
-            layer_norm_epsilon=config.layer_norm_epsilon,
-            hidden_dropout=config.hidden_dropout,
-            attention_dropout=config.attention_dropout,
-            initializer_range=config.initializer_range,
-            dtype=self.dtype_policy,
-            name=f"block_{i}",
-        )
+        return {
+            "num_heads": config.num_heads,
+            "hidden_size": config.hidden_size,
+            "intermediate_size": config.intermediate_size,
+            "activation": config.activation,
+            "layer_norm_epsilon": config.layer_norm_epsilon,
+            "hidden_dropout": config.hidden_dropout,
+            "attention_dropout": config.attention_dropout,
+            "initializer_range": config.initializer_range,
+            "dtype": self.dtype_policy,
+            "name": f"block_{i}",
+        }
 
     def make_final_norm(self) -> keras.layers.Layer | None:
         """The norm after the last block, where a family has one."""

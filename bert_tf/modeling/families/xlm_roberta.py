@@ -5,7 +5,7 @@ import dataclasses
 import keras
 
 from bert_tf.modeling.families.base import EncoderFamily
-from bert_tf.modeling.families.bert import model_folder_rows
+from bert_tf.modeling.families.bert import model_folder_rows, published_size
 from bert_tf.modeling.families.roberta import RobertaConfig, RobertaEncoder, huggingface_format
 from bert_tf.weights.formats.base import FamilyFormat
 
@@ -36,6 +36,6 @@ FAMILY = EncoderFamily(
     },
     presets={
         "xlm_roberta_base": {},
-        "xlm_roberta_large": {"num_layers": 24, "hidden_size": 1024, "num_heads": 16, "intermediate_size": 4096},
+        "xlm_roberta_large": published_size(24, 1024),
     },
 )
