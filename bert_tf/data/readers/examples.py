@@ -15,6 +15,7 @@ from bert_tf.core.registry import tasks
 from bert_tf.core.settings import Settings, setting
 from bert_tf.data.readers.bad_rows import BadRows
 from bert_tf.data.readers.conll import read_conll
+from bert_tf.data.readers.parallel import is_parallel, read_parallel
 from bert_tf.data.readers.squad import read_squad
 from bert_tf.data.readers.tables import read_csv, read_jsonl, read_tsv
 from bert_tf.data.readers.tfds import PREFIX, read_tfds
@@ -26,6 +27,7 @@ READERS: dict[str, Any] = {
     "jsonl": read_jsonl,
     "conll": read_conll,
     "squad": read_squad,
+    "parallel": read_parallel,
     "tfds": read_tfds,
 }
 _ENDS = {
@@ -37,7 +39,8 @@ _ENDS = {
     **dict.fromkeys((".conll", ".bio", ".bioes", ".iob", ".txt"), "conll"),
 }
 OF_MODEL = "data.json"  # in a model's folder: the `FileConfig` of its data set
-_TARGETS = ("label", "labels", "score", "tags", "answers")  # usual target columns; the first that a row has
+_TARGETS = ("label", "labels", "score", "tags", "answers", "target")  # usual target columns; the first that a row has
+_FIRST_ANSWER = "answer"  # column of SQuAD's files, for a task that reads answers
 _ROW = re.compile(r"^Row (\d+)")
 
 
@@ -47,10 +50,12 @@ class FileConfig(Settings):
 
     format: str = setting("auto", "auto: by the ending of the file's name, without .gz", choices=("auto", *READERS))
     columns: tuple[str, ...] = setting(
-        (), "text columns, in order; empty: the task's usual ones. CoNLL: the first column"
+        (),
+        "text columns, in order; empty: the task's usual ones; CoNLL: the first; parallel files: all but the last",
     )
     target: str | None = setting(
-        None, "target column; none: label, labels, score, tags or answers. CoNLL: the last column"
+        None,
+        "target column; none: label, labels, score, tags, answers or target; CoNLL, parallel files: the last",
     )
     separator: str = setting(",", "between several labels in one cell")
     find_answers: bool = setting(False, "search the context for answers at a wrong position")
@@ -68,6 +73,8 @@ class FileConfig(Settings):
             return "tfds"
         if self.format != "auto":
             return self.format
+        if is_parallel(path):
+            return "parallel"
         end = pathlib.Path(str(path).removesuffix(".gz")).suffix
         if end not in _ENDS:
             raise ConfigError(f"{path}: the name does not tell the format. Set format to one of {', '.join(READERS)}.")
@@ -231,13 +238,21 @@ def _rows(path: Any, config: FileConfig, bad: BadRows) -> Iterator[tuple[str, di
     """Streams (place, {column: value}) from a file of any format."""
     format = config.format_of(path)
     if format == "squad":
-        return read_squad(path, bad, config.find_answers, config.encoding)
+        rows = read_squad(path, bad, config.find_answers, config.encoding)
+        return _with_first_answer(rows) if _FIRST_ANSWER in config.columns else rows
     if format == "conll":
         word = config.columns[0] if config.columns else "0"
         return read_conll(path, bad, word, config.target or "-1", config.encoding)
     if format == "tfds":
         return read_tfds(path)
     return READERS[format](path, bad, config.encoding)
+
+
+def _with_first_answer(rows: Iterator[tuple[str, dict]]) -> Iterator[tuple[str, dict]]:
+    """Rows of SQuAD with the text of their first answer as a column of its own; None where there is none."""
+    for place, row in rows:
+        texts = [answer.get("text") for answer in row["answers"] if isinstance(answer, dict)]
+        yield place, row | {_FIRST_ANSWER: next(iter(texts), None)}
 
 
 def _columns(
@@ -257,7 +272,10 @@ def _columns(
     if format == "conll":
         columns, target = ("words",), "tags"
     elif format == "squad":
-        columns, target = ("question", "context"), "answers"
+        columns, target = config.columns or ("question", "context"), config.target or "answers"
+    elif format == "parallel":
+        *others, last = row
+        columns, target = config.columns or tuple(others), config.target or last
     else:
         columns = config.columns or _usual_columns(row, spec)
         target = config.target or next(filter(row.__contains__, _TARGETS), None)

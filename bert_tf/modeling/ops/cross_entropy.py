@@ -15,16 +15,33 @@ from bert_tf.modeling.ops.xla import fused, row_sums
 
 @keras.saving.register_keras_serializable("bert_tf")
 class SparseCrossEntropy(keras.losses.Loss):
-    """As Keras's sparse cross-entropy from logits [..., V] and ids [...], in fewer passes over the logits."""
+    """As Keras's sparse cross-entropy from logits [..., V] and ids [...], in fewer passes over the logits.
+
+    Args:
+        label_smoothing: share of the target that is spread evenly over all V ids (Szegedy et al. 2016, section 7).
+    """
+
+    def __init__(self, label_smoothing: float = 0.0, name: str | None = None, **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        self.label_smoothing = label_smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Losses, float32 [...], of ids `y_true` [...] and float32 logits `y_pred` [..., V]."""
         logits = ops.reshape(y_pred, (-1, y_pred.shape[-1]))  # [N, V]
-        return ops.reshape(cross_entropy(logits, ops.reshape(y_true, (-1,))), ops.shape(y_pred)[:-1])
+        losses = cross_entropy(logits, ops.reshape(y_true, (-1,)), self.label_smoothing)  # [N]
+        return ops.reshape(losses, ops.shape(y_pred)[:-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments of the constructor."""
+        smoothing = {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}
+        return super().get_config() | smoothing
 
 
-def cross_entropy(logits: Any, ids: Any) -> Any:
-    """-log(softmax(logits)[ids]): float32 [N, V] and integer [N] to float32 [N]."""
+def cross_entropy(logits: Any, ids: Any, smoothing: float = 0.0) -> Any:
+    """-log(softmax(logits)[ids]): float32 [N, V] and integer [N] to float32 [N].
+
+    With `smoothing`, (1 - smoothing) times that, and smoothing times the mean of -log(softmax(logits)) over V.
+    """
     ids = ops.expand_dims(ops.cast(ids, "int32"), -1)  # [N, 1]
 
     @ops.custom_gradient
@@ -34,9 +51,12 @@ def cross_entropy(logits: Any, ids: Any) -> Any:
         log_sums = greatest + ops.log(_sums_of_exp(logits, greatest))  # [N, 1]
 
         def gradient(upstream):
-            return _gradient(logits, log_sums, ids, ops.expand_dims(upstream, -1))
+            return _gradient(logits, log_sums, ids, ops.expand_dims(upstream, -1), smoothing)
 
-        return ops.squeeze(log_sums - ops.take_along_axis(logits, ids, -1), -1), gradient
+        target_logits = ops.take_along_axis(logits, ids, -1)  # [N, 1]
+        if smoothing:
+            target_logits = (1 - smoothing) * target_logits + smoothing * ops.mean(logits, -1, keepdims=True)
+        return ops.squeeze(log_sums - target_logits, -1), gradient
 
     return compute(logits)
 
@@ -47,10 +67,13 @@ def _sums_of_exp(logits, greatest):
 
 
 @fused
-def _gradient(logits, log_sums, ids, upstream):
-    """(softmax(logits) - one_hot(ids)) * upstream: [N, V]."""
-    targets = ops.equal(ops.arange(logits.shape[-1], dtype="int32"), ids)  # [N, V]
-    return (ops.exp(logits - log_sums) - ops.cast(targets, logits.dtype)) * upstream
+def _gradient(logits, log_sums, ids, upstream, smoothing):
+    """(softmax(logits) - smoothed one_hot(ids)) * upstream: [N, V]."""
+    size = logits.shape[-1]
+    targets = ops.cast(ops.equal(ops.arange(size, dtype="int32"), ids), logits.dtype)  # [N, V]
+    if smoothing:
+        targets = (1 - smoothing) * targets + smoothing / size
+    return (ops.exp(logits - log_sums) - targets) * upstream
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Any:

@@ -38,7 +38,8 @@ def add_and_norm(
     return x / ops.sqrt(ops.mean(x * x, -1, keepdims=True) + epsilon) * gamma + beta
 
 
-def cross_entropy(logits: Any, ids: Any) -> Any:
-    """-log(softmax(logits)[ids]): [N, V] and integer [N] to [N]."""
-    targets = ops.one_hot(ids, logits.shape[-1], dtype=logits.dtype)  # [N, V]
+def cross_entropy(logits: Any, ids: Any, smoothing: float = 0.0) -> Any:
+    """-log(softmax(logits)[ids]), with label smoothing: [N, V] and integer [N] to [N]."""
+    size = logits.shape[-1]
+    targets = (1 - smoothing) * ops.one_hot(ids, size, dtype=logits.dtype) + smoothing / size  # [N, V]
     return -ops.sum(ops.log(ops.softmax(logits)) * targets, -1)

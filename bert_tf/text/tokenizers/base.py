@@ -171,6 +171,11 @@ class Tokenizer(tf.Module, abc.ABC):
     def ordinary_ids(self) -> np.ndarray:
         """int32, ids of the tokens that are made of text: neither special nor reserved for later use."""
 
+    @property
+    @abc.abstractmethod
+    def spellings(self) -> Sequence[str | bytes]:
+        """The characters that each token of the vocabulary adds to a text; "" for the special tokens of a layout."""
+
     @abc.abstractmethod
     def max_bytes(self, num_tokens: int) -> int:
         """Bytes of text beyond which `num_tokens` tokens do not reach, so that longer texts can be cut early."""
@@ -185,6 +190,16 @@ class Tokenizer(tf.Module, abc.ABC):
         if len(ids) and np.ndim(ids[0]):
             return list(map(self.decode, ids))
         return self.readable(self._tokens[np.asarray(ids, int)])
+
+    def detokenize(self, ids: tf.RaggedTensor) -> tf.Tensor:
+        """Readable texts, strings [N], of token ids, int32 ragged [N, (tokens)]: `decode`, with TensorFlow ops only."""
+        with tf.device("CPU"):
+            texts = tf.strings.reduce_join(tf.gather(tf.constant(list(self.spellings)), ids), -1)
+            return self.tidy(tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8"))
+
+    def tidy(self, texts: tf.Tensor) -> tf.Tensor:
+        """Joined spellings, strings [N], as people write them: without blanks around."""
+        return tf.strings.strip(texts)
 
     @property
     def vocabulary(self) -> list[str]:

@@ -115,9 +115,16 @@ class BytePairTokenizer(Tokenizer):
         return (num_tokens + 1) * max(map(len, self._bytes)) * (_COMPOSITION if self._model.compose else 1)
 
     def readable(self, tokens: Sequence[str]) -> str:
-        left_out = {self.SPECIAL_TOKENS.pad, self.SPECIAL_TOKENS.cls, self.SPECIAL_TOKENS.sep}
-        parts = (self._bytes[self.id_of(token)] for token in tokens if token not in left_out)
-        return b"".join(parts).decode(errors="replace")
+        spellings = self.spellings
+        return b"".join(spellings[self.id_of(token)] for token in tokens).decode(errors="replace")
+
+    @functools.cached_property
+    def spellings(self) -> list[bytes]:
+        left_out = (self.pad_id, self.cls_id, self.sep_id)
+        return [b"" if i in left_out else content for i, content in enumerate(self._bytes)]
+
+    def tidy(self, texts: tf.Tensor) -> tf.Tensor:
+        return texts
 
     def __call__(self, texts: Any) -> tf.RaggedTensor:
         texts = as_strings(texts)

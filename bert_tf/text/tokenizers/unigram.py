@@ -102,8 +102,15 @@ class UnigramTokenizer(Tokenizer):
         return num_tokens * _MAX_CHAR_BYTES * (self.config.max_word_chars + 1)
 
     def readable(self, tokens: Sequence[str]) -> str:
-        left_out = {self.SPECIAL_TOKENS.pad, self.SPECIAL_TOKENS.cls, self.SPECIAL_TOKENS.sep}
-        return "".join(token for token in tokens if token not in left_out).replace(SPACE, " ").strip()
+        return "".join(map(self._spelling, tokens)).strip()
+
+    @property
+    def spellings(self) -> list[str]:
+        return list(map(self._spelling, self.vocabulary))
+
+    def _spelling(self, token: str) -> str:
+        special = self.SPECIAL_TOKENS
+        return "" if token in (special.pad, special.cls, special.sep) else token.replace(SPACE, " ")
 
     def __call__(self, texts: Any) -> tf.RaggedTensor:
         texts = as_strings(texts)

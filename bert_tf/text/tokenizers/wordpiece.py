@@ -14,9 +14,9 @@ import tensorflow_text as tf_text
 
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
+from bert_tf.text.tokenizers import detokenize
 from bert_tf.text.tokenizers import vocabulary as vocabulary_file
 from bert_tf.text.tokenizers.base import SpecialTokens, Tokenizer, as_strings, merge_tokens
-from bert_tf.text.tokenizers.detokenize import readable
 from bert_tf.text.tokenizers.fast_wordpiece import Rewriter
 from bert_tf.text.tokenizers.normalizer import Normalizer
 from bert_tf.text.tokenizers.vocabulary import CONTINUATION, RESERVED, SPECIAL_TOKENS, UNK
@@ -78,7 +78,14 @@ class WordPieceTokenizer(Tokenizer):
         return num_tokens * _MAX_CHAR_BYTES * (self.config.max_word_chars + 1)
 
     def readable(self, tokens: Sequence[str]) -> str:
-        return readable(tokens)
+        return detokenize.readable(tokens)
+
+    @property
+    def spellings(self) -> list[str]:
+        return list(map(detokenize.spelling, self.vocabulary))
+
+    def tidy(self, texts: tf.Tensor) -> tf.Tensor:
+        return detokenize.tidy(texts)
 
     def __call__(self, texts: Any) -> tf.RaggedTensor:
         texts = as_strings(texts)

@@ -326,6 +326,39 @@ def test_embedders_read_as_many_columns_as_there_are(tmp_path):
     assert (examples.texts, examples.targets) == ((["x"], ["y"]), None)
 
 
+def test_parallel_files_have_an_example_a_line(tmp_path):
+    write(tmp_path / "a.en", "one\n\ntwo \n")
+    write(tmp_path / "a.de", "eins\nnull\nzwei\n")
+    examples = read(tmp_path / "a.{en,de}")
+    assert (examples.texts, examples.targets) == ((["one", "", "two "],), ["eins", "null", "zwei"])
+    assert examples.places == ["line 1", "line 2", "line 3"]
+    other_way = read(tmp_path / "a.{en,de}", columns=("de",), target="en")
+    assert (other_way.texts, other_way.targets) == ((["eins", "null", "zwei"],), ["one", "", "two"])
+
+
+def test_parallel_files_of_unequal_lengths_are_refused(tmp_path):
+    write(tmp_path / "a.en", "one\ntwo\nthree\n")
+    write(tmp_path / "a.de", "eins\nzwei\n")
+    with pytest.raises(InputError, match=r"a\.en has 3 lines and \S*a\.de has 2 lines"):
+        read(tmp_path / "a.{en,de}")
+
+
+def test_squad_with_the_text_of_an_answer_as_a_column(tmp_path):
+    paragraphs = [
+        {
+            "context": "It is red.",
+            "qas": [
+                {"id": "a", "question": "Which?", "answers": [{"text": "red", "answer_start": 6}]},
+                {"id": "b", "question": "Who?", "answers": []},
+            ],
+        }
+    ]
+    path = write(tmp_path / "a.json", json.dumps({"data": [{"paragraphs": paragraphs}]}))
+    settings = {"columns": ("context", "answer"), "target": "question", "skip_bad_rows": True}
+    rows = list(stream_rows(path, FileConfig(**settings), QuestionAnswerer.SPEC, BadRows(path, skip=True)))
+    assert [(row.texts, row.target) for row in rows] == [(("It is red.", "red"), "Which?")]
+
+
 def test_tensorflow_datasets_by_name(monkeypatch):
     label = types.SimpleNamespace(int2str=["neg", "pos"].__getitem__)
     info = types.SimpleNamespace(features={"label": label, "text": None, "idx": None})

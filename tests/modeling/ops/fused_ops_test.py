@@ -28,6 +28,7 @@ CASES = {
     "attend": (fused_ops, lambda: (ops.convert_to_tensor(MASK), *mask_args()), 3 * [(2, 3, 4, 5)]),
     "add_and_norm": (fused_ops, lambda: (1e-3, *mask_args()), [(3, 4, 4), (3, 4, 4), (4,), (4,)]),
     "cross_entropy": (cross_entropy, lambda: (ops.convert_to_tensor(IDS),), [(5, 7)]),
+    "smoothed cross_entropy": (cross_entropy, lambda: (ops.convert_to_tensor(IDS), 0.1), [(5, 7)]),
 }
 
 
@@ -38,7 +39,8 @@ def test_equal_to_the_plain_reference_and_its_automatic_gradient(name, smallest,
     module, more, shapes = CASES[name]
     random = np.random.default_rng(0)
     arrays = [2 * random.normal(size=shape) for shape in shapes]
-    weights = random.normal(size=(5,) if name == "cross_entropy" else shapes[0])
+    weights = random.normal(size=(5,) if name.endswith("cross_entropy") else shapes[0])
+    name = name.removeprefix("smoothed ")
 
     def weighted(function):
         return lambda *xs: ops.sum(function(*xs, *more()) * weights)
@@ -72,6 +74,15 @@ def test_cross_entropy_of_logits_far_apart_and_of_many_dimensions():
     logits = np.array([[[200.0, 0, -200], [0, 0, 0]]], "float32")
     loss = SparseCrossEntropy(reduction=None)(np.array([[2, 1]]), logits)
     np.testing.assert_allclose(ops.convert_to_numpy(loss), [[400, np.log(3)]], rtol=1e-6)
+
+
+def test_label_smoothing_by_hand():
+    """Targets 0.85, 0.05, 0.05, 0.05 of the probabilities 1/2, 1/4, 1/8, 1/8."""
+    loss = SparseCrossEntropy(label_smoothing=0.2, reduction=None)
+    found = loss(np.array([0]), np.log(np.array([[4.0, 2, 1, 1]], "float32")))
+    expected = np.log(2) * (0.85 * 1 + 0.05 * (2 + 3 + 3))
+    np.testing.assert_allclose(ops.convert_to_numpy(found), [expected], rtol=1e-6)
+    assert SparseCrossEntropy.from_config(loss.get_config()).label_smoothing == 0.2
 
 
 @pytest.mark.parametrize("axes", [(), (1,)], ids=["ids", "ids of one column"])

@@ -188,3 +188,10 @@ def test_the_base_class_makes_wordpiece_tokenizers_and_an_incomplete_class_none(
     incomplete = type("Incomplete", (Tokenizer,), {})
     with pytest.raises(TypeError, match="abstract"):
         incomplete(["[UNK]"])
+
+
+def test_decoding_in_a_graph_gives_the_same(tokenizer):
+    rows = tokenizer.join([tokenizer(TEXTS)])["input_ids"]
+    ids = tf.RaggedTensor.from_tensor(rows)
+    graph = tf.function(tokenizer.detokenize, input_signature=[tf.RaggedTensorSpec([None, None], tf.int32)])
+    assert [text.decode() for text in graph(ids).numpy()] == tokenizer.decode(rows)
