@@ -1,5 +1,6 @@
 """Fixtures shared by all tests, and the lanes: `slow` is left out of make test-fast, `soak` of make test too."""
 
+import gc
 import os
 import pathlib
 
@@ -38,6 +39,12 @@ def pytest_collection_modifyitems(items):
         places = {item.path, *item.path.parents}
         if any(TESTS / name in places for name in SLOW) or any(part in item.name for part in SLOW_NAMES):
             item.add_marker("slow")
+
+
+def pytest_collection_finish(session):
+    """Keeps the garbage collector off what was imported: Keras collects by itself, half a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
