@@ -27,7 +27,8 @@ SLOW = (
         "serving",
     ),
     *("tasks/contract_test.py", "tasks/multi_task_test.py", "tools", "training/distribution", "training/recipes"),
-    *("training/optimizers/layerwise_test.py", "version_0_1_test.py", "weights/peers_test.py", "wheel_test.py"),
+    *("training/optimizers/layerwise_test.py", "version_0_1_test.py", "weights/keras_hub_families_test.py"),
+    *("weights/peers_test.py", "wheel_test.py"),
 )
 # Parts of the names of tests that are slow for themselves: they train, or try hundreds of inputs.
 SLOW_NAMES = ("learns", "any_text_gives", "any_value_of_any_setting", "imports_no_tensorflow")

@@ -76,7 +76,7 @@ def read_encoder(family: str, format: FamilyFormat, data: dict, path: Path | str
         InputError: a setting is missing or has a wrong value.
     """
     # Settings of the file overrule the fixed ones, and those that we put under `OWN` overrule both.
-    values = {**format.fixed, **fixed} | pick(data, format.fields)
+    values = {**format.fixed, **fixed} | pick(format.from_settings(data), format.fields)
     # Compared one by one: a broken file may hold a value that cannot be looked up in a dict.
     for theirs, ours in format.activations.items():
         if "activation" in values and values["activation"] == theirs:
@@ -100,7 +100,7 @@ def write_encoder(family: str, format: FamilyFormat, encoder: Any, **fixed: Any)
         if values.get("activation") == ours:
             written["activation"] = theirs
             break
-    data = {theirs: written[ours] for ours, theirs in format.fields.items()}
+    data = format.to_settings({theirs: written[ours] for ours, theirs in format.fields.items()})
     # Reading back what was written shows what a reader of these settings would not get.
     read_again = dataclasses.asdict(read_encoder(family, format, data, "", **fixed))
     lost = {name: value for name, value in values.items() if read_again[name] != value}

@@ -252,8 +252,8 @@ def test_several_checkpoints_and_nothing_that_names_the_latest(tmp_path):
 
 def test_a_preset_of_another_model(tmp_path):
     write_model(make("encoder"), tmp_path / "model", "keras_hub")
-    edit(tmp_path / "model" / "config.json", class_name="RobertaBackbone")
-    assert "preset of RobertaBackbone" in refusal(tmp_path / "model")
+    edit(tmp_path / "model" / "config.json", class_name="GPT2Backbone")
+    assert "preset of GPT2Backbone" in refusal(tmp_path / "model")
 
 
 def test_a_dataset_missing_in_an_hdf5_file(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bert_tf.core.config import TextConfig
+from bert_tf.modeling.families import FAMILIES
 from bert_tf.modeling.families.bert import BertConfig
 from bert_tf.weights import Checkpoint, schema
 from bert_tf.weights.schema import head_shapes, part_of
@@ -45,3 +46,16 @@ def make(kind, vocabulary=VOCABULARY, text=None, **settings):
     }
     text = text or TextConfig(lower_case=False, max_word_chars=100)
     return Checkpoint("bert", encoder, weights, text, vocabulary, dict(TASKS[kind]))
+
+
+def make_family(family, heads=(), vocabulary=None, task=None, **settings):
+    """A checkpoint of an encoder of two blocks of any family, with these heads; `settings` change its config."""
+    tokens = {"vocab_size": len(vocabulary)} if vocabulary else {}
+    encoder = FAMILIES[family].config(**SIZES | {"vocab_size": 30} | tokens | settings)
+    random = np.random.default_rng(0)
+    shapes = schema(family, encoder)
+    shapes |= {name: shape for name, shape in head_shapes(encoder).items() if part_of(name) in heads}
+    weights = {
+        name: random.normal(0, 0.1, [size or 3 for size in shape]).astype("float32") for name, shape in shapes.items()
+    }
+    return Checkpoint(family, encoder, weights, TextConfig(lower_case=False), vocabulary, dict(task or {}))

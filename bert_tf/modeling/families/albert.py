@@ -9,14 +9,17 @@ from bert_tf.modeling.families.base import EncoderFamily
 from bert_tf.modeling.families.bert import (
     HUGGINGFACE_ACTIVATIONS,
     HUGGINGFACE_FIELDS,
+    KERAS_HUB_FIELDS,
+    KERAS_HUB_MASKED_LM,
     BertConfig,
     embedding_tables,
+    keras_hub_encoder_rows,
     model_folder_rows,
     published_size,
 )
 from bert_tf.modeling.families.transformer import TransformerEncoder
-from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat
-from bert_tf.weights.weight_table import Row, expand, torch_linear, torch_norm
+from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat
+from bert_tf.weights.weight_table import Row, expand, keras_dense, torch_linear, torch_norm
 
 # ---- Encoder
 
@@ -86,12 +89,21 @@ def _huggingface_rows(config: AlbertConfig) -> list[Row]:
     return expand(rows, config.num_groups)
 
 
+def _keras_hub_rows(config: AlbertConfig) -> list[Row]:
+    """Paths in the weights file of keras-hub's AlbertBackbone."""
+    return [
+        *keras_hub_encoder_rows(config),
+        *keras_dense("encoder/embeddings/projection", "layers/dense"),
+        *keras_dense("encoder/pooler", "layers/dense_1"),
+    ]
+
+
 def _from_settings(settings: dict) -> dict:
-    if settings.get("inner_group_num", 1) != 1:
-        raise InputError(
-            f"This ALBERT has inner_group_num={settings['inner_group_num']}. Only 1, that of all published models, "
-            "can be read."
-        )
+    for name in ("inner_group_num", "num_inner_repetitions"):
+        if settings.get(name, 1) != 1:
+            raise InputError(
+                f"This ALBERT has {name}={settings[name]}. Only 1, that of all published models, can be read."
+            )
     return settings
 
 
@@ -110,13 +122,29 @@ _HUGGINGFACE = HuggingFaceFormat(
     constants={"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "inner_group_num": 1},
     from_settings=_from_settings,
 )
+_KERAS_HUB = KerasHubFormat(
+    rows=_keras_hub_rows,
+    fields=KERAS_HUB_FIELDS
+    | {"type_vocab_size": "num_segments", "embedding_size": "embedding_dim", "num_groups": "num_groups"},
+    fixed={"activation": "gelu_tanh", "layer_norm_epsilon": 1e-12},
+    module="albert",
+    class_prefix="Albert",
+    similar_activations=("gelu", "gelu_tanh"),
+    heads={"TextClassifier": keras_dense("classifier", "layers/dense"), "MaskedLM": KERAS_HUB_MASKED_LM},
+    masked_lm={"masked_lm_activation": "gelu_tanh", "masked_lm_epsilon": 1e-5},
+    from_settings=_from_settings,
+)
 
 FAMILY = EncoderFamily(
     name="albert",
     config=AlbertConfig,
     encoder=AlbertEncoder,
     tokenizer_place="bert_tf.text.tokenizers.unigram:UnigramTokenizer",
-    formats={"bert_tf": FamilyFormat(rows=model_folder_rows), "huggingface": _HUGGINGFACE},
+    formats={
+        "bert_tf": FamilyFormat(rows=model_folder_rows),
+        "huggingface": _HUGGINGFACE,
+        "keras_hub": _KERAS_HUB,
+    },
     presets={
         "albert_base": {},
         "albert_large": published_size(24, 1024),

@@ -171,21 +171,43 @@ def _huggingface_rows(config: BertConfig) -> list[Row]:
     ]
 
 
-def _keras_hub_rows(config: BertConfig) -> list[Row]:
-    """Paths in the weights file of keras-hub's BertBackbone."""
+def keras_hub_encoder_rows(config: TransformerConfig, has_segments: bool = True) -> list[Row]:
+    """Paths in the weights file of a backbone of keras-hub, without a projection and a pooler.
+
+    Backbones without segments have one layer for the embeddings of tokens and positions.
+    """
     layer = "layers/transformer_encoder_{i}/"
     attention = layer + "_self_attention_layer/{name}_dense/vars/"
+    if has_segments:
+        tables = embedding_tables("layers/{}embedding/vars/0", "reversible_", "position_", "")
+    else:
+        tables = embedding_tables("layers/token_and_position_embedding/{}_embedding/vars/0", "token", "position")
     rows = [
-        *embedding_tables("layers/{}embedding/vars/0", "reversible_", "position_", ""),
+        *tables,
         *keras_norm("encoder/embeddings/norm", "layers/layer_normalization"),
         *projections("encoder/block_{i}/attention", attention, config.num_heads, kernel="0", bias="1"),
         *keras_norm("encoder/block_{i}/attention_norm", layer + "_self_attention_layer_norm"),
         *keras_dense("encoder/block_{i}/intermediate", layer + "_feedforward_intermediate_dense"),
         *keras_dense("encoder/block_{i}/output", layer + "_feedforward_output_dense"),
         *keras_norm("encoder/block_{i}/output_norm", layer + "_feedforward_layer_norm"),
-        *keras_dense("encoder/pooler", "layers/dense"),
     ]
-    return unnumber_first(expand(rows, config.num_layers), "transformer_encoder")
+    return unnumber_first(expand(rows, config.num_groups or config.num_layers), "transformer_encoder")
+
+
+def _keras_hub_rows(config: BertConfig) -> list[Row]:
+    return [*keras_hub_encoder_rows(config), *keras_dense("encoder/pooler", "layers/dense")]
+
+
+KERAS_HUB_MASKED_LM = [
+    *keras_dense("masked_lm/transform", "layers/masked_lm_head/_intermediate_dense"),
+    *keras_norm("masked_lm/norm", "layers/masked_lm_head/_intermediate_layer_norm"),
+    Row("masked_lm/bias", "layers/masked_lm_head/vars/0"),
+]
+# Where the dense layer before the classifier is of the head, and not of the backbone.
+KERAS_HUB_DEEP_CLASSIFIER = [
+    *keras_dense("classifier", "layers/dense_1"),
+    *keras_dense("encoder/pooler", "layers/dense"),
+]
 
 
 _GARDEN_BLOCK = "encoder/_transformer_layers/{i}/"
@@ -251,14 +273,13 @@ _GARDEN_FIELDS = _GOOGLE_FIELDS | {  # official/nlp/configs/encoders.py, BertEnc
     "hidden_dropout": "dropout_rate",
     "attention_dropout": "attention_dropout_rate",
 }
-_KERAS_HUB_FIELDS = {
+KERAS_HUB_FIELDS = {
     "vocab_size": "vocabulary_size",
     "hidden_size": "hidden_dim",
     "num_layers": "num_layers",
     "num_heads": "num_heads",
     "intermediate_size": "intermediate_dim",
     "max_positions": "max_sequence_length",
-    "type_vocab_size": "num_segments",
     "hidden_dropout": "dropout",
 }
 
@@ -288,18 +309,14 @@ _HUGGINGFACE = HuggingFaceFormat(
 )
 _KERAS_HUB = KerasHubFormat(
     rows=_keras_hub_rows,
-    fields=_KERAS_HUB_FIELDS,
+    fields=KERAS_HUB_FIELDS | {"type_vocab_size": "num_segments"},
     fixed={"activation": "gelu_tanh", "layer_norm_epsilon": 1e-12},  # computed by `BertBackbone`
     module="bert",
     class_prefix="Bert",
     similar_activations=("gelu", "gelu_tanh"),
     heads={
         "TextClassifier": keras_dense("classifier", "layers/dense"),
-        "MaskedLM": [
-            *keras_dense("masked_lm/transform", "layers/masked_lm_head/_intermediate_dense"),
-            *keras_norm("masked_lm/norm", "layers/masked_lm_head/_intermediate_layer_norm"),
-            Row("masked_lm/bias", "layers/masked_lm_head/vars/0"),
-        ],
+        "MaskedLM": KERAS_HUB_MASKED_LM,
     },
     # The head of `BertMaskedLM` computes with these, whatever the backbone does.
     masked_lm={"masked_lm_activation": "gelu", "masked_lm_epsilon": 1e-5},

@@ -1,13 +1,22 @@
 """DistilBERT (Sanh et al. 2019): half of BERT's layers, no segments, no pooler."""
 
 import dataclasses
+import functools
 
 import keras
 
 from bert_tf.modeling.families.base import EncoderFamily
-from bert_tf.modeling.families.bert import HUGGINGFACE_ACTIVATIONS, embedding_tables, model_folder_rows
+from bert_tf.modeling.families.bert import (
+    HUGGINGFACE_ACTIVATIONS,
+    KERAS_HUB_DEEP_CLASSIFIER,
+    KERAS_HUB_FIELDS,
+    KERAS_HUB_MASKED_LM,
+    embedding_tables,
+    keras_hub_encoder_rows,
+    model_folder_rows,
+)
 from bert_tf.modeling.families.transformer import TransformerConfig, TransformerEncoder
-from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat
+from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat
 from bert_tf.weights.weight_table import Row, expand, torch_linear, torch_norm
 
 # ---- Encoder
@@ -84,12 +93,26 @@ _HUGGINGFACE = HuggingFaceFormat(
     pretraining={"ForMaskedLM": ("masked_lm",)},
     constants={"pad_token_id": 0},
 )
+_KERAS_HUB = KerasHubFormat(
+    rows=functools.partial(keras_hub_encoder_rows, has_segments=False),
+    fields=KERAS_HUB_FIELDS,
+    fixed={"activation": "gelu", "layer_norm_epsilon": 1e-12},
+    module="distil_bert",
+    class_prefix="DistilBert",
+    similar_activations=("gelu", "gelu_tanh"),
+    heads={"TextClassifier": KERAS_HUB_DEEP_CLASSIFIER, "MaskedLM": KERAS_HUB_MASKED_LM},
+    masked_lm={"masked_lm_activation": "gelu", "masked_lm_epsilon": 1e-5},
+)
 
 FAMILY = EncoderFamily(
     name="distilbert",
     config=DistilBertConfig,
     encoder=DistilBertEncoder,
     tokenizer_place="bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer",
-    formats={"bert_tf": FamilyFormat(rows=model_folder_rows), "huggingface": _HUGGINGFACE},
+    formats={
+        "bert_tf": FamilyFormat(rows=model_folder_rows),
+        "huggingface": _HUGGINGFACE,
+        "keras_hub": _KERAS_HUB,
+    },
     presets={"distilbert_base": {}},
 )

@@ -8,14 +8,16 @@ from bert_tf.modeling.families.base import EncoderFamily
 from bert_tf.modeling.families.bert import (
     HUGGINGFACE_ACTIVATIONS,
     HUGGINGFACE_FIELDS,
+    KERAS_HUB_FIELDS,
     BertConfig,
     huggingface_encoder_rows,
+    keras_hub_encoder_rows,
     model_folder_rows,
     published_size,
 )
 from bert_tf.modeling.families.transformer import TransformerEncoder
-from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat
-from bert_tf.weights.weight_table import Row, torch_linear, torch_norm
+from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat
+from bert_tf.weights.weight_table import Row, keras_dense, torch_linear, torch_norm
 
 # ---- Encoder
 
@@ -67,6 +69,18 @@ def _huggingface_rows(config: ElectraConfig) -> list[Row]:
     return rows
 
 
+def _keras_hub_rows(config: ElectraConfig) -> list[Row]:
+    """Paths in the weights file of keras-hub's ElectraBackbone."""
+    rows = keras_hub_encoder_rows(config)
+    return rows + keras_dense("encoder/embeddings/projection", "layers/dense") * config.has_projection
+
+
+def _keras_hub_pooler(config: ElectraConfig) -> dict[str, tuple[int, ...]]:
+    """The pooler of their backbone, which no published ELECTRA has."""
+    layer = "layers/dense_1/vars/" if config.has_projection else "layers/dense/vars/"
+    return {f"{layer}0": (config.hidden_size, config.hidden_size), f"{layer}1": (config.hidden_size,)}
+
+
 _HUGGINGFACE = HuggingFaceFormat(
     rows=_huggingface_rows,
     fields=HUGGINGFACE_FIELDS | {"embedding_size": "embedding_size"},
@@ -84,13 +98,27 @@ _HUGGINGFACE = HuggingFaceFormat(
     pretraining={"ForPreTraining": ("replaced_token",), "ForMaskedLM": ("masked_lm",)},
     constants={"pad_token_id": 0},
 )
+_KERAS_HUB = KerasHubFormat(
+    rows=_keras_hub_rows,
+    fields=KERAS_HUB_FIELDS
+    | {"vocab_size": "vocab_size", "type_vocab_size": "num_segments", "embedding_size": "embedding_dim"},
+    fixed={"activation": "gelu_tanh", "layer_norm_epsilon": 1e-12},
+    module="electra",
+    class_prefix="Electra",
+    similar_activations=("gelu", "gelu_tanh"),
+    foreign=_keras_hub_pooler,
+)
 
 FAMILY = EncoderFamily(
     name="electra",
     config=ElectraConfig,
     encoder=ElectraEncoder,
     tokenizer_place="bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer",
-    formats={"bert_tf": FamilyFormat(rows=model_folder_rows), "huggingface": _HUGGINGFACE},
+    formats={
+        "bert_tf": FamilyFormat(rows=model_folder_rows),
+        "huggingface": _HUGGINGFACE,
+        "keras_hub": _KERAS_HUB,
+    },
     presets={
         "electra_small": {},
         "electra_base": published_size(12, 768) | {"embedding_size": 768},

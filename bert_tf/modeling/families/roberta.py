@@ -5,19 +5,25 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.families.base import EncoderFamily
 from bert_tf.modeling.families.bert import (
     HUGGINGFACE_ACTIVATIONS,
     HUGGINGFACE_FIELDS,
+    KERAS_HUB_DEEP_CLASSIFIER,
+    KERAS_HUB_FIELDS,
+    KERAS_HUB_MASKED_LM,
     huggingface_encoder_rows,
+    keras_hub_encoder_rows,
     model_folder_rows,
     published_size,
 )
 from bert_tf.modeling.families.transformer import TransformerConfig, TransformerEncoder
-from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat
-from bert_tf.weights.weight_table import Row, torch_linear, torch_norm
+from bert_tf.text.tokenizers import sentencepiece_model
+from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat, Weights
+from bert_tf.weights.weight_table import Row, Transform, torch_linear, torch_norm
 
 # ---- Encoder
 
@@ -114,6 +120,45 @@ def huggingface_format(model_type: str, class_prefix: str) -> HuggingFaceFormat:
     )
 
 
+_POSITIONS, _SEGMENT = "encoder/embeddings/position/embeddings", "encoder/embeddings/segment/embeddings"
+
+
+def _keras_hub_rows(config: RobertaConfig) -> list[Row]:
+    """Paths in the weights file of keras-hub's RobertaBackbone, whose positions begin with the first token's."""
+    before = config.padding_id + 1
+    rows = keras_hub_encoder_rows(config, has_segments=False)
+    skip = Transform(lambda x: np.pad(x, ((before, 0), (0, 0))), lambda x: x[before:])
+    return [dataclasses.replace(row, transform=skip) if row.ours == _POSITIONS else row for row in rows]
+
+
+def _with_segment(weights: Weights) -> Weights:
+    return weights | {_SEGMENT: np.zeros_like(weights[_POSITIONS][:1])}
+
+
+def _without_segment(weights: Weights) -> Weights:
+    """The weights with the vector of the only segment, which every token gets, in the positions instead."""
+    weights = dict(weights)
+    segment = weights.pop(_SEGMENT)
+    return weights | {_POSITIONS: weights[_POSITIONS] + segment}
+
+
+def keras_hub_format(module: str, class_prefix: str, spiece_name: str = sentencepiece_model.NAME) -> KerasHubFormat:
+    """RoBERTa, and the models that keras-hub builds as it, under other names."""
+    return KerasHubFormat(
+        rows=_keras_hub_rows,
+        fields=KERAS_HUB_FIELDS,
+        fixed={"activation": "gelu", "layer_norm_epsilon": 1e-5},
+        module=module,
+        class_prefix=class_prefix,
+        similar_activations=("gelu", "gelu_tanh"),
+        heads={"TextClassifier": KERAS_HUB_DEEP_CLASSIFIER, "MaskedLM": KERAS_HUB_MASKED_LM},
+        masked_lm={"masked_lm_activation": "gelu", "masked_lm_epsilon": 1e-5},
+        from_weights=_with_segment,
+        to_weights=_without_segment,
+        spiece_name=spiece_name,
+    )
+
+
 FAMILY = EncoderFamily(
     name="roberta",
     config=RobertaConfig,
@@ -122,6 +167,7 @@ FAMILY = EncoderFamily(
     formats={
         "bert_tf": FamilyFormat(rows=model_folder_rows),
         "huggingface": huggingface_format("roberta", "Roberta"),
+        "keras_hub": keras_hub_format("roberta", "Roberta"),
     },
     presets={
         "roberta_base": {},

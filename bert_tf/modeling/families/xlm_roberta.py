@@ -6,7 +6,8 @@ import keras
 
 from bert_tf.modeling.families.base import EncoderFamily
 from bert_tf.modeling.families.bert import model_folder_rows, published_size
-from bert_tf.modeling.families.roberta import RobertaConfig, RobertaEncoder, huggingface_format
+from bert_tf.modeling.families.roberta import RobertaConfig, RobertaEncoder, huggingface_format, keras_hub_format
+from bert_tf.text.tokenizers import sentencepiece_model
 from bert_tf.weights.formats.base import FamilyFormat
 
 
@@ -33,6 +34,7 @@ FAMILY = EncoderFamily(
     formats={
         "bert_tf": FamilyFormat(rows=model_folder_rows),
         "huggingface": huggingface_format("xlm-roberta", "XLMRoberta"),
+        "keras_hub": keras_hub_format("xlm_roberta", "XLMRoberta", sentencepiece_model.XLM_ROBERTA_NAME),
     },
     presets={
         "xlm_roberta_base": {},

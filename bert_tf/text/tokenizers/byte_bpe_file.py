@@ -87,17 +87,17 @@ def read_tokenizer_json(path: pathlib.Path) -> Vocabulary:
     return vocabulary_of(read_text(path), path)
 
 
-def read_pair(vocabulary: pathlib.Path, merges: pathlib.Path, trim_offsets: bool = False) -> Vocabulary:
+def read_pair(vocabulary: pathlib.Path, merges: pathlib.Path, **settings: bool) -> Vocabulary:
     """Opens a vocab.json and its merges.txt, as RoBERTa's; `InputError` where they do not fit each other.
 
-    `trim_offsets` is that of `tokenizer_json`.
+    `settings` are those of `tokenizer_json`.
     """
     ids = read_json(vocabulary)
     lines = read_text(merges).split("\n")
     pairs = [line.removesuffix("\r").split(" ") for line in lines if line.strip() and not line.startswith("#version")]
     known = ids if isinstance(ids, dict) else {}
     added = [name for names in SPELLINGS for name in names if name in known]
-    text = json.dumps(tokenizer_json(ids, pairs, added, trim_offsets), ensure_ascii=False)
+    text = json.dumps(tokenizer_json(ids, pairs, added, **settings), ensure_ascii=False)
     return vocabulary_of(text, f"{vocabulary} and {merges.name}")
 
 
@@ -110,7 +110,11 @@ def vocabulary_of(text: str, source: object = NAME) -> Vocabulary:
 
 
 def tokenizer_json(
-    ids: dict[str, int], merges: Sequence[Sequence[str]], added: Iterable[str], trim_offsets: bool = False
+    ids: dict[str, int],
+    merges: Sequence[Sequence[str]],
+    added: Iterable[str],
+    trim_offsets: bool = False,
+    add_prefix_space: bool = False,
 ) -> dict[str, Any]:
     """The content of a tokenizer.json with RoBERTa's layout, `<s> a </s></s> b </s>`, where the vocabulary has `<s>`.
 
@@ -119,14 +123,21 @@ def tokenizer_json(
         merges: pairs of tokens in the order of their ranks.
         added: special tokens; one called <mask> takes the blank before it, as RoBERTa's.
         trim_offsets: whether the source of a token is without white space around it.
+        add_prefix_space: whether a blank is put before texts that begin with none.
     """
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": trim_offsets, "use_regex": True}
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": add_prefix_space,
+        "trim_offsets": trim_offsets,
+        "use_regex": True,
+    }
     flags = {"single_word": False, "rstrip": False, "normalized": False, "special": True}
     processor: dict[str, Any] = byte_level
     cls, sep = SPELLINGS[2][0], SPELLINGS[3][0]
     if cls in ids and sep in ids:
         pairs = {"sep": [sep, ids[sep]], "cls": [cls, ids[cls]]}
-        processor = {"type": "RobertaProcessing", **pairs, "trim_offsets": trim_offsets, "add_prefix_space": False}
+        processor = {"type": "RobertaProcessing", **pairs, "trim_offsets": trim_offsets}
+        processor["add_prefix_space"] = add_prefix_space
     return {
         "version": "1.0",
         "truncation": None,

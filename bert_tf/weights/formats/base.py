@@ -5,11 +5,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bert_tf.core.errors import InputError
 from bert_tf.core.registry import families, tasks
+from bert_tf.text.tokenizers import sentencepiece_model
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary
 from bert_tf.weights.weight_table import Row
 
+Weights = dict[str, np.ndarray]
 MAX_LABELS = 2**20  # checked before names are made for them
 
 
@@ -23,6 +27,8 @@ class FamilyFormat:
         activations: {their activation: ours} where names differ; of several for one of ours the first is written.
         fixed: {our setting: the value that their code always computes with and that their files do not name}.
         ignored_fields: settings in files that are not read.
+        from_settings: their settings as this declaration names them; `InputError` for a model that is not computed.
+        to_settings: the inverse, for settings that are not one value under one name.
     """
 
     rows: Callable[[Any], list[Row]]
@@ -30,6 +36,8 @@ class FamilyFormat:
     activations: Mapping[str | None, str] = dataclasses.field(default_factory=dict)
     fixed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     ignored_fields: tuple[str, ...] = ()
+    from_settings: Callable[[dict], dict] = dict
+    to_settings: Callable[[dict], dict] = dict
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,8 +56,6 @@ class HuggingFaceFormat(FamilyFormat):
             there is written.
         constants: settings that are written as they are.
         token_settings: {setting: the special token whose id it is, by its name in `TOKEN_NAMES`}, null where it lacks.
-        from_settings: their settings as this declaration names them; `InputError` for a model that is not computed.
-        to_settings: the inverse, for settings that are not one value under one name.
     """
 
     model_type: str
@@ -60,8 +66,6 @@ class HuggingFaceFormat(FamilyFormat):
     pretraining: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     constants: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     token_settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    from_settings: Callable[[dict], dict] = dict
-    to_settings: Callable[[dict], dict] = dict
 
     def rows_of(self, kind: str | None, config: Any) -> list[Row]:
         """The rows that hold in the files of a class, whose name `kind` is without the prefix."""
@@ -81,6 +85,10 @@ class KerasHubFormat(FamilyFormat):
         similar_activations: ours that the backbone computes, exactly or nearly; others are refused.
         heads: {class of a task, without the prefix: rows of its head}.
         masked_lm: settings of the masked LM head, as `Checkpoint.task` names them, that its class always has.
+        foreign: {their name: shape} of weights that our models do not have: not read, and written as zeros.
+        from_weights: our weights from those of `rows`, where their code computes with fewer.
+        to_weights: the inverse, for the same outputs.
+        spiece_name: the name in our folders of a SentencePiece model, which tells how ids follow from its pieces.
     """
 
     module: str
@@ -88,6 +96,10 @@ class KerasHubFormat(FamilyFormat):
     similar_activations: tuple[str, ...]
     heads: Mapping[str, list[Row]] = dataclasses.field(default_factory=dict)
     masked_lm: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    foreign: Callable[[Any], Mapping[str, tuple[int, ...]]] = lambda config: {}
+    from_weights: Callable[[Weights], Weights] = dict
+    to_weights: Callable[[Weights], Weights] = dict
+    spiece_name: str = sentencepiece_model.NAME
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

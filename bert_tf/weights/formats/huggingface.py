@@ -56,7 +56,7 @@ def read(folder: Path) -> Checkpoint:
     """Reads a folder of transformers; another architecture or a broken file raises `InputError`."""
     settings = load_json(folder / CONFIG)
     family, format = _family_of(settings, folder)
-    encoder = read_encoder(family, format, format.from_settings(settings), folder / CONFIG)
+    encoder = read_encoder(family, format, settings, folder / CONFIG)
     tensors, copies = _current_names(safetensors.stored(folder), format, encoder)
     rows = format.rows_of(_kind_in(settings, tensors, format), encoder)
     weights = read_rows(rows, tensors, all_shapes(family, encoder))
@@ -74,7 +74,7 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     kind, heads = _class_of(checkpoint)
     settings, notes = write_encoder(checkpoint.family, format, checkpoint.encoder)
     architecture = format.class_prefix + kind
-    settings = format.to_settings(settings) | format.constants
+    settings |= format.constants
     ids = {token: i for i, token in enumerate(checkpoint.vocabulary or ())}
     settings |= {name: ids.get(TOKEN_NAMES[token]) for name, token in format.token_settings.items()}
     settings |= {"model_type": format.model_type, "architectures": [architecture]}

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bert_tf.core.errors import InputError
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import (
@@ -47,9 +49,10 @@ def read(folder: Path) -> Checkpoint:
     # Their one dropout is both of ours.
     encoder = read_encoder(family, format, theirs, folder / CONFIG, attention_dropout=theirs.get("dropout", 0.1))
     shapes = all_shapes(family, encoder)
-    weights = zero_pooler.drop_empty(read_rows(format.rows(encoder), hdf5.stored(folder / WEIGHTS), shapes))
-    weights |= keras_hub_task.read_head(folder, format, shapes)
-    text, vocabulary = keras_hub_task.read_text(folder)
+    tensors = hdf5.stored(folder / WEIGHTS)
+    weights = zero_pooler.drop_empty(read_rows(format.rows(encoder), tensors, shapes, tuple(format.foreign(encoder))))
+    weights = format.from_weights(weights) | keras_hub_task.read_head(folder, format, shapes)
+    text, vocabulary = keras_hub_task.read_text(folder, format)
     own_text, _ = read_own(settings, folder / CONFIG)
     return Checkpoint(family, encoder, weights, own_text or text, vocabulary, read_task(folder))
 
@@ -63,15 +66,18 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     own = settings.pop(OWN, {})
     backbone = keras_hub_task.serialized(format, "Backbone", settings)
     save_json(folder / CONFIG, write_own(backbone | {OWN: own}, checkpoint))
-    weights, missing = zero_pooler.fill(checkpoint)
-    tensors, left_out = write_rows(format.rows(encoder), weights)
+    rows = format.rows(encoder)
+    weights, missing = zero_pooler.fill(checkpoint, rows)
+    tensors, left_out = write_rows(rows, format.to_weights(weights))
+    for name, shape in format.foreign(encoder).items():
+        tensors[name] = np.zeros(shape, "float32")
     hdf5.write(folder / WEIGHTS, tensors)
-    keras_hub_task.write_text(folder, checkpoint, format)
+    notes += keras_hub_task.write_text(folder, checkpoint, format)
     carried = keras_hub_task.write_head(folder, checkpoint, format, backbone)
-    if carried == "masked_lm":
+    if "masked_lm" in carried:
         notes += masked_lm_notes(checkpoint, **format.masked_lm)
     # The backbone's file has no place for the head, but the task's has: its line would be wrong.
-    lost = [line for line in left_out if line.split()[0] != carried]
+    lost = [line for line in left_out if line.split()[0] not in carried]
     return notes + missing + lost
 
 

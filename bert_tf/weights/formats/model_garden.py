@@ -70,7 +70,8 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     """Writes the files into `folder`; returns a line for each thing that could not be carried over."""
     format = family_format(checkpoint.family, FORMAT)
     settings, notes = write_encoder(checkpoint.family, format, checkpoint.encoder)
-    weights, missing = zero_pooler.fill(checkpoint)
+    rows = format.rows(checkpoint.encoder)
+    weights, missing = zero_pooler.fill(checkpoint, rows)
     if "next_sentence/kernel" in weights:
         # Their next sentence head has a pooler of its own, ours uses the encoder's: the head gets a copy of it.
         copy = {
@@ -78,7 +79,7 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
             "next_sentence_pooler/bias": weights["encoder/pooler/bias"],
         }
         weights = copy | weights
-    tensors, left_out = write_rows(format.rows(checkpoint.encoder), weights)
+    tensors, left_out = write_rows(rows, weights)
     empty = list(format.empty)
     for i in range(checkpoint.encoder.num_layers):
         for path in format.empty_in_block:
