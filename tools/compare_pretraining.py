@@ -21,7 +21,7 @@ from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.training.compile_model import compile_model
 from bert_tf.training.config import PretrainConfig
 from bert_tf.training.optimizers.schedules import make_schedule
-from bert_tf.training.recipes.pretraining_data import RecordsSource, vocabulary_of
+from bert_tf.training.recipes.pretraining_data import RecordsSource, tokenizer_of
 from bert_tf.weights import write_model
 
 CONFIG = flags.DEFINE_string("config", None, "a pretraining config that sets steps and precision", required=True)
@@ -53,16 +53,16 @@ class Losses(keras.callbacks.Callback):
 def main(argv):
     config = override(load_toml(PretrainConfig, CONFIG.value), argv[1:])
     source = RecordsSource(config.data, config.training)
-    vocabulary = vocabulary_of([source], config.model)
+    tokenizer = tokenizer_of([source], config.model)
     folder = pathlib.Path(OUTPUT.value)
     print(f"entropy of masked tokens: {entropy(source):.3f} nats")
 
     exact = dataclasses.replace(config.training, precision="float32")
-    models = both(config.model, 0.0, vocabulary, exact, folder / "dry")
+    models = both(config.model, 0.0, tokenizer, exact, folder / "dry")
     ours, theirs = (fit(model, source, inputs, SHORT)[0] for model, inputs in models)
     print(f"largest difference of the first {SHORT} losses: {np.abs(np.subtract(ours, theirs)).max():.1e}")
 
-    for model, inputs in both(config.model, config.model.hidden_dropout, vocabulary, config.training, folder / "wet"):
+    for model, inputs in both(config.model, config.model.hidden_dropout, tokenizer, config.training, folder / "wet"):
         losses, minutes = fit(model, source, inputs, config.training.steps)
         heldout = source.validation.one_pass(source.batch_size).take(config.training.evaluate_batches).map(inputs)
         scores = model.evaluate(heldout, verbose=0, return_dict=True)
@@ -70,14 +70,14 @@ def main(argv):
         np.savetxt(folder / f"{model.name}.txt", losses)
 
 
-def both(settings, dropout, vocabulary, training, folder):
+def both(settings, dropout, tokenizer, training, folder):
     """(model, function that renames the inputs of a batch) of bert_tf and keras-hub, with equal weights, compiled."""
     keras.utils.set_random_seed(training.seed)
     sizes = {name: getattr(settings, name) for name in ("hidden_size", "num_layers", "num_heads", "max_positions")}
     ours = BertPretrainer(
         name="bert_tf",
         dtype=training.precision,
-        vocab_size=len(vocabulary.vocabulary),
+        vocab_size=tokenizer.vocab_size,
         intermediate_size=settings.intermediate_size or 4 * settings.hidden_size,
         # As keras-hub computes them.
         activation="gelu_tanh",
@@ -88,7 +88,7 @@ def both(settings, dropout, vocabulary, training, folder):
         **sizes,
     )
     compile_model(ours, training)
-    write_model(ours.to_checkpoint(vocabulary), folder, "keras_hub")
+    write_model(ours.to_checkpoint(tokenizer), folder, "keras_hub")
     theirs = keras_hub_model(ours, folder, training)
     return (ours, lambda *batch: batch), (theirs, as_keras_hub)
 

@@ -165,7 +165,7 @@ VERBS = {
         "bert_tf.cli.records:inspect",
     ),
     "pretrain": Verb(
-        "train masked LM and next sentence prediction on records, or resume such a run",
+        "train an encoder of any family on records (masked LM, pairs of sentences), or resume such a run",
         "bert-tf pretrain --config pretrain_small_wikitext2 training.steps=none training.minutes=30",
         (
             _CONFIG,

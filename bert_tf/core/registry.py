@@ -27,14 +27,18 @@ class Registry(Mapping):
         self._entries = dict(places)
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._entries:
-            close = difflib.get_close_matches(str(name), self._entries, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Choose from {', '.join(self._entries)}."
-            raise ConfigError(f"Received: {self.kind} {name!r}. {hint}")
+        self.check(name)
         entry = self._entries[name]
         if isinstance(entry, str):
             entry = self._entries[name] = resolve(entry)
         return entry
+
+    def check(self, name: str) -> None:
+        """Raises `ConfigError` for an unknown name; imports nothing."""
+        if name not in self._entries:
+            close = difflib.get_close_matches(str(name), self._entries, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Choose from {', '.join(self._entries)}."
+            raise ConfigError(f"Received: {self.kind} {name!r}. {hint}")
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

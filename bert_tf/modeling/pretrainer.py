@@ -1,4 +1,4 @@
-"""An encoder with the two heads of BERT's pretraining."""
+"""An encoder of any family with the heads of masked LM and of pairs of sentences."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,15 +19,17 @@ from bert_tf.modeling.train_step import GlobalMean
 
 @keras.saving.register_keras_serializable("bert_tf")
 class BertPretrainer(Pretrained, keras.Model):
-    """Masked LM and next sentence prediction (Devlin et al. 2019, section 3.1).
+    """Masked LM and, if pairs of segments are told apart, next sentence prediction (Devlin et al. 2019, section 3.1).
 
     Inputs are those of the encoder and `masked_lm_positions` [B, P]. Outputs are those of the encoder (in training
     "sequence_output" is [B, P, D], of these positions alone) and float32 logits: "masked_lm_logits" [B, P, V] and
-    "next_sentence_logits" [B, 2] (0 = really next), or [B, E, 2] for packed rows.
+    "next_sentence_logits" [B, 2] (0 = really next, or for sentence order as in the text), or [B, E, 2] for packed rows.
 
     Args:
         masked_lm_activation, masked_lm_epsilon: of the masked LM head, which some projects give other values than the
             encoder; None: those of the encoder.
+        next_sentence: whether there is a head for pairs, of next sentences or sentence order; without it the pooler
+            is frozen unless the masked LM reads it.
         encoder: name of the encoder's family; or an encoder.
         settings: the fields of that family's config.
     """
@@ -41,6 +43,7 @@ class BertPretrainer(Pretrained, keras.Model):
         trainable: bool = True,
         masked_lm_activation: str | None = None,
         masked_lm_epsilon: float | None = None,
+        next_sentence: bool = True,
         encoder: Any = "bert",
         **settings: Any,
     ):
@@ -50,18 +53,23 @@ class BertPretrainer(Pretrained, keras.Model):
         self.encoder = self.make_encoder(encoder, settings)
         self.config = config = self.encoder.config
         self.masked_lm = masked_lm_head(self.encoder, masked_lm_activation, masked_lm_epsilon)
-        self.next_sentence = dense(2, config.initializer_range, dtype=self.dtype_policy, name="next_sentence")
+        self.next_sentence = None
+        if next_sentence:
+            self.next_sentence = dense(2, config.initializer_range, dtype=self.dtype_policy, name="next_sentence")
+        else:
+            self.encoder.read_pooler(self.encoder.has_token_head)
         self.build()
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the heads' variables; their shapes do not depend on the inputs."""
         self.masked_lm.build()
-        self.next_sentence.build((None, self.config.hidden_size))
+        if self.next_sentence:
+            self.next_sentence.build((None, self.config.hidden_size))
 
     def get_config(self) -> dict[str, Any]:
         """Arguments of the constructor, for Keras's serialization."""
         head = {"masked_lm_activation": self.masked_lm_activation, "masked_lm_epsilon": self.masked_lm_epsilon}
-        return super().get_config() | head
+        return super().get_config() | head | {"next_sentence": self.next_sentence is not None}
 
     def example_inputs(self) -> dict[str, keras.KerasTensor]:
         """As `Pretrained.example_inputs`, with the positions, int32 [B, P]."""
@@ -83,8 +91,9 @@ class BertPretrainer(Pretrained, keras.Model):
         outputs[features.MASKED_LM_LOGITS] = self.masked_lm(
             self.encoder.head_vectors(x), self.encoder.embeddings.token.embeddings
         )
-        next_sentence = self.next_sentence(outputs[features.POOLED_OUTPUT])  # [B, 2] or [B, E, 2]
-        outputs[features.NEXT_SENTENCE_LOGITS] = ops.cast(next_sentence, "float32")
+        if self.next_sentence:
+            next_sentence = self.next_sentence(outputs[features.POOLED_OUTPUT])  # [B, 2] or [B, E, 2]
+            outputs[features.NEXT_SENTENCE_LOGITS] = ops.cast(next_sentence, "float32")
         return outputs
 
     def compile(
@@ -95,7 +104,7 @@ class BertPretrainer(Pretrained, keras.Model):
         `next_sentence=False` is for batches that have targets of the masked LM alone (the records' objective "none").
         """
         outputs = [features.MASKED_LM_LOGITS]
-        if next_sentence:
+        if next_sentence and self.next_sentence:
             outputs.append(features.NEXT_SENTENCE_LOGITS)
         losses, metrics = {}, {}
         for name in outputs:

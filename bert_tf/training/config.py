@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from typing import Any
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.core.settings import Settings, setting
@@ -13,10 +14,12 @@ OPTIMIZERS = (
 )
 SCHEDULES = ("linear", "cosine", "constant")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
+OBJECTIVES = ("masked_lm", "next_sentence", "sentence_order")
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 # Sizes beyond which a typing error is likelier than a machine that can hold them.
 MAX_ROWS, MAX_POSITIONS, MAX_WIDTH, MAX_LAYERS = 2**20, 2**20, 2**16, 1024
 _LARGEST_SEED = 2**32 - 1  # NumPy's
+_NOT_OF_THE_ENCODER = ("init", "vocabulary", "lower_case", "encoder")  # among the settings of `ModelConfig`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +94,7 @@ class ModelConfig(Settings):
     init: str | None = setting(None, "folder or hub name of a model to start from; its sizes replace those below")
     vocabulary: str | None = setting(None, "vocabulary file of records that another program wrote")
     lower_case: bool = setting(True, "whether that vocabulary is uncased")
+    encoder: str | None = setting(None, "family of the encoder; none: bert, or that of init")
     hidden_size: int = setting(256, "width of the encoder", least=1, most=MAX_WIDTH)
     num_layers: int = setting(4, "number of blocks", least=1, most=MAX_LAYERS)
     num_heads: int = setting(4, "attention heads of a block; they divide hidden_size", least=1, most=MAX_WIDTH)
@@ -101,6 +105,24 @@ class ModelConfig(Settings):
     activation: str = setting("gelu", "activation of the feed-forward networks")
     hidden_dropout: float = setting(0.1, "dropout after each sublayer", least=0, below=1)
     attention_dropout: float = setting(0.1, "dropout of the attention weights", least=0, below=1)
+    # Of some families only; none: the family's default.
+    embedding_size: int | None = setting(
+        None, "width of the embedding tables (albert, electra)", least=1, most=MAX_WIDTH
+    )
+    num_groups: int | None = setting(None, "blocks with weights of their own (albert)", least=1, most=MAX_LAYERS)
+    local_window: int | None = setting(None, "tokens seen by local layers (modernbert)", least=2, most=MAX_POSITIONS)
+    global_every: int | None = setting(
+        None, "every so many layers sees all tokens (modernbert)", least=1, most=MAX_LAYERS
+    )
+
+    def encoder_settings(self) -> dict[str, Any]:
+        """The settings of a new encoder that are set."""
+        settings = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None and field.name not in _NOT_OF_THE_ENCODER:
+                settings[field.name] = value
+        return settings | {"intermediate_size": self.intermediate_size or 4 * self.hidden_size}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +133,11 @@ class PretrainConfig(Settings):
     model: ModelConfig = ModelConfig()
     data: PhaseConfig = PhaseConfig()
     phases: tuple[PhaseConfig, ...] = setting((), "several tables like data, trained on one after the other")
+    objective: str | None = setting(
+        None,
+        "what is learned; none: masked LM, and next sentence or sentence order where the records have pairs",
+        choices=OBJECTIVES,
+    )
     training: TrainingConfig = TrainingConfig()
 
     def check(self) -> None:

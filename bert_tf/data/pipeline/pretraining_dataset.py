@@ -3,7 +3,7 @@
 import os
 import pathlib
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -56,6 +56,7 @@ def make_dataset(
     drop_remainder: bool = True,
     buckets: Sequence[int] | None = None,
     pack_length: int | None = None,
+    outputs: Collection[str] | None = None,
 ) -> tf.data.Dataset:
     """Reads records in a seeded order.
 
@@ -75,6 +76,7 @@ def make_dataset(
         buckets: row widths, for example (32, 64, 128): the rows of a batch have similar lengths and are cut to the
             width of their bucket.
         pack_length: R: several examples are packed into each row of this length.
+        outputs: the model's outputs that get targets; None: the masked LM and, where the records have pairs, these.
 
     Returns:
         A dataset of `(x, y, sample_weight)`, int32 except for weights. x: input_ids, input_mask, segment_ids [B, S],
@@ -111,7 +113,7 @@ def make_dataset(
             features = pack_features(features, counts, pack_length, sampler.max_predictions, sampler.max_examples)
         elif buckets:
             features |= {name: features[name][:, :width] for name in (INPUT_IDS, INPUT_MASK, SEGMENT_IDS)}
-        return to_training_example(features)
+        return to_training_example(features, outputs)
 
     return sampler.dataset(load, start, repeat)
 
@@ -137,12 +139,17 @@ def make_dataset_from_text(
     return make_dataset(cache, batch_size, **settings)
 
 
-def to_training_example(features: dict[str, tf.Tensor]) -> tuple[dict, dict, dict]:
-    """A batch of features as `(x, y, sample_weight)`, named after the model's inputs and outputs."""
+def to_training_example(
+    features: dict[str, tf.Tensor], outputs: Collection[str] | None = None
+) -> tuple[dict, dict, dict]:
+    """A batch of features as `(x, y, sample_weight)`, named after the model's inputs and outputs.
+
+    `outputs` are those that get targets; None: all that the features have targets of.
+    """
     x = {name: features[name] for name in _MODEL_INPUTS if name in features}
     y = {MASKED_LM_LOGITS: features[MASKED_LM_IDS]}
     weight = {MASKED_LM_LOGITS: features[MASKED_LM_WEIGHTS]}
-    if NEXT_SENTENCE_LABELS in features:
+    if NEXT_SENTENCE_LABELS in features and (outputs is None or NEXT_SENTENCE_LOGITS in outputs):
         y[NEXT_SENTENCE_LOGITS] = labels = features[NEXT_SENTENCE_LABELS]
         weight[NEXT_SENTENCE_LOGITS] = tf.ones_like(labels[:, 0], tf.float32)
         if EXAMPLE_IDS in features:  # packed: weight 1 for the examples that a row really has

@@ -137,6 +137,7 @@ _KERAS_HUB = KerasHubFormat(
 
 FAMILY = EncoderFamily(
     name="albert",
+    title="ALBERT",
     config=AlbertConfig,
     encoder=AlbertEncoder,
     tokenizer_place="bert_tf.text.tokenizers.unigram:UnigramTokenizer",

@@ -5,7 +5,7 @@ import math
 import numbers
 import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import keras
 
@@ -81,6 +81,18 @@ class EncoderConfig:
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"Received: {name}={getattr(self, name)}. {name} must be in [0, 1).")
 
+    @classmethod
+    def of_family(cls, family: str, settings: Mapping[str, Any]) -> Self:
+        """The config of a family's encoder; a setting that the family does not have raises `ConfigError`."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for setting, value in settings.items():
+            if setting not in known:
+                raise ConfigError(
+                    f"Received: {setting}={value!r}. The encoder family {family!r} has no such setting; "
+                    f"its settings: {', '.join(known)}."
+                )
+        return cls(**settings)
+
     def check_positive(self, *names: str) -> None:
         """Raises `ConfigError` for the first of the sizes `names` that is below 1, or above any sensible one."""
         for name in names:
@@ -109,14 +121,7 @@ class Encoder(Pretrained, keras.Model):
 
     def __init__(self, name: str | None = None, dtype: Any = None, trainable: bool = True, **settings: Any):
         super().__init__(name=name or unique_name("encoder"), dtype=dtype, trainable=trainable)
-        known = [field.name for field in dataclasses.fields(self.config_class)]
-        for setting, value in settings.items():
-            if setting not in known:
-                raise ConfigError(
-                    f"Received: {setting}={value!r}. The encoder family {self.family!r} has no such setting; "
-                    f"its settings: {', '.join(known)}."
-                )
-        self.config = self.config_class(**settings)
+        self.config = self.config_class.of_family(self.family, settings)
 
     @property
     def trainable(self) -> bool:
@@ -177,6 +182,7 @@ class EncoderFamily:
         tokenizer_place: "module:name" of the tokenizer class; imported late, because it needs TensorFlow.
         formats: {name of a weights format: what that format needs to hold this family}.
         presets: {name: arguments of the encoder} of published sizes.
+        title: the name in texts for people; empty: `name`.
     """
 
     name: str
@@ -185,6 +191,7 @@ class EncoderFamily:
     tokenizer_place: str
     formats: Mapping[str, FamilyFormat]
     presets: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    title: str = ""
 
     @property
     def tokenizer(self) -> type:

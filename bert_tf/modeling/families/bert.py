@@ -346,6 +346,7 @@ _MODEL_GARDEN = ModelGardenFormat(
 
 FAMILY = EncoderFamily(
     name="bert",
+    title="BERT",
     config=BertConfig,
     encoder=BertEncoder,
     tokenizer_place="bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer",

@@ -105,6 +105,7 @@ def _rows(config: BiLSTMConfig) -> list[Row]:
 
 FAMILY = EncoderFamily(
     name="bilstm",
+    title="BiLSTM",
     config=BiLSTMConfig,
     encoder=BiLSTMEncoder,
     tokenizer_place="bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer",

@@ -106,6 +106,7 @@ _KERAS_HUB = KerasHubFormat(
 
 FAMILY = EncoderFamily(
     name="distilbert",
+    title="DistilBERT",
     config=DistilBertConfig,
     encoder=DistilBertEncoder,
     tokenizer_place="bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer",

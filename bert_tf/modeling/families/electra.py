@@ -111,6 +111,7 @@ _KERAS_HUB = KerasHubFormat(
 
 FAMILY = EncoderFamily(
     name="electra",
+    title="ELECTRA",
     config=ElectraConfig,
     encoder=ElectraEncoder,
     tokenizer_place="bert_tf.text.tokenizers.wordpiece:WordPieceTokenizer",

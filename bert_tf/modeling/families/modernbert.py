@@ -366,6 +366,7 @@ _HUGGINGFACE = HuggingFaceFormat(
 
 FAMILY = EncoderFamily(
     name="modernbert",
+    title="ModernBERT",
     config=ModernBertConfig,
     encoder=ModernBertEncoder,
     tokenizer_place="bert_tf.text.tokenizers.byte_bpe:BytePairTokenizer",

@@ -161,6 +161,7 @@ def keras_hub_format(module: str, class_prefix: str, spiece_name: str = sentence
 
 FAMILY = EncoderFamily(
     name="roberta",
+    title="RoBERTa",
     config=RobertaConfig,
     encoder=RobertaEncoder,
     tokenizer_place="bert_tf.text.tokenizers.byte_bpe:BytePairTokenizer",

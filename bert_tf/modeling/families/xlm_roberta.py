@@ -28,6 +28,7 @@ class XLMRobertaEncoder(RobertaEncoder):
 
 FAMILY = EncoderFamily(
     name="xlm_roberta",
+    title="XLM-RoBERTa",
     config=XLMRobertaConfig,
     encoder=XLMRobertaEncoder,
     tokenizer_place="bert_tf.text.tokenizers.unigram:UnigramTokenizer",

@@ -5,6 +5,7 @@ import pathlib
 from bert_tf.data.readers.bad_rows import BadRows
 from bert_tf.data.readers.examples import stream_rows
 from bert_tf.data.readers.tfds import PREFIX
+from bert_tf.modeling.families import FAMILIES
 from bert_tf.tasks import TASKS
 from bert_tf.text.corpus import find_files
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary
@@ -19,6 +20,7 @@ def check_finetune(config: FinetuneConfig) -> None:
     config.check()
     find_format(config.model.init)
     for part in config.parts().values():
+        _check_family(part.model.encoder)
         data = part.data
         for name in (data.train, data.heldout):
             if name and not name.startswith(PREFIX):
@@ -31,6 +33,7 @@ def check_finetune(config: FinetuneConfig) -> None:
 def check_pretrain(config: PretrainConfig) -> None:
     """As `check_finetune`, for the records, the vocabulary, the model folder and the output folder."""
     config.check()
+    _check_family(config.model.encoder)
     for phase in config.all_phases:
         for records in filter(None, (phase.records, phase.heldout)):
             find_files(pathlib.Path(records))
@@ -39,3 +42,8 @@ def check_pretrain(config: PretrainConfig) -> None:
     if config.model.init:
         find_format(config.model.init)
     read_settings(config.output)
+
+
+def _check_family(name: str | None) -> None:
+    if name:
+        FAMILIES.check(name)

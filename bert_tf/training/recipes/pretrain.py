@@ -2,17 +2,17 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from bert_tf.core.errors import ConfigError
-from bert_tf.modeling.families.bert import BertConfig
+from bert_tf.modeling.families import FAMILIES
+from bert_tf.modeling.families.transformer import TransformerEncoder
 from bert_tf.modeling.layers.activations import get_activation
-from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.training import resolved_config, run_folder
 from bert_tf.training.compile_model import StepTimer, compile_model
-from bert_tf.training.config import ModelConfig, PretrainConfig, TrainingConfig
+from bert_tf.training.config import PretrainConfig, TrainingConfig
 from bert_tf.training.distribution import strategies
 from bert_tf.training.distribution.batches import distribute, rows_per_replica
 from bert_tf.training.model_card import write_card, write_curves
@@ -20,9 +20,10 @@ from bert_tf.training.recipes.pretraining_data import (
     RecordsSource,
     check_lengths,
     check_vocabulary,
-    have_next_sentence,
-    vocabulary_of,
+    have_pairs,
+    tokenizer_of,
 )
+from bert_tf.training.recipes.pretraining_objectives import OBJECTIVES
 from bert_tf.training.trainer import Trainer
 from bert_tf.weights import read_model
 
@@ -30,10 +31,10 @@ _TIMED_STEPS = 12  # to measure the time of a step
 
 
 def pretrain(config: PretrainConfig) -> dict[str, float]:
-    """Trains masked LM and next sentence prediction by a config, or resumes such a run.
+    """Trains masked LM and the other objective of a config, or resumes such a run.
 
     Writes to `config.output`: settings.json, checkpoints/, metrics.jsonl, logs/ for TensorBoard, curves.png, and
-    model/, a folder for `BertPretrainer.from_pretrained`, fine-tuning and export, with a model card.
+    model/, a folder for `from_pretrained`, fine-tuning and export, with a model card.
 
     Returns:
         The metrics on held-out data after the last step.
@@ -53,41 +54,49 @@ def pretrain(config: PretrainConfig) -> dict[str, float]:
         validations = [source.validation for source in job.sources]
         scores = Trainer(model, job.sources, validations, training, folder).train()
         if strategies.is_chief():
-            model.save_pretrained(folder / "model", job.vocabulary, overwrite=True)
+            model.save_pretrained(folder / "model", job.tokenizer, overwrite=True)
             write_curves(folder, "pretraining")
-            write_card(folder / "model", "BERT, pretrained", job.facts(training, model), scores)
+            title = FAMILIES[model.family].title or model.family
+            write_card(folder / "model", f"{title}, pretrained", job.facts(training, model), scores)
     return scores
 
 
 class PretrainJob:
-    """The records, vocabulary and encoder settings of a pretraining run, checked against each other.
+    """The records, objective, vocabulary and encoder settings of a pretraining run, checked against each other.
 
     Attributes:
+        objective: an `Objective`.
         sources: a `RecordsSource` per phase.
-        vocabulary: tokens and `TextConfig` that the records were made with.
+        tokenizer: that the records were made with.
         strategy: the `tf.distribute.Strategy`.
     """
 
     def __init__(self, config: PretrainConfig):
         self.config = config
-        self.sources = [RecordsSource(phase, config.training) for phase in config.all_phases]
-        self.vocabulary = vocabulary_of(self.sources, config.model)
-        self.encoder = _encoder_settings(config.model, self.vocabulary.vocabulary, self.sources)
-        self.next_sentence = have_next_sentence(self.sources)
+        self.objective = OBJECTIVES[config.objective]
+        self.sources = [RecordsSource(phase, config.training, self.objective.outputs) for phase in config.all_phases]
+        self.tokenizer = tokenizer_of(self.sources, config.model)
+        self.has_pairs = have_pairs(self.sources, config.objective)
+        self.encoder = self._encoder_settings()
         self.strategy = strategies.make_strategy(config.training.strategy)
         for source in self.sources:
             # Raises `ConfigError` now rather than when the phase begins.
             rows_per_replica(self.strategy, source.batch_size, config.training.accumulation_steps)
 
-    def make_model(self, training: TrainingConfig) -> BertPretrainer:
+    def make_model(self, training: TrainingConfig) -> Any:
         """Makes a compiled model, with the weights in the folder `model.init` or random ones by the seed."""
+        settings = self.config.model
+        pretrainer: Any = self.objective.pretrainer
+        head = self.objective.arguments(settings)
+        # Without an objective the head for pairs is always there, and is not trained where the records have none.
+        unused = {} if self.has_pairs or self.config.objective else {"next_sentence": False}
         keras.utils.set_random_seed(training.seed)
         with self.strategy.scope():
-            if self.config.model.init:
-                model = BertPretrainer.from_pretrained(self.config.model.init, training.precision)
+            if settings.init:
+                model = pretrainer.from_pretrained(settings.init, training.precision, **head)
             else:
-                model = BertPretrainer(dtype=training.precision, **self.encoder)
-            compile_model(model, training, next_sentence=self.next_sentence)
+                model = pretrainer(dtype=training.precision, **self.encoder, **head)
+            compile_model(model, training, **unused)
         return model
 
     def seconds_per_step(self, training: TrainingConfig) -> float:
@@ -101,7 +110,7 @@ class PretrainJob:
             total += source.share * timer.seconds
         return total
 
-    def facts(self, training: TrainingConfig, model: BertPretrainer) -> dict[str, str | int | None]:
+    def facts(self, training: TrainingConfig, model: Any) -> dict[str, str | int | None]:
         """The table of the model card: the model, its data and how it was trained."""
         encoder = model.config
         records, heldout = [], []
@@ -115,6 +124,7 @@ class PretrainJob:
             "parameters": f"{model.count_params():,}",
             "vocabulary": f"{encoder.vocab_size:,} tokens",
             "initialized from": self.config.model.init,
+            "objective": (self.config.objective or "").replace("_", " "),
             "records": ", ".join(records),
             "held out": ", ".join(heldout),
             "steps": f"{training.steps:,}",
@@ -123,31 +133,42 @@ class PretrainJob:
             "seed": training.seed,
         }
 
+    def _encoder_settings(self) -> dict[str, Any]:
+        """Arguments of the pretrainer for its encoder: of the config and the vocabulary, or of the model in `init`.
 
-def _encoder_settings(model: ModelConfig, vocabulary: Sequence[str], sources: Sequence[RecordsSource]) -> dict:
-    """Arguments of the encoder, from the config and the vocabulary or from the model in `model.init`.
+        Raises:
+            ConfigError: the family has no such setting or cannot be pretrained, or the records have another vocabulary,
+                or longer sequences, than the model.
+        """
+        model, vocabulary = self.config.model, self.tokenizer.vocabulary
+        name = model.encoder or "bert"
+        if model.init:
+            checkpoint = read_model(model.init)
+            name, encoder = checkpoint.family, dataclasses.asdict(checkpoint.encoder)
+            if model.encoder not in (None, name):
+                raise ConfigError(f"Received: model.encoder={model.encoder!r}. {model.init} holds a {name!r} encoder.")
+            for source in self.sources:
+                check_vocabulary(source.records, checkpoint.vocabulary or vocabulary, model.init)
+        _check_family(name)
+        if not model.init:
+            config = FAMILIES[name].config
+            encoder = model.encoder_settings() | {"vocab_size": len(vocabulary)}
+            if "padding_id" in config.__dataclass_fields__:
+                encoder["padding_id"] = self.tokenizer.pad_id
+            # Both raise `ConfigError` for impossible values.
+            config.of_family(name, encoder)
+            get_activation(model.activation)
+        if encoder["vocab_size"] < len(vocabulary):
+            raise ConfigError(
+                f"{model.init} has {encoder['vocab_size']:,} tokens, the records have {len(vocabulary):,}. Rebuild the "
+                "records with the model's vocabulary."
+            )
+        check_lengths(self.sources, encoder["max_positions"])
+        return {"encoder": name, **encoder}
 
-    Raises:
-        ConfigError: the records have another vocabulary, or longer sequences, than the model.
-    """
-    if model.init:
-        checkpoint = read_model(model.init)
-        encoder = dataclasses.asdict(checkpoint.encoder)
-        for source in sources:
-            check_vocabulary(source.records, checkpoint.vocabulary or vocabulary, model.init)
-    else:
-        encoder = dataclasses.asdict(model)
-        for name in ("init", "vocabulary", "lower_case"):  # not of the encoder
-            del encoder[name]
-        encoder["intermediate_size"] = model.intermediate_size or 4 * model.hidden_size
-        encoder["vocab_size"] = len(vocabulary)
-        # Both raise `ConfigError` for impossible values.
-        BertConfig(**encoder)
-        get_activation(model.activation)
-    if encoder["vocab_size"] < len(vocabulary):
-        raise ConfigError(
-            f"{model.init} has {encoder['vocab_size']:,} tokens, the records have {len(vocabulary):,}. Rebuild the "
-            "records with the model's vocabulary."
-        )
-    check_lengths(sources, encoder["max_positions"])
-    return encoder
+
+def _check_family(name: str) -> None:
+    """Raises `ConfigError` for a family without masked LM."""
+    known = [known for known, family in FAMILIES.items() if issubclass(family.encoder, TransformerEncoder)]
+    if name not in known:
+        raise ConfigError(f"Received: an encoder of the family {name!r}. Pretraining is for {', '.join(known)}.")

@@ -1,41 +1,46 @@
 """The records of a pretraining run, checked against each other and against the model before training starts."""
 
+import functools
 import hashlib
 import math
-import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError
 from bert_tf.core.features import INPUT_IDS, NEXT_SENTENCE_LABELS
 from bert_tf.data.pipeline.pretraining_dataset import make_dataset
 from bert_tf.data.pipeline.record_reader import Records
-from bert_tf.text.tokenizers.vocabulary import read_vocabulary
+from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.training.callbacks.metrics_logger import short_name
 from bert_tf.training.config import ModelConfig, PhaseConfig, TrainingConfig
 from bert_tf.training.data_source import DataSource, Validation
 from bert_tf.training.distribution.batches import distribute, rows_per_replica
 
+PAIRS = ("next_sentence", "sentence_order")  # objectives on pairs of segments, the same in records and in runs
+
 
 class RecordsSource(DataSource):
     """The training records of a `PhaseConfig`.
+
+    Args:
+        outputs: as for `make_dataset`.
 
     Attributes:
         records: to train on.
         validation: its held-out records as a `RecordsValidation`; None if it names none.
     """
 
-    def __init__(self, phase: PhaseConfig, config: TrainingConfig):
-        self.phase, self.config = phase, config
+    def __init__(self, phase: PhaseConfig, config: TrainingConfig, outputs: Collection[str] | None = None):
+        self.phase = phase
         self.batch_size, self.share = phase.batch_size, phase.share
         self.records = Records(phase.records, config.skip_records)
+        self._dataset = functools.partial(_dataset, self.records, phase, config, outputs)
         self.validation: RecordsValidation | None = None
         if phase.heldout:
-            self.validation = RecordsValidation(Records(phase.heldout, config.skip_records), phase, config)
+            self.validation = RecordsValidation(Records(phase.heldout, config.skip_records), phase, config, outputs)
 
     @property
     def all_records(self) -> list[Records]:
@@ -47,18 +52,21 @@ class RecordsSource(DataSource):
     @property
     def steps_per_epoch(self) -> int:
         """Batches in one pass over the records."""
-        return int(_dataset(self.records, self.phase, self.config, self.batch_size, repeat=1).cardinality())
+        return int(self._dataset(self.batch_size, repeat=1).cardinality())
 
     def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
         """Endless shuffled batches (see `DataSource`)."""
-        return _dataset(self.records, self.phase, self.config, rows, start=start, shard=shard)
+        return self._dataset(rows, start=start, shard=shard)
 
 
 class RecordsValidation(Validation):
     """Held-out records; losses and accuracies are means over batches, as in training."""
 
-    def __init__(self, records: Records, phase: PhaseConfig, config: TrainingConfig):
+    def __init__(
+        self, records: Records, phase: PhaseConfig, config: TrainingConfig, outputs: Collection[str] | None = None
+    ):
         self.records, self.phase, self.config = records, phase, config
+        self._dataset = functools.partial(_dataset, records, phase, config, outputs, shuffle=False)
         self._steps: dict[tuple[int, int], int] = {}  # batches of one pass, by rows and replicas
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
@@ -79,30 +87,34 @@ class RecordsValidation(Validation):
 
     def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
         """Endless batches in the order of the files (see `DataSource`)."""
-        return _dataset(self.records, self.phase, self.config, rows, start=start, shard=shard, shuffle=False)
+        return self._dataset(rows, start=start, shard=shard)
 
     def one_pass(self, rows: int, shards: int = 1) -> tf.data.Dataset:
         """One pass over the records, or over the first shard of `shards`, in the order of the files."""
-        return _dataset(self.records, self.phase, self.config, rows, shard=(0, shards), shuffle=False, repeat=1)
+        return self._dataset(rows, shard=(0, shards), repeat=1)
 
 
 def _dataset(
-    records: Records, phase: PhaseConfig, config: TrainingConfig, rows: int, **settings: Any
+    records: Records,
+    phase: PhaseConfig,
+    config: TrainingConfig,
+    outputs: Collection[str] | None,
+    rows: int,
+    **settings: Any,
 ) -> tf.data.Dataset:
     return make_dataset(
-        records, rows, seed=config.seed, buckets=phase.buckets or None, pack_length=phase.pack_length, **settings
+        records,
+        rows,
+        seed=config.seed,
+        buckets=phase.buckets or None,
+        pack_length=phase.pack_length,
+        outputs=outputs,
+        **settings,
     )
 
 
-class Vocabulary(typing.NamedTuple):
-    """Tokens in the order of their ids, and the `TextConfig` of the tokenizer."""
-
-    vocabulary: list[str]
-    config: TextConfig
-
-
-def vocabulary_of(sources: Sequence[RecordsSource], model: ModelConfig) -> Vocabulary:
-    """The `Vocabulary` that all the records were made with.
+def tokenizer_of(sources: Sequence[RecordsSource], model: ModelConfig) -> Tokenizer:
+    """The tokenizer that all the records were made with.
 
     Args:
         sources: of the run.
@@ -114,9 +126,9 @@ def vocabulary_of(sources: Sequence[RecordsSource], model: ModelConfig) -> Vocab
     records = _all_records(sources)
     ours = [found for found in records if found.report]  # others have no report of the vocabulary
     if model.vocabulary:
-        found = Vocabulary(read_vocabulary(model.vocabulary), TextConfig(lower_case=model.lower_case))
+        found = Tokenizer.from_file(model.vocabulary, lower_case=model.lower_case)
     elif ours:
-        found = Vocabulary(ours[0].tokenizer().vocabulary, ours[0].text_config)
+        found = ours[0].tokenizer()
     else:
         raise ConfigError(
             f"{records[0].files[0]} was written by another program and does not name its vocabulary. Set "
@@ -143,8 +155,12 @@ def check_vocabulary(records: Records, vocabulary: Sequence[str], owner: Any) ->
         )
 
 
-def have_next_sentence(sources: Sequence[RecordsSource]) -> bool:
-    """Whether the records have next sentence labels; `ConfigError` if only some of them do."""
+def have_pairs(sources: Sequence[RecordsSource], objective: str | None) -> bool:
+    """Whether the records have labelled pairs of segments.
+
+    Raises:
+        ConfigError: only some of them do, or those that the objective is about are not there.
+    """
     labelled: list[Records] = []
     unlabelled: list[Records] = []
     for records in _all_records(sources):
@@ -155,6 +171,14 @@ def have_next_sentence(sources: Sequence[RecordsSource]) -> bool:
             f"{labelled[0].files[0]} has next sentence labels, {unlabelled[0].files[0]} has none. Rebuild the records "
             "with the same objective."
         )
+    if objective in PAIRS:
+        for records in _all_records(sources):
+            made_for = records.settings.get("objective", objective if labelled else "none")
+            if made_for != objective:
+                raise ConfigError(
+                    f"Received: objective={objective!r}. {records.files[0]} was made with objective={made_for}. Make "
+                    f"the records again with bert-tf records --objective={objective}, or set another objective."
+                )
     return bool(labelled)
 
 

@@ -18,7 +18,7 @@ from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS
 from bert_tf.training.callbacks.metrics_logger import read_metrics
 from bert_tf.training.callbacks.run_callbacks import TerminateOnDivergence
 from bert_tf.training.compile_model import compile_model
-from bert_tf.training.recipes.pretrain import pretrain
+from bert_tf.training.recipes.pretrain import PretrainJob, pretrain
 from bert_tf.training.recipes.pretraining_data import RecordsSource
 from tests.training.conftest import changed
 
@@ -83,7 +83,43 @@ def test_records_without_next_sentences(config, records, pack_length):
         pretrain(changed(config, data={"heldout": str(records / "short")}))
 
 
-KINDS = ["plain", "packed and masked in training", "two phases and accumulated", "sgd", "adafactor"]
+FAMILIES = {
+    "albert": {"embedding_size": 8, "num_groups": 2},
+    "distilbert": {},
+    "electra": {"embedding_size": 8},
+    "modernbert": {"local_window": 16, "global_every": 2},
+    "roberta": {"padding_id": 0},
+    "xlm_roberta": {},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_of_any_family_and_of_its_folder(config, records, tmp_path, family):
+    wanted = FAMILIES[family]
+    settings = {name: value for name, value in wanted.items() if name != "padding_id"}  # that of the vocabulary
+    config = changed(config, model={"encoder": family} | settings, objective="masked_lm")
+    model = PretrainJob(config).make_model(config.training)
+    assert model.family == family
+    assert vars(model.config) | wanted == vars(model.config)
+    assert vars(model.config).items() >= {"hidden_size": 16, "num_layers": 2, "vocab_size": 408}.items()
+    assert {name.split("/")[0] for name in model.named_weights} == {"encoder", "masked_lm"}
+    model.save_pretrained(tmp_path / "init", PretrainJob(config).tokenizer)
+    again = changed(config, model={"encoder": None, "init": str(tmp_path / "init")} | dict.fromkeys(settings))
+    opened = PretrainJob(again).make_model(config.training)
+    assert opened.config == model.config
+    for name, array in model.to_weights().items():
+        np.testing.assert_array_equal(opened.to_weights()[name], array)
+
+
+def test_masked_lm_alone_on_records_of_pairs(config):
+    config = changed(config, model={"encoder": "roberta"}, objective="masked_lm", training={"steps": 3})
+    scores = pretrain(config)
+    assert scores.keys() == {"step", "loss", "accuracy", "masked_lm_loss", "masked_lm_perplexity"}
+    card = (pathlib.Path(config.output) / "model/README.md").read_text()
+    assert card.startswith("# RoBERTa, pretrained\n") and "| objective | masked lm |" in card
+
+
+KINDS = ["plain", "packed and masked in training", "two phases and accumulated", "albert", "sgd", "adafactor"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,6 +130,9 @@ def test_a_stopped_run_goes_on_exactly(request, config, records, tmp_path, monke
         short = dataclasses.replace(config.data, heldout=None, share=0.5)
         phases = (short, dataclasses.replace(short, records=str(records / "long"), batch_size=4))
         config = changed(config, phases=phases, training={"accumulation_steps": 2})
+    elif kind == "albert":
+        order = {"records": str(records / "order"), "heldout": None}
+        config = changed(config, data=order, model={"encoder": kind, "embedding_size": 8}, objective="sentence_order")
     elif kind != "plain":
         config = changed(config, training={"optimizer": kind, "learning_rate": 0.1})
     if kind == "plain":
@@ -198,6 +237,26 @@ BAD = {
     "sizes": (lambda c, r, t: changed(c, model={"num_heads": 3}), "hidden_size must be a multiple of num_heads"),
     "activation": (lambda c, r, t: changed(c, model={"activation": "swash"}), "Known activations"),
     "shares": (lambda c, r, t: changed(c, phases=(dataclasses.replace(c.data, share=0.4),)), "add up to 1"),
+    "family": (
+        lambda c, r, t: changed(c, model={"encoder": "bilstm"}),
+        "family 'bilstm'. Pretraining is for bert, albe",
+    ),
+    "setting": (
+        lambda c, r, t: changed(c, model={"num_groups": 2}),
+        "num_groups=2. The encoder family 'bert' has no such",
+    ),
+    "family of init": (
+        lambda c, r, t: changed(c, model={"encoder": "albert", "init": other_vocabulary(r, t)}),
+        "model.encoder='albert'. .*other holds a 'bert' encoder",
+    ),
+    "objective": (
+        lambda c, r, t: changed(c, objective="sentence_order"),
+        "objective='sentence_order'. .*short.* was made with objective=next_sentence",
+    ),
+    "objective of pairs": (
+        lambda c, r, t: changed(c, objective="next_sentence", data={"records": str(r / "single"), "heldout": None}),
+        "objective='next_sentence'. .*single.* was made with objective=none",
+    ),
     "strategy": (lambda c, r, t: changed(c, training={"strategy": "multi_worker"}), "needs TF_CONFIG"),
 }
 
