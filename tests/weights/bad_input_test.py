@@ -75,10 +75,24 @@ def test_a_folder_of_something_else(tmp_path):
     assert "found: notes.txt" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("model_type", ["gpt2", "t5", "deberta-v2"])
-def test_another_architecture(folder, model_type):
+@pytest.mark.parametrize(
+    ("model_type", "nearest"),
+    [("gpt2", "bert"), ("deberta-v2", "modernbert"), ("xlm-roberta-xl", "xlm-roberta"), ("Electra", "electra")],
+)
+def test_another_architecture(folder, model_type, nearest):
     edit(folder / "config.json", model_type=model_type)
-    assert f"holds a '{model_type}' model" in refusal(folder)
+    message = refusal(folder)
+    assert f"holds a '{model_type}' model" in message
+    assert "can be read: bert, albert, distilbert, electra, modernbert, roberta, xlm-roberta;" in message
+    assert message.endswith(f"the nearest is {nearest}.")
+
+
+@pytest.mark.parametrize("model_type", [7, ["bert"], "x" * 1000])
+def test_a_model_type_that_is_no_name(folder, model_type):
+    edit(folder / "config.json", model_type=model_type)
+    message = refusal(folder)
+    assert "These can be read: bert, " in message
+    assert len(message) < 600
 
 
 @pytest.mark.parametrize(
@@ -253,7 +267,7 @@ def test_several_checkpoints_and_nothing_that_names_the_latest(tmp_path):
 def test_a_preset_of_another_model(tmp_path):
     write_model(make("encoder"), tmp_path / "model", "keras_hub")
     edit(tmp_path / "model" / "config.json", class_name="GPT2Backbone")
-    assert "preset of GPT2Backbone" in refusal(tmp_path / "model")
+    assert "preset of 'GPT2Backbone' (class_name)" in refusal(tmp_path / "model")
 
 
 def test_a_dataset_missing_in_an_hdf5_file(tmp_path):

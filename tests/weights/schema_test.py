@@ -92,6 +92,7 @@ SEGMENT, POOLER = "encoder/embeddings/segment/", "encoder/pooler/"
 WITHOUT = {
     ("roberta", "keras_hub"): SEGMENT,
     ("xlm_roberta", "keras_hub"): SEGMENT,
+    ("electra", "google"): POOLER,
     ("electra", "keras_hub"): POOLER,
 }
 

@@ -7,18 +7,24 @@ import keras
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.families.base import EncoderFamily
 from bert_tf.modeling.families.bert import (
+    GOOGLE_ACTIVATIONS,
+    GOOGLE_FIELDS,
+    GOOGLE_FIXED,
+    GOOGLE_HEADS,
     HUGGINGFACE_ACTIVATIONS,
     HUGGINGFACE_FIELDS,
     KERAS_HUB_FIELDS,
     KERAS_HUB_MASKED_LM,
     BertConfig,
     embedding_tables,
+    google_dense,
+    google_norm,
     keras_hub_encoder_rows,
     model_folder_rows,
     published_size,
 )
 from bert_tf.modeling.families.transformer import TransformerEncoder
-from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat
+from bert_tf.weights.formats.base import FamilyFormat, GoogleFormat, HuggingFaceFormat, KerasHubFormat
 from bert_tf.weights.weight_table import Row, expand, keras_dense, torch_linear, torch_norm
 
 # ---- Encoder
@@ -89,6 +95,25 @@ def _huggingface_rows(config: AlbertConfig) -> list[Row]:
     return expand(rows, config.num_groups)
 
 
+def _google_rows(config: AlbertConfig) -> list[Row]:
+    """Names of the variables of google-research/albert, modeling.py, and of its scripts for the heads."""
+    layer = "bert/encoder/transformer/group_{i}/inner_group_0"
+    rows = [
+        *embedding_tables("bert/embeddings/{}_embeddings", "word", "position", "token_type"),
+        *google_norm("encoder/embeddings/norm", "bert/embeddings"),
+        *google_dense("encoder/embeddings/projection", "bert/encoder/embedding_hidden_mapping_in"),
+        *google_dense("encoder/block_{i}/attention/query", layer + "/attention_1/self/query"),
+        *google_dense("encoder/block_{i}/attention/key", layer + "/attention_1/self/key"),
+        *google_dense("encoder/block_{i}/attention/value", layer + "/attention_1/self/value"),
+        *google_dense("encoder/block_{i}/attention/output", layer + "/attention_1/output/dense"),
+        *google_norm("encoder/block_{i}/attention_norm", layer),
+        *google_dense("encoder/block_{i}/intermediate", layer + "/ffn_1/intermediate/dense"),
+        *google_dense("encoder/block_{i}/output", layer + "/ffn_1/intermediate/output/dense"),
+        *google_norm("encoder/block_{i}/output_norm", layer, "LayerNorm_1"),
+    ]
+    return expand(rows, config.num_groups) + GOOGLE_HEADS
+
+
 def _keras_hub_rows(config: AlbertConfig) -> list[Row]:
     """Paths in the weights file of keras-hub's AlbertBackbone."""
     return [
@@ -122,6 +147,17 @@ _HUGGINGFACE = HuggingFaceFormat(
     constants={"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "inner_group_num": 1},
     from_settings=_from_settings,
 )
+_GOOGLE = GoogleFormat(
+    rows=_google_rows,
+    fields=GOOGLE_FIELDS | {"embedding_size": "embedding_size", "num_groups": "num_hidden_groups"},
+    activations=GOOGLE_ACTIVATIONS,
+    fixed=GOOGLE_FIXED,
+    marker="bert/encoder/transformer/",
+    config="albert_config.json",
+    prefix="model.ckpt-best",
+    pieces="30k-clean.model",
+    from_settings=_from_settings,
+)
 _KERAS_HUB = KerasHubFormat(
     rows=_keras_hub_rows,
     fields=KERAS_HUB_FIELDS
@@ -144,6 +180,7 @@ FAMILY = EncoderFamily(
     formats={
         "bert_tf": FamilyFormat(rows=model_folder_rows),
         "huggingface": _HUGGINGFACE,
+        "google": _GOOGLE,
         "keras_hub": _KERAS_HUB,
     },
     presets={

@@ -6,7 +6,13 @@ import keras
 
 from bert_tf.modeling.families.base import EncoderFamily
 from bert_tf.modeling.families.transformer import TransformerConfig, TransformerEncoder
-from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat, ModelGardenFormat
+from bert_tf.weights.formats.base import (
+    FamilyFormat,
+    GoogleFormat,
+    HuggingFaceFormat,
+    KerasHubFormat,
+    ModelGardenFormat,
+)
 from bert_tf.weights.weight_table import (
     TRANSPOSED,
     Row,
@@ -104,39 +110,52 @@ def model_folder_rows(config: TransformerConfig) -> list[Row]:
     return unnumber_first(expand(rows, config.num_groups or config.num_layers), "transformer_block")
 
 
-def _google_rows(config: BertConfig) -> list[Row]:
-    """Names of the variables of google-research/bert, modeling.py, and of its scripts for the heads."""
-    layer = "bert/encoder/layer_{i}/"
+def google_dense(ours: str, theirs: str) -> list[Row]:
+    """The rows of a dense layer in the files of google-research's projects."""
+    return linear(ours, f"{theirs}/")
 
-    def dense(ours, theirs):
-        return linear(ours, f"{theirs}/")
 
-    def layer_norm(ours, theirs):
-        return norm(ours, f"{theirs}/LayerNorm/")
+def google_norm(ours: str, theirs: str, name: str = "LayerNorm") -> list[Row]:
+    """The rows of a layer norm in the files of google-research's projects."""
+    return norm(ours, f"{theirs}/{name}/")
 
-    def output(ours, theirs):
-        return linear(ours, theirs, kernel="output_weights", bias="output_bias", transform=TRANSPOSED)
 
+def google_encoder_rows(config: TransformerConfig, module: str) -> list[Row]:
+    """Names of the variables of an encoder that is built as BertModel of google-research/bert, without a pooler."""
+    layer = module + "/encoder/layer_{i}/"
     rows = [
-        *embedding_tables("bert/embeddings/{}_embeddings", "word", "position", "token_type"),
-        *layer_norm("encoder/embeddings/norm", "bert/embeddings"),
-        *dense("encoder/block_{i}/attention/query", layer + "attention/self/query"),
-        *dense("encoder/block_{i}/attention/key", layer + "attention/self/key"),
-        *dense("encoder/block_{i}/attention/value", layer + "attention/self/value"),
-        *dense("encoder/block_{i}/attention/output", layer + "attention/output/dense"),
-        *layer_norm("encoder/block_{i}/attention_norm", layer + "attention/output"),
-        *dense("encoder/block_{i}/intermediate", layer + "intermediate/dense"),
-        *dense("encoder/block_{i}/output", layer + "output/dense"),
-        *layer_norm("encoder/block_{i}/output_norm", layer + "output"),
-        *dense("encoder/pooler", "bert/pooler/dense"),
-        *dense("masked_lm/transform", "cls/predictions/transform/dense"),
-        *layer_norm("masked_lm/norm", "cls/predictions/transform"),
-        Row("masked_lm/bias", "cls/predictions/output_bias"),
-        *output("next_sentence", "cls/seq_relationship/"),
-        *output("classifier", ""),  # run_classifier.py
-        *output("answer_span", "cls/squad/"),  # run_squad.py
+        *embedding_tables(module + "/embeddings/{}_embeddings", "word", "position", "token_type"),
+        *google_norm("encoder/embeddings/norm", f"{module}/embeddings"),
+        *google_dense("encoder/block_{i}/attention/query", layer + "attention/self/query"),
+        *google_dense("encoder/block_{i}/attention/key", layer + "attention/self/key"),
+        *google_dense("encoder/block_{i}/attention/value", layer + "attention/self/value"),
+        *google_dense("encoder/block_{i}/attention/output", layer + "attention/output/dense"),
+        *google_norm("encoder/block_{i}/attention_norm", layer + "attention/output"),
+        *google_dense("encoder/block_{i}/intermediate", layer + "intermediate/dense"),
+        *google_dense("encoder/block_{i}/output", layer + "output/dense"),
+        *google_norm("encoder/block_{i}/output_norm", layer + "output"),
     ]
     return expand(rows, config.num_layers)
+
+
+def _google_output(ours, theirs):
+    return linear(ours, theirs, kernel="output_weights", bias="output_bias", transform=TRANSPOSED)
+
+
+# The pooler and the heads of google-research/bert's and google-research/albert's scripts.
+GOOGLE_HEADS = [
+    *google_dense("encoder/pooler", "bert/pooler/dense"),
+    *google_dense("masked_lm/transform", "cls/predictions/transform/dense"),
+    *google_norm("masked_lm/norm", "cls/predictions/transform"),
+    Row("masked_lm/bias", "cls/predictions/output_bias"),
+    *_google_output("next_sentence", "cls/seq_relationship/"),
+    *_google_output("classifier", ""),  # run_classifier.py
+    *_google_output("answer_span", "cls/squad/"),  # run_squad.py
+]
+
+
+def _google_rows(config: BertConfig) -> list[Row]:
+    return google_encoder_rows(config, "bert") + GOOGLE_HEADS
 
 
 def huggingface_encoder_rows(config: TransformerConfig, module: str) -> list[Row]:
@@ -253,7 +272,7 @@ HUGGINGFACE_ACTIVATIONS = {
     "silu": "silu",
     "swish": "silu",
 }
-_GOOGLE_FIELDS = {
+GOOGLE_FIELDS = {
     "vocab_size": "vocab_size",
     "hidden_size": "hidden_size",
     "num_layers": "num_hidden_layers",
@@ -266,8 +285,8 @@ _GOOGLE_FIELDS = {
     "attention_dropout": "attention_probs_dropout_prob",
     "initializer_range": "initializer_range",
 }
-HUGGINGFACE_FIELDS = _GOOGLE_FIELDS | {"layer_norm_epsilon": "layer_norm_eps"}
-_GARDEN_FIELDS = _GOOGLE_FIELDS | {  # official/nlp/configs/encoders.py, BertEncoderConfig
+HUGGINGFACE_FIELDS = GOOGLE_FIELDS | {"layer_norm_epsilon": "layer_norm_eps"}
+_GARDEN_FIELDS = GOOGLE_FIELDS | {  # official/nlp/configs/encoders.py, BertEncoderConfig
     "num_layers": "num_layers",
     "activation": "hidden_activation",
     "hidden_dropout": "dropout_rate",
@@ -283,11 +302,17 @@ KERAS_HUB_FIELDS = {
     "hidden_dropout": "dropout",
 }
 
-_GOOGLE = FamilyFormat(
+# modeling.py: a linear one is null
+GOOGLE_ACTIVATIONS = {"gelu": "gelu_tanh", None: "linear", "": "linear"}
+GOOGLE_FIXED = {"layer_norm_epsilon": 1e-12}  # of tf.contrib.layers.layer_norm, which their code calls
+_GOOGLE = GoogleFormat(
     rows=_google_rows,
-    fields=_GOOGLE_FIELDS,
-    activations={"gelu": "gelu_tanh", None: "linear", "": "linear"},  # modeling.py: a linear one is null
-    fixed={"layer_norm_epsilon": 1e-12},  # of tf.contrib.layers.layer_norm, which their code calls
+    fields=GOOGLE_FIELDS,
+    activations=GOOGLE_ACTIVATIONS,
+    fixed=GOOGLE_FIXED,
+    marker="bert/encoder/layer_",
+    config="bert_config.json",
+    prefix="bert_model.ckpt",
 )
 _HUGGINGFACE = HuggingFaceFormat(
     rows=_huggingface_rows,

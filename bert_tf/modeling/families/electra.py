@@ -1,22 +1,37 @@
 """ELECTRA (Clark et al. 2020): BERT with a narrow embedding, pretrained to find replaced tokens."""
 
 import dataclasses
+import re
 
 import keras
+from absl import logging
 
 from bert_tf.modeling.families.base import EncoderFamily
 from bert_tf.modeling.families.bert import (
+    GOOGLE_ACTIVATIONS,
+    GOOGLE_FIELDS,
+    GOOGLE_FIXED,
     HUGGINGFACE_ACTIVATIONS,
     HUGGINGFACE_FIELDS,
     KERAS_HUB_FIELDS,
     BertConfig,
+    google_dense,
+    google_encoder_rows,
+    google_norm,
     huggingface_encoder_rows,
     keras_hub_encoder_rows,
     model_folder_rows,
     published_size,
 )
 from bert_tf.modeling.families.transformer import TransformerEncoder
-from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat
+from bert_tf.weights.formats.base import (
+    FamilyFormat,
+    GoogleFormat,
+    HuggingFaceFormat,
+    KerasHubFormat,
+    StoredArrays,
+    Weights,
+)
 from bert_tf.weights.weight_table import Row, keras_dense, torch_linear, torch_norm
 
 # ---- Encoder
@@ -69,6 +84,88 @@ def _huggingface_rows(config: ElectraConfig) -> list[Row]:
     return rows
 
 
+def _google_rows(config: ElectraConfig) -> list[Row]:
+    """Names of the variables of google-research/electra, model/modeling.py and run_pretraining.py."""
+    rows = [
+        *google_encoder_rows(config, "electra"),
+        *google_dense("masked_lm/transform", "generator_predictions/dense"),
+        *google_norm("masked_lm/norm", "generator_predictions"),
+        Row("masked_lm/bias", "generator_predictions/output_bias"),
+        *google_dense("replaced_token/transform", "discriminator_predictions/dense"),
+        *google_dense("replaced_token/output", "discriminator_predictions/dense_1"),
+    ]
+    if config.has_projection:
+        rows += google_dense("encoder/embeddings/projection", "electra/embeddings_project")
+    return rows
+
+
+# Their checkpoints hold the discriminator as "electra", and with its embeddings a generator of other sizes.
+# {scope: what the names of the other model's weights begin with}.
+_OTHER_MODEL = {
+    "electra": ("generator/", "generator_predictions/"),
+    "generator": ("electra/encoder/", "electra/embeddings_project/", "discriminator_predictions/"),
+}
+
+
+def _google_scope(settings: dict, tensors: StoredArrays) -> str:
+    """The scope of the model whose sizes the settings have; the discriminator where they have none."""
+    wanted = settings.get("hidden_size"), settings.get("intermediate_size")
+    for scope in _OTHER_MODEL:
+        kernel = tensors.get(f"{scope}/encoder/layer_0/intermediate/dense/kernel")
+        if kernel is not None and wanted in (kernel.shape, (None, None)):
+            return scope
+    return "electra"
+
+
+def _google_complete(settings: dict, tensors: StoredArrays) -> dict:
+    """The settings with the sizes that the tensors tell: published files have none, and none the embedding's width."""
+    scope = _google_scope(settings, tensors)
+    try:
+        vocabulary, embedding = tensors["electra/embeddings/word_embeddings"].shape
+        positions, _ = tensors["electra/embeddings/position_embeddings"].shape
+        segments, _ = tensors["electra/embeddings/token_type_embeddings"].shape
+        hidden, intermediate = tensors[f"{scope}/encoder/layer_0/intermediate/dense/kernel"].shape
+    except (KeyError, ValueError):  # of a damaged file
+        return settings
+    layers = {match[1] for name in tensors if (match := re.match(rf"{scope}/encoder/layer_(\d+)/", name))}
+    sizes = {
+        "vocab_size": vocabulary,
+        "embedding_size": embedding,
+        "hidden_size": hidden,
+        "num_hidden_layers": len(layers),
+        "num_attention_heads": max(1, hidden // 64),
+        "intermediate_size": intermediate,
+        "max_position_embeddings": positions,
+        "type_vocab_size": segments,
+    }
+    return sizes | settings
+
+
+def _google_from_tensors(tensors: StoredArrays, settings: dict) -> StoredArrays:
+    """The tensors of one of the two models, under the names of the discriminator's."""
+    if not any(name.startswith("generator/") for name in tensors):
+        return tensors
+    scope = _google_scope(settings, tensors)
+    kept, renamed = {}, {}
+    for name, tensor in tensors.items():
+        if name.startswith("generator/") and scope == "generator":
+            renamed[name.replace("generator/", "electra/", 1)] = tensor
+        elif not name.startswith(_OTHER_MODEL[scope]):
+            kept[name] = tensor
+    if len(kept) + len(renamed) < len(tensors):
+        read, other = ("discriminator", "generator") if scope == "electra" else ("generator", "discriminator")
+        logging.warning("Of the two models in the checkpoint the %s is read, not the %s.", read, other)
+    return kept | renamed
+
+
+def _google_to_tensors(tensors: Weights) -> Weights:
+    """The tensors under the names of the generator's, where they have its head alone."""
+    tops = {name.split("/")[0] for name in tensors}
+    if "generator_predictions" not in tops or "discriminator_predictions" in tops:
+        return tensors
+    return {re.sub("^electra/(?!embeddings/)", "generator/", name): tensor for name, tensor in tensors.items()}
+
+
 def _keras_hub_rows(config: ElectraConfig) -> list[Row]:
     """Paths in the weights file of keras-hub's ElectraBackbone."""
     rows = keras_hub_encoder_rows(config)
@@ -98,6 +195,18 @@ _HUGGINGFACE = HuggingFaceFormat(
     pretraining={"ForPreTraining": ("replaced_token",), "ForMaskedLM": ("masked_lm",)},
     constants={"pad_token_id": 0},
 )
+_GOOGLE = GoogleFormat(
+    rows=_google_rows,
+    fields=GOOGLE_FIELDS | {"embedding_size": "embedding_size"},
+    activations=GOOGLE_ACTIVATIONS | {"gelu": "gelu"},  # unlike BERT's code, the exact one
+    fixed=GOOGLE_FIXED,
+    marker="electra/embeddings/",
+    config="electra_config.json",
+    prefix="electra_model.ckpt",
+    complete=_google_complete,
+    from_tensors=_google_from_tensors,
+    to_tensors=_google_to_tensors,
+)
 _KERAS_HUB = KerasHubFormat(
     rows=_keras_hub_rows,
     fields=KERAS_HUB_FIELDS
@@ -118,6 +227,7 @@ FAMILY = EncoderFamily(
     formats={
         "bert_tf": FamilyFormat(rows=model_folder_rows),
         "huggingface": _HUGGINGFACE,
+        "google": _GOOGLE,
         "keras_hub": _KERAS_HUB,
     },
     presets={

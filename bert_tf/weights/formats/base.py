@@ -1,7 +1,8 @@
 """Declarations of an encoder family for each format: rows of weights, names of settings, names of classes."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from bert_tf.core.errors import InputError
 from bert_tf.core.registry import families, tasks
 from bert_tf.text.tokenizers import sentencepiece_model
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary
+from bert_tf.weights.io.stored_array import StoredArray
 from bert_tf.weights.weight_table import Row
 
 Weights = dict[str, np.ndarray]
+StoredArrays = Mapping[str, StoredArray]
 MAX_LABELS = 2**20  # checked before names are made for them
 
 
@@ -76,6 +79,29 @@ class HuggingFaceFormat(FamilyFormat):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class GoogleFormat(FamilyFormat):
+    """A family in the projects of google-research.
+
+    Attributes:
+        marker: what the name of a weight begins with in the files of no other family.
+        config: name of the file of settings.
+        prefix: name of the checkpoint's files, without their endings.
+        pieces: name of the SentencePiece model; None: the family has none.
+        complete: their settings, with those that a file may leave out, from the settings and {name: stored array}.
+        from_tensors: the tensors of the model that the settings describe, under the names of `rows`.
+        to_tensors: the inverse.
+    """
+
+    marker: str
+    config: str
+    prefix: str
+    pieces: str | None = None
+    complete: Callable[[dict, StoredArrays], dict] = lambda settings, tensors: settings
+    from_tensors: Callable[[StoredArrays, dict], StoredArrays] = lambda tensors, settings: tensors
+    to_tensors: Callable[[Weights], Weights] = dict
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class KerasHubFormat(FamilyFormat):
     """A family in keras-hub; `rows` are those of the backbone.
 
@@ -131,6 +157,13 @@ def numbered_labels(count: int, path: Path) -> list[str]:
     if not 0 <= count <= MAX_LABELS:
         raise InputError(f"{path}: {count} labels. A head has at most {MAX_LABELS}.")
     return [f"LABEL_{i}" for i in range(count)]
+
+
+def choose(received: Any, known: Iterable[str]) -> str:
+    """What to do about a kind of model that is not among the known ones, of which the nearest is named."""
+    known = list(known)
+    close = difflib.get_close_matches(str(received), known, n=1, cutoff=0)
+    return f"These can be read: {', '.join(known)}; the nearest is {close[0]}."
 
 
 def task_classes(format: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_tf.core.errors import InputError
+from bert_tf.core.settings import shortened
 from bert_tf.text.tokenizers.huggingface import TOKEN_NAMES
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import (
@@ -17,7 +18,14 @@ from bert_tf.weights.encoder_fields import (
     write_encoder,
 )
 from bert_tf.weights.formats import huggingface_tokenizer, sentence_transformers
-from bert_tf.weights.formats.base import HuggingFaceFormat, families_in, family_format, numbered_labels, task_classes
+from bert_tf.weights.formats.base import (
+    HuggingFaceFormat,
+    choose,
+    families_in,
+    family_format,
+    numbered_labels,
+    task_classes,
+)
 from bert_tf.weights.io import safetensors
 from bert_tf.weights.schema import all_shapes
 from bert_tf.weights.weight_table import read_rows, write_rows
@@ -113,8 +121,7 @@ def _family_of(settings: dict, folder: Path) -> tuple[str, HuggingFaceFormat]:
     known = {format.model_type: (name, format) for name, format in families_in(FORMAT).items()}
     kind = settings.get("model_type")
     if not isinstance(kind, str) or kind not in known:
-        types = ", ".join(map(repr, known))
-        raise InputError(f"{folder} holds a {kind!r} model. These values of model_type can be read: {types}.")
+        raise InputError(f"{folder} holds a {shortened(kind)} model (model_type). {choose(kind, known)}")
     positions = settings.get("position_embedding_type") or "absolute"
     if positions != "absolute":
         raise InputError(f"{folder} has {positions!r} positions. Only 'absolute' ones can be read.")

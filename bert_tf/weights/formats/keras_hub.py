@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bert_tf.core.errors import InputError
+from bert_tf.core.settings import shortened
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import (
     OWN,
@@ -19,7 +20,7 @@ from bert_tf.weights.encoder_fields import (
     write_own,
 )
 from bert_tf.weights.formats import keras_hub_task, zero_pooler
-from bert_tf.weights.formats.base import KerasHubFormat, families_in, family_format
+from bert_tf.weights.formats.base import KerasHubFormat, choose, families_in, family_format
 from bert_tf.weights.io import hdf5
 from bert_tf.weights.schema import all_shapes
 from bert_tf.weights.weight_table import read_rows, write_rows
@@ -83,9 +84,9 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
 
 def _family_of(settings: dict, folder: Path) -> tuple[str, KerasHubFormat]:
     """The family whose backbone config.json names; another class raises `InputError`."""
-    known = families_in(FORMAT)
+    known, kind = families_in(FORMAT), settings.get("class_name")
     for name, format in known.items():
-        if settings.get("class_name") == f"{format.class_prefix}Backbone":
+        if kind == f"{format.class_prefix}Backbone":
             return name, format
-    backbones = ", ".join(f"{format.class_prefix}Backbone" for format in known.values())
-    raise InputError(f"{folder} is a preset of {settings.get('class_name')}. These can be read: {backbones}.")
+    backbones = [f"{format.class_prefix}Backbone" for format in known.values()]
+    raise InputError(f"{folder} is a preset of {shortened(kind)} (class_name). {choose(kind, backbones)}")

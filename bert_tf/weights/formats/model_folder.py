@@ -9,10 +9,11 @@ from typing import Any
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
 from bert_tf.core.registry import families, tasks
+from bert_tf.core.settings import shortened
 from bert_tf.text.tokenizers.vocabulary_files import read_folder, write_folder
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import load_json, member, parse, save_json
-from bert_tf.weights.formats.base import family_format
+from bert_tf.weights.formats.base import choose, family_format
 from bert_tf.weights.io import hdf5
 from bert_tf.weights.schema import all_shapes, part_of
 from bert_tf.weights.weight_table import Row, keras_dense, keras_norm, read_rows, write_rows
@@ -95,7 +96,7 @@ def _read_encoder(settings: dict, path: Path) -> tuple[str, Any]:
         family = member(values, "encoder", "bert", path)
         values.pop("encoder", None)
     if family not in families():
-        raise InputError(f"{path}: unknown encoder family {family!r}. Known families: {', '.join(families())}.")
+        raise InputError(f"{path} holds a {shortened(family)} model (family). {choose(family, families())}")
     ignored = family_format(family, FORMAT).ignored_fields
     values = {name: value for name, value in values.items() if name not in ignored}
     return family, parse(families()[family].config, values, path)

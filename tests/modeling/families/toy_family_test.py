@@ -143,7 +143,7 @@ def test_wrong_folders_are_refused(folder, tmp_path):
     write_model(read_model(folder), tmp_path / "model")
     path = tmp_path / "model" / "config.json"
     path.write_text(path.read_text().replace('"toy"', '"toi"'))
-    with pytest.raises(InputError, match="unknown encoder family 'toi'. Known families: bert, .*, toy."):
+    with pytest.raises(InputError, match=r"holds a 'toi' model \(family\)\. .* bert, .*, toy; the nearest is toy\."):
         read_model(tmp_path / "model")
 
 
