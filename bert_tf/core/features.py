@@ -14,6 +14,15 @@ POSITION_IDS = "position_ids"  # [B, S] position of a token inside its own examp
 EXAMPLE_IDS = "example_ids"  # [B, S] which example of the row a token belongs to; 0 = padding
 CLS_POSITIONS = "cls_positions"  # [B, E] where each of the row's E examples begins; 0 beyond the last
 
+# Which tokens see which (Dong et al. 2019): those of a lower or the same order. Encoders see all.
+ORDER_IDS = "order_ids"  # [B, S] 0 = token of the source, 1 and up = tokens of the target in their order
+
+# Inputs of models that write text: the source is the encoder's inputs, the target begins with the start token.
+TARGET_IDS = "target_ids"  # [B, T] token ids
+TARGET_MASK = "target_mask"  # [B, T] 1 = real token, 0 = padding; of packed rows:
+TARGET_EXAMPLE_IDS = "target_example_ids"  # [B, T] the example, as in EXAMPLE_IDS
+TARGET_POSITION_IDS = "target_position_ids"  # [B, T] position of a token inside its own target
+
 ENCODER_INPUTS = (INPUT_IDS, INPUT_MASK, SEGMENT_IDS)
 
 # next_sentence_labels, in the polarity of Google's checkpoints.

@@ -20,6 +20,7 @@ class Checkpoint:
         vocabulary: the tokens by id, a `Vocabulary` where they do not define the tokenizer; None where the folder has
             none.
         task: settings of the head; {} for an encoder or a pretrainer.
+        decoder: the config of a decoder with weights of its own, of the same class as `encoder`; None for none.
     """
 
     family: str
@@ -28,3 +29,4 @@ class Checkpoint:
     text: TextConfig = TextConfig()
     vocabulary: list[str] | None = None
     task: dict[str, Any] = dataclasses.field(default_factory=dict)
+    decoder: Any = None

@@ -183,7 +183,7 @@ class TransformerEncoder(Encoder):
         remat = self.remat and training and not all_outputs
         layers = self.config.num_layers
         for i, context in enumerate(contexts):
-            block = self.blocks[i * len(self.blocks) // layers]  # groups of layers share the weights of a block
+            block = layer_block(self, i)
             if (cls_only or positions is not None) and i == layers - 1:
                 # The last block computes only what is read: its queries are chosen, keys and values are of all tokens.
                 context = self.last_context(inputs, select_queries)
@@ -207,6 +207,11 @@ class TransformerEncoder(Encoder):
         if all_outputs:
             outputs |= {"hidden_states": hidden_states, "attention_probs": attention_probs}
         return outputs
+
+
+def layer_block(stack: Any, i: int) -> keras.layers.Layer:
+    """The block of layer number `i` in a stack with `blocks` and a `config`; groups of layers may share one."""
+    return stack.blocks[i * len(stack.blocks) // stack.config.num_layers]
 
 
 def _first_vectors(sequence, inputs):

@@ -14,19 +14,25 @@ def attention_bias(inputs: Mapping[str, Any], select_queries: Callable = lambda 
     """The bias of attention scores, float32: 0 where a query may look, -30,000 elsewhere.
 
     Args:
-        inputs: the encoder's inputs. With `example_ids` (packed rows) a token sees its own example only.
+        inputs: the encoder's inputs. With `example_ids` (packed rows) a token sees its own example only; with
+            `order_ids` only tokens whose order is not above its own.
         select_queries: picks the queries' ids [B, Q, 1] from those of all tokens [B, S, 1].
 
     Returns:
-        [B, 1, 1, S] from the input mask, [B, 1, Q, S] for packed rows.
+        [B, 1, 1, S] from the input mask alone, else [B, 1, Q, S].
     """
+
+    def compare(name, relation):
+        ids = ops.cast(ops.expand_dims(inputs[name], -1), "float32")  # [B, S, 1]
+        return relation(select_queries(ids), ops.transpose(ids, (0, 2, 1)))  # [B, Q, S]
+
     if features.EXAMPLE_IDS in inputs:
-        ids = ops.cast(ops.expand_dims(inputs[features.EXAMPLE_IDS], -1), "float32")  # [B, S, 1]
-        visible = ops.equal(select_queries(ids), ops.transpose(ids, (0, 2, 1)))  # [B, Q, S]
-        visible = ops.expand_dims(visible, 1)  # [B, 1, Q, S]
+        visible = compare(features.EXAMPLE_IDS, ops.equal)
     else:
-        visible = ops.expand_dims(ops.expand_dims(inputs[features.INPUT_MASK], 1), 1)  # [B, 1, 1, S]
-    return score_bias(visible)
+        visible = ops.cast(ops.expand_dims(inputs[features.INPUT_MASK], 1), "bool")  # [B, 1, S]
+    if features.ORDER_IDS in inputs:
+        visible = ops.logical_and(visible, compare(features.ORDER_IDS, ops.greater_equal))
+    return score_bias(ops.expand_dims(visible, 1))
 
 
 def score_bias(visible: Any) -> Any:

@@ -71,7 +71,15 @@ class MaskedLMHead(keras.layers.Layer):
 
     def call(self, x: Any, token_table: Any) -> Any:
         """`token_table` is the token embedding, [V, E]."""
+        return self.logits(x, self.output_matrix(token_table))
+
+    def output_matrix(self, token_table: Any) -> Any:
+        """The output matrix [E, V] of the token embedding [V, E], for many calls of `logits`."""
+        return ops.transpose(ops.cast(token_table, self.compute_dtype))
+
+    def logits(self, x: Any, matrix: Any) -> Any:
+        """As `call`, with the result of `output_matrix`."""
         if self.transforms:
             x = self.norm(self.activation(self.transform(x)))  # [B, P, E]
-        logits = ops.matmul(x, ops.transpose(ops.cast(token_table, self.compute_dtype)))  # [B, P, V]
+        logits = ops.matmul(x, matrix)  # [B, P, V]
         return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")

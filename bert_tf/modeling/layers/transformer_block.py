@@ -56,9 +56,31 @@ class SelfAttention(keras.layers.Layer):
         if queries is None:
             queries = x
         query = self.split_heads(self.query(queries))  # [B, N, Q, H]
-        key, value = self.split_heads(self.key(x)), self.split_heads(self.value(x))  # [B, N, S, H]
-        context, probs = self.attend(query, key, value, bias, training)
+        context, probs = self.attend(query, *self.keys_and_values(x), bias, training)
         return self.output_dense(self.join_heads(context)), probs
+
+    def keys_and_values(self, x: Any) -> tuple[Any, Any]:
+        """Keys and values of the vectors `x` [B, S, D]: [B, N, S, H] each."""
+        return self.split_heads(self.key(x)), self.split_heads(self.value(x))
+
+    def attend_to(self, queries: Any, parts: Sequence[tuple[Any, Any]], bias: Any) -> Any:
+        """As `call` at inference, with keys and values that are known already: [B, Q, D] to [B, Q, D].
+
+        Args:
+            queries: vectors [B, Q, D].
+            parts: pairs of keys and values [B, N, S_i, H], which together are of S tokens.
+            bias: [B, 1, 1 or Q, S].
+        """
+        query = self.split_heads(self.query(queries))  # [B, N, Q, H]
+        query = query * query.shape[-1] ** -0.5
+        scores = [ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2))) for keys, _ in parts]  # [B, N, Q, S_i] each
+        probs = ops.softmax(_join(scores) + ops.cast(bias, query.dtype))  # [B, N, Q, S]
+        context, start = 0, 0
+        for _, values in parts:
+            end = start + ops.shape(values)[2]
+            context += ops.matmul(probs[..., start:end] if len(parts) > 1 else probs, values)  # [B, N, Q, H]
+            start = end
+        return self.output_dense(self.join_heads(context))
 
     def attend(self, query: Any, key: Any, value: Any, bias: Any, training: bool | None = None) -> tuple[Any, Any]:
         """Weighted values [B, N, Q, H] and attention probabilities [B, N, Q, S], with dropout in training."""
@@ -79,6 +101,10 @@ class SelfAttention(keras.layers.Layer):
         batch, length = ops.shape(x)[0], ops.shape(x)[1]
         x = ops.reshape(x, (batch, length, self.num_heads, self.hidden_size // self.num_heads))  # [B, S, N, H]
         return ops.transpose(x, (0, 2, 1, 3))  # [B, N, S, H]
+
+
+def _join(parts):
+    return parts[0] if len(parts) == 1 else ops.concatenate(parts, -1)
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -130,11 +156,18 @@ class TransformerBlock(keras.layers.Layer):
         """`mask` is the attention bias [B, 1, 1 or Q, S], see `SelfAttention.call`."""
         context, probs = self.attention(x, mask, training=training, queries=queries)
         residual = x if queries is None else queries  # [B, Q, D]
-        x = self.attention_norm(context, residual, dropout=self.dropout, training=training)  # [B, Q, D]
+        return self.feed_forward(self.add_context(context, residual, training), training), probs
+
+    def add_context(self, context: Any, x: Any, training: bool | None = None) -> Any:
+        """The first half of the block: the norm of the vectors `x` and what they attended to, [B, Q, D] each."""
+        return self.attention_norm(context, x, dropout=self.dropout, training=training)
+
+    def feed_forward(self, x: Any, training: bool | None = None) -> Any:
+        """The second half of the block: [B, Q, D] to [B, Q, D]."""
         activation = self.training_activation if training else self.activation
         hidden = activation(self.intermediate(x))  # [B, Q, F]
         hidden = self.output_dense(hidden)  # [B, Q, D]
-        return self.output_norm(hidden, x, dropout=self.dropout, training=training), probs
+        return self.output_norm(hidden, x, dropout=self.dropout, training=training)
 
     def call_rematerialized(self, x: Any, mask: Any, queries: Any = None) -> Any:
         """Gradient checkpointing of `call` in training: only the output [B, Q, D] (see `rematerialize`)."""
