@@ -74,7 +74,7 @@ def write_model(
         find_format(folder)  # refuses to replace anything but a model
     with _naming(folder):
         check(checkpoint)
-    family_format(checkpoint.family, format)  # refuses a family that the format cannot hold
+    poolings = family_format(checkpoint.family, format).poolings  # refuses a family that the format cannot hold
     target = folder.resolve()  # of a link, and of "."
     with files.temporary_folder(target) as parent:
         temporary = parent / target.name
@@ -84,7 +84,7 @@ def write_model(
             raise _exists(folder)  # another process was faster
     pooling = checkpoint.task.get("pooling", "cls")
     has_head = any(not name.startswith("encoder/") for name in checkpoint.weights)
-    if format != "bert_tf" and has_head and pooling != "cls":
+    if format != "bert_tf" and has_head and pooling not in poolings:
         notes.append(f"Their code classifies by the pooler's vector, this model by the {pooling} of all tokens.")
     return notes + task_settings.unnamed_heads(checkpoint)
 

@@ -196,6 +196,20 @@ def test_what_their_tokenizers_do_not_do_is_said(tmp_path, golden):
     assert read_model(tmp_path / "preset").text == checkpoint.text
 
 
+def test_a_wordpiece_vocabulary_of_a_family_with_another_tokenizer(models, tmp_path):
+    """Chinese ALBERT models have one."""
+    task = {"name": "classification", "labels": ["a", "b", "c"]}
+    checkpoint = make_family("albert", ["classifier"], VOCABULARY, task, **EXTRA["albert"])
+    notes = write_model(checkpoint, tmp_path / "preset", "keras_hub")
+    assert "AlbertTokenizer takes no vocabulary of this kind: no tokenizer was written." in notes
+    assert models.AlbertTextClassifier.from_preset(str(tmp_path / "preset")).preprocessor is None
+    write_model(checkpoint, tmp_path / "theirs", "huggingface")
+    settings = json.loads((tmp_path / "theirs/tokenizer_config.json").read_text())
+    assert settings["tokenizer_class"] == "BertTokenizer"
+    model = bert_tf.load(tmp_path / "theirs")
+    assert model.tokenizer(["a 北"]).to_list() == [[VOCABULARY.index("a"), VOCABULARY.index("北")]]
+
+
 @pytest.mark.parametrize("family", ["bilstm", "modernbert"])
 def test_families_that_keras_hub_lacks_are_refused(tmp_path, family):
     checkpoint = make_family(family) if family == "modernbert" else None

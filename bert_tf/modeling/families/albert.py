@@ -24,6 +24,7 @@ from bert_tf.modeling.families.bert import (
     published_size,
 )
 from bert_tf.modeling.families.transformer import TransformerEncoder
+from bert_tf.text.tokenizers import sentencepiece_model
 from bert_tf.weights.formats.base import FamilyFormat, GoogleFormat, HuggingFaceFormat, KerasHubFormat
 from bert_tf.weights.weight_table import Row, expand, keras_dense, torch_linear, torch_norm
 
@@ -168,6 +169,7 @@ _KERAS_HUB = KerasHubFormat(
     similar_activations=("gelu", "gelu_tanh"),
     heads={"TextClassifier": keras_dense("classifier", "layers/dense"), "MaskedLM": KERAS_HUB_MASKED_LM},
     masked_lm={"masked_lm_activation": "gelu_tanh", "masked_lm_epsilon": 1e-5},
+    vocabulary_file=sentencepiece_model.NAME,
     from_settings=_from_settings,
 )
 

@@ -194,12 +194,15 @@ class EncoderFamily:
     title: str = ""
 
     @property
-    def tokenizer(self) -> type:
+    def tokenizer(self) -> Any:
         """The class of the family's tokenizers."""
         return resolve(self.tokenizer_place)
 
     def make_tokenizer(self, vocabulary: list[str], text: TextConfig) -> Any:
-        """The tokenizer of a vocabulary: of the family's class for a list of tokens, else the `Vocabulary`'s own."""
-        if isinstance(vocabulary, Vocabulary):
+        """The tokenizer of a vocabulary: of the `Vocabulary`'s class, or of the family's if that takes lists of tokens.
+
+        Else a list is of WordPiece: many Chinese ALBERT models have BERT's vocabulary.
+        """
+        if isinstance(vocabulary, Vocabulary) or self.tokenizer.FILE_NAME != "vocab.txt":
             return resolve("bert_tf.text.tokenizers.base:Tokenizer")(vocabulary, text)
         return self.tokenizer(vocabulary, text)

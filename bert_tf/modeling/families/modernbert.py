@@ -353,7 +353,9 @@ _HUGGINGFACE = HuggingFaceFormat(
     tied={"decoder.weight": "model.embeddings.tok_embeddings.weight"},
     class_rows={"ForQuestionAnswering": torch_linear("answer_span", "classifier")},
     pretraining={"ForMaskedLM": ("masked_lm",)},
-    constants={"classifier_pooling": "cls", "decoder_bias": True},
+    constants={"decoder_bias": True},
+    pooling="classifier_pooling",
+    poolings=("cls", "mean"),
     token_settings={
         "bos_token_id": "cls_token",
         "cls_token_id": "cls_token",

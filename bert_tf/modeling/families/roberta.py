@@ -21,7 +21,7 @@ from bert_tf.modeling.families.bert import (
     published_size,
 )
 from bert_tf.modeling.families.transformer import TransformerConfig, TransformerEncoder
-from bert_tf.text.tokenizers import sentencepiece_model
+from bert_tf.text.tokenizers import byte_bpe_file
 from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat, Weights
 from bert_tf.weights.weight_table import Row, Transform, torch_linear, torch_norm
 
@@ -142,7 +142,7 @@ def _without_segment(weights: Weights) -> Weights:
     return weights | {_POSITIONS: weights[_POSITIONS] + segment}
 
 
-def keras_hub_format(module: str, class_prefix: str, spiece_name: str = sentencepiece_model.NAME) -> KerasHubFormat:
+def keras_hub_format(module: str, class_prefix: str, vocabulary_file: str) -> KerasHubFormat:
     """RoBERTa, and the models that keras-hub builds as it, under other names."""
     return KerasHubFormat(
         rows=_keras_hub_rows,
@@ -155,7 +155,7 @@ def keras_hub_format(module: str, class_prefix: str, spiece_name: str = sentence
         masked_lm={"masked_lm_activation": "gelu", "masked_lm_epsilon": 1e-5},
         from_weights=_with_segment,
         to_weights=_without_segment,
-        spiece_name=spiece_name,
+        vocabulary_file=vocabulary_file,
     )
 
 
@@ -168,7 +168,7 @@ FAMILY = EncoderFamily(
     formats={
         "bert_tf": FamilyFormat(rows=model_folder_rows),
         "huggingface": huggingface_format("roberta", "Roberta"),
-        "keras_hub": keras_hub_format("roberta", "Roberta"),
+        "keras_hub": keras_hub_format("roberta", "Roberta", byte_bpe_file.NAME),
     },
     presets={
         "roberta_base": {},

@@ -10,7 +10,6 @@ import numpy as np
 
 from bert_tf.core.errors import InputError
 from bert_tf.core.registry import families, tasks
-from bert_tf.text.tokenizers import sentencepiece_model
 from bert_tf.text.tokenizers.vocabulary import read_vocabulary
 from bert_tf.weights.io.stored_array import StoredArray
 from bert_tf.weights.weight_table import Row
@@ -32,6 +31,7 @@ class FamilyFormat:
         ignored_fields: settings in files that are not read.
         from_settings: their settings as this declaration names them; `InputError` for a model that is not computed.
         to_settings: the inverse, for settings that are not one value under one name.
+        poolings: what a classifier may read: "cls", the pooler's vector, and others.
     """
 
     rows: Callable[[Any], list[Row]]
@@ -41,6 +41,7 @@ class FamilyFormat:
     ignored_fields: tuple[str, ...] = ()
     from_settings: Callable[[dict], dict] = dict
     to_settings: Callable[[dict], dict] = dict
+    poolings: tuple[str, ...] = ("cls",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ class HuggingFaceFormat(FamilyFormat):
         pretraining: {class of pretraining, without the prefix: the heads that it opens}; the first whose heads are all
             there is written.
         constants: settings that are written as they are.
+        pooling: name of the setting that says which of `poolings` a classifier reads; None without one.
         token_settings: {setting: the special token whose id it is, by its name in `TOKEN_NAMES`}, null where it lacks.
     """
 
@@ -68,6 +70,7 @@ class HuggingFaceFormat(FamilyFormat):
     class_rows: Mapping[str, list[Row]] = dataclasses.field(default_factory=dict)
     pretraining: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     constants: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    pooling: str | None = None
     token_settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def rows_of(self, kind: str | None, config: Any) -> list[Row]:
@@ -114,7 +117,7 @@ class KerasHubFormat(FamilyFormat):
         foreign: {their name: shape} of weights that our models do not have: not read, and written as zeros.
         from_weights: our weights from those of `rows`, where their code computes with fewer.
         to_weights: the inverse, for the same outputs.
-        spiece_name: the name in our folders of a SentencePiece model, which tells how ids follow from its pieces.
+        vocabulary_file: the name in our folders of the vocabulary that its tokenizer takes.
     """
 
     module: str
@@ -125,7 +128,7 @@ class KerasHubFormat(FamilyFormat):
     foreign: Callable[[Any], Mapping[str, tuple[int, ...]]] = lambda config: {}
     from_weights: Callable[[Weights], Weights] = dict
     to_weights: Callable[[Weights], Weights] = dict
-    spiece_name: str = sentencepiece_model.NAME
+    vocabulary_file: str = "vocab.txt"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

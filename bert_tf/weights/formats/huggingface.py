@@ -51,10 +51,12 @@ def read_task(folder: Path) -> dict[str, Any]:
     task: dict[str, Any] = {"name": spec.name}
     if "labels" in spec.settings.__dataclass_fields__:
         task["labels"] = _labels(settings, folder / CONFIG)
+    _, format = _family_of(settings, folder)
+    if format.pooling and "pooling" in spec.settings.__dataclass_fields__:
+        task["pooling"] = member(settings, format.pooling, "cls", folder / CONFIG)
     if settings.get("problem_type"):
         task["problem_type"] = settings["problem_type"]
     if length := huggingface_tokenizer.max_length(folder):
-        _, format = _family_of(settings, folder)
         positions = member(format.from_settings(settings), "max_position_embeddings", 512, folder / CONFIG)
         task["max_length"] = min(length, positions)
     return task
@@ -93,6 +95,9 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
             settings["label2id"][label] = i
     if "problem_type" in checkpoint.task:
         settings["problem_type"] = checkpoint.task["problem_type"]
+    if format.pooling:
+        pooling = checkpoint.task.get("pooling")
+        settings[format.pooling] = pooling if pooling in format.poolings else "cls"
     save_json(folder / CONFIG, settings)
     rows = [row for row in format.rows_of(kind, checkpoint.encoder) if row.ours.split("/")[0] in ("encoder", *heads)]
     module = f"{format.module}."

@@ -5,6 +5,7 @@ from typing import Any
 
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
+from bert_tf.core.registry import families
 from bert_tf.text.tokenizers.huggingface import TOKEN_NAMES, AddedToken, fast_tokenizer, fast_vocabulary, with_added
 from bert_tf.text.tokenizers.vocabulary import (
     SPECIAL_TOKENS,
@@ -104,5 +105,8 @@ def write(folder: Path, checkpoint: Checkpoint, format: HuggingFaceFormat) -> No
     write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
     fast = fast_tokenizer(checkpoint.vocabulary, text).to_str(pretty=True)
     (folder / FAST).write_text(fast, encoding="utf-8")  # their `save` raises a bare `Exception` on a full disk
-    settings |= {"tokenizer_class": f"{format.class_prefix}Tokenizer", "model_max_length": length} | TOKEN_NAMES
+    # A list of tokens is of BERT's tokenizer, where the family's own is of another kind too.
+    is_own = families()[checkpoint.family].tokenizer_place == families()["bert"].tokenizer_place
+    prefix = format.class_prefix if is_own else "Bert"
+    settings |= {"tokenizer_class": f"{prefix}Tokenizer", "model_max_length": length} | TOKEN_NAMES
     save_json(folder / CONFIG, settings)

@@ -31,7 +31,7 @@ def read_text(folder: Path, format: KerasHubFormat) -> tuple[TextConfig, list[st
     path, assets = folder / TOKENIZER, folder / ASSETS
     settings = member(load_optional_json(path), "config", {}, path)
     if (assets / PIECES).exists():
-        return AS_IT_IS, sentencepiece_model.read_model(assets / PIECES, format.spiece_name)
+        return AS_IT_IS, sentencepiece_model.read_model(assets / PIECES, format.vocabulary_file)
     if (assets / byte_bpe_file.MERGES).exists():
         prefix = member(settings, "add_prefix_space", False, path)
         files = assets / BYTE_VOCABULARY, assets / byte_bpe_file.MERGES
@@ -70,6 +70,8 @@ def write_text(folder: Path, checkpoint: Checkpoint, format: KerasHubFormat) -> 
     vocabulary, text, notes = checkpoint.vocabulary, checkpoint.text, []
     if not vocabulary:
         return []
+    if not _has_tokenizer(checkpoint, format):
+        return [f"{format.class_prefix}Tokenizer takes no vocabulary of this kind: no tokenizer was written."]
     assets = folder / ASSETS
     assets.mkdir(parents=True)
     if not isinstance(vocabulary, Vocabulary):
@@ -117,7 +119,7 @@ def serialized(format: KerasHubFormat, kind: str, settings: dict, dtype: str = "
 def _write_task(folder: Path, checkpoint: Checkpoint, format: KerasHubFormat, kind: str, backbone: dict) -> None:
     tensors, _ = write_rows(format.heads[kind], checkpoint.weights)
     settings: dict[str, Any] = {"backbone": backbone, "preprocessor": None}
-    if checkpoint.vocabulary:
+    if _has_tokenizer(checkpoint, format):
         length = checkpoint.task.get("max_length", checkpoint.encoder.max_positions)
         tokenizer = _tokenizer(format, checkpoint)
         preprocessor = {"tokenizer": tokenizer, "config_file": PREPROCESSOR, "sequence_length": length}
@@ -136,6 +138,12 @@ def _class_of(folder: Path, format: KerasHubFormat) -> str | None:
         if name == format.class_prefix + kind:
             return kind
     return None
+
+
+def _has_tokenizer(checkpoint: Checkpoint, format: KerasHubFormat) -> bool:
+    """Whether there is a vocabulary of the kind that their tokenizer of the family takes."""
+    name = getattr(checkpoint.vocabulary, "file_name", "vocab.txt")
+    return bool(checkpoint.vocabulary) and name == format.vocabulary_file
 
 
 def _tokenizer(format: KerasHubFormat, checkpoint: Checkpoint) -> dict[str, Any]:

@@ -1,5 +1,9 @@
 """Every family gives the numbers of transformers, from its files, and from files that were read and written again."""
 
+import dataclasses
+import json
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from bert_tf.core.errors import InputError
 from bert_tf.core.features import INPUT_IDS, INPUT_MASK, SEGMENT_IDS
 from bert_tf.modeling.families import FAMILIES
 from bert_tf.modeling.layers.heads import masked_lm_head
+from bert_tf.tasks import TextClassifier
 from bert_tf.weights import FORMATS, read_model, write_model
 
 FOLDERS = [
@@ -127,3 +132,22 @@ def test_written_folders_hold_the_same(golden, tmp_path, folder, format):
         written = theirs.safetensors.stored(tmp_path / "m")
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
         assert {name: tensor.shape for name, tensor in written.items()} == shapes
+
+
+def test_a_modernbert_classifier_that_pools_all_tokens(golden, tmp_path):
+    """As published ModernBERT is set: the mean of real tokens, then the head, then the classifier."""
+    source = golden / "families/modernbert_sequence_classification"
+    expected = np.load(source / "expected.npz")
+    shutil.copytree(source, tmp_path / "a")
+    settings = json.loads((source / "config.json").read_text()) | {"classifier_pooling": "mean"}
+    (tmp_path / "a/config.json").write_text(json.dumps(settings))
+    checkpoint = read_model(tmp_path / "a")
+    assert checkpoint.task["pooling"] == "mean"
+    real = expected["attention_mask"][..., np.newaxis]
+    mean = (expected["last_hidden_state"] * real).sum(1) / real.sum(1)
+    logits = encoder_of(checkpoint).head_vectors(mean) @ checkpoint.weights["classifier/kernel"]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *map(str, range(checkpoint.encoder.vocab_size - 4))]
+    model = TextClassifier.from_checkpoint(dataclasses.replace(checkpoint, vocabulary=tokens), "a")
+    assert_close(model(inputs_of(expected)), logits + checkpoint.weights["classifier/bias"])
+    assert write_model(checkpoint, tmp_path / "b", "huggingface") == []
+    assert json.loads((tmp_path / "b/config.json").read_text())["classifier_pooling"] == "mean"
