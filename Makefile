@@ -34,9 +34,10 @@ soak: $(VENV)/installed-dev
 	$(BIN)/python tools/soak.py --folder runs/soak-1
 	$(BIN)/python tools/soak.py --folder runs/soak-2 --workers 2
 
-# Other projects open what bert_tf writes, and the other way round; makes an environment of its own with PyTorch.
+# Other projects open what bert_tf writes, and the other way round; makes an environment of its own with PyTorch, or
+# takes one: make parity ARGS="--environment VENV"
 parity: $(VENV)/installed-dev
-	$(BIN)/python tools/parity.py
+	$(BIN)/python tools/parity.py $(ARGS)
 
 # Speed and memory beside the peers', to docs/PERFORMANCE.md; an hour, or stop it: make bench ARGS="--data FOLDER"
 bench: $(VENV)/installed-dev

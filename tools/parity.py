@@ -1,12 +1,14 @@
-"""Compares bert_tf with transformers and sentence-transformers, which run in a separate environment.
+"""Compares bert_tf with transformers and sentence-transformers, which run in a separate environment, and keras-hub.
 
-    python tools/parity.py [FOLDER]
+    python tools/parity.py [FOLDER] [--environment VENV]
 
-In FOLDER (default: runs/parity) it makes a virtual environment with PyTorch, opens models that the peers wrote, and
-writes models that the peers open. It prints the largest difference of every output. The exit code is 1 if a difference
-is above 1e-4, or if tokens or labels differ.
+In FOLDER (default: runs/parity) it makes a virtual environment with PyTorch, unless VENV is one; opens models that the
+peers wrote, and writes models that the peers open. Where the golden folders of the encoder families are beside the
+checkout, it does so with each of them. It prints the largest difference of every output. The exit code is 1 if a
+difference is above 1e-4, or if tokens or labels differ.
 """
 
+import argparse
 import dataclasses
 import importlib.util
 import json
@@ -17,6 +19,8 @@ import sys
 import venv
 
 import numpy as np
+import parity_families
+from family_models import GOLDEN
 from parity_peers import compare
 
 from bert_tf.core.config import TextConfig
@@ -44,18 +48,39 @@ POOLINGS = [("cls", False), ("mean", True), ("max", True)]
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "runs/parity")
-    python = environment(folder / "venv")
-    for name in ("ours", "theirs"):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", default="runs/parity", type=pathlib.Path)
+    parser.add_argument("--environment", type=pathlib.Path, help="a virtual environment with the peers")
+    options = parser.parse_args()
+    folder = options.folder
+    python = environment(options.environment or folder / "venv")
+    for name in ("ours", "theirs", "families", "keras_hub"):
         shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).mkdir()
+        (folder / name).mkdir(parents=True)
     subprocess.run([python, PEERS, "write", folder / "theirs"], check=True)
     print("Models of the peers, opened by bert_tf:")
     failed = [path.name for path in sorted((folder / "theirs").iterdir()) if not open_one(path)]
     write_all(folder / "ours")
     print("Models of bert_tf, opened by the peers:", flush=True)
-    result = subprocess.run([python, PEERS, "check", folder / "ours"], check=False)
-    sys.exit(result.returncode or bool(failed))
+    failed += ["ours"] * check(python, "check", folder / "ours")
+    if GOLDEN.is_dir():
+        failed += families(python, folder)
+    sys.exit(bool(failed))
+
+
+def families(python, folder):
+    """As `main` for every golden folder of a family; returns what differs."""
+    print("Families, as transformers computed:", flush=True)
+    failed = parity_families.open_and_write(GOLDEN, folder / "families")
+    print("Families, written by bert_tf, opened by transformers:", flush=True)
+    failed += ["families"] * check(python, "families", folder / "families")
+    print("Families, written by bert_tf, opened by keras-hub, and saved by it:", flush=True)
+    return failed + parity_families.keras_hub(GOLDEN, folder / "keras_hub")
+
+
+def check(python, verb, folder):
+    """Whether the peers find a difference among the models in `folder`."""
+    return subprocess.run([python, PEERS, verb, folder], check=False).returncode != 0
 
 
 def environment(path):

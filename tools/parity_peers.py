@@ -1,4 +1,7 @@
-"""The part of parity.py that runs with PyTorch: `write FOLDER` saves models, `check FOLDER` opens those of bert_tf."""
+"""The part of parity.py that runs with PyTorch.
+
+`write FOLDER` saves models, `check FOLDER` opens those of bert_tf, `families FOLDER` those of the encoder families.
+"""
 
 import json
 import pathlib
@@ -23,7 +26,11 @@ OUTPUTS = {
 
 def compare(name, actual, expected):
     """Prints the largest difference of each output; returns whether all are at most `TOLERANCE`."""
-    differences = {key: float(np.abs(actual[key] - expected[key]).max()) for key in actual}
+    return report(name, {key: float(np.abs(actual[key] - expected[key]).max()) for key in actual})
+
+
+def report(name, differences):
+    """Prints the largest difference of each output; returns whether all are at most `TOLERANCE`."""
     print(f"{name:<40}", ", ".join(f"{key} {difference:.1e}" for key, difference in differences.items()))
     return all(difference <= TOLERANCE for difference in differences.values())
 
@@ -103,9 +110,45 @@ def check_one(folder):
     return compare(folder.name, run(model, expected), expected)
 
 
+def check_families(folder):
+    """Opens every family's folder, with and without its head; returns the names of those whose outputs differ."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    failed = []
+    for path in sorted(folder.iterdir()):
+        expected = dict(np.load(path / "expected.npz"))
+        config = transformers.AutoConfig.from_pretrained(path)
+        found = {}
+        for model_class in (transformers.AutoModel, getattr(transformers, config.architectures[0])):
+            model, info = model_class.from_pretrained(path, output_loading_info=True)
+            found |= run_family(model.eval(), expected)
+        # The rest of `info` is of the encoder alone, which leaves the head out.
+        is_whole = not info["missing_keys"] and not info["unexpected_keys"]
+        real = expected["attention_mask"] == 1
+        differences = {}
+        for name, array in found.items():
+            difference = np.abs(array - expected[name])
+            differences[name] = float((difference[real] if array.shape[:2] == real.shape else difference).max())
+        if not (report(path.name, differences) and is_whole and len(found) > 1):
+            failed.append(path.name)
+    return failed
+
+
+def run_family(model, expected):
+    """The outputs of a model that the reference has too."""
+    import torch
+
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    with torch.no_grad():
+        outputs = model(**{name: torch.tensor(expected[name]).long() for name in names if name in expected})
+    return {name: outputs[name].numpy() for name in outputs if name in expected}
+
+
 if __name__ == "__main__":
     verb, path = sys.argv[1:]
     if verb == "write":
         write(pathlib.Path(path))
     else:
-        sys.exit(bool(check(pathlib.Path(path))))
+        sys.exit(bool({"check": check, "families": check_families}[verb](pathlib.Path(path))))
