@@ -12,7 +12,7 @@ from bert_tf.core.hub import is_name, resolve_folder
 from bert_tf.core.known_models import suggestion
 from bert_tf.weights import task_settings
 from bert_tf.weights.checkpoint import Checkpoint
-from bert_tf.weights.formats import google, huggingface, keras_hub, model_folder, model_garden
+from bert_tf.weights.formats import encoder_decoder, google, keras_hub, model_folder, model_garden
 from bert_tf.weights.formats.base import family_format
 from bert_tf.weights.io import safetensors
 from bert_tf.weights.schema import check, schema
@@ -23,7 +23,7 @@ __all__ = ["FORMATS", "Checkpoint", "find_format", "read_model", "read_task", "s
 FORMATS = {
     "bert_tf": model_folder,
     "keras_hub": keras_hub,
-    "huggingface": huggingface,
+    "huggingface": encoder_decoder,
     "google": google,
     "model_garden": model_garden,
 }

@@ -75,13 +75,28 @@ def part_of(name: str) -> str:
     return POOLER if name.startswith(f"{POOLER}/") else name.split("/")[0]
 
 
-def all_shapes(family: str, config: Any) -> dict[str, Shape]:
-    """{name: shape} of the weights of an encoder and of the heads that are exchanged with other projects.
+def decoder_shapes(family: str, config: Any) -> dict[str, Shape]:
+    """{name: shape} of the weights of a decoder: the encoder's, but for the pooler, and the cross-attention."""
+    shapes = {}
+    for name, shape in schema(family, config).items():
+        if part_of(name) != POOLER:
+            shapes[name.replace("encoder/", "decoder/", 1)] = shape
+        if name.startswith("encoder/block_0/attention"):
+            for i in range(config.num_layers):
+                shapes[name.replace("encoder/block_0/", f"decoder/cross_{i}/")] = shape
+    return shapes
+
+
+def all_shapes(family: str, config: Any, decoder: Any = None) -> dict[str, Shape]:
+    """{name: shape} of the weights of an encoder, a decoder, and the heads that are exchanged with other projects.
+
+    Without a config of its own a decoder has the sizes of the encoder.
 
     A setting that the model cannot have, an unknown activation for one, raises `InputError`.
     """
     try:
-        return schema(family, config) | head_shapes(config)
+        decoder = decoder or config
+        return schema(family, config) | decoder_shapes(family, decoder) | head_shapes(decoder)
     except ConfigError as error:
         raise InputError(str(error)) from None
 
@@ -97,7 +112,7 @@ def check(checkpoint: Checkpoint) -> None:
 
     Weights of unknown heads may have any shape.
     """
-    shapes = all_shapes(checkpoint.family, checkpoint.encoder)
+    shapes = all_shapes(checkpoint.family, checkpoint.encoder, checkpoint.decoder)
     for name, array in checkpoint.weights.items():
         check_shape(name, array.shape, shapes.get(name, array.shape))
         if not np.isfinite(array).all():

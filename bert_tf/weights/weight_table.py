@@ -8,7 +8,7 @@ import numpy as np
 
 from bert_tf.core.errors import InputError
 from bert_tf.weights.io.stored_array import FLOATS, StoredArray
-from bert_tf.weights.schema import Shape, check_shape, part_of
+from bert_tf.weights.schema import POOLER, Shape, check_shape, part_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +117,30 @@ def expand(rows: list[Row], num_layers: int) -> list[Row]:
 def unnumber_first(rows: list[Row], name: str) -> list[Row]:
     """The table with "name_0/" in their names replaced by "name/", as Keras names the first of several."""
     return [dataclasses.replace(row, theirs=row.theirs.replace(f"{name}_0/", f"{name}/")) for row in rows]
+
+
+def decoder_rows(
+    rows: list[Row], num_layers: int, stack: Callable[[str], str] | None, cross: Callable[[str, int], str]
+) -> list[Row]:
+    """The rows of a decoder, from those of an encoder of its kind.
+
+    Args:
+        rows: of the encoder.
+        num_layers: of the decoder.
+        stack: from their name of a weight of the encoder to that of the decoder; None: it has only cross-attention.
+        cross: from their name of a weight of the first attention, and the number of a layer, to that of the
+            cross-attention.
+    """
+    decoder = []
+    for row in rows:
+        if row.ours.startswith("encoder/block_0/attention"):
+            for i in range(num_layers):
+                ours = row.ours.replace("encoder/block_0/", f"decoder/cross_{i}/")
+                decoder.append(dataclasses.replace(row, ours=ours, theirs=cross(row.theirs, i)))
+        if stack and row.ours.startswith("encoder/") and part_of(row.ours) != POOLER:
+            ours = row.ours.replace("encoder/", "decoder/", 1)
+            decoder.append(dataclasses.replace(row, ours=ours, theirs=stack(row.theirs)))
+    return decoder
 
 
 def read_rows(

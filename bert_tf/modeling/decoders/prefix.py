@@ -21,8 +21,9 @@ class PrefixDecoder(Decoder):
 
     def target_vectors(self, encoder: Any, inputs: Mapping[str, Any], training: bool | None = None) -> Any:
         """As `Decoder.target_vectors`."""
+        inputs = {name: ops.cast(value, "int32") for name, value in inputs.items()}
         source, tokens = source_inputs(inputs), inputs[features.TARGET_IDS]
-        order = ops.broadcast_to(ops.arange(ops.shape(tokens)[1]), ops.shape(tokens))  # [B, T]
+        order = ops.broadcast_to(ops.arange(ops.shape(tokens)[1], dtype="int32"), ops.shape(tokens))  # [B, T]
         source.setdefault(features.EXAMPLE_IDS, inputs[features.INPUT_MASK])  # a row of one example, number 1
         examples = inputs.get(features.TARGET_EXAMPLE_IDS, inputs.get(features.TARGET_MASK, ops.ones_like(tokens)))
         own = ops.equal(examples[:, :, None], source[features.EXAMPLE_IDS][:, None])  # [B, T, S]
@@ -31,16 +32,14 @@ class PrefixDecoder(Decoder):
             features.INPUT_IDS: tokens,
             features.SEGMENT_IDS: self.segment * ops.ones_like(tokens),
             features.EXAMPLE_IDS: examples,
-            features.POSITION_IDS: lengths + ops.cast(inputs.get(features.TARGET_POSITION_IDS, order), "int32"),
+            features.POSITION_IDS: lengths + inputs.get(features.TARGET_POSITION_IDS, order),
             features.ORDER_IDS: order + 1,
         }
         length = ops.shape(source[features.INPUT_IDS])[1]
-        of_source = ops.zeros_like(source[features.INPUT_IDS])  # [B, S]
-        source.setdefault(features.POSITION_IDS, of_source + ops.arange(length))
-        source[features.ORDER_IDS] = of_source
-        row = {}
-        for name, values in target.items():
-            row[name] = ops.concatenate([ops.cast(source[name], "int32"), ops.cast(values, "int32")], 1)  # [B, S + T]
+        zeros = ops.zeros_like(source[features.INPUT_IDS])  # [B, S]
+        source.setdefault(features.POSITION_IDS, zeros + ops.arange(length, dtype="int32"))
+        source[features.ORDER_IDS] = zeros
+        row = {name: ops.concatenate([source[name], target[name]], 1) for name in target}  # [B, S + T]
         return encoder(row, training=training)[features.SEQUENCE_OUTPUT][:, length:]  # [B, T, D]
 
     def start(self, encoder: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -320,6 +320,7 @@ _HUGGINGFACE = HuggingFaceFormat(
     activations=HUGGINGFACE_ACTIVATIONS,
     model_type="bert",
     class_prefix="Bert",
+    has_decoder=True,
     module="bert",
     tied={
         "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",

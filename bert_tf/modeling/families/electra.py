@@ -184,6 +184,7 @@ _HUGGINGFACE = HuggingFaceFormat(
     activations=HUGGINGFACE_ACTIVATIONS,
     model_type="electra",
     class_prefix="Electra",
+    has_decoder=True,
     module="electra",
     tied={"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"},
     class_rows={

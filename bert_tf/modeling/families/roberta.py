@@ -102,6 +102,7 @@ def huggingface_format(model_type: str, class_prefix: str) -> HuggingFaceFormat:
         activations=HUGGINGFACE_ACTIVATIONS,
         model_type=model_type,
         class_prefix=class_prefix,
+        has_decoder=True,
         module="roberta",
         tied={
             "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",

@@ -61,6 +61,7 @@ class HuggingFaceFormat(FamilyFormat):
         constants: settings that are written as they are.
         pooling: name of the setting that says which of `poolings` a classifier reads; None without one.
         token_settings: {setting: the special token whose id it is, by its name in `TOKEN_NAMES`}, null where it lacks.
+        has_decoder: whether its blocks can have a cross-attention in transformers.
     """
 
     model_type: str
@@ -72,6 +73,7 @@ class HuggingFaceFormat(FamilyFormat):
     constants: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     pooling: str | None = None
     token_settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    has_decoder: bool = False
 
     def rows_of(self, kind: str | None, config: Any) -> list[Row]:
         """The rows that hold in the files of a class, whose name `kind` is without the prefix."""

@@ -51,7 +51,7 @@ def read_task(folder: Path) -> dict[str, Any]:
     task: dict[str, Any] = {"name": spec.name}
     if "labels" in spec.settings.__dataclass_fields__:
         task["labels"] = _labels(settings, folder / CONFIG)
-    _, format = _family_of(settings, folder)
+    _, format = family_of(settings, folder)
     if format.pooling and "pooling" in spec.settings.__dataclass_fields__:
         task["pooling"] = member(settings, format.pooling, "cls", folder / CONFIG)
     if settings.get("problem_type"):
@@ -65,12 +65,14 @@ def read_task(folder: Path) -> dict[str, Any]:
 def read(folder: Path) -> Checkpoint:
     """Reads a folder of transformers; another architecture or a broken file raises `InputError`."""
     settings = load_json(folder / CONFIG)
-    family, format = _family_of(settings, folder)
+    family, format = family_of(settings, folder)
+    if settings.get("is_decoder") or settings.get("add_cross_attention"):
+        raise InputError(f"{folder} holds a decoder. Only encoders, and decoders with their encoder, can be read.")
     encoder = read_encoder(family, format, settings, folder / CONFIG)
     tensors, copies = _current_names(safetensors.stored(folder), format, encoder)
     rows = format.rows_of(_kind_in(settings, tensors, format), encoder)
     weights = read_rows(rows, tensors, all_shapes(family, encoder))
-    _check_tied(copies, tensors, format)
+    check_tied(copies, tensors, format.tied)
     text, vocabulary = huggingface_tokenizer.read(folder)
     if sentence_transformers.lower_cases(folder) and not text.lower_case:
         # Accents stay, because the tokenizer keeps capitals.
@@ -121,7 +123,7 @@ def _spec_of(architecture: Any) -> Any:
     return None
 
 
-def _family_of(settings: dict, folder: Path) -> tuple[str, HuggingFaceFormat]:
+def family_of(settings: dict, folder: Path) -> tuple[str, HuggingFaceFormat]:
     """The family of `model_type`; a model that no family computes raises `InputError`."""
     known = {format.model_type: (name, format) for name, format in families_in(FORMAT).items()}
     kind = settings.get("model_type")
@@ -130,8 +132,6 @@ def _family_of(settings: dict, folder: Path) -> tuple[str, HuggingFaceFormat]:
     positions = settings.get("position_embedding_type") or "absolute"
     if positions != "absolute":
         raise InputError(f"{folder} has {positions!r} positions. Only 'absolute' ones can be read.")
-    if settings.get("is_decoder") or settings.get("add_cross_attention"):
-        raise InputError(f"{folder} holds a decoder. Only encoders can be read.")
     return known[kind]
 
 
@@ -167,12 +167,12 @@ def _current_names(tensors: dict, format: HuggingFaceFormat, encoder: Any) -> tu
     return renamed, copies
 
 
-def _check_tied(copies: dict, tensors: dict, format: HuggingFaceFormat) -> None:
+def check_tied(copies: dict, tensors: dict, tied: Mapping[str, str]) -> None:
     """Raises `InputError` for a copy of a tensor that differs from it; `tensors` have been checked."""
     for name, copy in copies.items():
-        original = tensors[format.tied[name]]
+        original = tensors[tied[name]]
         if copy.shape != original.shape or (copy.read() != original.read()).any():
-            raise InputError(f"{name} differs from {format.tied[name]}. Only tied output embeddings can be read.")
+            raise InputError(f"{name} differs from {tied[name]}. Only tied output embeddings can be read.")
 
 
 def _class_of(checkpoint: Checkpoint) -> tuple[str, tuple[str, ...]]:

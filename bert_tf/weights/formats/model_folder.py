@@ -12,11 +12,11 @@ from bert_tf.core.registry import families, tasks
 from bert_tf.core.settings import shortened
 from bert_tf.text.tokenizers.vocabulary_files import read_folder, write_folder
 from bert_tf.weights.checkpoint import Checkpoint
-from bert_tf.weights.encoder_fields import load_json, member, parse, save_json
+from bert_tf.weights.encoder_fields import load_json, load_optional_json, member, parse, save_json
 from bert_tf.weights.formats.base import choose, family_format
 from bert_tf.weights.io import hdf5
 from bert_tf.weights.schema import all_shapes, part_of
-from bert_tf.weights.weight_table import Row, keras_dense, keras_norm, read_rows, write_rows
+from bert_tf.weights.weight_table import Row, decoder_rows, keras_dense, keras_norm, read_rows, write_rows
 
 FORMAT = "bert_tf"
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
@@ -38,8 +38,9 @@ FOREIGN = {"next_sentence_pooler"}  # parts of other projects' models that ours 
 
 
 def holds(folder: Path) -> bool:
-    """Whether the folder says that it is ours: an "encoder" in its config.json."""
-    return (folder / CONFIG).exists() and "encoder" in load_json(folder / CONFIG)
+    """Whether its config.json is ours: it has an "encoder", and no "model_type", which those of transformers have."""
+    settings = load_optional_json(folder / CONFIG)
+    return "encoder" in settings and "model_type" not in settings
 
 
 def read_task(folder: Path) -> dict[str, Any]:
@@ -60,15 +61,21 @@ def read(folder: Path) -> Checkpoint:
     heads = _heads_in(tensors, r"(\w+)/vars/[01]")
     if any(name.startswith(f"{LATE_DENSE}/") for name in tensors):
         heads.add(_late_head(task))
-    shapes = all_shapes(family, encoder)
-    weights = read_rows(_rows(family, encoder, heads), tensors, shapes, ("seed_generator", "optimizer/"))
-    return Checkpoint(family, encoder, weights, text, vocabulary, task)
+    decoder = None
+    if values := member(settings, "decoder", {}, folder / CONFIG):
+        decoder = parse(families()[family].config, values, folder / CONFIG)
+    rows, shapes = _rows(family, encoder, heads), all_shapes(family, encoder, decoder)
+    if any(name.startswith("decoder/") for name in tensors):
+        rows += _decoder_rows(family, encoder, decoder)
+    weights = read_rows(rows, tensors, shapes, ("seed_generator", "optimizer/"))
+    return Checkpoint(family, encoder, weights, text, vocabulary, task, decoder)
 
 
 def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     """Writes the files into `folder`; returns a line for each thing that could not be carried over."""
     heads = _heads_in(checkpoint.weights, r"(\w+)/(?:kernel|bias)")
     rows = _rows(checkpoint.family, checkpoint.encoder, heads - FOREIGN)
+    rows += _decoder_rows(checkpoint.family, checkpoint.encoder, checkpoint.decoder)
     tensors, left_out = write_rows(rows, checkpoint.weights)
     known = {row.ours for row in rows}
     lost = sorted(name for name in checkpoint.weights if name not in known and part_of(name) not in FOREIGN)
@@ -82,6 +89,8 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
         "text": checkpoint.text.to_json(),
         "task": checkpoint.task,
     }
+    if checkpoint.decoder:
+        settings["decoder"] = dataclasses.asdict(checkpoint.decoder)
     save_json(folder / CONFIG, settings)
     write_folder(folder, checkpoint.vocabulary)
     hdf5.write(folder / WEIGHTS, tensors)
@@ -119,6 +128,20 @@ def _rows(family: str, encoder: Any, dense_heads: Iterable[str]) -> list[Row]:
         is_late = name >= "layers"  # see MASKED_LM_TRANSFORM
         rows += keras_dense(name, LATE_DENSE if is_late else name)
     return rows
+
+
+def _decoder_rows(family: str, encoder: Any, decoder: Any) -> list[Row]:
+    """The rows of a decoder; without a config of its own, `decoder`, it has cross-attention alone."""
+
+    def stack(path):
+        return path.replace("encoder/", "decoder/", 1)
+
+    def cross(path, i):
+        number = f"_{i}" if i else ""
+        return path.replace("encoder/blocks/transformer_block/", f"decoder/crosses/cross_attention{number}/")
+
+    config = decoder or encoder
+    return decoder_rows(family_format(family, FORMAT).rows(config), config.num_layers, decoder and stack, cross)
 
 
 def _late_head(task: dict[str, Any]) -> str:
