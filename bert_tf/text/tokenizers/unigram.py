@@ -1,6 +1,7 @@
 """Unigram tokenizers (ALBERT, XLM-R) over the model files of SentencePiece, as tensorflow-text's ops."""
 
 import functools
+import hashlib
 import os
 import pathlib
 import unicodedata
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
+from tensorflow_text.python.ops import sentencepiece_tokenizer
 
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
@@ -50,8 +52,8 @@ class UnigramTokenizer(Tokenizer):
         self.SEPARATORS = 2 if self.SPECIAL_TOKENS.cls == SPELLINGS[2][0] else 1
         with tf.init_scope(), tf.device("CPU"):
             try:
-                self._pieces = tf_text.SentencepieceTokenizer(vocabulary.content)
-                self._strings = tf_text.SentencepieceTokenizer(vocabulary.content, tf.string)
+                self._pieces = _sentencepiece(vocabulary.content, tf.int32)
+                self._strings = _sentencepiece(vocabulary.content, tf.string)
             except (tf.errors.OpError, ValueError) as error:
                 raise InputError(f"The SentencePiece model cannot be used: {str(error).splitlines()[0]}") from None
 
@@ -195,6 +197,23 @@ class XlmRobertaTokenizer(UnigramTokenizer):
 
     def _ids_of(self, pieces):
         return tf.where(pieces == 0, self.unk_id, pieces + 1)
+
+
+class _NamedModel(sentencepiece_tokenizer._SentencepieceModelResource):
+    """The model of an op, kept under a name that follows from its content.
+
+    That of tensorflow-text has no name and belongs to a kernel; TensorFlow drops all kernels when a seed is set.
+    """
+
+    def _create_resource(self):
+        name = f"sentencepiece_{hashlib.sha256(self._model).hexdigest()}"
+        return sentencepiece_tokenizer.gen_sentencepiece_tokenizer.sentencepiece_op(self._model, shared_name=name)
+
+
+def _sentencepiece(content, out_type):
+    tokenizer = tf_text.SentencepieceTokenizer(content, out_type)
+    tokenizer._model_resource = _NamedModel(content, None)
+    return tokenizer
 
 
 @functools.cache

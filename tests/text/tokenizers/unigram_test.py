@@ -1,5 +1,6 @@
 """Unigram tokenizers: equal to SentencePiece on its golden texts; ALBERT's and XLM-R's own rules."""
 
+import gc
 import gzip
 import json
 import random
@@ -118,3 +119,14 @@ def test_files_that_are_no_model(content, tmp_path):
     (tmp_path / "spiece.model").write_bytes(content)
     with pytest.raises(InputError, match=r"spiece.model: no SentencePiece model"):
         Tokenizer.from_file(tmp_path / "spiece.model")
+
+
+def test_a_tokenizer_outlives_a_new_seed():
+    """Setting one drops the kernels of TensorFlow, and with them all that belongs to a kernel."""
+    tokenizer = Tokenizer(unigram_vocabulary("▁a", "▁b"))
+    assert tokenizer(["a b"]).to_list() == [[5, 6]]
+    tf.random.set_seed(1)
+    gc.collect()
+    assert tokenizer(["a b"]).to_list() == [[5, 6]]
+    other = Tokenizer(unigram_vocabulary("▁b", "▁a"))
+    assert other(["a b"]).to_list() == [[6, 5]]
