@@ -63,7 +63,7 @@ def outputs_of(folder, expected):
         positions = np.broadcast_to(np.arange(ids.shape[1], dtype="int32"), ids.shape)
         found = bert_tf.BertPretrainer.from_pretrained(folder)(inputs | {MASKED_LM_POSITIONS: positions})
         outputs |= dict.fromkeys(("logits", "prediction_logits"), found[MASKED_LM_LOGITS])
-        outputs["sop_logits"] = found[NEXT_SENTENCE_LOGITS]
+        outputs |= dict.fromkeys(("sop_logits", "seq_relationship_logits"), found[NEXT_SENTENCE_LOGITS])
     if "replaced_token/output/kernel" in weights:
         hidden = np.asarray(sequence) @ weights["replaced_token/transform/kernel"]
         hidden = np.asarray(keras.activations.gelu(hidden + weights["replaced_token/transform/bias"]))
