@@ -19,6 +19,7 @@ _PUBLIC = {
     "RobertaEncoder": "bert_tf.modeling.families.roberta",
     "XLMRobertaEncoder": "bert_tf.modeling.families.xlm_roberta",
     "BertPretrainer": "bert_tf.modeling.pretrainer",
+    "ReplacedTokenPretrainer": "bert_tf.modeling.replaced_token_pretrainer",
     "load": "bert_tf.tasks",
 }
 __all__ = list(_PUBLIC)

@@ -159,12 +159,17 @@ class Pretrained(DistributedSteps):
         """Variables by their names in a checkpoint, "encoder/block_0/attention/query/kernel" and so on."""
         return {name: variable for name, (variable, _) in self._owned_weights().items()}
 
+    @property
+    def parts(self) -> list[keras.layers.Layer]:
+        """The layers whose weights are in the model's folder: the encoder and the heads."""
+        return self.layers
+
     def _owned_weights(self):
         """{name: (variable, the layer it belongs to)}; see `named_weights`."""
         if not hasattr(self, "encoder"):  # the model is an encoder
             return _named_below("encoder", self)
         named = {}
-        for layer in self.layers:
+        for layer in self.parts:
             part = "encoder" if layer is self.encoder else layer.name
             named |= _named_below(part, layer)
         return named

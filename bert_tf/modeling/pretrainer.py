@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from bert_tf.core import features
+from bert_tf.modeling.families.transformer import TransformerEncoder
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.layers.heads import masked_lm_head
 from bert_tf.modeling.layers.pooling import gather_positions
@@ -59,6 +60,11 @@ class BertPretrainer(Pretrained, keras.Model):
         else:
             self.encoder.read_pooler(self.encoder.has_token_head)
         self.build()
+
+    @staticmethod
+    def supports(family: Any) -> bool:
+        """Whether encoders of an `EncoderFamily` compute what masked LM reads."""
+        return issubclass(family.encoder, TransformerEncoder)
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the heads' variables; their shapes do not depend on the inputs."""

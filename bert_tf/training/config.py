@@ -14,12 +14,13 @@ OPTIMIZERS = (
 )
 SCHEDULES = ("linear", "cosine", "constant")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
-OBJECTIVES = ("masked_lm", "next_sentence", "sentence_order")
+OBJECTIVES = ("masked_lm", "next_sentence", "sentence_order", "replaced_token")
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 # Sizes beyond which a typing error is likelier than a machine that can hold them.
 MAX_ROWS, MAX_POSITIONS, MAX_WIDTH, MAX_LAYERS = 2**20, 2**20, 2**16, 1024
 _LARGEST_SEED = 2**32 - 1  # NumPy's
-_NOT_OF_THE_ENCODER = ("init", "vocabulary", "lower_case", "encoder")  # among the settings of `ModelConfig`
+# Settings of `ModelConfig` that are not of the encoder.
+_NOT_OF_THE_ENCODER = ("init", "vocabulary", "lower_case", "encoder", "generator_size")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +114,13 @@ class ModelConfig(Settings):
     local_window: int | None = setting(None, "tokens seen by local layers (modernbert)", least=2, most=MAX_POSITIONS)
     global_every: int | None = setting(
         None, "every so many layers sees all tokens (modernbert)", least=1, most=MAX_LAYERS
+    )
+
+    generator_size: float | None = setting(
+        None,
+        "objective replaced_token: width of the generator, as a share of the encoder's; none: 1/4, or that of init",
+        above=0,
+        most=1,
     )
 
     def encoder_settings(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from bert_tf.core import files
 
 HELDOUT = "heldout_"  # prefix of metrics on held-out data
 # Losses of another magnitude than the others, which would be flat lines in their panel.
-_OWN_PANEL = "next_sentence_loss"
+_OWN_PANELS = ("next_sentence_loss", "replaced_token_loss")
 
 
 def plot_curves(runs: dict[str, dict], path: str | pathlib.Path, metric: str = "accuracy") -> None:
@@ -43,10 +43,10 @@ def plot_curves(runs: dict[str, dict], path: str | pathlib.Path, metric: str = "
 
 def _panels(curves: dict, metric: str) -> dict[str, dict]:
     """{label of the y axis: its curves}, without axes that no curve is on."""
-    panels: dict[str, dict] = {"loss": {}, _words(_OWN_PANEL): {}, _words(metric): {}}
+    panels: dict[str, dict] = {name: {} for name in map(_words, ("loss", *_OWN_PANELS, metric))}
     for name, curve in curves.items():
-        if name.endswith(_OWN_PANEL):
-            panels[_words(_OWN_PANEL)][name] = curve
+        if name.endswith(_OWN_PANELS):
+            panels[_words(name.removeprefix(HELDOUT))][name] = curve
         elif name.endswith("loss"):
             panels["loss"][name] = curve
         elif name.endswith(metric):

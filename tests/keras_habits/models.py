@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from bert_tf import BertEncoder, BertPretrainer
+from bert_tf import BertEncoder, BertPretrainer, ReplacedTokenPretrainer
 from bert_tf.modeling.families import FAMILIES
 from bert_tf.tasks import FillMask, MultiTask, NextSentence, TextClassifier, TextTagger
 from bert_tf.text.tokenizers.base import Tokenizer
@@ -87,6 +87,10 @@ BUILDERS = {
     "functional": lambda: Sample(around(encoder()), INPUTS),
     "pretrainer": lambda: Sample(
         BertPretrainer(masked_lm_activation="relu", **SIZES), INPUTS | {"masked_lm_positions": np.array([[1], [1]])}
+    ),
+    "replaced_token_pretrainer": lambda: Sample(
+        ReplacedTokenPretrainer(embedding_size=4, generator_size=0.5, **SIZES),
+        INPUTS | {"masked_lm_positions": np.array([[1], [1]])},
     ),
     "multi_task": lambda: Sample(multi_task(), {"sentiment": INPUTS, "words": INPUTS}),
     **{name: lambda name=name: of_task(name) for name in (*CASES, "fill_mask", "next_sentence")},

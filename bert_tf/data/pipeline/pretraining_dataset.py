@@ -21,6 +21,7 @@ from bert_tf.core.features import (
     NEXT_SENTENCE_LABELS,
     NEXT_SENTENCE_LOGITS,
     POSITION_IDS,
+    REPLACED_TOKEN_LOGITS,
     SEGMENT_IDS,
 )
 from bert_tf.data.pipeline.batch_samplers import (
@@ -80,8 +81,9 @@ def make_dataset(
 
     Returns:
         A dataset of `(x, y, sample_weight)`, int32 except for weights. x: input_ids, input_mask, segment_ids [B, S],
-        masked_lm_positions [B, P]. y: masked_lm_logits [B, P] and, for pairs, next_sentence_logits [B, 1].
-        sample_weight: float32 masked_lm_logits [B, P], next_sentence_logits [B]. Packed rows [B, R] also have
+        masked_lm_positions [B, P]. y: masked_lm_logits [B, P], for pairs next_sentence_logits [B, 1], and if `outputs`
+        name them replaced_token_logits [B, S], the ids before masking. sample_weight: float32 masked_lm_logits
+        [B, P], next_sentence_logits [B], replaced_token_logits [B, S]. Packed rows [B, R] also have
         position_ids, example_ids [B, R] and cls_positions [B, E] in x; labels and weights of pairs are then [B, E],
         and P and E are the most that a row can hold.
 
@@ -155,7 +157,18 @@ def to_training_example(
         if EXAMPLE_IDS in features:  # packed: weight 1 for the examples that a row really has
             examples = tf.reduce_max(features[EXAMPLE_IDS], 1, keepdims=True)
             weight[NEXT_SENTENCE_LOGITS] = tf.cast(tf.range(tf.shape(labels)[1]) < examples, tf.float32)
+    if outputs and REPLACED_TOKEN_LOGITS in outputs:
+        y[REPLACED_TOKEN_LOGITS] = _before_masking(features)
+        weight[REPLACED_TOKEN_LOGITS] = tf.cast(features[INPUT_MASK], tf.float32)
     return x, y, weight
+
+
+def _before_masking(features):
+    """The ids before masking, int32 [B, S]."""
+    predicted = tf.where(features[MASKED_LM_WEIGHTS] > 0)  # [predictions, 2]
+    positions = tf.gather_nd(features[MASKED_LM_POSITIONS], predicted)
+    places = tf.stack([tf.cast(predicted[:, 0], tf.int32), positions], 1)
+    return tf.tensor_scatter_nd_update(features[INPUT_IDS], places, tf.gather_nd(features[MASKED_LM_IDS], predicted))
 
 
 def _make_sampler(records, plan, masker, buckets, pack_length) -> BatchSampler:

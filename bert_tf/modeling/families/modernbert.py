@@ -96,8 +96,9 @@ class ModernBertEncoder(TransformerEncoder):
     config_class = ModernBertConfig
     has_token_head = True
 
-    def make_embeddings(self) -> keras.layers.Layer:
-        """As `TransformerEncoder.make_embeddings`."""
+    def make_embeddings(self, shared: Any = None) -> keras.layers.Layer:
+        """As `TransformerEncoder.make_embeddings`, of its own."""
+        del shared  # needs a projection, which the family does not have
         config = self.config
         return ModernBertEmbeddings(
             vocab_size=config.vocab_size,

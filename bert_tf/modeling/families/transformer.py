@@ -58,6 +58,8 @@ class TransformerEncoder(Encoder):
     A family is a subclass with its name and its config class, a subclass of `TransformerConfig`. A setting by which
     models of a family differ is a field of the config; what a family computes otherwise is a method that it overrides.
 
+    `shared` are the embeddings of another encoder, whose tables and norm this one uses too.
+
     Inputs are those of `Encoder`; for packed rows also `position_ids` and `example_ids` [B, S], which give each
     example exactly the result that it has alone, and `cls_positions` [B, E], the position of each example's [CLS].
     """
@@ -67,16 +69,23 @@ class TransformerEncoder(Encoder):
     pooler_activation = "tanh"  # of Keras
     remat = False  # gradient checkpointing: training computes the inside of blocks twice and keeps less of it
 
-    def __init__(self, name: str | None = None, dtype: Any = None, trainable: bool = True, **settings: Any):
+    def __init__(
+        self,
+        name: str | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        shared: keras.layers.Layer | None = None,
+        **settings: Any,
+    ):
         super().__init__(name=name, dtype=dtype, trainable=trainable, **settings)
-        self.embeddings = self.make_embeddings()
+        self.embeddings = self.make_embeddings(shared)
         self.blocks = [self.make_block(i) for i in range(self.config.num_groups or self.config.num_layers)]
         self.final_norm = self.make_final_norm()
         self.pooler = self.make_pooler()
         self.build()
 
-    def make_embeddings(self) -> keras.layers.Layer:
-        """The layer from input ids, segment ids and position ids to vectors [B, S, D]."""
+    def make_embeddings(self, shared: Any = None) -> keras.layers.Layer:
+        """The layer from input ids, segment ids and position ids to vectors [B, S, D]; `shared` as for the class."""
         config = self.config
         return Embeddings(
             vocab_size=config.vocab_size,
@@ -88,6 +97,7 @@ class TransformerEncoder(Encoder):
             initializer_range=config.initializer_range,
             embedding_size=config.embedding_size if config.has_projection else None,
             padding_id=config.padding_id if config.skips_padding else None,
+            shared=shared,
             dtype=self.dtype_policy,
             name="embeddings",
         )

@@ -28,6 +28,7 @@ class Embeddings(keras.layers.Layer):
         type_vocab_size: T; with 1 all tokens have the same segment, with 0 there is no table.
         padding_id: None, or the id of padding as fairseq counts positions: those of tokens begin at `padding_id` + 1,
             and that of padding is `padding_id` (RoBERTa's).
+        shared: a layer whose tables and norm this one uses; None: it has its own.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Embeddings(keras.layers.Layer):
         initializer_range: float,
         embedding_size: int | None = None,
         padding_id: int | None = None,
+        shared: "Embeddings | None" = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -56,10 +58,14 @@ class Embeddings(keras.layers.Layer):
             return Embedding(size, self.width, initializer, dtype=policy, name=name)
 
         unused = 0 if padding_id is None else padding_id + 1
-        self.token = table(vocab_size, "token")
-        self.position = table(max_positions + unused, "position")
-        self.segment = table(type_vocab_size, "segment") if type_vocab_size else None
-        self.norm = ResidualNorm(epsilon=layer_norm_epsilon, dtype=policy, name="norm")
+        self.token: Embedding = shared.token if shared else table(vocab_size, "token")
+        self.position: Embedding = shared.position if shared else table(max_positions + unused, "position")
+        self.segment: Embedding | None = None
+        if type_vocab_size:
+            self.segment = shared.segment if shared else table(type_vocab_size, "segment")
+        self.norm: ResidualNorm = (
+            shared.norm if shared else ResidualNorm(epsilon=layer_norm_epsilon, dtype=policy, name="norm")
+        )
         self.dropout = Dropout(dropout, dtype=policy)
         self.projection = None
         if embedding_size:
@@ -70,7 +76,8 @@ class Embeddings(keras.layers.Layer):
         for table in (self.token, self.position, self.segment):
             if table:
                 table.build()
-        self.norm.build((None, None, self.width))
+        if not self.norm.built:
+            self.norm.build((None, None, self.width))
         if self.projection:
             self.projection.build((None, None, self.width))
 

@@ -1,4 +1,4 @@
-"""The masked LM head."""
+"""The heads of pretraining on tokens."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from keras import ops
 from bert_tf.modeling.layers.activations import get_activation
 from bert_tf.modeling.layers.dense import dense
 
-# B batch, P predictions, D hidden, E embedding, V vocabulary
+# B batch, S sequence, P predictions, D hidden, E embedding, V vocabulary
 
 
 def masked_lm_head(encoder: Any, activation: str | None = None, epsilon: float | None = None) -> "MaskedLMHead":
@@ -83,3 +83,29 @@ class MaskedLMHead(keras.layers.Layer):
             x = self.norm(self.activation(self.transform(x)))  # [B, P, E]
         logits = ops.matmul(x, matrix)  # [B, P, V]
         return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class ReplacedTokenHead(keras.layers.Layer):
+    """Tells replaced tokens from original ones: [B, S, D] to float32 logits [B, S], above 0 for replaced.
+
+    A dense layer with the encoder's activation, then one score per token (google-research/electra, pretrain.py).
+    """
+
+    def __init__(self, hidden_size: int, activation: str, initializer_range: float, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.hidden_size = hidden_size
+        policy = self.dtype_policy
+        self.transform = dense(hidden_size, initializer_range, dtype=policy, name="transform")
+        self.activation = get_activation(activation)
+        self.output_dense = dense(1, initializer_range, dtype=policy, name="output")
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes the variables."""
+        for layer in (self.transform, self.output_dense):
+            layer.build((None, None, self.hidden_size))
+
+    def call(self, x: Any) -> Any:
+        """[B, S, D] to [B, S]."""
+        x = self.activation(self.transform(x))  # [B, S, D]
+        return ops.cast(self.output_dense(x)[..., 0], "float32")

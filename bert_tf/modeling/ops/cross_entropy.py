@@ -101,3 +101,12 @@ class Accuracy(keras.metrics.MeanMetricWrapper):
 def _is_greatest(logits, own, ids):
     later = ops.arange(logits.shape[-1], dtype="int32") >= ids  # [..., V]
     return ops.all(ops.logical_or(logits < own, ops.logical_and(logits == own, later)), -1)
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class BinaryCrossEntropy(keras.losses.Loss):
+    """As Keras's binary cross-entropy from logits, with a loss for each: Keras averages over the last axis."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Losses, float32 [...], of labels 0 or 1 [...] and float32 logits [...]."""
+        return ops.binary_crossentropy(ops.cast(y_true, y_pred.dtype), y_pred, from_logits=True)

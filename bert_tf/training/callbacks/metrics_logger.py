@@ -14,6 +14,7 @@ from absl import logging
 from bert_tf.core import files, progress
 from bert_tf.core.errors import InputError
 from bert_tf.core.features import CLS_POSITIONS, INPUT_IDS, INPUT_MASK, MASKED_LM_POSITIONS
+from bert_tf.modeling.replaced_token_pretrainer import ReplacedTokenPretrainer
 from bert_tf.training.data_source import DataSource
 from bert_tf.training.distribution.strategies import is_chief
 from bert_tf.training.flops import step_flops
@@ -143,6 +144,8 @@ def _flops(model: Any, x: dict) -> float:
     `x["input_ids"]` is [B, S], or [B, T, S] where an example has T texts.
     """
     *texts, length = x[INPUT_IDS].shape
+    if isinstance(model, ReplacedTokenPretrainer):  # its encoder computes all positions
+        return _flops(model.generator, x) + step_flops(model.config, math.prod(texts), length)
     predictions, examples = 0, 1
     if MASKED_LM_POSITIONS in x:
         predictions = x[MASKED_LM_POSITIONS].shape[1]

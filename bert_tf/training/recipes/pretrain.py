@@ -8,7 +8,6 @@ import keras
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.families import FAMILIES
-from bert_tf.modeling.families.transformer import TransformerEncoder
 from bert_tf.modeling.layers.activations import get_activation
 from bert_tf.training import resolved_config, run_folder
 from bert_tf.training.compile_model import StepTimer, compile_model
@@ -149,7 +148,7 @@ class PretrainJob:
                 raise ConfigError(f"Received: model.encoder={model.encoder!r}. {model.init} holds a {name!r} encoder.")
             for source in self.sources:
                 check_vocabulary(source.records, checkpoint.vocabulary or vocabulary, model.init)
-        _check_family(name)
+        self._check_family(name)
         if not model.init:
             config = FAMILIES[name].config
             encoder = model.encoder_settings() | {"vocab_size": len(vocabulary)}
@@ -166,9 +165,9 @@ class PretrainJob:
         check_lengths(self.sources, encoder["max_positions"])
         return {"encoder": name, **encoder}
 
-
-def _check_family(name: str) -> None:
-    """Raises `ConfigError` for a family without masked LM."""
-    known = [known for known, family in FAMILIES.items() if issubclass(family.encoder, TransformerEncoder)]
-    if name not in known:
-        raise ConfigError(f"Received: an encoder of the family {name!r}. Pretraining is for {', '.join(known)}.")
+    def _check_family(self, name: str) -> None:
+        """Raises `ConfigError` for a family that the objective is not for."""
+        known = [known for known, family in FAMILIES.items() if self.objective.pretrainer.supports(family)]
+        if name not in known:
+            objective = f"The objective {self.config.objective}" if self.config.objective else "Pretraining"
+            raise ConfigError(f"Received: an encoder of the family {name!r}. {objective} is for {', '.join(known)}.")

@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Any
 
-from bert_tf.core.features import MASKED_LM_LOGITS, NEXT_SENTENCE_LOGITS
-from bert_tf.modeling.pretrained import Pretrained
+from bert_tf.core.features import MASKED_LM_LOGITS, NEXT_SENTENCE_LOGITS, REPLACED_TOKEN_LOGITS
 from bert_tf.modeling.pretrainer import BertPretrainer
+from bert_tf.modeling.replaced_token_pretrainer import ReplacedTokenPretrainer
 from bert_tf.training.config import ModelConfig
 
 
@@ -20,14 +20,15 @@ class Objective:
         settings: names of its arguments that are settings of `ModelConfig`.
     """
 
-    pretrainer: type[Pretrained]
+    pretrainer: type[BertPretrainer] | type[ReplacedTokenPretrainer]
     outputs: tuple[str, ...] | None = None
     head: dict[str, Any] = dataclasses.field(default_factory=dict)
     settings: tuple[str, ...] = ()
 
     def arguments(self, model: ModelConfig) -> dict[str, Any]:
         """The arguments of the pretrainer's constructor that are not of its encoder."""
-        return self.head | {name: getattr(model, name) for name in self.settings}
+        values = {name: getattr(model, name) for name in self.settings}
+        return self.head | {name: value for name, value in values.items() if value is not None}
 
 
 _PAIRS = Objective(BertPretrainer, (MASKED_LM_LOGITS, NEXT_SENTENCE_LOGITS))
@@ -36,4 +37,7 @@ OBJECTIVES = {
     "masked_lm": Objective(BertPretrainer, (MASKED_LM_LOGITS,), {"next_sentence": False}),
     "next_sentence": _PAIRS,
     "sentence_order": _PAIRS,
+    "replaced_token": Objective(
+        ReplacedTokenPretrainer, (MASKED_LM_LOGITS, REPLACED_TOKEN_LOGITS), settings=("generator_size",)
+    ),
 }

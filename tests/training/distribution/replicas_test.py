@@ -74,6 +74,54 @@ np.testing.assert_allclose(found[1], found[0], rtol=1e-4)
 """
 
 
+REPLACED = """
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from bert_tf.modeling import replaced_token_pretrainer
+from bert_tf.training.optimizers.make_optimizer import make_optimizer
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+# Each replica draws its own samples: here the likeliest.
+replaced_token_pretrainer.sample_ids = lambda logits, seed: ops.cast(ops.argmax(logits, -1), "int32")
+random = np.random.default_rng(0)
+original = random.integers(5, 30, (12, 8)).astype("int32")
+lengths = random.integers(4, 9, 12)
+positions = np.array([random.choice(range(1, 4), 2, replace=False) for _ in range(12)], "int32")
+masked = original.copy()
+np.put_along_axis(masked, positions, 4, 1)
+real = (np.arange(8) < lengths[:, None]).astype("int32")
+x = {"input_ids": masked, "input_mask": real, "masked_lm_positions": positions}
+y = {"masked_lm_logits": np.take_along_axis(original, positions, 1), "replaced_token_logits": original}
+weights = {"masked_lm_logits": np.ones((12, 2), "float32"), "replaced_token_logits": real.astype("float32")}
+data = tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(4, drop_remainder=True)
+found = []
+one, two = tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+for strategy, parts in ((one, 1), (one, 2), (two, 1), (two, 2)):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        model = replaced_token_pretrainer.ReplacedTokenPretrainer(
+            vocab_size=30, hidden_size=8, embedding_size=4, num_layers=1, num_heads=2, intermediate_size=8,
+            max_positions=8, generator_size=0.5, hidden_dropout=0.0, attention_dropout=0.0, initializer_range=0.2,
+        )
+        model.compile(make_optimizer("sgd", 0.01), accumulation_steps=parts)
+    history = model.fit(data, epochs=2, verbose=0, shuffle=False).history
+    found.append((history["loss"], [np.asarray(v) for v in model.trainable_variables]))
+for losses, variables in found[1:]:
+    np.testing.assert_allclose(losses, found[0][0], rtol=1e-5)
+    for one, other in zip(variables, found[0][1], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+"""
+
+
+def test_replaced_tokens_on_replicas_and_in_parts():
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run([sys.executable, "-c", REPLACED], check=True, env=environment)
+
+
 def test_replicas_may_get_different_numbers_of_rows():
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     subprocess.run([sys.executable, "-c", UNEVEN], check=True, env=environment)

@@ -23,16 +23,16 @@ from bert_tf.training.recipes.pretraining_data import RecordsSource
 from tests.training.conftest import changed
 
 
-def weights(folder):
+def weights(folder, model="model"):
     """All arrays of a model's folder, by name."""
     arrays = {}
-    with h5py.File(pathlib.Path(folder) / "model/model.weights.h5") as file:
+    with h5py.File(pathlib.Path(folder) / model / "model.weights.h5") as file:
         file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
     return arrays
 
 
-def assert_equal_weights(one, other):
-    one, other = weights(one), weights(other)
+def assert_equal_weights(one, other, model="model"):
+    one, other = weights(one, model), weights(other, model)
     assert one.keys() == other.keys() and len(one) > 20
     for name, array in one.items():
         np.testing.assert_array_equal(array, other[name], name)
@@ -119,11 +119,20 @@ def test_masked_lm_alone_on_records_of_pairs(config):
     assert card.startswith("# RoBERTa, pretrained\n") and "| objective | masked lm |" in card
 
 
-KINDS = ["plain", "packed and masked in training", "two phases and accumulated", "albert", "sgd", "adafactor"]
+KINDS = [
+    "plain",
+    "packed and masked in training",
+    "two phases and accumulated",
+    "albert",
+    "electra",
+    "sgd",
+    "adafactor",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stopped_run_goes_on_exactly(request, config, records, tmp_path, monkeypatch, kind):
+    stopped_training = {}
     if "packed" in kind:
         config = changed(config, data={"records": str(records / "dynamic"), "heldout": None, "pack_length": 64})
     elif "phases" in kind:
@@ -133,19 +142,26 @@ def test_a_stopped_run_goes_on_exactly(request, config, records, tmp_path, monke
     elif kind == "albert":
         order = {"records": str(records / "order"), "heldout": None}
         config = changed(config, data=order, model={"encoder": kind, "embedding_size": 8}, objective="sentence_order")
+    elif kind == "electra":
+        model = {"encoder": kind, "embedding_size": 8, "generator_size": 0.5}
+        data = {"records": str(records / "dynamic"), "pack_length": 64}
+        config = changed(config, model=model, data=data, objective="replaced_token")
+        stopped_training = {"evaluate_every": 4}  # evaluations change nothing
     elif kind != "plain":
         config = changed(config, training={"optimizer": kind, "learning_rate": 0.1})
     if kind == "plain":
         config, _ = request.getfixturevalue("trained")
     else:
         pretrain(config)
-    stopped = changed(config, output=str(tmp_path / "stopped"))
+    stopped = changed(config, output=str(tmp_path / "stopped"), training=stopped_training)
     with monkeypatch.context() as patch:
         stop_at(7, patch)  # between two checkpoints, and in the second phase
         with pytest.raises(InputError, match="Stopped by SIGTERM after step 7 of 12, which is saved"):
             pretrain(stopped)
     pretrain(stopped)
     assert_equal_weights(config.output, stopped.output)
+    if kind == "electra":
+        assert_equal_weights(config.output, stopped.output, "model/generator")
     steps = [line["step"] for line in read_metrics(tmp_path / "stopped/metrics.jsonl") if "loss" in line]
     assert steps == sorted(set(steps)) and steps[-1] == 12
 
@@ -252,6 +268,10 @@ BAD = {
     "objective": (
         lambda c, r, t: changed(c, objective="sentence_order"),
         "objective='sentence_order'. .*short.* was made with objective=next_sentence",
+    ),
+    "family of the objective": (
+        lambda c, r, t: changed(c, model={"encoder": "roberta"}, objective="replaced_token"),
+        "family 'roberta'. The objective replaced_token is for albert, electra",
     ),
     "objective of pairs": (
         lambda c, r, t: changed(c, objective="next_sentence", data={"records": str(r / "single"), "heldout": None}),
