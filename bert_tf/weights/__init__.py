@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from bert_tf.core import files
+from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.hub import is_name, resolve_folder
 from bert_tf.core.known_models import suggestion
 from bert_tf.weights import task_settings
 from bert_tf.weights.checkpoint import Checkpoint
-from bert_tf.weights.formats import encoder_decoder, google, keras_hub, model_folder, model_garden
+from bert_tf.weights.formats import (
+    encoder_decoder,
+    google,
+    huggingface_tokenizer,
+    keras_hub,
+    model_folder,
+    model_garden,
+)
 from bert_tf.weights.formats.base import family_format
 from bert_tf.weights.io import safetensors
 from bert_tf.weights.schema import check, schema
@@ -48,6 +56,11 @@ def read_task(folder: str | pathlib.Path) -> dict[str, Any]:
         folder = resolve_folder(folder, weights=False)
         format = FORMATS[find_format(folder)]
         return task_settings.checked(format.read_task(folder), {})
+
+
+def read_tokenizer(folder: pathlib.Path) -> tuple[TextConfig, list[str] | None]:
+    """The `TextConfig` and the vocabulary in a folder of keras-hub or Hugging Face; None where it has no tokenizer."""
+    return keras_hub.read_tokenizer(folder) if keras_hub.holds(folder) else huggingface_tokenizer.read(folder)
 
 
 def write_model(

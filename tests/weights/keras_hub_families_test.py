@@ -186,6 +186,7 @@ def test_tokenizers_are_opened_by_keras_hub_and_read(models, tmp_path, golden, f
     again = read_model(tmp_path / "preset")
     assert list(again.vocabulary) == list(vocabulary)
     assert bert_tf.Tokenizer(again.vocabulary, again.text)(TEXTS).to_list() == ours(TEXTS).to_list()
+    assert bert_tf.Tokenizer.from_pretrained(tmp_path / "preset")(TEXTS).to_list() == ours(TEXTS).to_list()
 
 
 def test_what_their_tokenizers_do_not_do_is_said(tmp_path, golden):

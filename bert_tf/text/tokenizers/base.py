@@ -101,7 +101,7 @@ class Tokenizer(tf.Module, abc.ABC):
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike) -> "Tokenizer":
-        """Opens the tokenizer of a folder or hub name, of this package or Hugging Face, by the files that it finds.
+        """Opens the tokenizer of a folder or hub name, of this package, Hugging Face or keras-hub, by its files.
 
         These are vocab.txt; vocab.json with merges.txt; spiece.model or sentencepiece.bpe.model; tokenizer.json. What
         is done to texts before comes from the folder's settings. Raises `InputError` where there is no tokenizer.
@@ -113,7 +113,7 @@ class Tokenizer(tf.Module, abc.ABC):
         if isinstance(config, dict) and "encoder" in config:
             return cls.from_folder(folder, from_dict(TextConfig, config.get("text", {}), "text."))
         # Formats of other projects are known by a part of the package above this one.
-        config, vocabulary = resolve("bert_tf.weights.formats.huggingface_tokenizer:read")(folder)
+        config, vocabulary = resolve("bert_tf.weights:read_tokenizer")(folder)
         if vocabulary is None:
             raise InputError(f"{folder} has no tokenizer. {', '.join(VOCABULARY_FILES)} or vocab.json is needed.")
         return Tokenizer(vocabulary, config)

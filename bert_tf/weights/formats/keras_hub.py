@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import InputError
 from bert_tf.core.settings import shortened
 from bert_tf.weights.checkpoint import Checkpoint
@@ -53,9 +54,16 @@ def read(folder: Path) -> Checkpoint:
     tensors = hdf5.stored(folder / WEIGHTS)
     weights = zero_pooler.drop_empty(read_rows(format.rows(encoder), tensors, shapes, tuple(format.foreign(encoder))))
     weights = format.from_weights(weights) | keras_hub_task.read_head(folder, format, shapes)
-    text, vocabulary = keras_hub_task.read_text(folder, format)
+    text, vocabulary = read_tokenizer(folder)
+    return Checkpoint(family, encoder, weights, text, vocabulary, read_task(folder))
+
+
+def read_tokenizer(folder: Path) -> tuple[TextConfig, list[str] | None]:
+    """The `TextConfig` and the vocabulary of a preset, which is None where there is no tokenizer."""
+    settings = load_json(folder / CONFIG)
+    text, vocabulary = keras_hub_task.read_text(folder, _family_of(settings, folder)[1])
     own_text, _ = read_own(settings, folder / CONFIG)
-    return Checkpoint(family, encoder, weights, own_text or text, vocabulary, read_task(folder))
+    return own_text or text, vocabulary
 
 
 def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
