@@ -9,7 +9,19 @@ PACKAGE = pathlib.Path(__file__).parent.parent / "bert_tf"
 # From the bottom up: a part imports itself and the parts before it. Two modules come before the rest of their part:
 # they define what a task returns to the part that asks it (`EvaluationResult`, `TFLiteOutputs`), so tasks import them.
 BELOW_TASKS = ("evaluation.results", "export.tflite_outputs")
-ORDER = ("core", "text", "weights", "modeling", "data", *BELOW_TASKS, "tasks", "evaluation", "training", "export")
+ORDER = (
+    "core",
+    "text",
+    "weights",
+    "modeling",
+    "generation",
+    "data",
+    *BELOW_TASKS,
+    "tasks",
+    "evaluation",
+    "training",
+    "export",
+)
 ALLOWED = {part: set(ORDER[: i + 1]) for i, part in enumerate(ORDER)} | {"serving": {"core", "serving"}}
 FREE = {"cli", "__init__", "__main__", "quickstart"}
 

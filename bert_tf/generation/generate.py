@@ -1,0 +1,135 @@
+"""The loop of a search: one step of the decoder, one choice of tokens, until all targets are finished."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.core import features
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.generation.beam import BeamSearch
+from bert_tf.generation.config import GenerationConfig
+from bert_tf.generation.greedy import GreedySearch
+from bert_tf.modeling.decoders.base import Cache
+from bert_tf.modeling.layers.encoder_inputs import complete_inputs
+
+# B batch, S source, T target, K beams, N heads, H head size, V vocabulary
+
+CHUNK = 32  # steps, after which the cache of the latest tokens is joined to that of the earlier ones
+
+
+def generate_tokens(model: Any, input_ids: Any, input_mask: Any = None, **settings: Any) -> tf.Tensor:
+    """Targets for a batch of sources, as transformers' `generate`.
+
+    Args:
+        model: a `SequenceToSequence` with `start_id` and `end_id`. Its graphs are traced once for each settings.
+        input_ids, input_mask: int [B, S]; the mask may be left out.
+        settings: fields of `GenerationConfig`.
+
+    Returns:
+        int32 [B, T], the start token first, padded after the end token.
+
+    Raises:
+        ConfigError: a setting cannot be, or `max_length` is more than the decoder has positions for.
+        InputError: the model has no start or end token, or a source is longer than the encoder's positions.
+    """
+    config = GenerationConfig(**settings)
+    inputs: dict[str, Any] = {features.INPUT_IDS: np.asarray(input_ids)}
+    if input_mask is not None:
+        inputs[features.INPUT_MASK] = np.asarray(input_mask)
+    check(model, config, inputs[features.INPUT_IDS].shape[1])
+    graphs = vars(model).setdefault("generation_graphs", {})  # no attribute that Keras would track
+    if config not in graphs:
+        graphs[config] = tf.function(
+            lambda inputs: search(model, inputs, config)[0],
+            input_signature=[{name: tf.TensorSpec([None, None], tf.int32, name) for name in features.ENCODER_INPUTS}],
+            autograph=False,
+        )
+    inputs = complete_inputs(inputs, model.config.padding_id)
+    return graphs[config]({name: tf.cast(value, tf.int32) for name, value in inputs.items()})
+
+
+def check(model: Any, config: GenerationConfig, source_length: int) -> None:
+    """Raises the errors of `generate_tokens` for sources of `source_length` tokens."""
+    for name in ("start_id", "end_id"):
+        if getattr(model, name) is None:
+            raise InputError(
+                f"The model has no {name}, the id of the token at that side of a target. Set model.{name}."
+            )
+    if source_length > model.config.max_positions:
+        raise InputError(
+            f"Received: {source_length} tokens per source. The encoder has {model.config.max_positions} positions."
+        )
+    most = model.decoder.max_target_length(model.encoder, source_length)
+    if config.max_length > most:
+        raise ConfigError(
+            f"Received: max_length={config.max_length}, for sources of {source_length} tokens. "
+            f"The decoder has positions for {most} tokens of a target."
+        )
+
+
+def search(model: Any, inputs: Mapping[str, tf.Tensor], config: GenerationConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    """The search as graph operations: the encoder's inputs, int32 [B, S], to targets and their scores.
+
+    Returns:
+        int32 [B, T], as `generate_tokens`; float32 [B], of beam search the log probability of each target with its
+        length penalty, else 0.
+    """
+    source, empty = model.start(inputs)
+    kind = BeamSearch if config.num_beams > 1 else GreedySearch
+    pad_id = model.decoder.stack(model.encoder).config.padding_id
+    strategy = kind(config, model.start_id, model.end_id, pad_id)
+    state = strategy.start(tf.shape(inputs[features.INPUT_IDS])[0])
+    last = config.max_length - 1
+
+    def goes_on(state):
+        return (state["index"] < last) & ~state["done"]
+
+    def run_chunk(state, past):
+        limit = state["index"] + CHUNK
+
+        def run_step(state, recent):
+            index = state["index"]
+            owners = _with_own(state["owners"], index)
+            tokens = tf.gather(state["sequences"], index, axis=2)  # [B, K]
+            logits, recent = model.step(tokens, index, _visible(owners, index), source, [past, recent])
+            state = strategy.choose(state | {"owners": owners}, logits)
+            return state | {"index": index + 1}, recent
+
+        state, recent = _loop(lambda state: goes_on(state) & (state["index"] < limit), run_step, state, empty)
+        return state, [_joined(*pairs) for pairs in zip(past, recent, strict=True)]
+
+    state, _ = _loop(goes_on, run_chunk, state, empty)
+    return strategy.result(state)
+
+
+def _loop(condition: Callable, body: Callable, state: dict[str, tf.Tensor], cache: Cache) -> tuple[dict, Cache]:
+    """While loop over a state of fixed shapes and a cache that grows along its rows."""
+    grows = tf.nest.map_structure(lambda x: tf.TensorShape([None, x.shape[1], None, x.shape[3]]), cache)
+    fixed = {name: value.shape for name, value in state.items()}
+    return tf.while_loop(
+        lambda state, cache: condition(state),
+        body,
+        (state, cache),
+        shape_invariants=(fixed, grows),
+        parallel_iterations=1,
+    )
+
+
+def _joined(first: tuple, second: tuple) -> tuple:
+    """Keys and values of two caches of one block, one after the other."""
+    return tuple(tf.concat(pair, 2) for pair in zip(first, second, strict=True))
+
+
+def _with_own(owners: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """`owners` [B, K, T], which beam wrote the cached token at each place of a beam's past, with the new tokens."""
+    _, beams, length = owners.shape
+    return tf.where(tf.range(length) == index, tf.range(beams)[:, None], owners)
+
+
+def _visible(owners: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """Which rows of the caches each beam sees, bool [B, K, (index + 1) * K]: row t * K + k has token t of beam k."""
+    beams = owners.shape[1]
+    past = owners[:, :, : index + 1, None]  # [B, K, index + 1, 1]
+    return tf.reshape(past == tf.range(beams), [tf.shape(owners)[0], beams, -1])
