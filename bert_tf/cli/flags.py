@@ -130,7 +130,11 @@ VERBS = {
             Flag("vocab", None, "vocabulary file: vocab.txt, tokenizer.json, vocab.json or a .model", True),
             Flag("output", None, "a new or empty folder, or the folder of an interrupted run", True),
             Flag("lower_case", True, "the vocabulary is uncased"),
-            Flag("objective", None, "next_sentence, sentence_order, or none (full sentences without pairs)"),
+            Flag(
+                "objective",
+                None,
+                "next_sentence, sentence_order, none (no pairs) or full_sentences (across documents)",
+            ),
             Flag("masking", None, "unit of masking: token, whole_word or ngram"),
             Flag("max_length", None, "tokens per example, including the special ones"),
             Flag("max_predictions", None, "maximum number of masked tokens per example"),

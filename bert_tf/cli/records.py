@@ -58,7 +58,7 @@ def summary(report: dict, output: str) -> str:
         "nul_bytes": "NUL bytes, which were removed",
         "long_lines": "lines of over 1 MiB, which were cut into parts",
     }
-    if report["settings"]["objective"] != "none":
+    if "random_or_swapped" in counts:  # pairs
         notes["documents_of_one_sentence"] = "documents of one sentence, which have no next sentence and gave no pairs"
     lines += [f"{note}: {counts[name]:,}" for name, note in notes.items() if counts.get(name)]
     return "\n".join(lines)

@@ -66,7 +66,7 @@ def make_spans(
 
     Returns:
         int64 [N, 5]: begin and end of the first and of the second segment in `block.tokens`, and the label.
-        For "none" the second segment is empty.
+        For "none" and "full_sentences" the second segment is empty.
     """
     draw = random.Random(seed)
     bounds, parts = block.bounds.tolist(), block.part_bounds[: len(block.documents) - donors + 1].tolist()
@@ -75,7 +75,9 @@ def make_spans(
         return draw.randint(2, room) if draw.random() < short_seq_prob else room
 
     spans: list = []
-    if objective == "none":
+    if objective == "full_sentences":
+        spans += _runs(bounds, 0, parts[-1], target, room)
+    elif objective == "none":
         for first, last in itertools.pairwise(parts):
             spans += _runs(bounds, first, last, target, room)
     else:
@@ -84,6 +86,16 @@ def make_spans(
         for part, (first, last) in enumerate(itertools.pairwise(parts)):
             spans += _pairs(bounds, first, last, target, draw, coin, others and others.chooser(part))
     return np.array(spans, np.int64).reshape(-1, 5)
+
+
+def with_separators(block: Block, separator: int) -> Block:
+    """The block with the token `separator` at the end of each document but the last, as part of its last sentence."""
+    ends = np.flatnonzero(np.diff(block.documents))  # parts after which another document begins
+    sentences = block.part_bounds[ends + 1] - 1
+    lengths = block.sentence_lengths.copy()
+    lengths[sentences] += 1
+    tokens = np.insert(block.tokens, block.bounds[sentences + 1], separator)
+    return dataclasses.replace(block, tokens=tokens, sentence_lengths=lengths)
 
 
 def make_rows(

@@ -105,7 +105,7 @@ def check_text(counts: collections.Counter, files: Sequence[pathlib.Path], confi
     check_encoding(counts, files, config.encoding)
     if not counts["pieces"]:
         raise InputError(f"There is no text in the {len(files)} input file(s), the first of which is {files[0]}.")
-    if config.objective != "none" and counts["sentences"] == counts["documents_of_one_sentence"]:
+    if config.has_pairs and counts["sentences"] == counts["documents_of_one_sentence"]:
         raise InputError(
             f"Each of the {counts['documents']:,} documents has one sentence, so that nothing comes next. "
             "Blank lines end documents: remove them between sentences, or set objective=none."

@@ -15,7 +15,7 @@ import tensorflow as tf
 from bert_tf.core.features import INPUT_IDS, INPUT_MASK, IS_RANDOM, MASKED_LM_WEIGHTS, NEXT_SENTENCE_LABELS
 from bert_tf.core.files import atomic_files
 from bert_tf.data.pretraining.corpus_chunks import load_chunk
-from bert_tf.data.pretraining.instances import Block, make_rows, make_spans
+from bert_tf.data.pretraining.instances import Block, make_rows, make_spans, with_separators
 from bert_tf.data.pretraining.tf_examples import serialize
 from bert_tf.text.masking import Masker
 from bert_tf.text.tokenizers.base import Tokenizer
@@ -62,15 +62,17 @@ def make_examples(
     """
     mask = _make_masker(config.masking_config, tokenizer) if config.static_masking else None
     size = max(1, _BATCH_TOKENS // config.max_length)
+    if config.objective == "full_sentences":
+        block = with_separators(block, tokenizer.sep_id)
     for number in range(config.passes):
         seeds = [int(seed) for seed in np.random.SeedSequence([config.seed, partition, number]).generate_state(4)]
-        room = config.max_length - tokenizer.num_added(1 if config.objective == "none" else 2)
+        room = config.max_length - tokenizer.num_added(2 if config.has_pairs else 1)
         spans = make_spans(block, config.objective, room, config.short_seq_prob, seeds[0], donors)
         np.random.default_rng(seeds[1]).shuffle(spans)
         for start in range(0, len(spans), size):
             batch = spans[start : start + size]
             rows = make_rows(block.tokens, batch, config.max_length, tokenizer, seed=[seeds[2], start])
-            if config.objective == "none":
+            if not config.has_pairs:
                 del rows[NEXT_SENTENCE_LABELS]
             if mask:
                 with tf.device("CPU"):  # as in the processes of a pool, which see no GPU

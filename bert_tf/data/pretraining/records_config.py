@@ -23,8 +23,9 @@ class RecordsConfig(Settings):
     short_seq_prob: float = setting(0.1, "share of examples of a random shorter length", least=0, most=1)
     objective: str | None = setting(
         "next_sentence",
-        "sentence_order is ALBERT's; none: full sentences in one segment",
-        choices=("next_sentence", "sentence_order", "none"),
+        "sentence_order is ALBERT's; none: sentences of a document in one segment; full_sentences: across documents, "
+        "RoBERTa's",
+        choices=("next_sentence", "sentence_order", "none", "full_sentences"),
     )
     masking: str = setting("token", "unit of masking", choices=("token", "whole_word", "ngram"))
     max_ngram: int = setting(3, "longest n-gram in words", least=1, most=1000)
@@ -52,6 +53,11 @@ class RecordsConfig(Settings):
         from bert_tf.text.masking import MaskingConfig
 
         return MaskingConfig(self.masking, self.masked_lm_prob, self.max_predictions, self.max_ngram)
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether examples are labelled pairs of segments."""
+        return self.objective in ("next_sentence", "sentence_order")
 
     @property
     def passes(self) -> int:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from bert_tf.core.errors import InputError
 from bert_tf.core.features import IS_NEXT, IS_RANDOM
-from bert_tf.data.pretraining.instances import Block, _truncated, make_rows, make_spans
+from bert_tf.data.pretraining.instances import Block, _truncated, make_rows, make_spans, with_separators
 from bert_tf.text.tokenizers.base import Tokenizer
 
 TOKENIZER = Tokenizer(["[PAD]", "[CLS]", "[SEP]", "[UNK]"])
@@ -129,6 +129,20 @@ def test_full_sentences_use_every_piece_once_and_fit():
     cut = spans[~np.isin(spans[:, 1], block.bounds), 1]
     sentence = np.searchsorted(block.bounds, cut, side="right") - 1
     assert block.sentence_lengths[sentence].min() > 62  # only sentences that no row can hold
+
+
+def test_full_sentences_cross_documents_with_a_separator():
+    block = numbered_block([[3, 2], [4], [2, 2], [5]], parts_of=lambda number: 1 + (number == 0))
+    joined = with_separators(block, SEP)
+    np.testing.assert_array_equal(
+        joined.tokens, [*range(10, 15), SEP, *range(15, 19), SEP, *range(19, 23), SEP, *range(23, 28)]
+    )
+    spans = make_spans(joined, "full_sentences", 12, 0.0, seed=0)
+    # 3 + 3 and 5 tokens; then 2 + 3 and 5: whole sentences of several documents, in their order.
+    np.testing.assert_array_equal(spans[:, :2], [[0, 11], [11, 21]])
+    rows = make_rows(joined.tokens, spans, 14, TOKENIZER, seed=0)
+    assert rows["input_ids"][0].tolist() == [CLS, *range(10, 15), SEP, *range(15, 19), SEP, SEP, PAD]
+    assert not rows["segment_ids"].any()
 
 
 def test_truncation_is_that_of_the_step_by_step_procedure():
