@@ -26,5 +26,7 @@ def evaluate(flags: Any, overrides: list[str]) -> None:
         print(f"  {name.replace('_', ' '):<24} {value:.4f}{interval}")
     baseline = report["baseline"]
     print(f"  {evaluation.baseline_title(baseline):<24} {baseline['score']:.4f}")
+    for note in report.get("notes", ()):
+        print(f"  {note}")
     if flags.output:
         print(f"Report: {flags.output}/README.md")

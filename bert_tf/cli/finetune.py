@@ -34,6 +34,8 @@ def finetune(flags: Any, overrides: list[str]) -> None:
         if name == results["metric"]:
             line += "  (used to select the best checkpoint)"
         print(line)
+    for note in results.get("notes", ()):
+        print(f"  {note}")
     where = config.output
     if config.seeds > 1:
         where += "/seed-*"

@@ -38,6 +38,7 @@ CLASSES = {
     "bert_tf.tasks.tagging.task": ("TextTagger",),
     "bert_tf.tasks.question_answering.task": ("QuestionAnswerer",),
     "bert_tf.tasks.multiple_choice.task": ("MultipleChoice",),
+    "bert_tf.tasks.generation.task": ("TextGenerator",),
     "bert_tf.tasks.fill_mask.task": ("FillMask",),
     "bert_tf.tasks.next_sentence.task": ("NextSentence",),
     "bert_tf.tasks.multi_task": ("MultiTask",),

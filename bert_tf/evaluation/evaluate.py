@@ -65,6 +65,8 @@ def evaluate(
         "classes": result.classes,
         "baseline": find_baseline(model, examples, result),
     }
+    if result.notes:
+        report["notes"] = list(result.notes)
     if weakness := find_weakness(report["baseline"], result):
         logging.warning("%s", weakness)
     if result.confidence:
@@ -106,6 +108,8 @@ def _markdown(report: dict[str, Any], result: EvaluationResult, plots: dict[str,
             interval = f"{low:.4f} to {high:.4f}"
         yield f"| {name.replace('_', ' ')} | {value:.4f} | {interval} |"
     yield f"| {baseline_title(report['baseline'])} | {report['baseline']['score']:.4f} | |"
+    for note in result.notes:
+        yield f"\n{note}"
     if report["intervals"]:
         yield f"\nIntervals: percentile bootstrap, {RESAMPLES:,} resamples of the examples."
     if result.classes:
@@ -115,10 +119,11 @@ def _markdown(report: dict[str, Any], result: EvaluationResult, plots: dict[str,
             yield f"| {as_cell(name)} | {shares} | {row['rows']:,} |"
     for title, name in plots.items():
         yield f"\n## {title}\n\n![{title}]({name})"
-    if result.errors:
-        yield from ("\n## Worst errors\n", "| example | text | target | prediction |", "|---|---|---|---|")
-        for error in result.errors[:_MAX_ERRORS]:
-            cells = (error.place, error.text, error.target, error.prediction)
+    for title, shown in {"Worst errors": result.errors, "Best answers": result.best}.items():
+        if shown:
+            yield from (f"\n## {title}\n", "| example | text | target | prediction |", "|---|---|---|---|")
+        for example in shown[:_MAX_ERRORS]:
+            cells = (example.place, example.text, example.target, example.prediction)
             yield f"| {' | '.join(map(as_cell, cells))} |"
 
 

@@ -12,7 +12,7 @@ RESULTS = "metrics.json"  # in the folder of a run or a report
 
 @dataclasses.dataclass(frozen=True)
 class ErrorExample:
-    """A wrong answer, with what a reader needs to see why.
+    """An answer, in most cases a wrong one, with what a reader needs to see why.
 
     Attributes:
         severity: how wrong it is; a report shows the highest first.
@@ -40,6 +40,8 @@ class EvaluationResult:
         confidence: (probabilities that the model gave its answers, float [M]; whether these were right, bool [M]).
         pairs: (true scores [N], predicted scores [N]).
         errors: the worst answers, by severity.
+        best: the best answers, the best first, where a reader can tell more from them than that they are right.
+        notes: lines that say how the metrics were computed.
         answers: the model's choice for each example, or word of a tagger; empty for numbers.
     """
 
@@ -50,6 +52,8 @@ class EvaluationResult:
     confidence: tuple[np.ndarray, np.ndarray] | None = None
     pairs: tuple[np.ndarray, np.ndarray] | None = None
     errors: list[ErrorExample] = dataclasses.field(default_factory=list)
+    best: list[ErrorExample] = dataclasses.field(default_factory=list)
+    notes: Sequence[str] = ()
     answers: Sequence[Hashable] = ()
 
 

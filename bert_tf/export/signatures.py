@@ -158,6 +158,8 @@ def _checked(model: Task, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         features.INPUT_MASK: 2,
         features.SEGMENT_IDS: max(2, getattr(model.config, "type_vocab_size", 0)),  # not read below 2
         features.MASKED_LM_POSITIONS: shape[-1],
+        features.TARGET_IDS: model.config.vocab_size,
+        features.TARGET_MASK: 2,
     }
     checks = [_require((shape[-1] > 0) & (shape[-1] <= most), "Rows have 1 to", most, "tokens. Received:", shape[-1])]
     for name, value in inputs.items():

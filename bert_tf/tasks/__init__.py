@@ -13,6 +13,7 @@ TASKS = Registry(
         "tagging": "bert_tf.tasks.tagging:SPEC",
         "question_answering": "bert_tf.tasks.question_answering:SPEC",
         "multiple_choice": "bert_tf.tasks.multiple_choice:SPEC",
+        "generation": "bert_tf.tasks.generation:SPEC",
         "fill_mask": "bert_tf.tasks.fill_mask:SPEC",
         "next_sentence": "bert_tf.tasks.next_sentence:SPEC",
     },

@@ -33,10 +33,14 @@ def test_the_settings_are_printed(monkeypatch, capsys):
 
 
 def test_choices_are_those_of_the_models():
+    from sacrebleu.metrics import BLEU
+
+    from bert_tf.modeling.decoders import DECODERS
     from bert_tf.modeling.layers.pooling import POOLINGS
     from bert_tf.tasks.base.class_weights import BALANCED
     from bert_tf.tasks.classification.problem_types import PROBLEM_TYPES
     from bert_tf.tasks.embedding.task import OBJECTIVES
+    from bert_tf.tasks.generation.metrics import score_texts
     from bert_tf.tasks.question_answering.metrics import METRICS
 
     known = {
@@ -44,14 +48,20 @@ def test_choices_are_those_of_the_models():
         "pooling": POOLINGS,
         "problem_type": PROBLEM_TYPES,
         "objective": OBJECTIVES,
-        "metric": METRICS,
+        "question_answering metric": METRICS,
+        "generation metric": score_texts(["a"], ["a"], "13a", False).all(),
+        "architecture": DECODERS,
     }
     found = set()
     for spec in TASKS.values():
         for field in dataclasses.fields(spec.settings):
             if choices := setting_of(field).choices:
-                assert set(choices) == set(known[field.name]), field.name
-                found.add(field.name)
+                if field.name == "bleu_tokenize":
+                    assert set(choices) < set(BLEU.TOKENIZERS)
+                    continue
+                name = field.name if field.name in known else f"{spec.name} {field.name}"
+                assert set(choices) == set(known[name]), name
+                found.add(name)
     assert found == set(known)
 
 

@@ -14,7 +14,7 @@ from bert_tf.tasks import TASKS
 PACKAGE = pathlib.Path(bert_tf.__file__).parent
 # A name that means something else as well: next sentence prediction is an objective of pretraining, whose head and
 # weights are called after it.
-OTHER_MEANINGS = {"next_sentence": ("data/pretraining/", "modeling/", "weights/")}
+OTHER_MEANINGS = {"next_sentence": ("data/pretraining/", "modeling/", "training/", "weights/")}
 
 
 def task_names_in(path):

@@ -15,12 +15,15 @@ from transformers import AutoTokenizer, get_linear_schedule_with_warmup
 class Recipe:
     """The command line `--config FILE --init FOLDER --data FOLDER [--seed N] [key=value ...]` and what it names."""
 
-    def __init__(self, description):
+    def __init__(self, description, **more):
+        """`more` are further options and their types."""
         parser = argparse.ArgumentParser(description=description)
         for name in ("config", "init", "data"):
             parser.add_argument(f"--{name}", type=pathlib.Path, required=True)
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--limit", type=int, help="rows of each file, to try it out")
+        for name, kind in more.items():
+            parser.add_argument(f"--{name}", type=kind)
         parser.add_argument("overrides", nargs="*", help="epochs=1, say; of the config's first lines")
         self.options = parser.parse_args()
         self.config = tomllib.loads(self.options.config.read_text(encoding="utf-8"))

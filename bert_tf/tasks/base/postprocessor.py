@@ -24,6 +24,10 @@ class Postprocessor:
         """Metrics of the answers of `predict_text` to N examples with these targets."""
         raise NotImplementedError
 
+    def describe_metrics(self) -> list[str]:
+        """Lines that say how the metrics are computed, where their names do not."""
+        return []
+
     def constant_score(self, targets: Any) -> float:
         """The main metric of the best answer that is the same for all N examples: a model has to do better.
 

@@ -128,9 +128,15 @@ class Preprocessor:
         """The batches that `make` returns for the numbers of texts, part by part, joined as ragged rows of all."""
         parts = [self.unpad(*make(numbers)) for numbers in part_numbers(columns, self.PART_BYTES)]
         rows = tf.nest.map_structure(lambda *values: tf.concat(values, 0), *parts)
-        ids = tf.nest.flatten(rows[0][features.INPUT_IDS])  # one tensor, or one for each of T texts
-        lengths = np.max(list(map(_longest_row, ids)), 0)
-        return PreparedExamples(rows, self.pad, lengths, **kept)
+        return PreparedExamples(rows, self.pad, self.lengths(rows[0]), **kept)
+
+    def lengths(self, inputs: dict) -> np.ndarray:
+        """The length, in tokens, by which examples are grouped: that of the longest row of each, int [N].
+
+        `inputs` are those of all examples, as `unpad` returns them.
+        """
+        ids = tf.nest.flatten(inputs[features.INPUT_IDS])  # one tensor, or one for each of T texts
+        return np.max(list(map(_longest_row, ids)), 0)
 
     def unpad(self, inputs: dict, *learned: Any) -> tuple:
         """A batch without padding: inputs as int32 ragged [N, (S)], or [N, (windows), (S)] for windows.

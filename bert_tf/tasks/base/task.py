@@ -54,6 +54,7 @@ class Task(RawTextMethods, Pretrained, keras.Model):
     LENGTH: int | None = 128  # default of `max_length`; None: all positions
     INPUTS: tuple[str, ...] = features.ENCODER_INPUTS  # names of the inputs of `call`
     LOGITS: Any = tf.float32  # dtype of the outputs of `call`, in their structure
+    WRITES_TEXT = False  # whether answers are texts that the model writes token by token
     PER_TOKEN = False  # whether these outputs are [N, S, ...]
     reads_pooler = True  # whether the head learns through the pooler of the encoder
     _predict_variables: tuple[int, ...] = ()  # identities of the variables that the graph of inference was traced with
@@ -130,12 +131,10 @@ class Task(RawTextMethods, Pretrained, keras.Model):
     @classmethod
     def from_checkpoint(cls, checkpoint: Any, source: Any, dtype: Any = None, **settings: Any) -> "Task":
         """As `from_pretrained`, from a `Checkpoint`; `source` names it in messages."""
-        if checkpoint.vocabulary is None:
-            raise InputError(f"{source} has no vocabulary: a task model needs one to read text.")
+        tokenizer = cls.tokenizer_of(checkpoint, source)
         saved = {}
         if checkpoint.task.get("name") == cls.SPEC.name:
             saved = cls.saved_settings(checkpoint.task, source)
-        tokenizer = FAMILIES[checkpoint.family].make_tokenizer(checkpoint.vocabulary, checkpoint.text)
         try:
             model = cls(tokenizer, dtype=dtype, **(cls.settings_of(checkpoint) | saved | settings))
         except ConfigError as error:
@@ -149,6 +148,13 @@ class Task(RawTextMethods, Pretrained, keras.Model):
             ) from None
         model.assign(model.weights_taken_from(checkpoint, source, settings))
         return model
+
+    @classmethod
+    def tokenizer_of(cls, checkpoint: Any, source: Any) -> Any:
+        """The tokenizer of a `Checkpoint`; `InputError` without one. `source` is named in messages."""
+        if checkpoint.vocabulary is None:
+            raise InputError(f"{source} has no vocabulary: a task model needs one to read text.")
+        return FAMILIES[checkpoint.family].make_tokenizer(checkpoint.vocabulary, checkpoint.text)
 
     def weights_taken_from(self, checkpoint: Any, source: Any, settings: dict) -> dict[str, np.ndarray]:
         """The weights in a `Checkpoint` of this model: those of the encoder, and of a head like this model's.
@@ -253,17 +259,22 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         """
         return self.predict_prepared(self.preprocessor.prepare_inference(texts), batch_size)
 
-    def predict_prepared(self, prepared: Any, batch_size: int = 32) -> list[dict]:
-        """As `predict_text`, for texts that `preprocessor.prepare_inference` tokenized."""
+    def predict_prepared(self, prepared: Any, batch_size: int = 32, **how: Any) -> list[dict]:
+        """As `predict_text`, for texts that `preprocessor.prepare_inference` tokenized.
+
+        `how` are further arguments of `predict_inputs`, of a task that has such: one graph is made for each choice.
+        """
         answers: list[Any] = [None] * len(prepared)
-        for numbers, batch in self._predict_batches(prepared, batch_size):
+        for numbers, batch in self._predict_batches(prepared, batch_size, **how):
             for place, number in enumerate(numbers):
                 answers[number] = self.to_python({name: value[place] for name, value in batch.items()})
         if prepared.texts is None:
             return answers
         return self.postprocessor.quote(answers, prepared.texts)
 
-    def _predict_batches(self, prepared: PreparedExamples, batch_size: int) -> Iterator[tuple[np.ndarray, dict]]:
+    def _predict_batches(
+        self, prepared: PreparedExamples, batch_size: int, **how: Any
+    ) -> Iterator[tuple[np.ndarray, dict]]:
         """Streams batches: numbers of examples, int [B], and their decoded answers {name: array [B, ...]}."""
         variables = tuple(map(id, self.variables))
         if variables != self._predict_variables:  # adapters or quantized kernels, which the graph does not know
@@ -271,14 +282,14 @@ class Task(RawTextMethods, Pretrained, keras.Model):
             self._predict_variables = variables
         for numbers in prepared.batches_by_length(batch_size):
             inputs = prepared.batch(numbers)
-            yield numbers, {name: value.numpy() for name, value in self._answer(inputs).items()}
+            yield numbers, {name: value.numpy() for name, value in self._answer(inputs, **how).items()}
 
-    def _answer(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _answer(self, inputs: dict[str, tf.Tensor], **how: Any) -> dict[str, tf.Tensor]:
         """As `predict_inputs`, by one graph for all batch sizes and lengths."""
         if keras.backend.backend() != "tensorflow":  # the model is no part of a graph of TensorFlow
-            return self.predict_inputs(inputs)
+            return self.predict_inputs(inputs, **how)
         any_size = {name: tf.TensorSpec([None] * x.shape.rank, x.dtype) for name, x in inputs.items()}
-        return self._predict_graph.get_concrete_function(any_size)(inputs)
+        return self._predict_graph.get_concrete_function(any_size, **how)(inputs, **how)
 
     def to_python(self, answer: dict[str, Any]) -> dict:
         """One decoded answer, {name: numpy value}, as Python strings, numbers and lists of them."""

@@ -119,7 +119,9 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
     if strategies.is_chief():
         job.warn_of_constant(best)
     counts = {"rows": 0, "heldout_rows": 0, "skipped_rows": 0}
+    notes = []
     for part in job.parts.values():
+        notes += part.model.postprocessor.describe_metrics()
         counts["rows"] += len(part.learned)
         counts["heldout_rows"] += len(part.heldout)
         counts["skipped_rows"] += part.skipped
@@ -133,6 +135,8 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
         "seconds": round(seconds, 1),
         "seed": training.seed,
     }
+    if notes:
+        results["notes"] = notes
     if strategies.is_chief():
         _finish(folder, job, training, results)
     return results

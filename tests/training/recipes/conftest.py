@@ -33,6 +33,12 @@ TOYS = {
     },
     "pairs": {"file": "pairs.tsv", "epochs": 12, "task": "embedding", "model": {"objective": "contrastive"}},
     "choices": {"file": "choices.jsonl", "epochs": 12, "task": "multiple_choice"},
+    "texts": {
+        "file": "texts.{source,target}",
+        "epochs": 12,
+        "task": "generation",
+        "model": {"max_target_length": 8},
+    },
 }
 TRAINING = {"learning_rate": 0.01, "precision": "float32", "strategy": "one"}
 QUESTION = {"question": "is the film", "context": "the film is bad", "answers": [{"text": "bad", "answer_start": 12}]}
@@ -61,6 +67,8 @@ def toys(tmp_path_factory):
     write("pairs.tsv", ["text\ttext_pair", *(f"{text}\t{text}" for text, _ in rows)])
     choices = [{"context": text, "endings": ["bad", "good"], "label": int(label == "pos")} for text, label in rows]
     write("choices.jsonl", map(json.dumps, choices))
+    write("texts.source", TEXTS)
+    write("texts.target", ["good film" if label == "pos" else "a bad film" for label in LABELS])
     tag = {"good": "B-UP", "bad": "B-DOWN"}
     write("tags.bio", [line for text, _ in rows for line in [*(f"{w}\t{tag.get(w, 'O')}" for w in text.split()), ""]])
     question = {"id": "q", "question": QUESTION["question"], "answers": QUESTION["answers"]}

@@ -81,6 +81,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(run, tmp_path, killed_at_step_
         ("questions", "f1", 1.0),
         ("pairs", "mrr", 0.9),
         ("choices", "accuracy", 0.9),
+        ("texts", "rougeL", 0.9),
     ],
 )
 def test_every_kind_of_task_learns_its_toy(name, metric, least, toy):
