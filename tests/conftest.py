@@ -26,7 +26,14 @@ SLOW = (
         "quickstart/quickstart_test.py",
         "serving",
     ),
-    *("tasks/contract_test.py", "tasks/multi_task_test.py", "tools", "training/distribution", "training/recipes"),
+    *(
+        "tasks/contract_test.py",
+        "tasks/generation/export_test.py",
+        "tasks/multi_task_test.py",
+        "tools",
+        "training/distribution",
+        "training/recipes",
+    ),
     *("training/optimizers/layerwise_test.py", "version_0_1_test.py", "weights/keras_hub_families_test.py"),
     *("weights/peers_test.py", "wheel_test.py"),
 )
