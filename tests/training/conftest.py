@@ -9,7 +9,7 @@ from bert_tf.training.config import ModelConfig, PhaseConfig, PretrainConfig, Tr
 from bert_tf.training.recipes.pretrain import pretrain
 from tests.data.conftest import corpus, tokenizer  # noqa: F401 (fixtures)
 
-TINY = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "max_positions": 64}
+TINY = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "max_positions": 64}
 QUICK = {"steps": 12, "precision": "float32", "log_every": 3, "evaluate_every": 6, "checkpoint_every": 4}
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
 
 import h5py
@@ -20,7 +21,7 @@ from bert_tf.training.callbacks.run_callbacks import TerminateOnDivergence
 from bert_tf.training.compile_model import compile_model
 from bert_tf.training.recipes.pretrain import PretrainJob, pretrain
 from bert_tf.training.recipes.pretraining_data import RecordsSource
-from tests.training.conftest import changed
+from tests.training.conftest import TINY, changed
 
 
 def weights(folder, model="model"):
@@ -97,7 +98,7 @@ FAMILIES = {
 def test_a_model_of_any_family_and_of_its_folder(config, records, tmp_path, family):
     wanted = FAMILIES[family]
     settings = {name: value for name, value in wanted.items() if name != "padding_id"}  # that of the vocabulary
-    config = changed(config, model={"encoder": family} | settings, objective="masked_lm")
+    config = changed(config, model={"encoder": family, "num_layers": 2} | settings, objective="masked_lm")
     model = PretrainJob(config).make_model(config.training)
     assert model.family == family
     assert vars(model.config) | wanted == vars(model.config)
@@ -119,72 +120,84 @@ def test_masked_lm_alone_on_records_of_pairs(config):
     assert card.startswith("# RoBERTa, pretrained\n") and "| objective | masked lm |" in card
 
 
-KINDS = [
-    "plain",
-    "packed and masked in training",
-    "two phases and accumulated",
-    "albert",
-    "electra",
-    "sgd",
-    "adafactor",
-]
+@pytest.fixture(scope="module")
+def stopped(trained, tmp_path_factory):
+    """The folder of the run `trained`, stopped after step 7; tests resume copies of it."""
+    config = changed(trained[0], output=str(tmp_path_factory.mktemp("stopped") / "run"))
+    with pytest.MonkeyPatch.context() as patch:
+        run_to_step_7(config, patch)
+    return config.output
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_stopped_run_goes_on_exactly(request, config, records, tmp_path, monkeypatch, kind):
-    stopped_training = {}
-    if "packed" in kind:
-        config = changed(config, data={"records": str(records / "dynamic"), "heldout": None, "pack_length": 64})
-    elif "phases" in kind:
-        short = dataclasses.replace(config.data, heldout=None, share=0.5)
-        phases = (short, dataclasses.replace(short, records=str(records / "long"), batch_size=4))
-        config = changed(config, phases=phases, training={"accumulation_steps": 2})
-    elif kind == "albert":
-        order = {"records": str(records / "order"), "heldout": None}
-        config = changed(config, data=order, model={"encoder": kind, "embedding_size": 8}, objective="sentence_order")
-    elif kind == "electra":
-        model = {"encoder": kind, "embedding_size": 8, "generator_size": 0.5}
-        data = {"records": str(records / "dynamic"), "pack_length": 64}
-        config = changed(config, model=model, data=data, objective="replaced_token")
-        stopped_training = {"evaluate_every": 4}  # evaluations change nothing
-    elif kind != "plain":
-        config = changed(config, training={"optimizer": kind, "learning_rate": 0.1})
-    if kind == "plain":
-        config, _ = request.getfixturevalue("trained")
-    else:
+def run_to_step_7(config, patch):
+    """Stops between two checkpoints and, of two phases, in the second."""
+    stop_at(7, patch)
+    with pytest.raises(InputError, match="Stopped by SIGTERM after step 7 of 12, which is saved"):
         pretrain(config)
-    stopped = changed(config, output=str(tmp_path / "stopped"), training=stopped_training)
-    with monkeypatch.context() as patch:
-        stop_at(7, patch)  # between two checkpoints, and in the second phase
-        with pytest.raises(InputError, match="Stopped by SIGTERM after step 7 of 12, which is saved"):
-            pretrain(stopped)
-    pretrain(stopped)
-    assert_equal_weights(config.output, stopped.output)
-    if kind == "electra":
-        assert_equal_weights(config.output, stopped.output, "model/generator")
-    steps = [line["step"] for line in read_metrics(tmp_path / "stopped/metrics.jsonl") if "loss" in line]
+
+
+def assert_same_run(whole, resumed):
+    assert_equal_weights(whole, resumed)
+    steps = [line["step"] for line in read_metrics(pathlib.Path(resumed) / "metrics.jsonl") if "loss" in line]
     assert steps == sorted(set(steps)) and steps[-1] == 12
 
 
-def test_a_damaged_checkpoint_costs_only_its_steps(trained, tmp_path, monkeypatch, caplog):
+def test_a_stopped_run_goes_on_exactly(trained, stopped, tmp_path):
     config, _ = trained
-    stopped = changed(config, output=str(tmp_path / "stopped"))
+    folder = shutil.copytree(stopped, tmp_path / "stopped")
+    pretrain(changed(config, output=str(folder)))
+    assert_same_run(config.output, folder)
+
+
+KINDS = ["packed and masked in training", "two phases and accumulated", "albert", "electra", "sgd", "adafactor"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stopped_run_of_another_kind_goes_on_exactly(config, records, tmp_path, monkeypatch, kind):
+    stopped_training = {}
+    if kind != "electra":
+        config = changed(config, data={"heldout": None})
+    if "packed" in kind:
+        config = changed(config, data={"records": str(records / "dynamic"), "pack_length": 64})
+    elif "phases" in kind:
+        short = dataclasses.replace(config.data, share=0.5)
+        phases = (short, dataclasses.replace(short, records=str(records / "long"), batch_size=4))
+        config = changed(config, phases=phases, training={"accumulation_steps": 2})
+    elif kind == "albert":
+        model = {"encoder": kind, "embedding_size": 8, "num_layers": 2}
+        config = changed(config, data={"records": str(records / "order")}, model=model, objective="sentence_order")
+    elif kind == "electra":
+        model = {"encoder": kind, "embedding_size": 8, "generator_size": 0.5, "num_layers": 2}
+        data = {"records": str(records / "dynamic"), "pack_length": 64}
+        config = changed(config, model=model, data=data, objective="replaced_token")
+        stopped_training = {"evaluate_every": 4}  # evaluations change nothing
+    else:
+        config = changed(config, training={"optimizer": kind, "learning_rate": 0.1})
+    pretrain(config)
+    stopped = changed(config, output=str(tmp_path / "stopped"), training=stopped_training)
     with monkeypatch.context() as patch:
-        stop_at(7, patch)
-        with pytest.raises(InputError):
-            pretrain(stopped)
-    state = tmp_path / "stopped/checkpoints/step-00000007/state.safetensors"
-    state.write_bytes(state.read_bytes()[:-100])
+        run_to_step_7(stopped, patch)
     pretrain(stopped)
+    assert_same_run(config.output, stopped.output)
+    if kind == "electra":
+        assert_equal_weights(config.output, stopped.output, "model/generator")
+
+
+def test_a_damaged_checkpoint_costs_only_its_steps(trained, stopped, tmp_path, caplog):
+    config, _ = trained
+    folder = shutil.copytree(stopped, tmp_path / "stopped")
+    state = folder / "checkpoints/step-00000007/state.safetensors"
+    state.write_bytes(state.read_bytes()[:-100])
+    pretrain(changed(config, output=str(folder)))
     assert "step-00000007 is damaged" in caplog.text and "Resuming from step 6" in caplog.text
-    assert_equal_weights(config.output, stopped.output)
+    assert_equal_weights(config.output, folder)
 
 
 def test_fit_of_a_script_gives_the_same(trained):
     config, _ = trained
     training = config.training
     keras.utils.set_random_seed(training.seed)
-    sizes = {"hidden_size": 16, "num_layers": 2, "num_heads": 2, "max_positions": 64, "intermediate_size": 64}
+    sizes = TINY | {"intermediate_size": 64}
     source = RecordsSource(config.data, training)
     model = BertPretrainer(vocab_size=source.records.report["vocabulary"]["size"], **sizes)
     compile_model(model, training)
@@ -195,7 +208,7 @@ def test_fit_of_a_script_gives_the_same(trained):
 
 
 def test_minutes_become_steps(config):
-    timed = changed(config, training={"steps": None, "minutes": 0.005})
+    timed = changed(config, data={"heldout": None}, training={"steps": None, "minutes": 0.005})
     pretrain(timed)
     settled = json.loads((pathlib.Path(config.output) / "settings.json").read_text())["settled"]
     assert read_metrics(pathlib.Path(config.output) / "metrics.jsonl")[-1]["step"] == settled["steps"] >= 1
