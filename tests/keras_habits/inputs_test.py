@@ -35,7 +35,7 @@ def test_names_of_hugging_face(model):
     theirs = {"input_ids": IDS, "attention_mask": INPUTS["input_mask"], "token_type_ids": SEGMENTS}
     found = pooled(model, theirs)
     np.testing.assert_array_equal(found, pooled(model, INPUTS | {"segment_ids": SEGMENTS}))
-    assert np.abs(found - pooled(model, INPUTS)).max() > 1e-4
+    assert np.abs(found - pooled(model, INPUTS)).max() > 1e-5  # of random weights
 
 
 @pytest.mark.parametrize("inputs", [IDS, [IDS, IDS], {"ids": IDS}, {"input_mask": IDS}], ids=str)
