@@ -14,6 +14,7 @@ SEGMENTS = np.array([[0, 0, 1, 1], [0, 0, 0, 0]], "int32")
 
 @pytest.fixture(scope="module")
 def model():
+    keras.utils.set_random_seed(0)
     return encoder()
 
 
@@ -35,7 +36,7 @@ def test_names_of_hugging_face(model):
     theirs = {"input_ids": IDS, "attention_mask": INPUTS["input_mask"], "token_type_ids": SEGMENTS}
     found = pooled(model, theirs)
     np.testing.assert_array_equal(found, pooled(model, INPUTS | {"segment_ids": SEGMENTS}))
-    assert np.abs(found - pooled(model, INPUTS)).max() > 1e-5  # of random weights
+    assert np.abs(found - pooled(model, INPUTS)).max() > 1e-4
 
 
 @pytest.mark.parametrize("inputs", [IDS, [IDS, IDS], {"ids": IDS}, {"input_mask": IDS}], ids=str)

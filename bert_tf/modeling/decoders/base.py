@@ -62,7 +62,7 @@ class Decoder(keras.layers.Layer):
         raise NotImplementedError
 
     def start(self, encoder: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """What the steps read of a source: "source_mask", int [B, S], and keys and values [B, N, S, H].
+        """The vectors of a source that the steps read: "source_mask", int [B, S], and keys and values [B, N, S, H].
 
         These are the `Cache` "prefix", which the self-attention sees before the target, or "memory", that of the
         cross-attention.

@@ -9,6 +9,7 @@ from keras import ops
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
 from bert_tf.modeling.decoders.base import Decoder, source_inputs
+from bert_tf.modeling.families.transformer import attention_settings
 from bert_tf.modeling.layers.attention_mask import attention_bias, score_bias
 from bert_tf.modeling.layers.cross_attention import CrossAttention
 
@@ -43,21 +44,9 @@ class CrossDecoder(Decoder):
             twin = type(encoder)(name=self.name, dtype=self.dtype_policy, **dataclasses.asdict(config))
             self.embeddings, self.blocks = twin.embeddings, twin.blocks
         self.has_own_stack = config is not None
-        self.crosses = [self._make_cross(i) for i in range(self.config.num_layers)]
+        settings = attention_settings(self.config) | {"dtype": self.dtype_policy}
+        self.crosses = [CrossAttention(name=f"cross_{i}", **settings) for i in range(self.config.num_layers)]
         self.build()
-
-    def _make_cross(self, i):
-        config = self.config
-        return CrossAttention(
-            num_heads=config.num_heads,
-            hidden_size=config.hidden_size,
-            layer_norm_epsilon=config.layer_norm_epsilon,
-            hidden_dropout=config.hidden_dropout,
-            attention_dropout=config.attention_dropout,
-            initializer_range=config.initializer_range,
-            dtype=self.dtype_policy,
-            name=f"cross_{i}",
-        )
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the variables of the cross-attention; the others are there."""

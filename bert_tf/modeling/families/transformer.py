@@ -108,16 +108,9 @@ class TransformerEncoder(Encoder):
 
     def block_settings(self, i: int) -> dict[str, Any]:
         """The arguments of block number `i` that blocks of all kinds take."""
-        config = self.config
-        return {
-            "num_heads": config.num_heads,
-            "hidden_size": config.hidden_size,
-            "intermediate_size": config.intermediate_size,
-            "activation": config.activation,
-            "layer_norm_epsilon": config.layer_norm_epsilon,
-            "hidden_dropout": config.hidden_dropout,
-            "attention_dropout": config.attention_dropout,
-            "initializer_range": config.initializer_range,
+        return attention_settings(self.config) | {
+            "intermediate_size": self.config.intermediate_size,
+            "activation": self.config.activation,
             "dtype": self.dtype_policy,
             "name": f"block_{i}",
         }
@@ -217,6 +210,15 @@ class TransformerEncoder(Encoder):
         if all_outputs:
             outputs |= {"hidden_states": hidden_states, "attention_probs": attention_probs}
         return outputs
+
+
+def attention_settings(config: Any) -> dict[str, Any]:
+    """The arguments, from the config of an encoder, that its blocks and a cross-attention take."""
+    names = (
+        *("num_heads", "hidden_size", "layer_norm_epsilon"),
+        *("hidden_dropout", "attention_dropout", "initializer_range"),
+    )
+    return {name: getattr(config, name) for name in names}
 
 
 def layer_block(stack: Any, i: int) -> keras.layers.Layer:

@@ -37,7 +37,7 @@ def readable(tokens: Iterable[str]) -> str:
 
 
 def spelling(token: str) -> str:
-    """What a token adds to a text; "" for padding and separators."""
+    """The characters that a token adds to a text; "" for padding and separators."""
     if token in _REMOVED:
         return ""
     return token.removeprefix(CONTINUATION) if token.startswith(CONTINUATION) else f" {token}"

@@ -11,7 +11,7 @@ from bert_tf.training.config import ModelConfig
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """What a run learns.
+    """The objective of a run.
 
     Attributes:
         pretrainer: class of the model.

@@ -165,7 +165,7 @@ def numbered_labels(count: int, path: Path) -> list[str]:
 
 
 def choose(received: Any, known: Iterable[str]) -> str:
-    """What to do about a kind of model that is not among the known ones, of which the nearest is named."""
+    """The end of a message about an unknown kind of model: the known ones, and the nearest of them."""
     known = list(known)
     close = difflib.get_close_matches(str(received), known, n=1, cutoff=0)
     return f"These can be read: {', '.join(known)}; the nearest is {close[0]}."

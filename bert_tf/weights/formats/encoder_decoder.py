@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_tf.core.errors import InputError
+from bert_tf.core.registry import families
 from bert_tf.weights.checkpoint import Checkpoint
 from bert_tf.weights.encoder_fields import (
     load_json,
@@ -52,7 +53,7 @@ def read(folder: Path) -> Checkpoint:
     if family != other or not format.has_decoder:
         raise InputError(
             f"{folder} has an encoder of the family {family!r} and a decoder of {other!r}. "
-            "Both must be of one family, of those that have decoders: bert, roberta, xlm_roberta, electra."
+            f"Both must be of one family, of those that have decoders: {', '.join(_with_decoders())}."
         )
     if decoder.hidden_size != encoder.hidden_size:
         raise InputError(
@@ -97,6 +98,11 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     safetensors.write(folder, tensors)
     huggingface_tokenizer.write(folder, checkpoint, format)
     return notes + masked_lm_notes(checkpoint) + left_out
+
+
+def _with_decoders() -> list[str]:
+    formats = {name: family.formats.get(FORMAT) for name, family in families().items()}
+    return [name for name, format in formats.items() if format and format.has_decoder]
 
 
 def _is_pair(settings: Mapping[str, Any]) -> bool:
