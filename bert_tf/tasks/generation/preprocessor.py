@@ -125,18 +125,25 @@ class GenerationPreprocessor(Preprocessor):
     def prepare_inference(self, texts: Any) -> PreparedExamples:
         """As the base class; an empty source raises `InputError`, and a logged line says how many are cut."""
         texts = self.encode_texts(texts, training=True)
-        self._tell_cut(texts, "source", self.max_length, self._exceed)
-        return super().prepare_inference(texts)
+        prepared = super().prepare_inference(texts)
+        full = np.flatnonzero(prepared.lengths >= self.max_length)  # the others need not be tokenized again
+        self._tell_cut(texts, "source", self.max_length, self._exceed, full)
+        return prepared
 
-    def _tell_cut(self, texts: tuple, what: str, limit: int, are_cut: Callable) -> None:
-        """Logs how many of N examples have more than `limit` tokens; `are_cut` says which of some do, bool [M]."""
-        bytes_of = sum(map(tf.strings.length, texts)).numpy()
-        long = np.flatnonzero(bytes_of > limit - 2)  # a token has a byte at least, and two are marks
+    def _tell_cut(self, texts: tuple, what: str, limit: int, are_cut: Callable, long: np.ndarray | None = None) -> None:
+        """Logs how many of N examples have more than `limit` tokens; `are_cut` says which of some do, bool [M].
+
+        `long` are the numbers of those that may have more; None: by their bytes.
+        """
+        total = int(texts[0].shape[0])
+        if long is None:
+            bytes_of = sum(map(tf.strings.length, texts)).numpy()
+            long = np.flatnonzero(bytes_of > limit - 2)  # a token has a byte at least, and two are marks
         count = 0
         for part in part_numbers(take(texts, long), self.PART_BYTES):
             count += int(np.sum(are_cut(take(texts, long[part]))))
         if count:
-            logging.warning("%d of %d %ss have more than %d tokens and are cut.", count, len(bytes_of), what, limit)
+            logging.warning("%d of %d %ss have more than %d tokens and are cut.", count, total, what, limit)
 
     def _exceed(self, texts: tuple) -> np.ndarray:
         rows = Preprocessor(self.spec, self.tokenizer, self.max_length + 1)(texts)
