@@ -11,12 +11,10 @@ import argparse
 import dataclasses
 import json
 import pathlib
-import resource
 import statistics
-import subprocess
-import sys
 
 from bench import page
+from bench.budget import run, steps_within
 from bench.figures import table
 from bench.options import PAGE
 
@@ -57,14 +55,6 @@ RECIPES = {
 }
 
 
-def run(*words):
-    """Runs a verb in its own process; returns the seconds of CPU time that it took."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "bert_tf", *map(str, words)], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
 def prepare(recipe, name, options):
     """Makes the vocabulary and the records of a recipe; returns the settings of a run that reads them."""
     corpus = options.data / "wikitext2"
@@ -82,15 +72,11 @@ def prepare(recipe, name, options):
 
 def steps_of(recipe, name, settings, options):
     """Steps of a recipe in `options.minutes` of CPU time."""
-    measured = options.output / name / "seconds.json"
-    if not measured.exists():
-        seconds = []
-        for steps in SHORT:
-            folder = options.output / name / f"short-{steps}"
-            seconds.append(run(*_pretrain(recipe, settings, steps, 0, folder), "data.heldout=none"))
-        step = (seconds[1] - seconds[0]) / (SHORT[1] - SHORT[0])
-        files.write_text(measured, json.dumps(step) + "\n")
-    return round(60 * options.minutes / json.loads(measured.read_text()))
+
+    def train(steps, folder):
+        return (*_pretrain(recipe, settings, steps, 0, folder), "data.heldout=none")
+
+    return steps_within(options.minutes, options.output / name, train, SHORT)
 
 
 def _pretrain(recipe, settings, steps, seed, folder):

@@ -10,7 +10,7 @@ from keras import ops
 
 from bert_tf.core import features
 from bert_tf.core.config import nearest_key
-from bert_tf.core.errors import ConfigError
+from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.decoders import DECODERS
 from bert_tf.modeling.decoders.base import Cache
 from bert_tf.modeling.layers.heads import masked_lm_head
@@ -90,6 +90,34 @@ class SequenceToSequence(Pretrained):
         """The config of a decoder that has weights of its own, else None."""
         stack = self.decoder.stack(self.encoder)
         return None if stack is self.encoder else stack.config
+
+
+def with_decoder(checkpoint: Checkpoint, other: Checkpoint, where: str) -> Checkpoint:
+    """The checkpoint with the encoder of another one as its decoder, and with that one's masked LM head.
+
+    Args:
+        where: the other one's folder, for messages.
+
+    Raises:
+        InputError: it has another family, width or vocabulary, or weights that are missing.
+    """
+    for name, mine, its in (
+        ("family", checkpoint.family, other.family),
+        ("hidden size", checkpoint.encoder.hidden_size, other.encoder.hidden_size),
+        ("number of tokens", checkpoint.encoder.vocab_size, other.encoder.vocab_size),
+    ):
+        if mine != its:
+            raise InputError(f"The decoder in {where} has the {name} {its}, the encoder {mine}. They must agree.")
+    if checkpoint.vocabulary is not None and list(checkpoint.vocabulary) != list(other.vocabulary or ()):
+        raise InputError(f"The vocabulary in {where} is not that of the encoder. They must agree.")
+    weights = {name: array for name, array in checkpoint.weights.items() if name.startswith("encoder/")}
+    for name, array in other.weights.items():
+        part, _, rest = name.partition("/")
+        if part == "masked_lm":
+            weights[name] = array
+        elif part == "encoder" and not rest.startswith("pooler/"):
+            weights[f"decoder/{rest}"] = array
+    return dataclasses.replace(checkpoint, weights=weights, decoder=other.encoder)
 
 
 def _decoder_config(encoder, fields):

@@ -22,6 +22,7 @@ class Settings(TaskSettings):
     )
     share_weights: bool | None = setting(None, "whether the encoder's weights read the target too")
     decoder: dict[str, int] | None = setting(None, "sizes in which a decoder differs: { num_layers = 2 }", least=1)
+    decoder_init: str | None = setting(None, "folder whose weights a decoder begins with; none: the encoder's")
     max_target_length: int | None = setting(None, "tokens of a target with its marks, at most", least=2, most=2**20)
     label_smoothing: float | None = setting(None, "share of a target spread over all tokens", least=0, below=1)
     metric: str | None = setting(None, "metric that selects the best model", choices=METRICS)

@@ -15,7 +15,8 @@ from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.generation import GenerationConfig
 from bert_tf.generation.generate import check
 from bert_tf.generation.generate import search as search_targets
-from bert_tf.modeling.decoders.model import SequenceToSequence
+from bert_tf.modeling.decoders import DECODERS
+from bert_tf.modeling.decoders.model import SequenceToSequence, with_decoder
 from bert_tf.modeling.layers.encoder_inputs import complete_inputs
 from bert_tf.modeling.ops.cross_entropy import SparseCrossEntropy
 from bert_tf.modeling.train_step import GlobalMean
@@ -26,6 +27,7 @@ from bert_tf.tasks.generation import SPEC
 from bert_tf.tasks.generation.no_tokenizer import NoTokenizer
 from bert_tf.tasks.generation.postprocessor import TEXT, GenerationPostprocessor
 from bert_tf.tasks.generation.preprocessor import GenerationPreprocessor
+from bert_tf.weights import read_model
 
 # N texts, S tokens of a source, T tokens of a target, V vocabulary
 
@@ -244,6 +246,28 @@ class TextGenerator(SequenceToSequence, Task):
     def saved_settings(cls, task: dict, source: Any) -> dict:
         """As `Task.saved_settings`, with all others."""
         return super().saved_settings(task, source) | select(task, (*_SAVED, *SEARCH))
+
+    @classmethod
+    def from_checkpoint(
+        cls, checkpoint: Any, source: Any, dtype: Any = None, decoder_init: Any = None, **settings: Any
+    ) -> Any:
+        """As `Task.from_checkpoint`; `decoder_init` is a folder whose encoder the decoder begins with.
+
+        Raises:
+            ConfigError: the architecture has no decoder with weights of its own.
+            InputError: that encoder has another family, width or vocabulary.
+        """
+        if decoder_init:
+            name = settings.get("architecture") or "encoder_decoder"
+            if settings.get("share_weights") or not DECODERS[name].has_config:
+                raise ConfigError(
+                    f"Received: decoder_init={str(decoder_init)!r}. Only a decoder with weights of its own takes some: "
+                    "choose architecture='encoder_decoder' and share_weights=False."
+                )
+            checkpoint = with_decoder(checkpoint, read_model(decoder_init), str(decoder_init))
+            sizes = dataclasses.asdict(checkpoint.decoder)
+            settings["decoder"] = sizes | dict(settings.get("decoder") or {})
+        return super().from_checkpoint(checkpoint, source, dtype, **settings)
 
     @classmethod
     def tokenizer_of(cls, checkpoint: Any, source: Any) -> Any:

@@ -25,7 +25,7 @@ def read_rows(config: FinetuneConfig) -> tuple[Examples, Examples]:
     count = round(data.heldout_share * len(train))
     if not 0 < count < len(train):
         raise InputError(
-            f"{train.path} has {len(train)} rows, too few to hold out {data.heldout_share:.0%} of them. Set "
+            f"{train.path} has {len(train)} rows, too few to hold out {100 * data.heldout_share:g} % of them. Set "
             "data.heldout to a file, or another data.heldout_share."
         )
     return train.take(sorted(order[count:])), train.take(sorted(order[:count]))

@@ -12,6 +12,7 @@ from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.families.bert import BertEncoder
 from bert_tf.tasks import TextGenerator
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.weights import read_model
 from tests.tasks.samples import SIZES, TEXTS, VOCABULARY
 
 ARCHITECTURES = ("encoder_decoder", "prefix")
@@ -103,6 +104,23 @@ def test_a_decoder_begins_with_the_weights_of_an_encoder(tmp_path):
     assert len(model.decoder.crosses) == 1
     model.save_pretrained(tmp_path / "model")
     assert bert_tf.load(tmp_path / "model").decoder_config.num_layers == 1
+
+
+def test_a_decoder_begins_with_other_weights(tmp_path):
+    keras.utils.set_random_seed(0)
+    for name, more in (("one", {"num_layers": 2}), ("other", {}), ("wide", {"hidden_size": 32})):
+        BertEncoder(**SIZES | more).save_pretrained(tmp_path / name, Tokenizer(VOCABULARY))
+    BertEncoder(**SIZES).save_pretrained(tmp_path / "words", Tokenizer([*VOCABULARY[:-1], "strange"]))
+    model = TextGenerator.from_pretrained(tmp_path / "one", decoder_init=tmp_path / "other")
+    weights, other = model.to_weights(), read_model(tmp_path / "other").weights
+    kernel = "block_0/attention/query/kernel"
+    np.testing.assert_array_equal(weights[f"decoder/{kernel}"], other[f"encoder/{kernel}"])
+    assert (model.config.num_layers, model.decoder_config.num_layers) == (2, 1)
+    for folder, message in (("wide", "wide has the hidden size 32, the encoder 16"), ("words", "words is not that of")):
+        with pytest.raises(InputError, match=message):
+            TextGenerator.from_pretrained(tmp_path / "one", decoder_init=tmp_path / folder)
+    with pytest.raises(ConfigError, match="decoder_init='other'.*encoder_decoder"):
+        TextGenerator.from_pretrained(tmp_path / "one", decoder_init="other", architecture="prefix")
 
 
 def test_settings_of_searches_are_saved(learned, tmp_path):
