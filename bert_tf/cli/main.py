@@ -3,7 +3,6 @@
 Help, --version, unknown verbs and wrong flags are answered without importing TensorFlow.
 """
 
-import difflib
 import os
 import re
 import sys
@@ -15,7 +14,7 @@ from absl import app, flags, logging
 import bert_tf
 from bert_tf.cli import settings_help
 from bert_tf.cli.flags import VERBS, Verb
-from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.errors import ConfigError, InputError, did_you_mean
 from bert_tf.core.registry import resolve
 
 # Operator names that TensorFlow puts around its messages.
@@ -47,8 +46,7 @@ def _parse(argv: list[str]) -> list[str]:
         sys.exit(0)
     name, rest = argv[1], argv[2:]
     if name not in VERBS:
-        close = difflib.get_close_matches(name, VERBS, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"Verbs: {', '.join(VERBS)}."
+        hint = did_you_mean(name, VERBS, "Verbs")
         _fail(2, f"Unknown verb {name!r}. {hint}")
     verb = VERBS[name]
     if set(_HELP) & set(rest):

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.errors import ConfigError, InputError, did_you_mean
 from bert_tf.core.files import read_text
 from bert_tf.core.settings import shortened
 
@@ -59,7 +59,7 @@ def from_dict(cls: Any, data: Mapping[str, Any], where: str = "") -> Any:
     values = {}
     for key, value in data.items():
         if key not in hints:
-            raise ConfigError(f"Unknown key {where + key!r}. {nearest_key(key, hints)}")
+            raise ConfigError(f"Unknown key {where + key!r}. {did_you_mean(key, hints, 'Known keys')}")
         values[key] = _convert(hints[key], value, where + key)
     return cls(**values)
 
@@ -141,7 +141,7 @@ def _replace(config: Any, keys: list[str], value: Any, full_key: str) -> Any:
     hints = typing.get_type_hints(type(config))
     key = keys[0]
     if key not in hints:
-        raise ConfigError(f"Unknown key {full_key!r}. {nearest_key(key, hints)}")
+        raise ConfigError(f"Unknown key {full_key!r}. {did_you_mean(key, hints, 'Known keys')}")
     if len(keys) > 1:
         inner = getattr(config, key)
         if not dataclasses.is_dataclass(inner):
@@ -204,9 +204,3 @@ def assignment(key: str, value: str) -> str:
     """The `key=value` override that sets a text, whatever characters it has."""
     quoted = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML has JSON's escapes
     return f"{key}={quoted}"
-
-
-def nearest_key(key: str, known: Iterable[str]) -> str:
-    """A hint for an unknown key: the nearest known one, or all of them."""
-    close = difflib.get_close_matches(key, known, n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known keys: {', '.join(known)}."

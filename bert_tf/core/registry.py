@@ -5,12 +5,11 @@ what a part above it defines, and `bert-tf --help` imports none of it.
 """
 
 import contextlib
-import difflib
 import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bert_tf.core.errors import ConfigError
+from bert_tf.core.errors import ConfigError, did_you_mean
 
 
 def resolve(place: str) -> Any:
@@ -36,8 +35,7 @@ class Registry(Mapping):
     def check(self, name: str) -> None:
         """Raises `ConfigError` for an unknown name; imports nothing."""
         if name not in self._entries:
-            close = difflib.get_close_matches(str(name), self._entries, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Choose from {', '.join(self._entries)}."
+            hint = did_you_mean(str(name), self._entries, "Known names")
             raise ConfigError(f"Received: {self.kind} {name!r}. {hint}")
 
     def __contains__(self, name: object) -> bool:

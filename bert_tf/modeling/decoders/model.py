@@ -9,8 +9,7 @@ import numpy as np
 from keras import ops
 
 from bert_tf.core import features
-from bert_tf.core.config import nearest_key
-from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.errors import ConfigError, InputError, did_you_mean
 from bert_tf.modeling.decoders import DECODERS
 from bert_tf.modeling.decoders.base import Cache
 from bert_tf.modeling.layers.heads import masked_lm_head
@@ -125,7 +124,7 @@ def _decoder_config(encoder, fields):
     config = dataclasses.asdict(encoder.config)
     for name in fields:
         if name not in config:
-            raise ConfigError(f"Received: decoder setting {name!r}. {nearest_key(name, config)}")
+            raise ConfigError(f"Received: decoder setting {name!r}. {did_you_mean(name, config, 'Known keys')}")
     return type(encoder.config)(**config | dict(fields))
 
 

@@ -10,8 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from bert_tf.core import features
-from bert_tf.core.config import nearest_key
-from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.errors import ConfigError, InputError, did_you_mean
 from bert_tf.generation import GenerationConfig
 from bert_tf.generation.generate import check
 from bert_tf.generation.generate import search as search_targets
@@ -171,7 +170,7 @@ class TextGenerator(SequenceToSequence, Task):
         known = dataclasses.asdict(self.generation)
         for name, value in settings.items():
             if name not in known:
-                raise ConfigError(f"Received: {name}={value!r}. {nearest_key(name, known)}")
+                raise ConfigError(f"Received: {name}={value!r}. {did_you_mean(name, known, 'Known keys')}")
         given = {name: value for name, value in settings.items() if value is not None}
         config = dataclasses.replace(self.generation, **given)
         check(self, config, source_length)

@@ -7,8 +7,8 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-from bert_tf.core.config import from_dict, nearest_key, parse_value, read_toml
-from bert_tf.core.errors import ConfigError
+from bert_tf.core.config import from_dict, parse_value, read_toml
+from bert_tf.core.errors import ConfigError, did_you_mean
 from bert_tf.core.settings import Settings, setting
 from bert_tf.data.readers.examples import FileConfig
 from bert_tf.data.readers.tfds import PREFIX
@@ -216,7 +216,7 @@ def make_config(values: dict[str, Any], overrides: Iterable[str] = ()) -> Finetu
         if name not in model.__dataclass_fields__:
             raise ConfigError(
                 f"Received: model.{name}={settings[name]!r}. {config.task} has no such setting. "
-                f"{nearest_key(name, model.__dataclass_fields__)}"
+                f"{did_you_mean(name, model.__dataclass_fields__, 'Known keys')}"
             )
     return dataclasses.replace(config, model=from_dict(model, settings, "model."))
 
