@@ -16,6 +16,7 @@ from bert_tf.core.settings import Settings, setting
 from bert_tf.data.readers.bad_rows import BadRows
 from bert_tf.data.readers.conll import read_conll
 from bert_tf.data.readers.parallel import is_parallel, read_parallel
+from bert_tf.data.readers.passages import read_passages
 from bert_tf.data.readers.squad import read_squad
 from bert_tf.data.readers.tables import read_csv, read_jsonl, read_tsv
 from bert_tf.data.readers.tfds import PREFIX, read_tfds
@@ -28,6 +29,7 @@ READERS: dict[str, Any] = {
     "conll": read_conll,
     "squad": read_squad,
     "parallel": read_parallel,
+    "passages": read_passages,
     "tfds": read_tfds,
 }
 _ENDS = {

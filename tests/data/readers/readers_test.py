@@ -14,6 +14,7 @@ import pytest
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.readers.bad_rows import BadRows
 from bert_tf.data.readers.examples import FileConfig, read_examples, stream_rows
+from bert_tf.data.readers.passages import PASSAGE_CHARS
 from bert_tf.tasks import MultipleChoice, QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
 from bert_tf.tasks.base.targets import fit_targets
 from bert_tf.text.tokenizers.base import Tokenizer
@@ -341,6 +342,22 @@ def test_parallel_files_of_unequal_lengths_are_refused(tmp_path):
     write(tmp_path / "a.de", "eins\nzwei\n")
     with pytest.raises(InputError, match=r"a\.en has 3 lines and \S*a\.de has 2 lines"):
         read(tmp_path / "a.{en,de}")
+
+
+def test_passages_are_cut_in_the_middle(tmp_path):
+    write(tmp_path / "a.txt", "One is here. Two is there.\nAlone.\n\nNobody.\n")
+    write(tmp_path / "b.txt", "".join(f"Sentence {number:03} has thirty letters. " for number in range(40)))
+    examples = read(tmp_path, format="passages")
+    assert examples.texts[0][0] == "One is here. Two is there."  # a document of three sentences
+    assert examples.targets[0] == "Alone."
+    assert examples.places[:2] == ["a.txt, passage 1", "b.txt, passage 2"]
+    pairs = list(zip(examples.texts[0][1:], examples.targets[1:], strict=True))
+    assert " ".join(" ".join(pair) for pair in pairs) == (tmp_path / "b.txt").read_text().strip()
+    for text, target in pairs:
+        assert len(text) + len(target) <= PASSAGE_CHARS + 20  # blanks between the sentences
+        assert abs(len(text) - len(target)) <= 40
+    with pytest.raises(InputError, match="no two sentences in a row"):
+        read(write(tmp_path / "c.txt", "Alone.\n"), format="passages")
 
 
 def test_squad_with_the_text_of_an_answer_as_a_column(tmp_path):
