@@ -1,6 +1,7 @@
 """Settings of a search, named as in transformers."""
 
 import dataclasses
+from typing import Any
 
 from bert_tf.core.errors import ConfigError
 
@@ -20,7 +21,8 @@ class GenerationConfig:
         temperature, top_k, top_p: another value than the default of one of them, or a `seed`, says that tokens are
             drawn: from the softmax of logits / `temperature`, the `top_k` most likely tokens (0: all), and of these the
             fewest that have a probability of `top_p` together.
-        seed: of the draws; None: other ones at each call.
+        seed: of the draws, a whole number from 0 to 2^31 - 1; None: other ones at each call. In a graph it may be a
+            tensor, int32 [].
     """
 
     num_beams: int = 1
@@ -32,7 +34,7 @@ class GenerationConfig:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
-    seed: int | None = None
+    seed: Any = None
 
     @property
     def draws(self) -> bool:

@@ -1,5 +1,6 @@
 """The loop of a search: one step of the decoder, one choice of tokens, until all targets are finished."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,7 +24,8 @@ def generate_tokens(model: Any, input_ids: Any, input_mask: Any = None, **settin
     """Targets for a batch of sources, as transformers' `generate`.
 
     Args:
-        model: a `SequenceToSequence` with `start_id` and `end_id`. Its graphs are traced once for each settings.
+        model: a `SequenceToSequence` with `start_id` and `end_id`. Its graph is traced once for all seeds, and for each
+            choice of the other settings.
         input_ids, input_mask: int [B, S]; the mask may be left out.
         settings: fields of `GenerationConfig`.
 
@@ -39,15 +41,37 @@ def generate_tokens(model: Any, input_ids: Any, input_mask: Any = None, **settin
     if input_mask is not None:
         inputs[features.INPUT_MASK] = np.asarray(input_mask)
     check(model, config, inputs[features.INPUT_IDS].shape[1])
-    graphs = vars(model).setdefault("generation_graphs", {})  # no attribute that Keras would track
-    if config not in graphs:
-        graphs[config] = tf.function(
-            lambda inputs: search(model, inputs, config)[0],
-            input_signature=[{name: tf.TensorSpec([None, None], tf.int32, name) for name in features.ENCODER_INPUTS}],
-            autograph=False,
+    if "search_graph" not in vars(model):  # no attribute that Keras would track
+        vars(model)["search_graph"] = tf.function(
+            lambda inputs, **settings: search(model, inputs, GenerationConfig(**settings))[0], autograph=False
         )
-    inputs = complete_inputs(inputs, model.config.padding_id)
-    return graphs[config]({name: tf.cast(value, tf.int32) for name, value in inputs.items()})
+    return run_graph(
+        vars(model)["search_graph"], complete_inputs(inputs, model.config.padding_id), graph_arguments(config)
+    )
+
+
+def graph_arguments(config: GenerationConfig) -> dict[str, Any]:
+    """The fields of a config as arguments of a graph: a seed is a tensor, int32 [], so that the graph takes any.
+
+    Raises:
+        ConfigError: the seed is no whole number from 0 to 2^31 - 1.
+    """
+    arguments = dataclasses.asdict(config)
+    if config.seed is not None:
+        if not isinstance(config.seed, int) or not 0 <= config.seed < 2**31:
+            raise ConfigError(f"Received: seed={config.seed!r}. It must be a whole number from 0 to 2147483647.")
+        arguments["seed"] = tf.constant(config.seed, tf.int32)
+    return arguments
+
+
+def run_graph(graph: Any, inputs: Mapping[str, Any], arguments: Mapping[str, Any]) -> tf.Tensor:
+    """Calls a `tf.function` of the inputs [B, S], as int32, and of `graph_arguments`.
+
+    It is traced once for all sizes of the inputs and all seeds; each choice of the other settings has its own trace.
+    """
+    any_size = {name: tf.TensorSpec([None, None], tf.int32, name) for name in inputs}
+    inputs = {name: tf.cast(value, tf.int32) for name, value in inputs.items()}
+    return graph.get_concrete_function(any_size, **arguments)(inputs, **arguments)
 
 
 def check(model: Any, config: GenerationConfig, source_length: int) -> None:

@@ -96,6 +96,13 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         """Traces inference again on its next call; needed after a change of a setting that the graph depends on."""
         self._predict_graph = tf.function(self.predict_inputs)
 
+    def refresh_predict_graph(self) -> None:
+        """As `reset_predict_graph`, if the model has other variables than at the last call."""
+        variables = tuple(map(id, self.variables))
+        if variables != self._predict_variables:  # adapters or quantized kernels, which the graph does not know
+            self.reset_predict_graph()
+            self._predict_variables = variables
+
     @property
     def TASK(self) -> str:
         """The task's name in config.json."""
@@ -276,10 +283,7 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         self, prepared: PreparedExamples, batch_size: int, **how: Any
     ) -> Iterator[tuple[np.ndarray, dict]]:
         """Streams batches: numbers of examples, int [B], and their decoded answers {name: array [B, ...]}."""
-        variables = tuple(map(id, self.variables))
-        if variables != self._predict_variables:  # adapters or quantized kernels, which the graph does not know
-            self.reset_predict_graph()
-            self._predict_variables = variables
+        self.refresh_predict_graph()
         for numbers in prepared.batches_by_length(batch_size):
             inputs = prepared.batch(numbers)
             yield numbers, {name: value.numpy() for name, value in self._answer(inputs, **how).items()}

@@ -12,7 +12,7 @@ from keras import ops
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError, did_you_mean
 from bert_tf.generation import GenerationConfig
-from bert_tf.generation.generate import check
+from bert_tf.generation.generate import check, graph_arguments, run_graph
 from bert_tf.generation.generate import search as search_targets
 from bert_tf.modeling.decoders import DECODERS
 from bert_tf.modeling.decoders.model import SequenceToSequence, with_decoder
@@ -161,7 +161,7 @@ class TextGenerator(SequenceToSequence, Task):
     # Writing.
 
     def search_of(self, settings: Mapping[str, Any], source_length: int) -> dict[str, Any]:
-        """The fields of the model's `GenerationConfig`, with `settings` in their place, for sources of so many tokens.
+        """The `graph_arguments` of the model's `GenerationConfig` with `settings`, for sources of so many tokens.
 
         Raises:
             ConfigError: a setting is unknown or cannot be, or there are too few positions.
@@ -174,7 +174,7 @@ class TextGenerator(SequenceToSequence, Task):
         given = {name: value for name, value in settings.items() if value is not None}
         config = dataclasses.replace(self.generation, **given)
         check(self, config, source_length)
-        return dataclasses.asdict(config)
+        return graph_arguments(config)
 
     def generate(self, texts: Any, batch_size: int = 32, **settings: Any) -> list[str]:
         """Writes a text for each of N source texts.
@@ -203,17 +203,21 @@ class TextGenerator(SequenceToSequence, Task):
             inputs[features.INPUT_MASK] = tf.cast(input_mask, tf.int32)
         inputs = complete_inputs(inputs, self.config.padding_id)
         search = self.search_of(settings, inputs[features.INPUT_IDS].shape[1])
-        any_size = {name: tf.TensorSpec([None, None], tf.int32) for name in inputs}
-        return self._write_graph.get_concrete_function(any_size, **search)(inputs, **search).numpy()
+        self.refresh_predict_graph()
+        return run_graph(self._predict_graph, inputs, search).numpy()
 
     def reset_predict_graph(self) -> None:
-        """As the base class, for `generate_tokens` too."""
-        super().reset_predict_graph()
-        self._write_graph = tf.function(self.write)
+        """As the base class; the graph is of `write`, for texts and token ids."""
+        self._predict_graph = tf.function(self.write)
 
-    def predict_inputs(self, inputs: dict[str, tf.Tensor], **search: Any) -> dict[str, tf.Tensor]:
-        """As the base class; `search` are fields of `GenerationConfig`, none for the model's own."""
-        return self.postprocess(self.write(inputs, **search), inputs)
+    def _answer(self, inputs: dict[str, tf.Tensor], **search: Any) -> dict[str, tf.Tensor]:
+        """As the base class; without `search` by the model's own settings."""
+        search = search or graph_arguments(self.generation)
+        return self.postprocess(run_graph(self._predict_graph, inputs, search), inputs)
+
+    def predict_inputs(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """As the base class, by the model's own search."""
+        return self.postprocess(self.write(inputs), inputs)
 
     def write(self, inputs: dict[str, tf.Tensor], **search: Any) -> tf.Tensor:
         """Token ids of the texts for sources, int32 [N, S] each, in bounded memory: int32 [N, T]; TensorFlow ops."""

@@ -10,8 +10,9 @@ from tests.tasks.generation.task_test import make
 TEXTS = ["a good film", "good", "the film is bad"]
 
 
-def test_a_saved_model_writes_the_texts_of_keras(tmp_path):
-    model = make("prefix", num_beams=2, initializer_range=0.5)
+@pytest.mark.parametrize("settings", [{"num_beams": 2}, {"seed": 3}])
+def test_a_saved_model_writes_the_texts_of_keras(tmp_path, settings):
+    model = make("prefix", initializer_range=0.5, **settings)
     path, difference = export_saved_model(model, tmp_path / "served", TEXTS)
     assert difference == 0
     signatures = tf.saved_model.load(str(path)).signatures

@@ -47,6 +47,19 @@ def test_texts_learned_by_heart_are_written(learned):
     assert learned.generate(TEXTS[:2], num_beams=3, early_stopping=False) == TARGETS[:2]
 
 
+def test_one_graph_draws_by_all_seeds():
+    model = make(initializer_range=0.5)
+    texts = [model.generate(TEXTS[:4], seed=seed) for seed in (1, 2, 1)]
+    assert texts[0] == texts[2] != texts[1]
+    ids = np.array([[2, 5, 3]] * 4)
+    drawn = [model.generate_tokens(ids, seed=seed).tolist() for seed in (3, 4, 3)]
+    assert drawn[0] == drawn[2] != drawn[1]
+    assert model._predict_graph.experimental_get_tracing_count() == 1
+    first, second = (model.generate_tokens(ids, temperature=2.0).tolist() for _ in range(2))
+    assert first != second
+    assert model._predict_graph.experimental_get_tracing_count() == 2
+
+
 def test_the_loss_is_the_smoothed_cross_entropy_of_the_tokens_of_targets():
     model = make(label_smoothing=0.1)
     inputs, targets, weights = model.preprocessor.prepare(TEXTS[:2], TARGETS[:2]).whole()
@@ -141,6 +154,7 @@ def test_settings_of_searches_are_saved(learned, tmp_path):
         ({"beams": 2}, "beams=2.*Did you mean 'num_beams'"),
         ({"temperature": 0.0}, "temperature=0.0"),
         ({"top_p": 1.5}, "top_p=1.5"),
+        ({"seed": 2**31}, "seed=2147483648"),
     ],
 )
 def test_impossible_searches(settings, message):
