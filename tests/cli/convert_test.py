@@ -16,25 +16,25 @@ def folder(tmp_path):
     return tmp_path / "model"
 
 
-def convert(*flags):
-    command = [sys.executable, "-m", "bert_tf", "convert", *map(str, flags)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_convert(folder, tmp_path):
-    result = convert("--input", folder, "--output", tmp_path / "new", "--format", "keras_hub")
+def test_convert(folder, tmp_path, bert_tf_command):
+    result = bert_tf_command("convert", "--input", folder, "--output", tmp_path / "new", "--format", "keras_hub")
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[0].endswith("new: keras_hub, 46 weights (encoder, masked_lm, next_sentence).")
     assert "next_sentence has no place in the format and was left out." in result.stdout
     assert read_model(tmp_path / "new").encoder == read_model(folder).encoder
 
 
+def in_a_process(*flags):
+    command = [sys.executable, "-m", "bert_tf", "convert", *map(str, flags)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def test_a_model_by_name(folder, tmp_path, monkeypatch):
     with serving({"me/model": {"main": folder}}) as hub:
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)  # read when a process imports huggingface_hub
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-        result = convert("--input", "hf://me/model", "--output", tmp_path / "new")
-        missing = convert("--input", "hf://me/other", "--output", tmp_path / "none")
+        result = in_a_process("--input", "hf://me/model", "--output", tmp_path / "new")
+        missing = in_a_process("--input", "hf://me/other", "--output", tmp_path / "none")
     assert result.returncode == 0, result.stderr
     assert read_model(tmp_path / "new").encoder == read_model(folder).encoder
     assert missing.returncode == 1
@@ -52,10 +52,9 @@ def test_a_model_by_name(folder, tmp_path, monkeypatch):
         (["size=3"], 2, "size=3"),
     ],
 )
-def test_failures_are_one_line(folder, flags, code, message):
-    result = convert("--input", folder, "--output", folder, *flags)
+def test_failures_are_one_line(folder, flags, code, message, bert_tf_command):
+    result = bert_tf_command("convert", "--input", folder, "--output", folder, *flags)
     assert result.returncode == code
     lines = [line for line in result.stderr.splitlines() if line.startswith("bert-tf:")]
     assert len(lines) == 1
     assert message in lines[0]
-    assert "Traceback" not in result.stderr

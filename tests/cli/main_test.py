@@ -1,12 +1,14 @@
-"""The command line: help, messages and exit codes, each in a process of its own."""
+"""The command line: help, messages and exit codes, mostly in processes of their own."""
 
 import pathlib
 import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 import bert_tf
+from bert_tf.cli import predict
 from bert_tf.cli.flags import VERBS
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -132,20 +134,12 @@ def test_one_line_says_what_is_wrong(arguments, code, message, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_full_disk_is_said_without_names_of_operators():
-    code = """
-import sys
-import tensorflow as tf
-from bert_tf.cli import main, predict as commands
+def test_a_full_disk_is_said_without_names_of_operators(bert_tf_command, monkeypatch):
+    def fail(flags, overrides):
+        message = "{{function_node __wrapped__SaveV2}} a/b.tmp; No space left on device [Op:SaveV2]"
+        raise tf.errors.ResourceExhaustedError(None, None, message)
 
-def predict(flags, overrides):
-    message = "{{function_node __wrapped__SaveV2}} a/b.tmp; No space left on device [Op:SaveV2]"
-    raise tf.errors.ResourceExhaustedError(None, None, message)
-
-commands.predict = predict
-sys.argv = ["bert-tf", "predict", "--model=x"]
-main.main()
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    monkeypatch.setattr(predict, "predict", fail)
+    done = bert_tf_command("predict", "--model=x")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "bert-tf: a/b.tmp; No space left on device"

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from bert_tf.cli import main, settings_help
+from bert_tf.cli import settings_help
 from bert_tf.core.settings import setting_of
 from bert_tf.tasks import TASKS
 from tools.settings_tables import DOCS, PLACES, with_table
@@ -17,12 +17,10 @@ def test_every_setting_has_a_meaning(verb):
     assert [row.key for row in rows if not row.meaning] == []
 
 
-def test_the_settings_are_printed(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["bert-tf", "finetune", "--help-settings"])
-    with pytest.raises(SystemExit) as ended:
-        main.main()
-    assert ended.value.code == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_the_settings_are_printed(bert_tf_command):
+    done = bert_tf_command("finetune", "--help-settings")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 118
     assert (
         "  epochs=3.0                passes over the training examples (number, above 0 and at most 1,000,000)" in lines
