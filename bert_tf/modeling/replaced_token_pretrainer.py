@@ -172,7 +172,7 @@ def generator_config(config: Any, share: float) -> Any:
     """The config of the generator for an encoder's: equal depth and embeddings, and a share of everything else."""
     heads = max(1, int(share * config.num_heads))
     return dataclasses.replace(
-        config,
+        config.uniform(),
         hidden_size=heads * max(1, round(share * config.hidden_size / heads)),
         num_heads=heads,
         intermediate_size=max(1, round(share * config.intermediate_size)),

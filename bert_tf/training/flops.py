@@ -14,13 +14,14 @@ def step_flops(config: Any, rows: int, length: int, predictions: int = 0, querie
     """
     # Multiply-adds; each is two operations.
     hidden = config.hidden_size
-    feed_forward = getattr(config, "intermediate_size", 0)  # families without a feed-forward network have none
-    key_value = 2 * hidden * hidden  # per position
-    # Per position too: query and output projection, attention over the row, feed-forward network.
-    query = 2 * hidden * hidden + 2 * length * hidden + 2 * hidden * feed_forward
     head = hidden * hidden + hidden * config.vocab_size  # per prediction
-    if queries is None:
-        queries = length
-    positions = (config.num_layers - 1) * length + min(queries, length)
-    row = config.num_layers * length * key_value + positions * query
+    row = 0
+    for layer in range(config.num_layers):
+        is_last = layer == config.num_layers - 1
+        positions = length if queries is None or not is_last else min(queries, length)
+        attention, feed_forward = config.layer_widths(layer)
+        key_value = 2 * hidden * attention  # per position
+        # Per position too: query and output projection, attention over the row, feed-forward network.
+        query = 2 * hidden * attention + 2 * length * attention + 2 * hidden * feed_forward
+        row += length * key_value + positions * query
     return 6 * rows * (row + predictions * head)

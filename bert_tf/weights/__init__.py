@@ -88,6 +88,8 @@ def write_model(
     with _naming(folder):
         check(checkpoint)
     poolings = family_format(checkpoint.family, format).poolings  # refuses a family that the format cannot hold
+    if format != "bert_tf":
+        _check_uniform(checkpoint, format)
     target = folder.resolve()  # of a link, and of "."
     with files.temporary_folder(target) as parent:
         temporary = parent / target.name
@@ -100,6 +102,15 @@ def write_model(
     if format != "bert_tf" and has_head and pooling not in poolings:
         notes.append(f"Their code classifies by the pooler's vector, this model by the {pooling} of all tokens.")
     return notes + task_settings.unnamed_heads(checkpoint)
+
+
+def _check_uniform(checkpoint: Checkpoint, format: str) -> None:
+    """Raises `InputError` for a model whose layers differ in size: only bert_tf's own format says so."""
+    for config in (checkpoint.encoder, checkpoint.decoder):
+        if config and config != config.uniform():
+            raise InputError(
+                f"The format {format} cannot hold layers of different sizes, as this pruned model has. Choose bert_tf."
+            )
 
 
 def _exists(folder: pathlib.Path) -> InputError:

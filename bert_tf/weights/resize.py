@@ -1,17 +1,20 @@
 """Other vocabularies and more positions: functions from one `Checkpoint` to another."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.text.tokenizers.vocabulary import Vocabulary, fill_vocabulary
+from bert_tf.text.tokenizers.vocabulary import SPECIAL_TOKENS, Vocabulary, fill_vocabulary
 from bert_tf.weights.checkpoint import Checkpoint
 
 TOKENS, POSITIONS = "encoder/embeddings/token/embeddings", "encoder/embeddings/position/embeddings"
 BIAS = "masked_lm/bias"  # of the output embedding, which is the token embedding
+# All weights with a row for each token: also those of the BiLSTM, and of a decoder with weights of its own.
+_PER_TOKEN = (TOKENS, BIAS, "encoder/token/embeddings", "decoder/embeddings/token/embeddings")
+_TOKEN_SETTINGS = ("start_id", "end_id")  # of the head, which are ids of tokens
 
 
 def extend_positions(checkpoint: Checkpoint, max_positions: int) -> Checkpoint:
@@ -47,6 +50,27 @@ def change_vocabulary(checkpoint: Checkpoint, vocabulary: list[str]) -> Checkpoi
     return _with_rows(checkpoint, vocabulary, [ids.get(token) for token in vocabulary])
 
 
+def trim_vocabulary(checkpoint: Checkpoint, texts: Iterable[str]) -> Checkpoint:
+    """The checkpoint with the tokens that its tokenizer needs for `texts`, in their old order.
+
+    The model computes the same for these texts; other texts may become other tokens, or unknown. The special tokens,
+    the added ones, and the start and end of the targets of a decoder stay.
+
+    Raises:
+        InputError: the checkpoint has no vocabulary, or it is not one of WordPiece; or there are no texts.
+    """
+    from bert_tf.text.tokenizers.used_tokens import used_tokens  # needs TensorFlow
+
+    vocabulary, text = _vocabulary(checkpoint), checkpoint.text
+    used = used_tokens(vocabulary, text, texts)
+    if not used:
+        raise InputError("Received no texts to trim the vocabulary to. Give those that the model has to read.")
+    used |= {*SPECIAL_TOKENS, *text.added_tokens, *text.added_any_case}
+    kept = {checkpoint.task.get(name) for name in _TOKEN_SETTINGS} - {None}
+    kept |= {i for token, i in {token: i for i, token in enumerate(vocabulary)}.items() if token in used}
+    return _with_rows(checkpoint, [vocabulary[i] for i in sorted(kept)], sorted(kept))
+
+
 def resize_vocabulary(checkpoint: Checkpoint, vocab_size: int) -> Checkpoint:
     """The checkpoint with `vocab_size` tokens: cut at the end, or filled up with reserved tokens.
 
@@ -59,16 +83,27 @@ def resize_vocabulary(checkpoint: Checkpoint, vocab_size: int) -> Checkpoint:
 
 def _with_rows(checkpoint: Checkpoint, vocabulary: list[str], old_ids: Sequence[int | None]) -> Checkpoint:
     """The checkpoint with another vocabulary; `old_ids` are those of its first tokens, None for new ones."""
-    size = len(_vocabulary(checkpoint))
+    old_ids, size = list(old_ids), len(_vocabulary(checkpoint))
     rows = [size if i is None else i for i in old_ids]
     rows += [size] * (len(vocabulary) - len(rows))  # the row after the last is the mean
     changed = {}
-    for name in (TOKENS, BIAS):
-        if name in checkpoint.weights:  # not every model has the masked LM head
+    for name in _PER_TOKEN:
+        if name in checkpoint.weights:
             old = checkpoint.weights[name][:size]  # [V, D] or [V]
             changed[name] = np.concatenate([old, old.mean(0, keepdims=True)])[rows]
     resized = _replace(checkpoint, changed, vocab_size=len(vocabulary))
-    return dataclasses.replace(resized, vocabulary=list(vocabulary))
+    decoder = checkpoint.decoder and dataclasses.replace(checkpoint.decoder, vocab_size=len(vocabulary))
+    task = dict(checkpoint.task)
+    for name in _TOKEN_SETTINGS:
+        if task.get(name) is not None:
+            task[name] = _new_id(task[name], old_ids, checkpoint.vocabulary)
+    return dataclasses.replace(resized, vocabulary=list(vocabulary), decoder=decoder, task=task)
+
+
+def _new_id(token: int, old_ids: list[int | None], vocabulary: list[str]) -> int:
+    if token not in old_ids:
+        raise InputError(f"The new vocabulary lacks {vocabulary[token]!r}, with which the model begins or ends a text.")
+    return old_ids.index(token)
 
 
 def _vocabulary(checkpoint: Checkpoint) -> list[str]:

@@ -81,6 +81,7 @@ def decoder_shapes(family: str, config: Any) -> dict[str, Shape]:
     for name, shape in schema(family, config).items():
         if part_of(name) != POOLER:
             shapes[name.replace("encoder/", "decoder/", 1)] = shape
+    for name, shape in schema(family, config.uniform()).items():  # pruning leaves the cross-attention as it is
         if name.startswith("encoder/block_0/attention"):
             for i in range(config.num_layers):
                 shapes[name.replace("encoder/block_0/", f"decoder/cross_{i}/")] = shape

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.text.tokenizers.vocabulary import Vocabulary
 from bert_tf.weights import read_model, write_model
 from bert_tf.weights.resize import (
     BIAS,
@@ -15,6 +16,7 @@ from bert_tf.weights.resize import (
     change_vocabulary,
     extend_positions,
     resize_vocabulary,
+    trim_vocabulary,
 )
 from tests.weights.samples import VOCABULARY, make
 
@@ -62,6 +64,41 @@ def test_rows_of_a_vocabulary_with_doubles_stay_where_they_are(checkpoint):
     assert larger.vocabulary == ["[UNK]", "a", "", "a", "d"]
     np.testing.assert_array_equal(larger.weights[TOKENS], [[0, 0], [1, 2], [2, 4], [5, 6], [2, 3]])
     np.testing.assert_array_equal(resize_vocabulary(doubled, 3).weights[TOKENS], [[0, 0], [1, 2], [2, 4]])
+
+
+def test_a_vocabulary_is_trimmed_to_the_tokens_of_texts():
+    vocabulary = ["[unused0]", *VOCABULARY[:5], "un", "##see", "##seen", "##n", "a", "ab", "##c", "北", "x"]
+    checkpoint = make("pretrainer", vocabulary, vocab_size=len(vocabulary))
+    trimmed = trim_vocabulary(checkpoint, iter(["unseen", "北a"]))
+    kept = [1, 2, 3, 4, 5, 6, 8, 10, 13]
+    assert trimmed.vocabulary == [vocabulary[i] for i in kept] == [*VOCABULARY[:5], "un", "##seen", "a", "北"]
+    assert trimmed.encoder.vocab_size == len(kept)
+    np.testing.assert_array_equal(trimmed.weights[TOKENS], checkpoint.weights[TOKENS][kept])
+    np.testing.assert_array_equal(trimmed.weights[BIAS], checkpoint.weights[BIAS][kept])
+    text = dataclasses.replace(checkpoint.text, added_tokens=("x",))
+    assert trim_vocabulary(dataclasses.replace(checkpoint, text=text), ["a"]).vocabulary == [*VOCABULARY[:5], "a", "x"]
+
+
+def test_unknown_words_stay_unknown():
+    # The longest match of "abc" begins with "ab" and finds no end; without "ab" it would be "a", "##bc".
+    vocabulary = [*VOCABULARY[:5], "a", "ab", "##bc"]
+    trimmed = trim_vocabulary(make("encoder", vocabulary, vocab_size=8), ["abc", "a", "bc abc", "xbc"])
+    assert trimmed.vocabulary == [*VOCABULARY[:5], "a", "ab"]
+
+
+def test_vocabularies_that_are_not_trimmed(checkpoint):
+    with pytest.raises(InputError, match="no texts"):
+        trim_vocabulary(checkpoint, [])
+    other = Vocabulary(["<pad>", "<unk>"], "spiece.model", b"")
+    with pytest.raises(InputError, match="spiece.model cannot be changed"):
+        trim_vocabulary(dataclasses.replace(checkpoint, vocabulary=other), ["a"])
+
+
+def test_a_decoder_keeps_its_start(checkpoint):
+    writer = dataclasses.replace(checkpoint, task={"start_id": 2, "end_id": 3})
+    assert change_vocabulary(writer, ["c", "b", "[UNK]"]).task == {"start_id": 1, "end_id": 0}
+    with pytest.raises(InputError, match="lacks 'b', with which the model begins or ends"):
+        change_vocabulary(writer, ["c", "[UNK]"])
 
 
 def test_sizes(checkpoint):

@@ -84,9 +84,12 @@ class Decoder(keras.layers.Layer):
 
     def empty_cache(self, encoder: Any, batch: Any) -> Cache:
         """A cache of no tokens, R = 0."""
-        config = self.stack(encoder).config
-        zeros = ops.zeros((batch, config.num_heads, 0, config.hidden_size // config.num_heads), self.compute_dtype)
-        return [(zeros, zeros)] * config.num_layers
+        cache = []
+        for block in self.layers_of(encoder):
+            heads, head_size = block.attention.num_heads, block.attention.head_size
+            zeros = ops.zeros((batch, heads, 0, head_size), self.compute_dtype)
+            cache.append((zeros, zeros))
+        return cache
 
     def step(
         self, encoder: Any, tokens: Any, index: Any, visible: Any, source: Mapping[str, Any], caches: Sequence[Cache]

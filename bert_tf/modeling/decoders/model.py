@@ -121,11 +121,14 @@ def with_decoder(checkpoint: Checkpoint, other: Checkpoint, where: str) -> Check
 
 def _decoder_config(encoder, fields):
     """The config of a decoder that differs from its encoder in `fields`; an unknown one raises `ConfigError`."""
-    config = dataclasses.asdict(encoder.config)
+    config = encoder.config
+    known = dataclasses.asdict(config)
     for name in fields:
-        if name not in config:
-            raise ConfigError(f"Received: decoder setting {name!r}. {did_you_mean(name, config, 'Known keys')}")
-    return type(encoder.config)(**config | dict(fields))
+        if name not in known:
+            raise ConfigError(f"Received: decoder setting {name!r}. {did_you_mean(name, known, 'Known keys')}")
+    if fields:
+        config = config.uniform()  # the layers of a pruned encoder may be more, or larger, than the decoder's
+    return dataclasses.replace(config, **fields)
 
 
 @keras.saving.register_keras_serializable("bert_tf")

@@ -60,6 +60,28 @@ class EncoderConfig:
         """Width of the embedding tables."""
         return self.hidden_size
 
+    @property
+    def head_size(self) -> int:
+        """Width of an attention head."""
+        return self.hidden_size // self.num_heads
+
+    def layer_widths(self, layer: int) -> tuple[int, int]:
+        """Width of all heads of a layer together, and of its feed-forward network, 0 without one."""
+        del layer
+        return self.hidden_size, 0
+
+    def uniform(self) -> Self:
+        """The config in which all layers have the same sizes."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as a JSON file gives them back; optional ones only where they are set."""
+        values: dict[str, Any] = {}
+        for name, value in dataclasses.asdict(self).items():
+            if value is not None:
+                values[name] = list(value) if isinstance(value, tuple) else value
+        return values
+
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
         for field in dataclasses.fields(self):

@@ -78,6 +78,10 @@ class ModernBertConfig(TransformerConfig):
         """Whether layer `i` sees all tokens."""
         return i % self.global_every == 0
 
+    def layer_kind(self, i: int) -> Any:
+        """As `TransformerConfig.layer_kind`: the first layer has no norm before its attention."""
+        return i == 0, self.is_global(i)
+
     @property
     def reach(self) -> int:
         """How many places away a local layer sees."""
@@ -151,7 +155,7 @@ class ModernBertEncoder(TransformerEncoder):
         if positions is None:
             positions = ops.arange(ops.shape(inputs[features.INPUT_IDS])[1])  # [S]
         theta = config.global_theta if is_global else config.local_theta
-        turn = functools.partial(rotations, head_size=config.hidden_size // config.num_heads, theta=theta)
+        turn = functools.partial(rotations, head_size=config.head_size, theta=theta)
         context = {KEY_ROTATION: turn(positions), QUERY_ROTATION: turn(positions)}
         if select_queries:
             context[QUERY_ROTATION] = turn(_selected(inputs, positions, select_queries))

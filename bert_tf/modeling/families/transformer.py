@@ -2,14 +2,16 @@
 
 import dataclasses
 import functools
+import numbers
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import keras
 from keras import ops
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError
+from bert_tf.core.settings import shortened
 from bert_tf.modeling.families.base import Encoder, EncoderConfig
 from bert_tf.modeling.layers.attention_mask import attention_bias
 from bert_tf.modeling.layers.dense import dense
@@ -24,6 +26,9 @@ from bert_tf.modeling.layers.transformer_block import TransformerBlock
 class TransformerConfig(EncoderConfig):
     """Sizes and numerics of a transformer; where the models of one family differ, a subclass has more fields.
 
+    `layer_heads` and `layer_intermediate_sizes` are the sizes of a pruned encoder, one for each block: how many of the
+    `num_heads` heads, whose width stays, and of the `intermediate_size` columns it has. None: all.
+
     Attributes without a type hint are the same for all models of a family:
         type_vocab_size: number of segments; 0: the family has none.
         skips_padding: whether positions are counted as in fairseq (see `Embeddings`).
@@ -33,6 +38,8 @@ class TransformerConfig(EncoderConfig):
     intermediate_size: int = 3072
     activation: str = "gelu"  # exact; google-research/bert computes "gelu_tanh"
     layer_norm_epsilon: float = 1e-12
+    layer_heads: tuple[int, ...] | None = None
+    layer_intermediate_sizes: tuple[int, ...] | None = None
 
     type_vocab_size = 0
     skips_padding = False
@@ -43,6 +50,37 @@ class TransformerConfig(EncoderConfig):
         """Whether a dense layer brings the embeddings to the hidden size."""
         return self.embedding_size != self.hidden_size
 
+    @property
+    def num_blocks(self) -> int:
+        """Number of blocks with weights of their own."""
+        return self.num_groups or self.num_layers
+
+    def block_sizes(self, i: int) -> dict[str, int]:
+        """The heads, their width, and the width of the feed-forward network of block number `i`."""
+        return {
+            "num_heads": self.layer_heads[i] if self.layer_heads else self.num_heads,
+            "head_size": self.head_size,
+            "intermediate_size": (
+                self.layer_intermediate_sizes[i] if self.layer_intermediate_sizes else self.intermediate_size
+            ),
+        }
+
+    def layer_widths(self, layer: int) -> tuple[int, int]:
+        """As `EncoderConfig.layer_widths`."""
+        sizes = self.block_sizes(self.block_number(layer))
+        return sizes["num_heads"] * self.head_size, sizes["intermediate_size"]
+
+    def block_number(self, layer: int) -> int:
+        """The number of the block of a layer; groups of layers may share one."""
+        return layer * self.num_blocks // self.num_layers
+
+    def layer_kind(self, i: int) -> Any:
+        """A value that differs between layers that compute different things, whatever their sizes."""
+
+    def uniform(self) -> Self:
+        """As `EncoderConfig.uniform`."""
+        return dataclasses.replace(self, layer_heads=None, layer_intermediate_sizes=None)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_positive("intermediate_size")
@@ -50,6 +88,22 @@ class TransformerConfig(EncoderConfig):
             raise ConfigError(
                 f"Received: layer_norm_epsilon={self.layer_norm_epsilon}. It must be above 0 and below 1."
             )
+        self._check_block_sizes("layer_heads", "num_heads")
+        self._check_block_sizes("layer_intermediate_sizes", "intermediate_size")
+
+    def _check_block_sizes(self, name: str, whole: str) -> None:
+        """Checks the field `name`, and sets it to None where every block has all that the field `whole` says."""
+        sizes, most = getattr(self, name), getattr(self, whole)
+        if sizes is None:
+            return
+        are_numbers = isinstance(sizes, tuple | list) and all(isinstance(size, numbers.Integral) for size in sizes)
+        if not are_numbers or len(sizes) != self.num_blocks or not 1 <= min(sizes) <= max(sizes) <= most:
+            raise ConfigError(
+                f"Received: {name}={shortened(sizes)}. It must have a number for each of the {self.num_blocks} blocks, "
+                f"from 1 to {whole}={most}."
+            )
+        kept = None if set(sizes) == {most} else tuple(sizes)
+        object.__setattr__(self, name, kept)  # of a frozen dataclass
 
 
 class TransformerEncoder(Encoder):
@@ -79,7 +133,7 @@ class TransformerEncoder(Encoder):
     ):
         super().__init__(name=name, dtype=dtype, trainable=trainable, **settings)
         self.embeddings = self.make_embeddings(shared)
-        self.blocks = [self.make_block(i) for i in range(self.config.num_groups or self.config.num_layers)]
+        self.blocks = [self.make_block(i) for i in range(self.config.num_blocks)]
         self.final_norm = self.make_final_norm()
         self.pooler = self.make_pooler()
         self.build()
@@ -109,7 +163,7 @@ class TransformerEncoder(Encoder):
     def block_settings(self, i: int) -> dict[str, Any]:
         """The arguments of block number `i` that blocks of all kinds take."""
         return attention_settings(self.config) | {
-            "intermediate_size": self.config.intermediate_size,
+            **self.config.block_sizes(i),
             "activation": self.config.activation,
             "dtype": self.dtype_policy,
             "name": f"block_{i}",
@@ -222,8 +276,8 @@ def attention_settings(config: Any) -> dict[str, Any]:
 
 
 def layer_block(stack: Any, i: int) -> keras.layers.Layer:
-    """The block of layer number `i` in a stack with `blocks` and a `config`; groups of layers may share one."""
-    return stack.blocks[i * len(stack.blocks) // stack.config.num_layers]
+    """The block of layer number `i` in a stack with `blocks` and a `config`."""
+    return stack.blocks[stack.config.block_number(i)]
 
 
 def _first_vectors(sequence, inputs):

@@ -13,7 +13,7 @@ from bert_tf.modeling.layers.local_window import join_chunks, split_chunks, spli
 from bert_tf.modeling.layers.rotary import rotate
 from bert_tf.modeling.layers.transformer_block import SelfAttention, rematerialize
 
-# B batch, S sequence, Q queries, N heads, H head size, D hidden = N * H, F intermediate
+# B batch, S sequence, Q queries, N heads, H head size, D hidden, F intermediate
 
 # Keys of an attention context: the bias of scores of whole sequences [B, 1, 1 or Q, S], or that of chunks
 # [B * C, 1, W, 3 W]; the cosine and sine of the positions of keys and of queries, [S, H / 2] or [B, 1, S, H / 2] each.
@@ -79,6 +79,7 @@ class PreNormBlock(keras.layers.Layer):
         hidden_dropout: float,
         attention_dropout: float,
         initializer_range: float,
+        head_size: int | None = None,
         normalizes_first: bool = True,
         chunk: int | None = None,
         **kwargs: Any,
@@ -93,6 +94,7 @@ class PreNormBlock(keras.layers.Layer):
             hidden_size=hidden_size,
             dropout=attention_dropout,
             initializer_range=initializer_range,
+            head_size=head_size,
             dtype=policy,
             name="attention",
         )

@@ -13,14 +13,15 @@ from bert_tf.modeling.layers.dropout import Dropout
 from bert_tf.modeling.layers.residual_norm import ResidualNorm
 from bert_tf.modeling.ops.fused_ops import attend, attention_probs
 
-# B batch, S sequence, Q queries, N heads, H head size, D hidden = N * H, F intermediate
+# B batch, S sequence, Q queries, N heads, H head size, D hidden (N * H, unless heads were pruned), F intermediate
 
 
 @keras.saving.register_keras_serializable("bert_tf")
 class SelfAttention(keras.layers.Layer):
     """Multi-head self-attention (Vaswani et al. 2017, section 3.2): [B, S, D] to ([B, S, D], [B, N, S, S]).
 
-    With `queries` [B, Q, D] only these vectors attend, to all of x: ([B, Q, D], [B, N, Q, S]).
+    With `queries` [B, Q, D] only these vectors attend, to all of x: ([B, Q, D], [B, N, Q, S]). `head_size` is H; None:
+    D / N.
     """
 
     def __init__(
@@ -30,26 +31,30 @@ class SelfAttention(keras.layers.Layer):
         dropout: float,
         initializer_range: float,
         use_bias: bool = True,
+        head_size: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.hidden_size = hidden_size
+        self.head_size = head_size or hidden_size // num_heads
+        width = num_heads * self.head_size
 
-        def projection(name):
-            return dense(hidden_size, initializer_range, use_bias=use_bias, dtype=self.dtype_policy, name=name)
+        def projection(size, name):
+            return dense(size, initializer_range, use_bias=use_bias, dtype=self.dtype_policy, name=name)
 
         # Separate projections: the gradient of slicing a fused one is a scatter that costs more than it saves.
-        self.query = projection("query")
-        self.key = projection("key")
-        self.value = projection("value")
-        self.output_dense = projection("output")
+        self.query = projection(width, "query")
+        self.key = projection(width, "key")
+        self.value = projection(width, "value")
+        self.output_dense = projection(hidden_size, "output")
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the variables; their shapes do not depend on the inputs."""
-        for layer in (self.query, self.key, self.value, self.output_dense):
+        for layer in (self.query, self.key, self.value):
             layer.build((None, None, self.hidden_size))
+        self.output_dense.build((None, None, self.num_heads * self.head_size))
 
     def call(self, x: Any, bias: Any, training: bool | None = None, queries: Any = None) -> tuple[Any, Any]:
         """`bias` [B, 1, 1 or Q, S] is added to the scores: 0 = attend, very negative = do not."""
@@ -92,14 +97,14 @@ class SelfAttention(keras.layers.Layer):
         return attend(query, key, value, bias, seed, dropped, scale), probs
 
     def join_heads(self, x: Any) -> Any:
-        """[B, N, Q, H] to [B, Q, D]."""
+        """[B, N, Q, H] to [B, Q, N * H]."""
         batch, length = ops.shape(x)[0], ops.shape(x)[2]
-        return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (batch, length, self.hidden_size))
+        return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (batch, length, self.num_heads * self.head_size))
 
     def split_heads(self, x: Any) -> Any:
-        """[B, S, D] to [B, N, S, H]."""
+        """[B, S, N * H] to [B, N, S, H]."""
         batch, length = ops.shape(x)[0], ops.shape(x)[1]
-        x = ops.reshape(x, (batch, length, self.num_heads, self.hidden_size // self.num_heads))  # [B, S, N, H]
+        x = ops.reshape(x, (batch, length, self.num_heads, self.head_size))  # [B, S, N, H]
         return ops.transpose(x, (0, 2, 1, 3))  # [B, N, S, H]
 
 
@@ -124,6 +129,7 @@ class TransformerBlock(keras.layers.Layer):
         hidden_dropout: float,
         attention_dropout: float,
         initializer_range: float,
+        head_size: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -131,7 +137,13 @@ class TransformerBlock(keras.layers.Layer):
         self.hidden_size = hidden_size
         self.intermediate_size = intermediate_size
         self.attention = SelfAttention(
-            num_heads, hidden_size, attention_dropout, initializer_range, dtype=policy, name="attention"
+            num_heads,
+            hidden_size,
+            attention_dropout,
+            initializer_range,
+            head_size=head_size,
+            dtype=policy,
+            name="attention",
         )
         self.intermediate = dense(intermediate_size, initializer_range, dtype=policy, name="intermediate")
         self.activation = get_activation(activation)

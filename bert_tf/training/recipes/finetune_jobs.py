@@ -6,7 +6,6 @@ import pathlib
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -20,6 +19,7 @@ from bert_tf.training.data_source import DataSource, Validation
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
 from bert_tf.training.recipes.finetune_data import check_rows, read_rows
 from bert_tf.training.recipes.finetune_model import make_model, with_labels
+from bert_tf.training.recipes.mean_loss import MeanLoss
 
 _LOSS_EXAMPLES = 2048  # on which the held-out loss is measured, at most: it only draws a curve
 _ENDLESS = {"shuffle": True, "drop_remainder": True, "repeat": None}  # how a trainer reads a dataset
@@ -30,39 +30,6 @@ def make_job(config: FinetuneConfig) -> "TaskJob | MultiTaskJob":
     if config.tasks:
         return MultiTaskJob(config)
     return TaskJob(config)
-
-
-class MeanLoss:
-    """The mean loss of a task model over examples, per target, and over its losses; each call measures it again.
-
-    Args:
-        model: of a task; its default losses are weighted means over the targets of a batch.
-        examples: what `preprocessor.prepare` made of texts and targets.
-    """
-
-    def __init__(self, model: keras.Model, examples: Any):
-        self.data = model.dataset(examples)
-        losses = keras.tree.flatten(model.default_loss())
-
-        def sums(x: Any, y: Any, weights: Any = None) -> tf.Tensor:
-            """The sum and the number of targets of each loss over a batch, float32 [losses, 2]."""
-            targets, outputs = keras.tree.flatten(y), keras.tree.flatten(model(x, training=False))
-            counts = [tf.ones(tf.shape(target)[:1]) for target in targets]
-            if weights is not None:
-                counts = keras.tree.flatten(weights)
-            parts = []
-            for loss, target, output, count in zip(losses, targets, outputs, counts, strict=True):
-                size = tf.reduce_sum(tf.cast(count, tf.float32))
-                parts.append([loss(target, output, count) * size, size])
-            return tf.convert_to_tensor(parts)
-
-        self.sums = tf.function(sums, input_signature=self.data.element_spec)
-
-    def __call__(self) -> float:
-        total = np.zeros(2)
-        for batch in self.data:
-            total = total + self.sums(*batch).numpy().astype("float64")
-        return float((total[..., 0] / np.maximum(total[..., 1], 1e-9)).mean())
 
 
 class TaskJob(DataSource, Validation):

@@ -62,7 +62,7 @@ def make_model(config: FinetuneConfig, training: TrainingConfig, encoder: Any = 
 def _sizes_for(checkpoint: Checkpoint, settings: dict) -> dict:
     """The checkpoint's encoder settings that the family in `settings`, or its own, has too."""
     family = settings.get("encoder", checkpoint.family)
-    found = dataclasses.asdict(checkpoint.encoder)
+    found = dataclasses.asdict(checkpoint.encoder.uniform())
     sizes = {"encoder": family}
     for field in dataclasses.fields(FAMILIES[family].config):
         if field.name in found:

@@ -1,6 +1,5 @@
 """bert_tf's own model folder: config.json, vocabulary, and a weights file that Keras's `load_weights` opens too."""
 
-import dataclasses
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -85,12 +84,12 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
         tensors = {name.removeprefix("encoder/"): tensor for name, tensor in tensors.items()}
     settings = {
         "family": checkpoint.family,
-        "encoder": dataclasses.asdict(checkpoint.encoder),
+        "encoder": checkpoint.encoder.to_json(),
         "text": checkpoint.text.to_json(),
         "task": checkpoint.task,
     }
     if checkpoint.decoder:
-        settings["decoder"] = dataclasses.asdict(checkpoint.decoder)
+        settings["decoder"] = checkpoint.decoder.to_json()
     save_json(folder / CONFIG, settings)
     write_folder(folder, checkpoint.vocabulary)
     hdf5.write(folder / WEIGHTS, tensors)

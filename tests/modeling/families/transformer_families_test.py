@@ -57,6 +57,26 @@ def test_the_last_block_computes_the_selected_positions(family):
         assert_close(to_numpy(encoder(inputs, cls_only=True))["pooled_output"], whole["pooled_output"])
 
 
+@pytest.mark.parametrize("family", ["bert", "modernbert"])
+def test_blocks_of_different_sizes_are_packed_and_compute_what_is_selected(family):
+    settings = settings_of(family)
+    layers = range(settings["num_layers"])
+    sizes = {"layer_heads": [1 + i % 2 for i in layers], "layer_intermediate_sizes": [3 + i for i in layers]}
+    encoder = FAMILIES[family].encoder(**settings | sizes)
+    assert [block.attention.query.kernel.shape[1] // 4 for block in encoder.blocks] == sizes["layer_heads"]
+    assert [block.output_dense.kernel.shape[0] for block in encoder.blocks] == sizes["layer_intermediate_sizes"]
+    alone, packed = to_numpy(encoder(ALONE)), to_numpy(encoder(PACKED))
+    assert_close(packed["pooled_output"][0], alone["pooled_output"])
+    positions = np.array([[4, 1, 1]])
+    part = to_numpy(encoder(PACKED, positions=positions))["sequence_output"]
+    assert_close(part, np.take_along_axis(packed["sequence_output"], positions[..., None], 1))
+    without_dropout = {"hidden_dropout": 0.0, "attention_dropout": 0.0}
+    twin = FAMILIES[family].encoder(**settings | sizes | without_dropout)
+    twin.assign(encoder.to_weights())
+    twin.remat = True
+    assert_close(to_numpy(twin(PACKED, training=True))["sequence_output"], packed["sequence_output"])
+
+
 def test_positions_and_order_matter(family):
     encoder = FAMILIES[family].encoder(**settings_of(family))
     one, two = bert_test.batch([6, 7, 8, 9]), bert_test.batch([7, 6, 8, 9])
