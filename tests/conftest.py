@@ -16,7 +16,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 TESTS = pathlib.Path(__file__).parent
 # Folders and files of which most tests train, export, convert, serve or start processes. All others are unit tests.
 SLOW = (
-    *("cli/convert_test.py", "cli/export_test.py", "cli/finetune_test.py", "cli/serve_test.py", "cli/vocab_test.py"),
+    *("cli/convert_test.py", "cli/export_test.py", "cli/finetune_test.py", "cli/serve_test.py"),
     *("data/pipeline/garden_test.py", "data/pipeline/pretraining_dataset_test.py", "data/pretraining/beam_test.py"),
     *("data/pretraining/make_records_test.py", "data/provenance_test.py", "evaluation/evaluate_test.py", "export"),
     *(
@@ -53,6 +53,16 @@ def pytest_collection_finish(session):
     """Keeps the garbage collector off what was imported: Keras collects by itself, half a second each time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def eagerly():
+    """Functions run operation by operation, for tests of what is computed from few rows: tracing takes far longer."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")

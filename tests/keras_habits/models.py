@@ -1,6 +1,7 @@
 """One small model of every kind, with inputs, targets and, for tasks, texts."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import keras
@@ -31,12 +32,18 @@ class Sample:
         outputs = (model or self.model)(self.inputs, training=False)
         return [np.asarray(keras.ops.convert_to_numpy(x), "float32") for x in keras.tree.flatten(outputs)]
 
+    @functools.cached_property
+    def answers(self) -> tuple[list[np.ndarray], Any]:
+        """What its own model computes from the inputs, and its decoded answers to the texts, at the first call."""
+        return self.outputs(), None if self.requests is None else self.model.predict_text(self.requests)
+
     def assert_same_answers(self, model: Any, atol: float = 1e-6) -> None:
         """Compares the outputs of `model` with those of its own, and the decoded answers to the texts."""
-        for found, wanted in zip(self.outputs(model), self.outputs(), strict=True):
+        outputs, decoded = self.answers
+        for found, wanted in zip(self.outputs(model), outputs, strict=True):
             np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=atol)
         if self.requests is not None:
-            assert str(model.predict_text(self.requests))[:80] == str(self.model.predict_text(self.requests))[:80]
+            assert str(model.predict_text(self.requests))[:80] == str(decoded)[:80]
 
 
 def encoder(**settings: Any) -> BertEncoder:

@@ -43,14 +43,14 @@ COPIES = {
 
 
 @pytest.mark.parametrize("how", COPIES)
-def test_copies_give_the_same_answers(sample, how):
+def test_copies_give_the_same_answers(sample, how, eagerly):
     copied = COPIES[how](sample.model)
     sample.assert_same_answers(copied)
     assert copied.count_params() == sample.model.count_params()
     assert type(copied) is type(sample.model)
 
 
-def test_keras_files_give_the_same_answers(sample, tmp_path, as_in_another_process):
+def test_keras_files_give_the_same_answers(sample, tmp_path, as_in_another_process, eagerly):
     sample.model.save(tmp_path / "model.keras")
     opened = keras.saving.load_model(tmp_path / "model.keras")
     sample.assert_same_answers(opened)
@@ -129,7 +129,7 @@ def test_a_compiled_pretrainer_and_several_tasks_are_trained_on(tmp_path):
         assert float(losses[0][0]) == pytest.approx(float(losses[1][0]), abs=1e-6)
 
 
-def test_weights_files(sample, tmp_path):
+def test_weights_files(sample, tmp_path, eagerly):
     sample.model.save_weights(tmp_path / "model.weights.h5")
     other = COPIES["from_config"](sample.model)
     for variable in other.weights:
