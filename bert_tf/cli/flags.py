@@ -71,6 +71,19 @@ _WORKERS = Flag("workers", 0, "local worker processes, to test a multi-worker ru
 _SKIP = Flag("skip_bad_rows", False, "skip and count unusable rows instead of stopping at the first")
 _MODEL = Flag("model", None, "the model's folder, or hf://OWNER/NAME", True)
 _CONFIG = Flag("config", None, "a TOML file of settings, or the name of a config that `bert-tf configs` lists", True)
+_TEXTS = (
+    Flag("text", None, "one text; for question answering, the question"),
+    Flag("text_pair", None, "the second text: the context of a question, or the other text of a pair"),
+    Flag(
+        "input",
+        None,
+        "instead of --text: tables, SQuAD JSON, or files with one text per line; - is standard input",
+    ),
+    _FIELD,
+    _ENCODING,
+    _SKIP,
+)
+
 
 VERBS = {
     "quickstart": Verb(
@@ -215,18 +228,26 @@ VERBS = {
         'bert-tf predict --model runs/quickstart/classifier --text "Returns a tensor of zeros."',
         (
             _MODEL,
-            Flag("text", None, "one text; for question answering, the question"),
-            Flag("text_pair", None, "the second text: the context of a question, or the other text of a pair"),
-            Flag(
-                "input",
-                None,
-                "instead of --text: tables, SQuAD JSON, or files with one text per line; - is standard input",
-            ),
-            _FIELD,
-            _ENCODING,
-            _SKIP,
+            *_TEXTS,
         ),
         "bert_tf.cli.predict:predict",
+    ),
+    "explain": Verb(
+        "show which words an answer depends on; prints JSON lines, and writes a page",
+        "bert-tf explain --model runs/sst2/model --text 'A long, dull but honest film.' --output explained",
+        (
+            _MODEL,
+            *_TEXTS,
+            Flag("label", None, "the label to explain; default: the one that the model gives"),
+            Flag(
+                "method",
+                "integrated_gradients",
+                "integrated_gradients, gradient_x_input, leave_one_out or attention_rollout",
+            ),
+            Flag("compare", False, "mask words in the order of each method, and tell which order the model follows"),
+            Flag("output", None, "folder for explanations.jsonl, index.html and, with --compare, curves"),
+        ),
+        "bert_tf.cli.explain:explain_texts",
     ),
     "convert": Verb(
         "convert a model folder to the format of another project",

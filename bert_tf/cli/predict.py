@@ -1,5 +1,6 @@
 """The verb `predict`."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -36,13 +37,11 @@ def predict(flags: Any, overrides: Sequence[str]) -> None:
         ConfigError: the flags do not go together, or a setting is unknown.
         InputError: the model or a row cannot be used; names its place.
     """
-    _check(flags)
+    check_texts(flags)
     # A mistake is reported before the model is loaded.
     config = override(files_of(flags.model), [*file_settings(flags), *overrides])
     model = load(flags.model)
-    if flags.text_pair and len(model.TEXTS) < 2:
-        raise ConfigError(f"Received: --text_pair. The model answers single texts; its task is {model.SPEC.name}.")
-    rows = _rows(flags, config, model)
+    rows = rows_of(flags, config, model)
     hidden: set[str] = set()
     while batch := list(itertools.islice(rows, _BATCH)):
         for row, answer in zip(batch, _answers(model, batch), strict=True):
@@ -57,7 +56,7 @@ def predict(flags: Any, overrides: Sequence[str]) -> None:
         )
 
 
-def _check(flags: Any) -> None:
+def check_texts(flags: Any) -> None:
     """Raises `ConfigError` for flags that do not go together."""
     if bool(flags.text) == bool(flags.input):
         raise ConfigError("Give either --text or --input.")
@@ -70,15 +69,33 @@ def _check(flags: Any) -> None:
 
 def _answers(model: Any, rows: Sequence[Row]) -> list[dict]:
     """The answers to the texts of examples; errors name the example's place."""
-    columns = itertools.zip_longest(*(row.texts for row in rows), fillvalue="")  # "": an optional text is left out
+    with errors_at(rows):
+        return model.predict_text(columns_of(rows))
+
+
+def columns_of(rows: Sequence[Row]) -> tuple[list[str], ...]:
+    """The columns of texts of rows; "" where a row leaves out an optional text."""
+    return tuple(map(list, itertools.zip_longest(*(row.texts for row in rows), fillvalue="")))
+
+
+@contextlib.contextmanager
+def errors_at(rows: Sequence[Row]) -> Iterator[None]:
+    """A context in which an `InputError` about the row of a number names that row's place instead."""
     try:
-        return model.predict_text(tuple(map(list, columns)))
+        yield
     except InputError as error:
         raise InputError(re.sub(r"^Row (\d+)", lambda row: rows[int(row[1])].place, str(error))) from None
 
 
-def _rows(flags: Any, config: FileConfig, model: Any) -> Iterator[Row]:
-    """Streams the examples that the flags name."""
+def rows_of(flags: Any, config: FileConfig, model: Any) -> Iterator[Row]:
+    """Streams the examples that --text, --text_pair, --input and --field name; their places are for messages.
+
+    Raises:
+        ConfigError: the model reads no second text.
+        InputError: a file or row cannot be used; names its place.
+    """
+    if flags.text_pair and len(model.TEXTS) < 2:
+        raise ConfigError(f"Received: --text_pair. The model answers single texts; its task is {model.SPEC.name}.")
     if flags.text:
         texts = (flags.text, flags.text_pair) if flags.text_pair else (flags.text,)
         yield Row("--text", texts, None, {})

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,18 @@ def draw_pairs(true: np.ndarray, predicted: np.ndarray, path: str | os.PathLike)
         axes.plot(true, predicted, "o", ms=4, alpha=0.4, mew=0)
         axes.set_title(f"Predicted against true scores ({len(true):,} examples)")
         axes.set(xlabel="True score", ylabel="Predicted score")
+        axes.grid(alpha=0.3)
+
+
+def draw_curves(curves: Mapping[str, np.ndarray], title: str, path: str | os.PathLike) -> None:
+    """Draws curves over the share of words, from 0 to 1: {name: float [P]}."""
+    with _figure(path, (5.5, 4.2)) as axes:
+        for name, values in curves.items():
+            style = {"color": "0.5", "linestyle": "--"} if name == "random" else {"marker": "o", "ms": 3}
+            axes.plot(np.linspace(0, 1, len(values)), values, label=name.replace("_", " "), **style)
+        axes.set_title(title)
+        axes.set(xlabel="Share of the words", ylabel="Change of the explained logit")
+        axes.legend(fontsize=8)
         axes.grid(alpha=0.3)
 
 

@@ -52,6 +52,8 @@ class TaskSpec:
             task that is not trained.
         analyze: place of a function of (model, examples) to an `EvaluationResult`; "" for a task that is not scored.
         tflite_outputs: place of a function of a model to its `TFLiteOutputs`; "" where a phone cannot run it.
+        explained: place of a function to the `Explained` of a row, arguments as for `explained_of`; "" where there is
+            nothing to explain.
     """
 
     name: str
@@ -69,6 +71,7 @@ class TaskSpec:
     targets: str = ""
     analyze: str = ""
     tflite_outputs: str = ""
+    explained: str = ""
 
     def texts_of(self, cells: tuple) -> tuple:
         """The texts of an example, from the cells of its columns; with `last_text_is_list` the last is a list."""

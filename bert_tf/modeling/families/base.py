@@ -169,6 +169,11 @@ class Encoder(Pretrained, keras.Model):
         """
         raise NotImplementedError
 
+    @property
+    def token_embedding(self) -> keras.layers.Layer:
+        """The layer from token ids, int [B, S], to their vectors, which everything else of an encoder reads."""
+        return self.embeddings.token
+
     def head_vectors(self, x: Any) -> Any:
         """The vectors that heads on tokens read, [..., D], from "sequence_output" or a pooling of it."""
         return self.pooler(x) if self.has_token_head else x

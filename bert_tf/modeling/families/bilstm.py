@@ -70,6 +70,11 @@ class BiLSTMEncoder(Encoder):
         self.attention.build()
 
     @property
+    def token_embedding(self) -> keras.layers.Layer:
+        """As `Encoder.token_embedding`."""
+        return self.token
+
+    @property
     def stages(self) -> list[keras.layers.Layer]:
         """The token embedding, then the LSTMs from bottom to top."""
         return [self.token, *self.lstms]

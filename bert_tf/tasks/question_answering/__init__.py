@@ -30,4 +30,5 @@ SPEC = TaskSpec(
     targets="bert_tf.tasks.base.targets:Targets",
     analyze="bert_tf.tasks.question_answering.analysis:analyze",
     tflite_outputs="bert_tf.tasks.question_answering.tflite:tflite_outputs",
+    explained="bert_tf.tasks.question_answering.explained:explained",
 )

@@ -30,4 +30,5 @@ SPEC = TaskSpec(
     targets="bert_tf.tasks.tagging.targets:TaggingTargets",
     analyze="bert_tf.tasks.tagging.analysis:analyze",
     tflite_outputs="bert_tf.tasks.tagging.tflite:tflite_outputs",
+    explained="bert_tf.tasks.tagging.explained:explained",
 )

@@ -1,0 +1,203 @@
+"""How much each word of a text adds to a number that a model computes: attribution methods."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.core import features
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.tasks.base.explained import explained_of
+from bert_tf.tasks.base.task import Task
+from bert_tf.text.input_packing import pack
+
+# K rows, S tokens, E embedding, H heads, W words
+
+_POINTS = (16, 32, 64, 128, 256)  # of the integral; more are taken until it is exact enough
+_EXACT = 0.005  # largest error of the integral, relative to its value
+_CHUNK_TOKENS = 4096  # that go through the model at once
+
+
+class Word(NamedTuple):
+    """A word: its text's number, its characters `text[start:end]`, and the positions of its tokens in the row."""
+
+    column: int
+    start: int
+    end: int
+    positions: tuple[int, ...]
+
+
+class Case:
+    """One text, or one pair of texts, as a row of the model, and the number that is explained.
+
+    Attributes:
+        words: `Word`s that the row has; those beyond its length are cut.
+        explained: the `Explained`.
+        score, baseline: its number for the row, and for the row with all words masked.
+
+    Args:
+        model: a task model.
+        texts: encoded texts, string tensors [1].
+        label: the label to explain; None: what the model answers.
+
+    Raises:
+        ConfigError: the task has nothing to explain, or Keras runs on another backend than TensorFlow.
+        InputError: the model lacks the label, or the text has no words.
+    """
+
+    def __init__(self, model: Task, texts: tuple, label: str | None = None):
+        if keras.backend.backend() != "tensorflow":
+            raise ConfigError(f"Explanations need Keras on TensorFlow; it runs on {keras.backend.backend()}.")
+        self.model = model
+        tokenizer = model.tokenizer
+        optional = model.TEXTS[len(texts) - 1] in model.OPTIONAL_TEXTS
+        self.inputs = pack(tokenizer, texts, model.max_length, optional=optional)  # int32 [1, S]
+        self.ids = self.inputs[features.INPUT_IDS][0].numpy()  # [S]
+        self.words = find_words(tokenizer, texts, self.ids)
+        if not self.words:
+            raise InputError("The text has no words.")
+        self.of_words = np.zeros(len(self.ids), bool)  # [S]
+        for word in self.words:
+            self.of_words[list(word.positions)] = True
+        blank = next(i for i in (tokenizer.mask_id, tokenizer.unk_id, tokenizer.pad_id) if i is not None)
+        self.masked_ids = np.where(self.of_words, blank, self.ids)
+        outputs = model(self.inputs, training=False)
+        self.explained = explained_of(model, self.inputs, outputs, label)
+        self.score = float(self.explained.score(outputs)[0])
+        self.baseline = float(self.scores_of(self.masked_ids[np.newaxis])[0])
+
+    def vectors_of(self, ids: np.ndarray) -> tf.Tensor:
+        """The token embeddings of ids [S]: float32 [S, E]."""
+        return tf.cast(self.model.encoder.token_embedding(tf.constant(ids, tf.int32)), tf.float32)
+
+    def scores_of(self, ids: np.ndarray) -> np.ndarray:
+        """The number for rows of other ids, int [K, S]: float32 [K]."""
+        scores = []
+        for part in _chunks(ids):
+            rows = self._rows(len(part)) | {features.INPUT_IDS: tf.constant(part, tf.int32)}
+            scores.append(self.explained.score(self.model(rows, training=False)).numpy())
+        return np.concatenate(scores)
+
+    def gradients_at(self, vectors: tf.Tensor) -> np.ndarray:
+        """Gradients of the number at other token embeddings, float32 [K, S, E]: the same shape."""
+        found = []
+        for part in _chunks(vectors):
+            with tf.GradientTape() as tape:
+                tape.watch(part)
+                with _embeddings_given(self.model.encoder.token_embedding, part):
+                    score = tf.reduce_sum(self.explained.score(self.model(self._rows(len(part)), training=False)))
+            found.append(tape.gradient(score, part).numpy())
+        return np.concatenate(found)
+
+    def without(self, words: Any) -> np.ndarray:
+        """The row's ids with the words of these numbers masked, [S]."""
+        ids = self.ids.copy()
+        for number in words:
+            positions = list(self.words[number].positions)
+            ids[positions] = self.masked_ids[positions]
+        return ids
+
+    def by_word(self, tokens: np.ndarray) -> np.ndarray:
+        """The sums of values of tokens, [S], over the tokens of each word: [W]."""
+        return np.array([tokens[list(word.positions)].sum() for word in self.words])
+
+    def _rows(self, count: int) -> dict[str, tf.Tensor]:
+        return {name: tf.repeat(value, count, 0) for name, value in self.inputs.items()}
+
+
+def find_words(tokenizer: Any, texts: tuple, ids: np.ndarray) -> list[Word]:
+    """The words of a row of texts, string tensors [1], with ids [S]."""
+    added = np.isin(ids, tokenizer.added_ids)
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], added, [True]]).astype(int)))
+    runs = list(zip(edges[::2], edges[1::2], strict=True))  # of tokens between added ones: one for each text
+    columns = [column for column, text in enumerate(texts) if len(tokenizer(text[0]))]
+    words = []
+    for column, (first, end) in zip(columns, runs, strict=False):
+        _, starts, ends = (x.numpy() for x in tokenizer.with_offsets(texts[column][0]))
+        begins = [k == 0 or bool(tokenizer.starts_word[ids[first + k]]) for k in range(end - first)]
+        places = [*np.flatnonzero(begins), end - first]
+        for k, after in zip(places, places[1:], strict=False):
+            positions = tuple(range(first + k, first + after))
+            words.append(Word(column, int(starts[k]), int(ends[after - 1]), positions))
+    return words
+
+
+@contextlib.contextmanager
+def _embeddings_given(layer: Any, vectors: tf.Tensor) -> Iterator[None]:
+    """A context in which an embedding layer returns `vectors`, whatever ids it gets."""
+    call = layer.call
+    layer.call = lambda ids: tf.cast(vectors, layer.compute_dtype)
+    try:
+        yield
+    finally:
+        layer.call = call
+
+
+def _chunks(rows: Any) -> Iterator[Any]:
+    """Rows [K, S, ...] in parts that are small enough for the model."""
+    size = max(1, _CHUNK_TOKENS // rows.shape[1])
+    for first in range(0, rows.shape[0], size):
+        yield rows[first : first + size]
+
+
+# Methods: a `Case` to the attribution of each word, float [W].
+
+
+def integrated_gradients(case: Case) -> np.ndarray:
+    """Gradients along the way from the masked row to the row (Sundararajan et al. 2017).
+
+    Their sum is the difference of the two numbers. The integral is Gauss and Legendre's, of as many points as it needs.
+    """
+    begin, end = case.vectors_of(case.masked_ids), case.vectors_of(case.ids)  # [S, E]
+    total = case.score - case.baseline
+    for points in _POINTS:
+        places, weights = np.polynomial.legendre.leggauss(points)
+        way = tf.constant((places + 1) / 2, tf.float32)[:, tf.newaxis, tf.newaxis]  # 0 to 1
+        gradients = case.gradients_at(begin + way * (end - begin))  # [K, S, E]
+        mean = np.einsum("k,kse->se", weights / 2, gradients)
+        found = case.by_word(((end - begin).numpy() * mean).sum(-1))
+        if abs(found.sum() - total) <= _EXACT * abs(total):
+            break
+    return found
+
+
+def gradient_x_input(case: Case) -> np.ndarray:
+    """The gradient at the row, times the difference of each token's vector from that of the masked row."""
+    begin, end = case.vectors_of(case.masked_ids), case.vectors_of(case.ids)  # [S, E]
+    gradient = case.gradients_at(end[tf.newaxis])[0]
+    return case.by_word(((end - begin).numpy() * gradient).sum(-1))
+
+
+def leave_one_out(case: Case) -> np.ndarray:
+    """How much lower the number is with one word masked."""
+    rows = np.stack([case.without([number]) for number in range(len(case.words))])
+    return case.score - case.scores_of(rows)
+
+
+def attention_rollout(case: Case) -> np.ndarray:
+    """Attention followed through all layers, residual connections counted as half (Abnar and Zuidema 2020).
+
+    It has no sign, and is of the tokens that the number is computed from. An encoder without attention raises
+    `ConfigError`.
+    """
+    encoder = case.model.encoder
+    if not encoder.has_attention_probs:
+        raise ConfigError(f"The encoder {case.model.family} has no attention to follow. Choose another method.")
+    layers = encoder(case.inputs, training=False, all_outputs=True)["attention_probs"]  # of [1, H, S, S]
+    flow = np.eye(len(case.ids))
+    for heads in layers:
+        shares = tf.reduce_mean(tf.cast(heads[0], tf.float32), 0).numpy()  # [S, S]
+        flow = (shares + np.eye(len(shares))) / 2 @ flow
+    return case.by_word(flow[list(case.explained.positions)].mean(0))
+
+
+ROLLOUT = "attention_rollout"  # the one that not every encoder has
+METHODS: dict[str, Callable[[Case], np.ndarray]] = {
+    "integrated_gradients": integrated_gradients,
+    "gradient_x_input": gradient_x_input,
+    "leave_one_out": leave_one_out,
+    ROLLOUT: attention_rollout,
+}

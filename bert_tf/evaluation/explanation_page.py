@@ -1,0 +1,93 @@
+"""Explanations as a web page: words coloured by what they add, and curves of the methods; no scripts, one file."""
+
+import base64
+import html
+import pathlib
+from collections.abc import Iterable, Sequence
+
+from bert_tf.core import files
+from bert_tf.evaluation.explain import Explanation, Faithfulness
+
+_STYLE = """
+:root { color-scheme: light dark; --more: 25, 110, 200; --less: 205, 95, 20; }
+body { font: 16px/1.7 system-ui, sans-serif; margin: 2rem auto; max-width: 52rem; padding: 0 1rem; }
+p.text { border-top: 1px solid #8884; margin: 0; overflow-wrap: anywhere; padding: .8rem 0; }
+span.word { border-radius: .2rem; padding: .1rem .05rem; }
+small, caption { color: #888; }
+table { border-collapse: collapse; }
+caption { text-align: left; padding: .5rem 0; }
+th, td { padding: .15rem .8rem .15rem 0; text-align: left; font-variant-numeric: tabular-nums; }
+img { background: white; max-width: 100%; }
+"""
+
+
+def write_page(
+    path: pathlib.Path,
+    title: str,
+    explanations: Iterable[Explanation],
+    measured: Faithfulness | None = None,
+    pictures: Sequence[pathlib.Path] = (),
+) -> None:
+    """Writes the page for explanations by one method, and for what `faithfulness` measured, with its pictures."""
+    files.write_text(path, "\n".join(_page(title, explanations, measured, pictures)) + "\n")
+
+
+def _page(title, explanations, measured, pictures):
+    yield '<!DOCTYPE html><html lang="en"><meta charset="utf-8">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
+    yield f"<h1>{html.escape(title)}</h1>"
+    yield (
+        "<p>Words that speak for the answer are "
+        f"{_word('blue', 1, 1)}, those that speak against it {_word('orange', -1, 1)}; the stronger, the darker. "
+        "The number of a word, which is shown when the pointer rests on it, is in units of the explained logit."
+    )
+    for explanation in explanations:
+        yield _text(explanation)
+    if measured:
+        yield from _tables(measured)
+        for picture in pictures:
+            data = base64.b64encode(picture.read_bytes()).decode("ascii")
+            yield f'<p><img alt="{html.escape(picture.stem)}" src="data:image/png;base64,{data}">'
+
+
+def _text(explanation):
+    """A paragraph: what is explained, and each text with its words coloured."""
+    strongest = max((abs(word["attribution"]) for word in explanation.words), default=0) or 1
+    parts = []
+    for column, text in enumerate(explanation.texts):
+        shown, end = [], 0
+        for word in explanation.words:
+            if word["text"] == column:
+                shown.append(html.escape(text[end : word["start"]]))
+                shown.append(_word(word["word"], word["attribution"], strongest))
+                end = word["end"]
+        parts.append("".join(shown) + html.escape(text[end:]))
+    scores = f"{explanation.score:.2f}; {explanation.baseline:.2f} without its words"
+    return (
+        f'<p class="text">{" <b>|</b> ".join(parts)}<br>'
+        f"<small><b>{html.escape(explanation.explained)}</b> ({scores}), by {explanation.method}</small>"
+    )
+
+
+def _word(text, attribution, strongest):
+    color = "--more" if attribution > 0 else "--less"
+    strength = abs(attribution) / strongest
+    return (
+        f'<span class="word" style="background: rgba(var({color}), {0.6 * strength:.2f})" '
+        f'title="{attribution:+.3f}">{html.escape(text)}</span>'
+    )
+
+
+def _tables(measured):
+    """A table for deletion and one for insertion."""
+    meanings = {
+        "deletion": "how much the logit falls when a method's words are masked first",
+        "insertion": "how much it rises when they are shown first",
+    }
+    for name, rows in measured.areas().items():
+        yield f"<table><caption>{name.capitalize()}: {meanings[name]}; mean area under the curve</caption>"
+        yield "<tr><th>method<th>area<th>95 % interval"
+        for method, (mean, low, high) in rows.items():
+            yield f"<tr><td>{method}<td>{mean:.3f}<td>{low:.3f} to {high:.3f}"
+        yield "</table>"
