@@ -47,8 +47,8 @@ def explain_texts(flags: Any, overrides: list[str]) -> None:
             explanations.append(explanation)
             if not folder:
                 print(_line(explanation), flush=True)
-        if flags.compare:
-            progress("comparing methods", 0)
+    if flags.compare:
+        with errors_at(rows):
             measured = faithfulness(model, texts, label=flags.label)
     if folder:
         _write(folder, model.purpose, explanations, measured)

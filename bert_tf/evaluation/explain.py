@@ -9,6 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.progress import stages
 from bert_tf.evaluation.attribution import METHODS, ROLLOUT, Case
 from bert_tf.evaluation.confidence_intervals import intervals
 from bert_tf.tasks.base.raw_inputs import decoded
@@ -145,16 +146,19 @@ def faithfulness(
     deletion: dict[str, list] = {name: [] for name in (*methods, RANDOM)}
     insertion: dict[str, list] = {name: [] for name in (*methods, RANDOM)}
     random = np.random.default_rng(seed)
-    for _, case in _cases(model, texts, label):
-        count = len(case.words)
-        sizes = np.round(np.linspace(0, 1, CURVE_POINTS) * count).astype(int)
-        for name in deletion:
-            values = random.random(count) if name == RANDOM else METHODS[name](case)
-            order = np.argsort(-values, kind="stable")
-            rows = [case.without(order[:size]) for size in sizes] + [case.without(order[size:]) for size in sizes]
-            scores = case.scores_of(np.stack(rows))
-            deletion[name].append(case.score - scores[:CURVE_POINTS])
-            insertion[name].append(scores[CURVE_POINTS:] - case.baseline)
+    total = int(model.preprocessor.encode_texts(texts)[0].shape[0])
+    with stages() as show:
+        for number, (_, case) in enumerate(_cases(model, texts, label)):
+            show("comparing methods", number, total)
+            count = len(case.words)
+            sizes = np.round(np.linspace(0, 1, CURVE_POINTS) * count).astype(int)
+            for name in deletion:
+                values = random.random(count) if name == RANDOM else METHODS[name](case)
+                order = np.argsort(-values, kind="stable")
+                rows = [case.without(order[:size]) for size in sizes] + [case.without(order[size:]) for size in sizes]
+                scores = case.scores_of(np.stack(rows))
+                deletion[name].append(case.score - scores[:CURVE_POINTS])
+                insertion[name].append(scores[CURVE_POINTS:] - case.baseline)
     if not deletion[RANDOM]:
         raise InputError("Received no texts.")
     return Faithfulness(*({name: np.array(rows) for name, rows in curves.items()} for curves in (deletion, insertion)))
