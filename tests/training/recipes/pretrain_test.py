@@ -130,7 +130,7 @@ def stopped(trained, tmp_path_factory):
 
 
 def run_to_step_7(config, patch):
-    """Stops between two checkpoints and, of two phases, in the second."""
+    """Stops between two checkpoints."""
     stop_at(7, patch)
     with pytest.raises(InputError, match="Stopped by SIGTERM after step 7 of 12, which is saved"):
         pretrain(config)
@@ -152,9 +152,16 @@ def test_a_stopped_run_goes_on_exactly(trained, stopped, tmp_path):
 KINDS = ["packed and masked in training", "two phases and accumulated", "albert", "electra", "sgd", "adafactor"]
 
 
+def killed_after_step_8(whole, folder):
+    """Copies a run as it was before its last checkpoint and its model were written, in the second of two phases."""
+    shutil.copytree(whole, folder)
+    shutil.rmtree(folder / "checkpoints/step-00000012")
+    shutil.rmtree(folder / "model")
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stopped_run_of_another_kind_goes_on_exactly(config, records, tmp_path, monkeypatch, kind):
-    stopped_training = {}
+def test_a_killed_run_of_another_kind_goes_on_exactly(config, records, tmp_path, kind):
+    resumed_training = {}
     if kind != "electra":
         config = changed(config, data={"heldout": None})
     if "packed" in kind:
@@ -164,23 +171,22 @@ def test_a_stopped_run_of_another_kind_goes_on_exactly(config, records, tmp_path
         phases = (short, dataclasses.replace(short, records=str(records / "long"), batch_size=4))
         config = changed(config, phases=phases, training={"accumulation_steps": 2})
     elif kind == "albert":
-        model = {"encoder": kind, "embedding_size": 8, "num_layers": 2}
+        model = {"encoder": kind, "embedding_size": 8}
         config = changed(config, data={"records": str(records / "order")}, model=model, objective="sentence_order")
     elif kind == "electra":
-        model = {"encoder": kind, "embedding_size": 8, "generator_size": 0.5, "num_layers": 2}
+        model = {"encoder": kind, "embedding_size": 8, "generator_size": 0.5}
         data = {"records": str(records / "dynamic"), "pack_length": 64}
         config = changed(config, model=model, data=data, objective="replaced_token")
-        stopped_training = {"evaluate_every": 4}  # evaluations change nothing
+        resumed_training = {"evaluate_every": 3}  # evaluations change nothing
     else:
         config = changed(config, training={"optimizer": kind, "learning_rate": 0.1})
     pretrain(config)
-    stopped = changed(config, output=str(tmp_path / "stopped"), training=stopped_training)
-    with monkeypatch.context() as patch:
-        run_to_step_7(stopped, patch)
-    pretrain(stopped)
-    assert_same_run(config.output, stopped.output)
+    killed_after_step_8(config.output, tmp_path / "killed")
+    killed = changed(config, output=str(tmp_path / "killed"), training=resumed_training)
+    pretrain(killed)
+    assert_same_run(config.output, killed.output)
     if kind == "electra":
-        assert_equal_weights(config.output, stopped.output, "model/generator")
+        assert_equal_weights(config.output, killed.output, "model/generator")
 
 
 def test_a_damaged_checkpoint_costs_only_its_steps(trained, stopped, tmp_path, caplog):
