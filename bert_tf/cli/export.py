@@ -1,7 +1,7 @@
 """The verb `export`."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bert_tf.core.config import override
@@ -91,10 +91,16 @@ def _tflite(flags: Any, model: Any, data: FileConfig) -> None:
     )
     print(f"TFLite file written to {flags.output}: {report['mib']:.1f} MiB, {report['quantize']}.")
     for length, milliseconds in report["latency_ms"].items():
-        times = ", ".join(f"{time:.1f} ms on {threads}" for threads, time in milliseconds.items())
-        print(f"  {length} tokens: outputs within {report['error'][length]:.1%} of Keras; latency {times} threads")
+        within = f"outputs within {report['error'][length]:.1%} of Keras"
+        print(f"  {length} tokens: {within}; latency {_times(milliseconds)} threads")
+        if "step_ms" in report:
+            print(f"    one token of a text: {_times(report['step_ms'][length])} threads")
     if "score" in report:
         print("  {metric} {tflite:.4f} (Keras: {keras:.4f}) on {rows} examples".format(**report["score"]))
+
+
+def _times(milliseconds: Mapping[int, float]) -> str:
+    return ", ".join(f"{time:.1f} ms on {threads}" for threads, time in milliseconds.items())
 
 
 def _labelled(path: str, config: FileConfig, model: Any) -> tuple[Any, Sequence[Any]]:

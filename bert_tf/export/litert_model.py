@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -66,19 +66,30 @@ class LiteRTModel:
         outputs = {}
         for name in rows[0]:
             outputs[name] = np.concatenate([row[name] for row in rows])  # [N, ...]
-            if not np.isfinite(outputs[name]).all():
-                raise InputError(f"{self.path} computes outputs that are not finite. Choose another --quantize.")
-        return outputs
+        return check_finite(outputs, self.path)
 
-    def latency(self, length: int, repeats: int = 20) -> float:
-        """Milliseconds for one row of `length` tokens: the median of `repeats` runs after a warm-up."""
+    def latencies(self, length: int) -> dict[str, float]:
+        """{"latency_ms": milliseconds for one row of `length` tokens}."""
         row = dict.fromkeys(features.ENCODER_INPUTS, np.ones([1, length], "int32"))
-        seconds = []
-        for _ in range(_WARMUP_RUNS + repeats):
-            begin = time.perf_counter()
-            self(row)
-            seconds.append(time.perf_counter() - begin)
-        return float(np.median(seconds[_WARMUP_RUNS:])) * 1e3
+        return {"latency_ms": median_ms(lambda: self(row))}
+
+
+def check_finite(outputs: dict[str, np.ndarray], path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The outputs of a file, unchanged; `InputError` where one is not finite."""
+    for value in outputs.values():
+        if not np.isfinite(value).all():
+            raise InputError(f"{path} computes outputs that are not finite. Choose another --quantize.")
+    return outputs
+
+
+def median_ms(run: Callable[[], Any], repeats: int = 20) -> float:
+    """Milliseconds of `run`: the median of `repeats` runs after a warm-up."""
+    seconds = []
+    for _ in range(_WARMUP_RUNS + repeats):
+        begin = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - begin)
+    return float(np.median(seconds[_WARMUP_RUNS:])) * 1e3
 
 
 def _row_length(runner: Any) -> int:

@@ -1,5 +1,6 @@
 """A task model that computes with a .tflite, so that its answers and scores are those that a phone gets."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -7,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features
+from bert_tf.export.litert_generator import LiteRTGenerator
 from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.tflite_outputs import outputs_of
 from bert_tf.tasks.base.task import Task
@@ -25,10 +27,15 @@ def at_length(model: TaskModel, length: int) -> TaskModel:
     return type(model).from_checkpoint(checkpoint, "the model", max_length=length, **settings)
 
 
-def on_device(model: TaskModel, litert: LiteRTModel) -> TaskModel:
-    """A copy of a task model whose forward pass is the file's longest signature; for inference only."""
+def on_device(model: TaskModel, litert: LiteRTModel | LiteRTGenerator) -> TaskModel:
+    """A copy of a task model whose forward pass is the file's longest signature; for inference only.
+
+    Of a model that writes text its search calls the file, a `LiteRTGenerator`.
+    """
+    copy = at_length(model, litert.lengths[0])
+    if isinstance(litert, LiteRTGenerator):
+        return _writing(copy, litert)
     length, outputs = litert.lengths[0], outputs_of(model)
-    copy = at_length(model, length)
     any_row = {name: tf.ones([1, length], tf.int32) for name in features.ENCODER_INPUTS}
     example = outputs.to_file(copy(any_row, training=False))
     specs = {}  # of the outputs, for any number of rows
@@ -54,4 +61,23 @@ def on_device(model: TaskModel, litert: LiteRTModel) -> TaskModel:
         return outputs.from_file(named)
 
     copy.call = call
+    return copy
+
+
+def _writing(copy: TaskModel, litert: LiteRTGenerator) -> TaskModel:
+    """The task model `copy`, with a search that calls the file."""
+
+    def write(inputs: dict[str, tf.Tensor], **search: Any) -> tf.Tensor:
+        config = dataclasses.replace(copy.generation, **search)
+        draws_alike = config.seed is not None  # a seed may be a tensor
+
+        def run(seed: np.ndarray, *rows: np.ndarray) -> np.ndarray:
+            own = dataclasses.replace(config, seed=int(seed) if draws_alike else None)
+            return litert.write(dict(zip(features.ENCODER_INPUTS, rows, strict=True)), own)
+
+        given = [config.seed if draws_alike else 0, *(inputs[name] for name in features.ENCODER_INPUTS)]
+        return tf.ensure_shape(tf.numpy_function(run, given, tf.int32), [None, None])
+
+    copy.write = write
+    copy.reset_predict_graph()
     return copy

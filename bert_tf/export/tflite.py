@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from bert_tf.core import features, files
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.export.litert_generator import LiteRTGenerator, asset_files
 from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import at_length, on_device
 from bert_tf.export.signatures import label_lines
-from bert_tf.export.tflite_conversion import QUANTIZE, convert
-from bert_tf.export.tflite_metadata import add_metadata
+from bert_tf.export.tflite_conversion import QUANTIZE, convert, convert_steps
+from bert_tf.export.tflite_metadata import add_files, add_metadata
 from bert_tf.export.tflite_outputs import outputs_of
 from bert_tf.tasks.base.task import Task
 from bert_tf.text.tokenizers.accent_aliases import accent_aliases
@@ -36,7 +38,8 @@ def export_tflite(
 ) -> dict[str, Any]:
     """Writes a task model as a .tflite with metadata and labels, and a report beside it as JSON.
 
-    The vocabulary is in the file where MediaPipe has the tokenizer; for other tokenizers an app needs its own.
+    The vocabulary is in the file where MediaPipe has the tokenizer; for other tokenizers an app needs its own. The file
+    of a model that writes text has `StepSignatures` and the tokenizer's file; `LiteRTGenerator` writes texts with it.
 
     Args:
         lengths: tokens per row, fixed in the file; one signature each, over the same weights.
@@ -58,16 +61,11 @@ def export_tflite(
     _check(model, path, lengths, quantize, calibration and accuracy_data)
     if not max_drop >= 0:
         raise ConfigError(f"Received: max_drop={max_drop}. Give a number of percentage points from 0.")
-    aliases, vocabulary = {}, None
-    if model.tokenizer.ON_PHONES:
-        aliases = accent_aliases(model.tokenizer)
-        vocabulary = [*model.tokenizer.vocabulary, *aliases]
-    content = convert(model, outputs_of(model).to_file, lengths, quantize, calibration, list(aliases.values()))
-    content = add_metadata(content, path.stem, model.purpose, vocabulary, label_lines(model))
+    content = _content(model, path.stem, lengths, quantize, calibration)
     # Both files get their names only if no check below raises.
     with files.atomic_files([path, path.with_suffix(".json")], replace=False) as (temporary, report_file):
         temporary.write_bytes(content)
-        litert = LiteRTModel(temporary)
+        litert = _open(model, temporary)
         errors = {length: _error(model, litert, length, check_texts) for length in litert.lengths}
         if not max(errors.values()) <= _MAX_ERROR[quantize]:  # also refuses NaN
             raise InputError(
@@ -83,14 +81,35 @@ def export_tflite(
         }
         if accuracy_data:
             report["score"] = _score(model, on_device(model, litert), accuracy_data, max_drop)
-        report["latency_ms"] = _latency(temporary, litert.lengths)
+        report |= _latency(model, temporary)
         report_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
+
+
+def _content(model: Task, name: str, lengths: Sequence[int], quantize: str, calibration: Any) -> bytes:
+    outputs = outputs_of(model)
+    if model.WRITES_TEXT:
+        return add_files(convert_steps(model, lengths, quantize), name, model.purpose, asset_files(model))
+    aliases, vocabulary = {}, None
+    if model.tokenizer.ON_PHONES:
+        aliases = accent_aliases(model.tokenizer)
+        vocabulary = [*model.tokenizer.vocabulary, *aliases]
+    content = convert(model, outputs.to_file, lengths, quantize, calibration, list(aliases.values()))
+    return add_metadata(content, name, model.purpose, vocabulary, label_lines(model))
+
+
+def _open(model: Task, path: pathlib.Path, num_threads: int | None = None) -> LiteRTGenerator | LiteRTModel:
+    return (LiteRTGenerator if model.WRITES_TEXT else LiteRTModel)(path, num_threads)
 
 
 def _check(model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: str, measured: Any) -> None:
     if quantize not in QUANTIZE:
         raise ConfigError(f"Received: quantize={quantize!r}. Choose from {', '.join(QUANTIZE)}.")
+    if quantize == "int8_full" and model.WRITES_TEXT:
+        raise ConfigError(
+            "Received: quantize='int8_full'. A model that writes text passes keys and values between its signatures "
+            "as float32. Choose int8, which quantizes the weights."
+        )
     if quantize == "int8_full" and not measured:
         raise ConfigError(
             "int8_full learns its ranges from some hundred texts (--calibration FILE), and often loses accuracy, so it "
@@ -100,6 +119,8 @@ def _check(model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: st
     most = model.config.max_positions
     if not lengths or min(lengths) < least or max(lengths) > most:
         raise ConfigError(f"Received: lengths {list(lengths)}. Rows of this model have {least} to {most} tokens.")
+    if model.WRITES_TEXT:
+        model.search_of({}, max(lengths))  # raises where the positions do not hold source and target
     _check_free(path)
     if path == (report := path.with_suffix(".json")):
         raise ConfigError(f"Received: {path}. The report is written there: name the file {path.stem}.tflite.")
@@ -113,19 +134,29 @@ def _check_free(path: pathlib.Path) -> None:
         raise InputError(f"{path} is no regular file and is not replaced. Choose another --output.")
 
 
-def _error(model: Task, litert: LiteRTModel, length: int, texts: Any) -> float:
+def _error(model: Task, litert: LiteRTGenerator | LiteRTModel, length: int, texts: Any) -> float:
     """Relative error of the file's outputs, those for padding left out: the largest of all outputs."""
     copy, outputs = at_length(model, length), outputs_of(model)
     inputs = copy.preprocessor(copy.preprocessor.encode_texts(texts), length)
     rows = {name: inputs[name] for name in features.ENCODER_INPUTS}  # [N, S]
+    if model.WRITES_TEXT:
+        rows |= _written_targets(copy, rows)  # [N, T]
     expected = outputs.to_file(copy(rows, training=False))
     chosen: Any = slice(None)  # all rows
     if outputs.per_token:
-        chosen = rows[features.INPUT_MASK].numpy() > 0  # [N, S]
+        chosen = rows.get(features.TARGET_MASK, rows[features.INPUT_MASK]).numpy() > 0  # [N, S or T]
     errors = []
     for name, value in litert(rows).items():
         errors.append(_relative_error(value[chosen], expected[name].numpy()[chosen]))
     return max(errors)
+
+
+def _written_targets(model: Task, rows: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The inputs of targets, int32 [N, T] each: the texts that Keras writes for sources, without the last token."""
+    ids = tf.function(model.write)(rows)[:, :-1]
+    is_end = tf.cast(ids[:, 1:] == model.end_id, tf.int32)  # a start token may have the same id
+    before = tf.pad(tf.cumsum(is_end, 1), [[0, 0], [1, 0]])
+    return {features.TARGET_IDS: ids, features.TARGET_MASK: tf.cast(before == 0, tf.int32)}
 
 
 def _relative_error(found: np.ndarray, expected: np.ndarray) -> float:
@@ -134,7 +165,7 @@ def _relative_error(found: np.ndarray, expected: np.ndarray) -> float:
 
 def _score(model: Task, device: Task, data: tuple[Any, Any], max_drop: float) -> dict[str, Any]:
     scores = {"keras": model.score(*data)[model.SCORE], "tflite": device.score(*data)[model.SCORE]}
-    drop = 100 * (scores["keras"] - scores["tflite"])
+    drop = 100 * (scores["keras"] - scores["tflite"]) / model.SCORE_MAX
     if drop > max_drop:
         raise InputError(
             f"The file's {model.SCORE} is {scores['tflite']:.4f}, {drop:.2f} points below that of Keras; it was not "
@@ -143,11 +174,12 @@ def _score(model: Task, device: Task, data: tuple[Any, Any], max_drop: float) ->
     return {"metric": model.SCORE, **scores, "drop_points": drop, "rows": len(data[1])}
 
 
-def _latency(path: pathlib.Path, lengths: Sequence[int]) -> dict[int, dict[int, float]]:
-    """{length: {threads: milliseconds per row}}."""
-    latency: dict[int, dict[int, float]] = {}
-    for length in lengths:
-        latency[length] = {}
-        for threads in _THREADS:
-            latency[length][threads] = LiteRTModel(path, threads).latency(length)
-    return latency
+def _latency(model: Task, path: pathlib.Path) -> dict[str, dict[int, dict[int, float]]]:
+    """{what is measured: {length: {threads: milliseconds}}}; see `latencies` of the opened file."""
+    measured: dict[str, dict[int, dict[int, float]]] = {}
+    for threads in _THREADS:
+        litert = _open(model, path, threads)
+        for length in litert.lengths:
+            for name, milliseconds in litert.latencies(length).items():
+                measured.setdefault(name, {}).setdefault(length, {})[threads] = milliseconds
+    return measured

@@ -14,6 +14,7 @@ from bert_tf.core.errors import InputError
 from bert_tf.core.quiet_stderr import quiet_stderr
 from bert_tf.export.litert_task import at_length
 from bert_tf.export.signatures import SERVING_DEFAULT
+from bert_tf.export.step_signatures import StepSignatures
 from bert_tf.export.tflite_metadata import INPUT_NAMES
 from bert_tf.tasks.base.task import Task
 
@@ -27,6 +28,11 @@ def signature_name(length: int, lengths: Sequence[int]) -> str:
     return SERVING_DEFAULT if length == max(lengths) else f"tokens_{length}"
 
 
+def step_name(signature: str, length: int, lengths: Sequence[int]) -> str:
+    """As `signature_name`, of a signature of `StepSignatures` for sources of `length` tokens."""
+    return signature if length == max(lengths) else f"{signature}_{length}"
+
+
 def convert(
     model: Task,
     to_outputs: Callable[[Any], dict[str, tf.Tensor]],
@@ -36,8 +42,6 @@ def convert(
     aliases: Sequence[int] = (),
 ) -> bytes:
     """The flatbuffer, with a signature per length: int32 [1, length] under `INPUT_NAMES` in, outputs [1, ...] out.
-
-    Converts a SavedModel that tracks the variables, because from a plain function the converter drops them silently.
 
     Args:
         to_outputs: from what the model's `call` returns to {name: tensor}.
@@ -51,16 +55,33 @@ def convert(
     """
     if quantize == "int8_full":
         model = _with_soft_mask(model, max(lengths))
+    names, functions = {}, {}  # length and function of each signature
+    for length in sorted(lengths, reverse=True):
+        name = signature_name(length, lengths)
+        names[name] = length
+        functions[name] = _function(model, to_outputs, length, aliases)
+    return _convert(model, functions, quantize, lambda: _samples(model, names, calibration))
+
+
+def convert_steps(model: Task, lengths: Sequence[int], quantize: str) -> bytes:
+    """As `convert`, of a model that writes text: the `StepSignatures` for sources of each of `lengths`."""
+    functions = {}
+    for length in sorted(lengths, reverse=True):
+        for signature, function in StepSignatures(model, length).functions().items():
+            functions[step_name(signature, length, lengths)] = function
+    return _convert(model, functions, quantize)
+
+
+def _convert(model: Task, functions: dict[str, Any], quantize: str, samples: Callable[[], Any] | None = None) -> bytes:
+    """The flatbuffer of concrete functions, a signature each; `samples` are the calibration of "int8_full".
+
+    Converts a SavedModel that tracks the variables, because from a plain function the converter drops them silently.
+    """
     module = tf.Module()
     module.parameters = [variable.value for variable in model.variables]
     with tempfile.TemporaryDirectory() as folder, quiet_stderr():
-        names, functions = {}, {}  # length and function of each signature
-        for length in sorted(lengths, reverse=True):
-            name = signature_name(length, lengths)
-            names[name] = length
-            functions[name] = _function(model, to_outputs, length, aliases)
         tf.saved_model.save(module, folder, functions)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(names))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(functions))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if quantize != "none":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -68,7 +89,7 @@ def convert(
             converter.target_spec.supported_types = [tf.float16]
         if quantize == "int8_full":
             converter.target_spec.supported_ops.append(tf.lite.OpsSet.TFLITE_BUILTINS_INT8)
-            converter.representative_dataset = lambda: _samples(model, names, calibration)
+            converter.representative_dataset = samples
         try:
             return converter.convert()
         except ConverterError as error:

@@ -23,6 +23,7 @@ INPUT_NAMES = {
 
 VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 _FIELD = "TFLITE_METADATA"  # the entry that readers look for
+_VERSION = "1.1.0"  # of the schema, at least
 
 # MediaPipe tells BERT's inputs apart by the names in the metadata (field 0), not by the tensors' names.
 _INPUTS = {
@@ -61,14 +62,26 @@ def add_metadata(
     if vocabulary is not None:
         subgraph[5] = [_TOKENIZER]
         files[VOCABULARY] = "\n".join(vocabulary) + "\n"
-    metadata = _serialize({0: name, 1: description, 3: [subgraph], 7: "1.1.0"}, b"M001")
+    if labels:
+        files[LABELS] = labels
+    return _pack(model, {0: name, 1: description, 3: [subgraph], 7: _VERSION}, files)
+
+
+def add_files(content: bytes, name: str, description: str, files: Mapping[str, str | bytes]) -> bytes:
+    """The .tflite `content` with a name and a description and, as a zip appended to it, `files` by their names."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    named: list[dict[int, Any]] = [{0: file} for file in files]  # AssociatedFile
+    return _pack(model, {0: name, 1: description, 6: named, 7: _VERSION}, files)
+
+
+def _pack(model: Any, table: dict[int, Any], files: Mapping[str, str | bytes]) -> bytes:
+    """The file of a parsed flatbuffer with ModelMetadata, and a zip of `files`."""
+    metadata = _serialize(table, b"M001")
     model.buffers.append(schema.BufferT(data=metadata))
     entry = schema.MetadataT(name=_FIELD, buffer=len(model.buffers) - 1)
     model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(content) + len(metadata) + 4096)
+    builder = flatbuffers.Builder(2**16)  # grows
     builder.Finish(model.Pack(builder), b"TFL3")
-    if labels:
-        files[LABELS] = labels
     return bytes(builder.Output()) + (_zip(files) if files else b"")
 
 
@@ -132,9 +145,9 @@ def _write(builder: flatbuffers.Builder, value: Any) -> int:
     return builder.EndObject()
 
 
-def _zip(texts: Mapping[str, str]) -> bytes:
+def _zip(contents: Mapping[str, str | bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # not compressed: readers on phones map it
-        for name, text in texts.items():
-            archive.writestr(zipfile.ZipInfo(name), text)
+        for name, content in contents.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
     return buffer.getvalue()

@@ -21,7 +21,7 @@ class TFLiteOutputs:
     Attributes:
         to_file: from what the model's `call` returns to the outputs, TensorFlow ops only.
         from_file: from the outputs back to what the task's postprocessing takes.
-        per_token: whether the outputs are [N, S, ...].
+        per_token: whether the outputs are [N, S, ...], of a model that writes text [N, T, ...].
     """
 
     to_file: Callable[[Any], dict[str, tf.Tensor]]

@@ -1,9 +1,10 @@
 """Settings of a search, named as in transformers."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
-from bert_tf.core.errors import ConfigError
+from bert_tf.core.errors import ConfigError, did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,15 @@ class GenerationConfig:
     top_k: int = 0
     top_p: float = 1.0
     seed: Any = None
+
+    def changed(self, settings: Mapping[str, Any]) -> "GenerationConfig":
+        """A copy with other `settings`; None leaves one as it is, an unknown name raises `ConfigError`."""
+        known = dataclasses.asdict(self)
+        for name, value in settings.items():
+            if name not in known:
+                raise ConfigError(f"Received: {name}={value!r}. {did_you_mean(name, known, 'Known keys')}")
+        given = {name: value for name, value in settings.items() if value is not None}
+        return dataclasses.replace(self, **given)
 
     @property
     def draws(self) -> bool:

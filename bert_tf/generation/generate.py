@@ -101,9 +101,8 @@ def search(model: Any, inputs: Mapping[str, tf.Tensor], config: GenerationConfig
         length penalty, else 0.
     """
     source, empty = model.start(inputs)
-    kind = BeamSearch if config.num_beams > 1 else GreedySearch
     pad_id = model.decoder.stack(model.encoder).config.padding_id
-    strategy = kind(config, model.start_id, model.end_id, pad_id)
+    strategy = make_strategy(config, model.start_id, model.end_id, pad_id)
     state = strategy.start(tf.shape(inputs[features.INPUT_IDS])[0])
     last = config.max_length - 1
 
@@ -115,7 +114,7 @@ def search(model: Any, inputs: Mapping[str, tf.Tensor], config: GenerationConfig
 
         def run_step(state, recent):
             index = state["index"]
-            owners = _with_own(state["owners"], index)
+            owners = with_own(state["owners"], index)
             tokens = tf.gather(state["sequences"], index, axis=2)  # [B, K]
             logits, recent = model.step(tokens, index, _visible(owners, index), source, [past, recent])
             state = strategy.choose(state | {"owners": owners}, logits)
@@ -126,6 +125,12 @@ def search(model: Any, inputs: Mapping[str, tf.Tensor], config: GenerationConfig
 
     state, _ = _loop(goes_on, run_chunk, state, empty)
     return strategy.result(state)
+
+
+def make_strategy(config: GenerationConfig, start_id: int, end_id: int, pad_id: int) -> BeamSearch | GreedySearch:
+    """The state and the choice of tokens of a search."""
+    kind = BeamSearch if config.num_beams > 1 else GreedySearch
+    return kind(config, start_id, end_id, pad_id)
 
 
 def _loop(condition: Callable, body: Callable, state: dict[str, tf.Tensor], cache: Cache) -> tuple[dict, Cache]:
@@ -146,7 +151,7 @@ def _joined(first: tuple, second: tuple) -> tuple:
     return tuple(tf.concat(pair, 2) for pair in zip(first, second, strict=True))
 
 
-def _with_own(owners: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+def with_own(owners: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     """`owners` [B, K, T], which beam wrote the cached token at each place of a beam's past, with the new tokens."""
     _, beams, length = owners.shape
     return tf.where(tf.range(length) == index, tf.range(beams)[:, None], owners)

@@ -17,7 +17,7 @@ class GreedySearch:
 
     def __init__(self, config: GenerationConfig, start_id: int, end_id: int, pad_id: int):
         self.config = config
-        self.start_id, self.end_id, self.pad_id = start_id, end_id, pad_id
+        self.start_id, self.end_id, self.fill_id = start_id, end_id, pad_id
 
     def start(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """The state of targets of the start token alone."""
@@ -26,7 +26,7 @@ class GreedySearch:
             seed = tf.random.uniform([], 0, 2**31 - 1, tf.int32) if self.config.draws else 0
         return {
             "index": tf.constant(0),
-            "sequences": first_tokens(batch, self.config, self.start_id, self.pad_id),
+            "sequences": first_tokens(batch, self.config, self.start_id, self.fill_id),
             "owners": tf.fill([batch, 1, self.config.max_length], -1),
             "done": tf.constant(False),
             "finished": tf.zeros([batch], tf.bool),
@@ -41,7 +41,7 @@ class GreedySearch:
             tokens = draw(scores, tf.stack([state["seed"], index]), self.config)  # [B]
         else:
             tokens = tf.argmax(scores, 1, tf.int32)
-        tokens = tf.where(finished, self.pad_id, tokens)
+        tokens = tf.where(finished, self.fill_id, tokens)
         finished |= tokens == self.end_id
         sequences = put(sequences, index + 1, tokens[:, None])
         return state | {"sequences": sequences, "finished": finished, "done": tf.reduce_all(finished)}

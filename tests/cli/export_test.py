@@ -9,6 +9,7 @@ import pytest
 from bert_tf.cli.export import export
 from bert_tf.cli.flags import VERBS
 from bert_tf.core.errors import ConfigError, InputError
+from tests.tasks.generation.task_test import make as make_writer
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +94,16 @@ def test_files_that_are_missing(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no model that bert_tf knows"):
         run(model=tmp_path / "empty", output=tmp_path / "a")
+
+
+def test_a_model_that_writes_text_as_tflite(tmp_path, capsys):
+    make_writer(max_target_length=3).save_pretrained(tmp_path / "model")
+    rows, path = tmp_path / "rows.jsonl", tmp_path / "writer.tflite"
+    rows.write_text('{"text": "good", "target": "bad"}\n')
+    run(model=tmp_path / "model", output=path, format="tflite", quantize="none", accuracy_data=rows)
+    printed = capsys.readouterr().out
+    assert f"TFLite file written to {path}" in printed
+    assert "8 tokens: outputs within 0.0% of Keras; latency" in printed
+    assert "one token of a text:" in printed
+    assert "rougeL" in printed
+    assert json.loads(path.with_suffix(".json").read_text())["score"]["drop_points"] == 0

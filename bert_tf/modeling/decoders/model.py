@@ -46,10 +46,14 @@ class SequenceToSequence(Pretrained):
         x = self.decoder.target_vectors(self.encoder, inputs, training)  # [B, T, D]
         return self.masked_lm(x, self._token_table())
 
+    def output_matrix(self) -> Any:
+        """The matrix [D, V] that `step` reads, transposed once for all steps."""
+        return self.masked_lm.output_matrix(self._token_table())
+
     def start(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], Cache]:
         """All that the steps read of the source, from the encoder's inputs [B, S], and a cache of no tokens."""
         source = self.decoder.start(self.encoder, inputs)
-        source["output_matrix"] = self.masked_lm.output_matrix(self._token_table())  # [D, V], transposed once
+        source["output_matrix"] = self.output_matrix()
         return source, self.decoder.empty_cache(self.encoder, ops.shape(source["source_mask"])[0])
 
     def step(

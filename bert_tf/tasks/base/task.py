@@ -51,6 +51,7 @@ class Task(RawTextMethods, Pretrained, keras.Model):
     SPEC: TaskSpec
     LOSSES: tuple[str, ...] | None = ("sparse_categorical_crossentropy",)  # by Keras's names; None: all of numbers
     SCORE: str | None = None  # key of `score`; the best model has the highest value
+    SCORE_MAX = 1.0  # of the best answers
     LENGTH: int | None = 128  # default of `max_length`; None: all positions
     INPUTS: tuple[str, ...] = features.ENCODER_INPUTS  # names of the inputs of `call`
     LOGITS: Any = tf.float32  # dtype of the outputs of `call`, in their structure

@@ -51,4 +51,5 @@ SPEC = TaskSpec(
     head="decoder",
     targets="bert_tf.tasks.base.targets:Targets",
     analyze="bert_tf.tasks.generation.analysis:analyze",
+    tflite_outputs="bert_tf.tasks.generation.tflite:tflite_outputs",
 )

@@ -14,6 +14,13 @@ TEXT = "generated_text"
 TOKEN_IDS = "token_ids"
 
 
+def decode_targets(tokenizer: Any, ids: tf.Tensor, end_id: int) -> tf.Tensor:
+    """Texts, strings [N], of token ids of targets, int32 [N, T], start token first."""
+    written = ids[:, 1:]
+    ended = tf.cumsum(tf.cast(written == end_id, tf.int32), 1) > 0
+    return tokenizer.detokenize(tf.ragged.boolean_mask(written, ~ended))
+
+
 class GenerationPostprocessor(Postprocessor):
     """Texts of token ids; arguments as for `TextGenerator`."""
 
@@ -24,10 +31,7 @@ class GenerationPostprocessor(Postprocessor):
     def __call__(self, outputs: tf.Tensor, inputs: dict) -> dict:
         """Token ids, int32 [N, T], start token first, to {"generated_text": string [N], "token_ids": as received}."""
         del inputs
-        written = outputs[:, 1:]
-        ended = tf.cumsum(tf.cast(written == self.end_id, tf.int32), 1) > 0
-        words = tf.ragged.boolean_mask(written, ~ended)
-        return {TEXT: self.tokenizer.detokenize(words), TOKEN_IDS: outputs}
+        return {TEXT: decode_targets(self.tokenizer, outputs, self.end_id), TOKEN_IDS: outputs}
 
     def to_python(self, answer: dict) -> dict:
         """{"generated_text": string}."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from bert_tf.core import features
-from bert_tf.core.errors import ConfigError, InputError, did_you_mean
+from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.generation import GenerationConfig
 from bert_tf.generation.generate import check, graph_arguments, run_graph
 from bert_tf.generation.generate import search as search_targets
@@ -22,7 +22,7 @@ from bert_tf.modeling.train_step import GlobalMean
 from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.microbatch import call_in_microbatches
 from bert_tf.tasks.base.task import Task
-from bert_tf.tasks.generation import SPEC
+from bert_tf.tasks.generation import BLEU, SPEC
 from bert_tf.tasks.generation.no_tokenizer import NoTokenizer
 from bert_tf.tasks.generation.postprocessor import TEXT, GenerationPostprocessor
 from bert_tf.tasks.generation.preprocessor import GenerationPreprocessor
@@ -96,6 +96,7 @@ class TextGenerator(SequenceToSequence, Task):
         super().__init__(tokenizer, max_length, **{name: encoder[name] for name in encoder.keys() - search.keys()})
         self.add_decoder(architecture, decoder, share_weights)
         self.label_smoothing, self.SCORE = label_smoothing, metric
+        self.SCORE_MAX = 100.0 if metric == BLEU else 1.0
         self.bleu_tokenize, self.bleu_lowercase = bleu_tokenize, bleu_lowercase
         special = tokenizer.special
         first = special.sep if architecture == "prefix" else special.cls
@@ -141,9 +142,9 @@ class TextGenerator(SequenceToSequence, Task):
 
     def call(self, inputs: dict, training: bool | None = None) -> Any:
         """Source int32 [N, S] and target int32 [N, T] to logits of the tokens that follow, float32 [N, T, V]."""
-        return self.target_logits(self._with_source(inputs), training)
+        return self.target_logits(self.with_source(inputs), training)
 
-    def _with_source(self, inputs: dict) -> dict:
+    def with_source(self, inputs: dict) -> dict:
         """The inputs; for "prefix" without the [SEP] at the end of a source, which is the start token of its target."""
         if self.architecture != "prefix":
             return inputs
@@ -167,12 +168,7 @@ class TextGenerator(SequenceToSequence, Task):
             ConfigError: a setting is unknown or cannot be, or there are too few positions.
             InputError: the encoder has fewer positions.
         """
-        known = dataclasses.asdict(self.generation)
-        for name, value in settings.items():
-            if name not in known:
-                raise ConfigError(f"Received: {name}={value!r}. {did_you_mean(name, known, 'Known keys')}")
-        given = {name: value for name, value in settings.items() if value is not None}
-        config = dataclasses.replace(self.generation, **given)
+        config = self.generation.changed(settings)
         check(self, config, source_length)
         return graph_arguments(config)
 
@@ -225,7 +221,7 @@ class TextGenerator(SequenceToSequence, Task):
         pad = self.tokenizer.pad_id
 
         def write_part(part: dict[str, tf.Tensor]) -> tf.Tensor:
-            ids, _ = search_targets(self, self._with_source(part), config)
+            ids, _ = search_targets(self, self.with_source(part), config)
             return tf.pad(ids, [[0, 0], [0, config.max_length - tf.shape(ids)[1]]], constant_values=pad)
 
         sources = complete_inputs(select(inputs, features.ENCODER_INPUTS), self.config.padding_id)
