@@ -15,14 +15,16 @@ quickstart: $(VENV)/installed
 # Python and into tracing. A single test file or option goes into ARGS: make test ARGS="tests/text -k offsets"
 PYTEST := TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 WORKERS ?= 2
+# A file's tests share fixtures; files begin in the order of tests/conftest.py, the slow ones first.
+DIST := --dist loadfile --no-loadscope-reorder
 
 # Unit tests of every part, to run while you work; two minutes on two cores.
 test-fast: $(VENV)/installed-dev
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not slow and not soak" $(ARGS)
+	$(PYTEST) -n $(WORKERS) $(DIST) -m "not slow and not soak" $(ARGS)
 
 # All tests but those marked soak; 15 minutes on two cores.
 test: $(VENV)/installed-dev
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not soak" $(ARGS)
+	$(PYTEST) -n $(WORKERS) $(DIST) -m "not soak" $(ARGS)
 
 # The models on Keras's JAX backend.
 test-jax: $(VENV)/installed-dev
@@ -30,7 +32,7 @@ test-jax: $(VENV)/installed-dev
 
 # The tests marked soak; then kills training runs at random moments and compares the resulting weights. 30 minutes.
 soak: $(VENV)/installed-dev
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m soak
+	$(PYTEST) -n $(WORKERS) $(DIST) -m soak
 	$(BIN)/python tools/soak.py --folder runs/soak-1
 	$(BIN)/python tools/soak.py --folder runs/soak-2 --workers 2
 

@@ -47,6 +47,7 @@ def pytest_collection_modifyitems(items):
         places = {item.path, *item.path.parents}
         if any(TESTS / name in places for name in SLOW) or any(part in item.name for part in SLOW_NAMES):
             item.add_marker("slow")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)  # small files fill what big ones leave idle
 
 
 def pytest_collection_finish(session):
