@@ -11,6 +11,7 @@ from bert_tf.evaluation.explain import Explanation, Faithfulness
 _STYLE = """
 :root { color-scheme: light dark; --more: 25, 110, 200; --less: 205, 95, 20; }
 body { font: 16px/1.7 system-ui, sans-serif; margin: 2rem auto; max-width: 52rem; padding: 0 1rem; }
+h1 { font-size: 1.5rem; }
 p.text { border-top: 1px solid #8884; margin: 0; overflow-wrap: anywhere; padding: .8rem 0; }
 span.word { border-radius: .2rem; padding: .1rem .05rem; }
 small, caption { color: #888; }
