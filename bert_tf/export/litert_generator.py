@@ -38,7 +38,7 @@ def asset_files(model: Task) -> dict[str, bytes]:
         "tokenizer": describe_tokenizer(model.tokenizer),
         "start_id": model.start_id,
         "end_id": model.end_id,
-        "pad_id": model.tokenizer.pad_id,
+        "pad_id": model.pad_id,
         "search": dataclasses.asdict(model.generation),
     }
     name = model.tokenizer.FILE_NAME

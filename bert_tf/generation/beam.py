@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from bert_tf.generation.config import GenerationConfig
 from bert_tf.generation.greedy import first_tokens, put
-from bert_tf.generation.logits import forbid
+from bert_tf.generation.logits import forbid, top_k
 
 # B batch, K beams, T target, V vocabulary, C candidates = 2 K
 
@@ -66,12 +66,13 @@ class BeamSearch:
         """The C best continuations of each source: log probability, beam and token, [B, C] each."""
         beams = self.config.num_beams
         size, length = logits.shape[2], state["sequences"].shape[2]
-        allowed = tf.reshape(logits, [-1, size])  # [B * K, V]
-        sums = tf.reduce_logsumexp(allowed, 1)  # [B * K], before anything is forbidden
+        logits = tf.reshape(logits, [-1, size])  # [B * K, V]
         rows = tf.reshape(state["sequences"], [-1, length])
-        allowed = forbid(allowed, rows, state["index"] + 1, self.end_id, self.config)
+        allowed = forbid(logits, rows, state["index"] + 1, self.end_id, self.config)
         # The best of all are among the best of each beam: no need to sort, or to normalise, the others.
-        values, ids = tf.math.top_k(allowed, min(2 * beams, size))
+        values, ids = top_k(allowed, min(2 * beams, size))
+        highest = values[:, :1] if allowed is logits else tf.reduce_max(logits, 1, keepdims=True)  # [B * K, 1]
+        sums = highest[:, 0] + tf.math.log(tf.reduce_sum(tf.exp(logits - highest), 1))  # of all, forbidden ones too
         values += (tf.reshape(state["scores"], [-1]) - sums)[:, None]
         each = ids.shape[1]
         scores, places = tf.math.top_k(tf.reshape(values, [-1, beams * each]), 2 * beams)  # [B, C]

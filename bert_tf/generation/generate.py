@@ -45,9 +45,7 @@ def generate_tokens(model: Any, input_ids: Any, input_mask: Any = None, **settin
         vars(model)["search_graph"] = tf.function(
             lambda inputs, **settings: search(model, inputs, GenerationConfig(**settings))[0], autograph=False
         )
-    return run_graph(
-        vars(model)["search_graph"], complete_inputs(inputs, model.config.padding_id), graph_arguments(config)
-    )
+    return run_graph(vars(model)["search_graph"], complete_inputs(inputs, model.pad_id), graph_arguments(config))
 
 
 def graph_arguments(config: GenerationConfig) -> dict[str, Any]:
@@ -101,8 +99,7 @@ def search(model: Any, inputs: Mapping[str, tf.Tensor], config: GenerationConfig
         length penalty, else 0.
     """
     source, empty = model.start(inputs)
-    pad_id = model.decoder.stack(model.encoder).config.padding_id
-    strategy = make_strategy(config, model.start_id, model.end_id, pad_id)
+    strategy = make_strategy(config, model.start_id, model.end_id, model.pad_id)
     state = strategy.start(tf.shape(inputs[features.INPUT_IDS])[0])
     last = config.max_length - 1
 

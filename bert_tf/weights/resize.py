@@ -14,7 +14,7 @@ TOKENS, POSITIONS = "encoder/embeddings/token/embeddings", "encoder/embeddings/p
 BIAS = "masked_lm/bias"  # of the output embedding, which is the token embedding
 # All weights with a row for each token: also those of the BiLSTM, and of a decoder with weights of its own.
 _PER_TOKEN = (TOKENS, BIAS, "encoder/token/embeddings", "decoder/embeddings/token/embeddings")
-_TOKEN_SETTINGS = ("start_id", "end_id")  # of the head, which are ids of tokens
+_TOKEN_SETTINGS = ("start_id", "end_id", "pad_id")  # of the head, which are ids of tokens
 
 
 def extend_positions(checkpoint: Checkpoint, max_positions: int) -> Checkpoint:

@@ -1,5 +1,8 @@
 """The tokens and scores of transformers' `generate` for the model in ../shared/golden/families/bert2bert."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -38,3 +41,17 @@ def test_beam_scores(model, expected):
     inputs["segment_ids"] = tf.zeros_like(inputs["input_ids"])
     _, scores = tf.function(search, autograph=False)(model, inputs, GenerationConfig(num_beams=4, max_length=16))
     np.testing.assert_allclose(scores, expected["beam4_scores"], rtol=0, atol=1e-5)
+
+
+def test_padding_and_end_are_those_of_the_folder(golden, expected, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(golden / "families/bert2bert", folder, copy_function=shutil.copyfile)
+    folder.chmod(0o755)
+    settings = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps(settings | {"pad_token_id": 1, "eos_token_id": 32}))
+    model = Seq2Seq.from_pretrained(folder)
+    tokens = generate_tokens(model, expected["input_ids"], expected["attention_mask"], max_length=16)
+    padded = expected["greedy"].copy()
+    assert padded[0, 14] == 32
+    padded[0, 15] = 1  # after the end of the only text that ends before
+    np.testing.assert_array_equal(tokens, padded)

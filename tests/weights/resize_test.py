@@ -94,9 +94,10 @@ def test_vocabularies_that_are_not_trimmed(checkpoint):
         trim_vocabulary(dataclasses.replace(checkpoint, vocabulary=other), ["a"])
 
 
-def test_a_decoder_keeps_its_start(checkpoint):
-    writer = dataclasses.replace(checkpoint, task={"start_id": 2, "end_id": 3})
-    assert change_vocabulary(writer, ["c", "b", "[UNK]"]).task == {"start_id": 1, "end_id": 0}
+def test_a_decoder_keeps_its_start_its_end_and_its_padding(checkpoint):
+    writer = dataclasses.replace(checkpoint, task={"start_id": 2, "end_id": 3, "pad_id": 0})
+    expected = {"start_id": 1, "end_id": 0, "pad_id": 2}
+    assert change_vocabulary(writer, ["c", "b", "[UNK]"]).task == expected
     with pytest.raises(InputError, match="lacks 'b', with which the model begins or ends"):
         change_vocabulary(writer, ["c", "[UNK]"])
 

@@ -9,7 +9,19 @@ import sys
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "PERFORMANCE.md"
 # The most informative ones first, in case the run is stopped.
-PARTS = ("peak", "step", "families", "inference", "finetune", "text", "growth", "curves", "tricks", "scaling")
+PARTS = (
+    "peak",
+    "step",
+    "families",
+    "inference",
+    "finetune",
+    "text",
+    "decoding",
+    "growth",
+    "curves",
+    "tricks",
+    "scaling",
+)
 MODULES = {"keras_hub": "keras_hub", "model_garden": "official", "transformers": "torch"}  # {contender: its module}
 FOLDERS = ("data", "init", "torch", "output", "page")
 

@@ -147,11 +147,12 @@ class Seq2Seq(SequenceToSequence, keras.Model):
         decoder: fields of the config in which a decoder of "encoder_decoder" differs from the encoder.
         share_weights: whether the encoder's weights read the target of "encoder_decoder" too.
         start_id, end_id: ids of the tokens before and after a target.
+        pad_id: id of padding, in sources without a mask and after a target; None: that of the family.
         encoder: name of the encoder's family; or an encoder.
         settings: the fields of that family's config.
     """
 
-    head_settings = ("architecture", "share_weights", "start_id", "end_id")
+    head_settings = ("architecture", "share_weights", "start_id", "end_id", "pad_id")
 
     def __init__(
         self,
@@ -163,6 +164,7 @@ class Seq2Seq(SequenceToSequence, keras.Model):
         share_weights: bool = False,
         start_id: int | None = None,
         end_id: int | None = None,
+        pad_id: int | None = None,
         encoder: Any = "bert",
         **settings: Any,
     ):
@@ -171,6 +173,7 @@ class Seq2Seq(SequenceToSequence, keras.Model):
         self.encoder = self.make_encoder(encoder, settings)
         self.encoder.read_pooler(False)
         self.config = self.encoder.config
+        self.pad_id = self.config.padding_id if pad_id is None else pad_id
         self.add_decoder(architecture, decoder, share_weights)
         self.build()
 

@@ -36,7 +36,7 @@ SEARCH = tuple(field.name for field in dataclasses.fields(GenerationConfig) if f
 # Settings in config.json, of the same name on the model.
 _SAVED = (
     *("architecture", "share_weights", "max_target_length", "label_smoothing"),
-    *("metric", "bleu_tokenize", "bleu_lowercase", "start_id", "end_id"),
+    *("metric", "bleu_tokenize", "bleu_lowercase", "start_id", "end_id", "pad_id"),
 )
 
 
@@ -61,6 +61,7 @@ class TextGenerator(SequenceToSequence, Task):
         metric: "rouge1", "rouge2", "rougeL" or "bleu", by which the best model is selected.
         bleu_tokenize, bleu_lowercase: of sacrebleu, see `score_texts`.
         start_id, end_id: tokens around a target; None: the tokenizer's `cls_id` ("prefix": `sep_id`) and `sep_id`.
+        pad_id: token after the end of a text; None: the tokenizer's `pad_id`.
         encoder: the family's name, the fields of its config, and the settings of `generate`.
 
     Raises:
@@ -90,6 +91,7 @@ class TextGenerator(SequenceToSequence, Task):
         bleu_lowercase: bool = False,
         start_id: int | None = None,
         end_id: int | None = None,
+        pad_id: int | None = None,
         **encoder: Any,
     ):
         search = select(encoder, SEARCH)
@@ -102,6 +104,7 @@ class TextGenerator(SequenceToSequence, Task):
         first = special.sep if architecture == "prefix" else special.cls
         self.start_id = first if start_id is None else start_id
         self.end_id = special.sep if end_id is None else end_id
+        self.pad_id = tokenizer.pad_id if pad_id is None else pad_id
         if None in (self.start_id, self.end_id):
             names = tokenizer.SPECIAL_TOKENS
             raise InputError(f"The vocabulary needs {names.cls} and {names.sep}, between which a target is written.")
@@ -197,7 +200,7 @@ class TextGenerator(SequenceToSequence, Task):
         inputs = {features.INPUT_IDS: tf.cast(input_ids, tf.int32)}
         if input_mask is not None:
             inputs[features.INPUT_MASK] = tf.cast(input_mask, tf.int32)
-        inputs = complete_inputs(inputs, self.config.padding_id)
+        inputs = complete_inputs(inputs, self.pad_id)
         search = self.search_of(settings, inputs[features.INPUT_IDS].shape[1])
         self.refresh_predict_graph()
         return run_graph(self._predict_graph, inputs, search).numpy()
@@ -218,13 +221,13 @@ class TextGenerator(SequenceToSequence, Task):
     def write(self, inputs: dict[str, tf.Tensor], **search: Any) -> tf.Tensor:
         """Token ids of the texts for sources, int32 [N, S] each, in bounded memory: int32 [N, T]; TensorFlow ops."""
         config = dataclasses.replace(self.generation, **search)
-        pad = self.tokenizer.pad_id
+        pad = self.pad_id
 
         def write_part(part: dict[str, tf.Tensor]) -> tf.Tensor:
             ids, _ = search_targets(self, self.with_source(part), config)
             return tf.pad(ids, [[0, 0], [0, config.max_length - tf.shape(ids)[1]]], constant_values=pad)
 
-        sources = complete_inputs(select(inputs, features.ENCODER_INPUTS), self.config.padding_id)
+        sources = complete_inputs(select(inputs, features.ENCODER_INPUTS), self.pad_id)
         ids = call_in_microbatches(write_part, sources, self.max_length, dtypes=tf.int32)  # [N, max_length]
         used = tf.reduce_any(ids != pad, 0)  # [max_length]
         return ids[:, : tf.reduce_sum(tf.cast(used, tf.int32))]
@@ -274,7 +277,8 @@ class TextGenerator(SequenceToSequence, Task):
         start, end = (checkpoint.task.get(name) for name in ("start_id", "end_id"))
         if checkpoint.vocabulary is not None or start is None or end is None:
             return super().tokenizer_of(checkpoint, source)
-        return NoTokenizer(start, end, checkpoint.encoder.padding_id, checkpoint.encoder.vocab_size)
+        pad = checkpoint.task.get("pad_id", checkpoint.encoder.padding_id)
+        return NoTokenizer(start, end, pad, checkpoint.encoder.vocab_size)
 
     def weights_taken_from(self, checkpoint: Any, source: Any, settings: dict) -> dict[str, np.ndarray]:
         """The weights of a `Checkpoint`: of the encoder, and of decoder and masked LM head where it has them."""

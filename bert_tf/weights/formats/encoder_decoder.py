@@ -27,7 +27,8 @@ __all__ = ["holds", "read", "read_task", "write"]
 
 MODEL_TYPE, ARCHITECTURE = "encoder-decoder", "EncoderDecoderModel"
 GENERATION = "generation_config.json"
-START, END, PADDING = "decoder_start_token_id", "eos_token_id", "pad_token_id"
+# {setting of a task: theirs}
+IDS = {"start_id": "decoder_start_token_id", "end_id": "eos_token_id", "pad_id": "pad_token_id"}
 
 
 def read_task(folder: Path) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def read_task(folder: Path) -> dict[str, Any]:
         return huggingface.read_task(folder)
     settings |= load_optional_json(folder / GENERATION)  # which overrules, as in transformers
     task: dict[str, Any] = {"architecture": "encoder_decoder"}
-    for ours, theirs in (("start_id", START), ("end_id", END)):
+    for ours, theirs in IDS.items():
         if settings.get(theirs) is not None:
             task[ours] = member(settings, theirs, 0, folder / CONFIG)
     return task
@@ -91,7 +92,8 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
         own = {"model_type": format.model_type, "is_decoder": is_decoder, "add_cross_attention": is_decoder}
         settings[part] = values | dict(format.constants) | own
         notes += [line for line in lost if line not in notes]
-    ids = {START: checkpoint.task.get("start_id"), END: checkpoint.task.get("end_id"), PADDING: decoder.padding_id}
+    task = {"pad_id": decoder.padding_id} | checkpoint.task
+    ids = {theirs: task.get(ours) for ours, theirs in IDS.items()}
     save_json(folder / CONFIG, settings | ids)
     save_json(folder / GENERATION, ids)
     tensors, left_out = write_rows(_rows(format, checkpoint.encoder, decoder), weights)
