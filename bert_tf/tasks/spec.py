@@ -51,6 +51,7 @@ class TaskSpec:
         targets: place of its `Targets` class, which converts targets of data files to those of the model; "" for a
             task that is not trained.
         analyze: place of a function of (model, examples) to an `EvaluationResult`; "" for a task that is not scored.
+        distills: whether a model can learn the task from another one (see tasks/distillation).
         tflite_outputs: place of a function of a model to its `TFLiteOutputs`; "" where a phone cannot run it.
         explained: place of a function to the `Explained` of a row, arguments as for `explained_of`; "" where there is
             nothing to explain.
@@ -70,6 +71,7 @@ class TaskSpec:
     file_formats: tuple[str, ...] = ()
     targets: str = ""
     analyze: str = ""
+    distills: bool = False
     tflite_outputs: str = ""
     explained: str = ""
 

@@ -166,14 +166,14 @@ class Examples:
         return None
 
 
-def read_examples(path: Any, config: FileConfig, spec: Any) -> Examples:
+def read_examples(path: Any, config: FileConfig, spec: Any, with_targets: bool = True) -> Examples:
     """The rows of a file as `Examples`, without a model's checks of their content; arguments as for `stream_rows`.
 
     Raises:
         InputError: the file cannot be read, has no good row, or has a bad row and they may not be skipped.
     """
     bad = BadRows(path, config.skip_bad_rows)
-    rows = list(stream_rows(path, config, spec, bad))
+    rows = list(stream_rows(path, config, spec, bad, with_targets))
     if not rows and bad.count:
         raise InputError(f"{path} has no good row; the first bad one: {bad.first}")
     if not rows:

@@ -1,9 +1,10 @@
 """The configurable transformer encoder from which the families of BERT are made."""
 
+import contextlib
 import dataclasses
 import functools
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import keras
@@ -122,6 +123,7 @@ class TransformerEncoder(Encoder):
     has_attention_probs = True
     pooler_activation = "tanh"  # of Keras
     remat = False  # gradient checkpointing: training computes the inside of blocks twice and keeps less of it
+    _recorded: "RecordedStates | None" = None
 
     def __init__(
         self,
@@ -207,6 +209,22 @@ class TransformerEncoder(Encoder):
         """The embeddings, then the blocks from bottom to top."""
         return [self.embeddings, *self.blocks]
 
+    @contextlib.contextmanager
+    def recording(self) -> "Iterator[RecordedStates]":
+        """A context that yields the hidden states of the newest call in it, whatever calls the encoder.
+
+        Calls compute all vectors of the last block: `cls_only` saves nothing.
+        """
+        self._recorded = recorded = RecordedStates()
+        try:
+            yield recorded
+        finally:
+            self._recorded = None
+
+    def attention_vectors(self, i: int, x: Any) -> tuple[Any, Any, Any]:
+        """Queries, keys and values of layer number `i` for its input [B, S, D]: [B, S, N * H] each, heads joined."""
+        return layer_block(self, i).attention_vectors(x)
+
     def call(
         self,
         inputs: Mapping[str, Any],
@@ -228,6 +246,7 @@ class TransformerEncoder(Encoder):
             {"sequence_output", "pooled_output"}: [B, S, D], or [B, P, D] with `positions`, or [B, 1 or E, D] with
             `cls_only`; and [B, D], or [B, E, D] where the inputs have `cls_positions`.
         """
+        cls_only = cls_only and self._recorded is None
         select_queries = functools.partial(_select_queries, inputs=inputs, positions=positions)
         contexts, queries = self.attention_contexts(inputs, all_outputs), None
         x = self.embeddings(
@@ -253,6 +272,8 @@ class TransformerEncoder(Encoder):
             attention_probs.append(probs)
         if self.final_norm:
             hidden_states[-1] = x = self.final_norm(x)
+        if self._recorded is not None:
+            self._recorded.states = hidden_states
         if positions is not None:
             x, first = x[:, : ops.shape(positions)[1]], x[:, ops.shape(positions)[1] :]  # [B, P, D], [B, E, D]
         else:
@@ -264,6 +285,16 @@ class TransformerEncoder(Encoder):
         if all_outputs:
             outputs |= {"hidden_states": hidden_states, "attention_probs": attention_probs}
         return outputs
+
+
+class RecordedStates:
+    """The hidden states of an encoder's newest call.
+
+    Attributes:
+        states: [B, S, D] each, of the embeddings, then of every layer.
+    """
+
+    states: list[Any]
 
 
 def attention_settings(config: Any) -> dict[str, Any]:

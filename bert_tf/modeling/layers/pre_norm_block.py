@@ -138,6 +138,10 @@ class PreNormBlock(keras.layers.Layer):
         hidden = activation(self.intermediate(normed)) * self.gate(normed)  # [B, Q, F]
         return x + self.output_dense(self.dropout(hidden, training=training)), probs
 
+    def attention_vectors(self, x: Any) -> tuple[Any, Any, Any]:
+        """As `TransformerBlock.attention_vectors`; queries and keys are not rotated by their positions."""
+        return self.attention.projections(self.attention_norm(x) if self.attention_norm else x)
+
     def call_rematerialized(self, x: Any, context: Mapping[str, Any], queries: Any = None) -> Any:
         """Gradient checkpointing of `call` in training: only the output [B, Q, D] (see `rematerialize`)."""
         dropouts = [(self.attention.dropout, 1), (self.attention_dropout, 1), (self.dropout, 1)]

@@ -64,6 +64,10 @@ class SelfAttention(keras.layers.Layer):
         context, probs = self.attend(query, *self.keys_and_values(x), bias, training)
         return self.output_dense(self.join_heads(context)), probs
 
+    def projections(self, x: Any) -> tuple[Any, Any, Any]:
+        """Queries, keys and values of the vectors `x` [B, S, D] with all heads joined: [B, S, N * H] each."""
+        return self.query(x), self.key(x), self.value(x)
+
     def keys_and_values(self, x: Any) -> tuple[Any, Any]:
         """Keys and values of the vectors `x` [B, S, D]: [B, N, S, H] each."""
         return self.split_heads(self.key(x)), self.split_heads(self.value(x))
@@ -169,6 +173,10 @@ class TransformerBlock(keras.layers.Layer):
         context, probs = self.attention(x, mask, training=training, queries=queries)
         residual = x if queries is None else queries  # [B, Q, D]
         return self.feed_forward(self.add_context(context, residual, training), training), probs
+
+    def attention_vectors(self, x: Any) -> tuple[Any, Any, Any]:
+        """Queries, keys and values of the block's input [B, S, D]: [B, S, N * H] each, heads joined."""
+        return self.attention.projections(x)
 
     def add_context(self, context: Any, x: Any, training: bool | None = None) -> Any:
         """The first half of the block: the norm of the vectors `x` and what they attended to, [B, Q, D] each."""

@@ -51,23 +51,18 @@ def number_weights(weights: Any, labels: Sequence[str], numbers: np.ndarray | No
     return numbered
 
 
-class WeightedExamples(PreparedExamples):
-    """Prepared examples whose targets, numbers of classes, count by the weights of these classes.
+def weigh_classes(examples: PreparedExamples, weights: Mapping[int, float]) -> PreparedExamples:
+    """Prepared examples whose targets count by the weights of their classes; a weight that they have is kept too.
 
     Args:
-        examples: with targets, int [N, ...].
+        examples: rows of (inputs, targets) or (inputs, targets, weights); targets are numbers of classes, int
+            [N, ...], ragged or not, or one-hot, float [N, C].
         weights: of each class, by its number.
     """
+    of_class = tf.constant([weights[number] for number in range(len(weights))], tf.float32)  # [C]
 
-    def __init__(self, examples: PreparedExamples, weights: Mapping[int, float]):
-        vars(self).update(vars(examples))
-        self._weights = tf.constant([weights[number] for number in range(len(weights))], tf.float32)  # [C]
+    def weigh(inputs: Any, targets: Any, given: Any = 1.0) -> tuple:
+        classes = tf.argmax(targets, -1) if targets.dtype.is_floating else targets
+        return inputs, targets, tf.gather(of_class, classes) * given
 
-    def batch(self, numbers: Any) -> Any:
-        """As `PreparedExamples.batch`: (inputs, targets, weights); a weight that the target has already is kept."""
-        inputs, targets, *weights = super().batch(numbers)
-        classes = tf.argmax(targets, -1) if targets.dtype.is_floating else targets  # one-hot, or numbers
-        of_classes = tf.gather(self._weights, classes)
-        if weights:
-            of_classes = of_classes * weights[0]
-        return inputs, targets, of_classes
+    return examples.changed(weigh)

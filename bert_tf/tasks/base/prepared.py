@@ -65,6 +65,15 @@ class PreparedExamples:
         characters = None if self._characters is None else self._characters[numbers]
         return PreparedExamples(take(self._rows, numbers), self._pad, self.lengths[numbers], None, characters)
 
+    def changed(self, change: Callable) -> "PreparedExamples":
+        """The same examples with the rows `change(*rows)`, a tuple of nests as in the constructor."""
+        return PreparedExamples(change(*self._rows), self._pad, self.lengths, self.texts, self._characters)
+
+    def followed_by(self, others: "PreparedExamples") -> "PreparedExamples":
+        """These examples, then `others`, whose rows have the same structure; without their texts."""
+        rows = tf.nest.map_structure(lambda *values: tf.concat(values, 0), self._rows, others._rows)
+        return PreparedExamples(rows, self._pad, np.concatenate([self.lengths, others.lengths]))
+
     def sampler(self, plan: BatchPlan) -> BatchSampler:
         """Chooses the examples of each batch; a plan that shuffles groups them by length, for less padding."""
         if plan.shuffle:

@@ -53,6 +53,10 @@ class Preprocessor:
         """Targets of N examples as tensors or arrays; a bad one raises `InputError` with its row."""
         raise InputError(f"A model for {self.spec.name} is not trained: it has the head of a pretrained model.")
 
+    def blank_targets(self, texts: tuple) -> Any:
+        """Stand-ins, as `encode_targets` returns targets, for N encoded texts that have none; nothing learns them."""
+        raise InputError(f"A model for {self.spec.name} cannot be trained on texts without targets.")
+
     def encode_examples(self, texts: Any, targets: Any) -> tuple:
         """(encoded texts, encoded targets) of N examples; a bad one raises `InputError` with its row."""
         texts = self.encode_texts(texts, training=True)

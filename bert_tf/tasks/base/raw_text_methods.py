@@ -11,7 +11,7 @@ from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.pipeline.batch_samplers import BatchPlan, check_batch_size
 from bert_tf.tasks.base.batching import select, take
-from bert_tf.tasks.base.class_weights import WeightedExamples
+from bert_tf.tasks.base.class_weights import weigh_classes
 from bert_tf.tasks.base.encoded import EncodedExamples
 from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.base.preprocessor import Preprocessor
@@ -143,7 +143,7 @@ class RawTextMethods:
 
     def weighted(self, prepared: PreparedExamples, class_weight: Any) -> PreparedExamples:
         """The examples with the weights of their classes, by number; unchanged for None."""
-        return prepared if class_weight is None else WeightedExamples(prepared, class_weight)
+        return prepared if class_weight is None else weigh_classes(prepared, class_weight)
 
     def class_weights(self, weights: Any, targets: Any = None) -> dict[int, float]:
         """Keras's `class_weight`, by number of the class; tasks without classes raise `ConfigError`."""

@@ -253,6 +253,11 @@ class Task(RawTextMethods, Pretrained, keras.Model):
             per_token=self.PER_TOKEN,
         )
 
+    def outputs_to_teach(self, outputs: Any, inputs: dict[str, tf.Tensor]) -> Any:
+        """The outputs of `call` for training examples as a student learns them, the same in training and inference."""
+        del inputs
+        return outputs
+
     def postprocess(self, outputs: Any, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Decoded answers {name: [N, ...]} from the outputs of `call` for `inputs`."""
         return self.postprocessor(outputs, inputs)

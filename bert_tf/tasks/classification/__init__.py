@@ -34,6 +34,7 @@ SPEC = TaskSpec(
     architectures={"huggingface": "ForSequenceClassification", "keras_hub": "TextClassifier"},
     targets="bert_tf.tasks.classification.targets:ClassificationTargets",
     analyze="bert_tf.tasks.classification.analysis:analyze",
+    distills=True,
     tflite_outputs="bert_tf.tasks.classification.tflite:tflite_outputs",
     explained="bert_tf.tasks.classification.explained:explained",
 )

@@ -28,6 +28,10 @@ class ClassificationPreprocessor(LongTextPreprocessor):
             targets = self._in_order(targets)
         return self.problem.encode(targets)
 
+    def blank_targets(self, texts: tuple) -> np.ndarray:
+        """Zeros as the targets of N texts, [N] or [N, C]."""
+        return self.problem.blanks(int(texts[0].shape[0]))
+
     def _in_order(self, table: Any) -> Any:
         """A table with a column for each label, in the order of the labels; other tables unchanged."""
         labels = self.problem.labels

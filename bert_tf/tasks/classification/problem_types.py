@@ -52,6 +52,10 @@ class ProblemType:
         """Targets of N texts as an array [N] or [N, C]; a bad one raises `InputError` with its row."""
         raise NotImplementedError
 
+    def blanks(self, count: int) -> np.ndarray:
+        """Zeros of the shape and type of `encode` for `count` texts."""
+        return np.zeros((count, len(self.labels)), "float32")
+
     def postprocess(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """Logits, float32 [N, C], to decoded answers {name: [N, ...]}; TensorFlow ops only."""
         raise NotImplementedError
@@ -92,6 +96,10 @@ class SingleLabel(ProblemType):
             else:
                 numbers[row] = self.index.number(target, row)
         return numbers
+
+    def blanks(self, count: int) -> np.ndarray:
+        """Numbers of the first class, int32 [count]."""
+        return np.zeros(count, "int32")
 
     def postprocess(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """Logits [N, C] to {"label": string [N], "probability": [N], "probabilities": [N, C]}."""

@@ -29,6 +29,7 @@ SPEC = TaskSpec(
     file_formats=("squad",),
     targets="bert_tf.tasks.base.targets:Targets",
     analyze="bert_tf.tasks.question_answering.analysis:analyze",
+    distills=True,
     tflite_outputs="bert_tf.tasks.question_answering.tflite:tflite_outputs",
     explained="bert_tf.tasks.question_answering.explained:explained",
 )

@@ -41,6 +41,11 @@ class QuestionAnsweringPreprocessor(WindowedPreprocessor):
             spans[row] = first_span(read_answers(answers, row))
         return tf.constant(spans[:, 0]), tf.constant(spans[:, 1])
 
+    def blank_targets(self, texts: tuple) -> tuple:
+        """No answer for each of N questions: (starts, ends), int32 [N], all -1."""
+        none = tf.fill(tf.shape(texts[0]), -1)
+        return none, none
+
     def __call__(self, texts: Any, length: int | None = None) -> dict:
         """Questions and contexts, string [N], to the inputs of W windows.
 

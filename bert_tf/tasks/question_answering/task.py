@@ -109,11 +109,14 @@ class QuestionAnswerer(WindowedTask):
         outputs = self.encoder(inputs, training=training)
         sequence = self.encoder.head_vectors(outputs[features.SEQUENCE_OUTPUT])  # [W, S, D]
         scores = ops.cast(self.answer_span(sequence), "float32")  # [W, S, 2]
-        if training:
-            segments = inputs[features.SEGMENT_IDS]
-            rivals = (segments == 1) | (ops.arange(ops.shape(segments)[1]) == 0)
-            scores = ops.where(rivals[..., None], scores, NEVER)
-        return {START: scores[..., 0], END: scores[..., 1]}
+        outputs = {START: scores[..., 0], END: scores[..., 1]}
+        return self.outputs_to_teach(outputs, inputs) if training else outputs
+
+    def outputs_to_teach(self, outputs: dict, inputs: dict) -> dict:
+        """Scores of -1e9 at positions of the question and of padding, where no answer is looked for."""
+        segments = inputs[features.SEGMENT_IDS]
+        rivals = (segments == 1) | (ops.arange(ops.shape(segments)[1]) == 0)  # [W, S]
+        return {name: ops.where(rivals, scores, NEVER) for name, scores in outputs.items()}
 
     def compile(
         self, optimizer: Any = None, loss: Any = None, metrics: Any = None, loss_weights: Any = None, **kwargs: Any

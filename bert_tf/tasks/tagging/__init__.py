@@ -29,6 +29,7 @@ SPEC = TaskSpec(
     file_formats=("conll",),
     targets="bert_tf.tasks.tagging.targets:TaggingTargets",
     analyze="bert_tf.tasks.tagging.analysis:analyze",
+    distills=True,
     tflite_outputs="bert_tf.tasks.tagging.tflite:tflite_outputs",
     explained="bert_tf.tasks.tagging.explained:explained",
 )

@@ -119,6 +119,13 @@ class TaggingPreprocessor(WindowedPreprocessor):
             raise InputError(f"Row {wrong[0]} has {counts[wrong[0]]} words and {tag_counts[wrong[0]]} tags.")
         return texts, encoded
 
+    def blank_targets(self, texts: tuple) -> tf.RaggedTensor:
+        """The first tag for every word, int32 ragged [N, (words)]; raw texts raise `InputError`."""
+        words = _only(texts)
+        if not isinstance(words, tf.RaggedTensor):
+            raise InputError("Received raw texts. Give each sentence as a list of words.")
+        return words.with_values(tf.zeros(tf.shape(words.values), tf.int32))
+
     def __call__(self, texts: Any, length: int | None = None) -> dict:
         """Raw texts, string [N], or words, string [N, (words)], to the inputs of W windows; TensorFlow ops only.
 

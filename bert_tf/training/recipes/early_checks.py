@@ -2,6 +2,7 @@
 
 import pathlib
 
+from bert_tf.core.errors import ConfigError
 from bert_tf.data.readers.bad_rows import BadRows
 from bert_tf.data.readers.examples import stream_rows
 from bert_tf.data.readers.tfds import PREFIX
@@ -12,20 +13,26 @@ from bert_tf.text.tokenizers.vocabulary import read_vocabulary
 from bert_tf.training.config import PretrainConfig
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
 from bert_tf.training.run_folder import read_settings
-from bert_tf.weights import find_format
+from bert_tf.weights import find_format, read_task
 
 
 def check_finetune(config: FinetuneConfig) -> None:
     """Raises what the run would raise for its model folder, the first rows of its files, or its output folder."""
     config.check()
     find_format(config.model.init)
+    if config.teacher.model and (task := read_task(config.teacher.model).get("name")) != config.task:
+        raise ConfigError(
+            f"Received: teacher.model={config.teacher.model}, whose task is {task}, with task={config.task!r}. Give a "
+            "model fine-tuned for it."
+        )
     for part in config.parts().values():
         _check_family(part.model.encoder)
         data = part.data
-        for name in (data.train, data.heldout):
+        for name in (data.train, data.heldout, config.teacher.unlabelled):
             if name and not name.startswith(PREFIX):
-                path = data.path(name)
-                next(stream_rows(path, data, TASKS[part.task], BadRows(path, data.skip_bad_rows)), None)
+                path, has_targets = data.path(name), name != config.teacher.unlabelled
+                bad = BadRows(path, data.skip_bad_rows)
+                next(stream_rows(path, data, TASKS[part.task], bad, has_targets), None)
     if config.seeds == 1:
         read_settings(config.output)
 

@@ -22,8 +22,9 @@ from bert_tf.training.distribution import strategies
 from bert_tf.training.distribution.batches import rows_per_replica
 from bert_tf.training.model_card import write_card, write_curves
 from bert_tf.training.optimizers.layerwise import GradualUnfreezing
+from bert_tf.training.recipes.distill import DistillJob
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
-from bert_tf.training.recipes.finetune_jobs import MultiTaskJob, TaskJob, make_job
+from bert_tf.training.recipes.finetune_jobs import MultiTaskJob, TaskJob
 from bert_tf.training.trainer import CHECKPOINTS, Trainer
 
 
@@ -65,6 +66,13 @@ def finetune(config: FinetuneConfig) -> dict:
         if strategies.is_chief():
             files.write_text(folder / RESULTS, json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def make_job(config: FinetuneConfig) -> TaskJob | MultiTaskJob:
+    """Makes the job of a config and reads its examples; the model is made by `make_model`."""
+    if config.tasks:
+        return MultiTaskJob(config)
+    return DistillJob(config) if config.teacher.model else TaskJob(config)
 
 
 def _run_alone(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
@@ -112,6 +120,8 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
     trainer = Trainer(model, job, job, training, folder)
     if config.gradual_unfreezing:
         trainer.callbacks.append(UnfreezeByEpoch(trainer, epoch))
+    if isinstance(job, DistillJob):
+        job.teach(folder / CHECKPOINTS, strategy)
     started = time.monotonic()
     trainer.train()
     seconds = time.monotonic() - started
@@ -180,7 +190,7 @@ def _facts(job: TaskJob | MultiTaskJob, training: TrainingConfig, results: dict)
     init = config.model.init
     if config.model.fresh:
         init = f"only the vocabulary of {init}; random weights"
-    return {
+    facts = {
         "encoder": f"{encoder.family}, {encoder.config.num_layers} layers, {encoder.config.hidden_size} wide",
         "initialized from": init,
         "labels": "; ".join(filter(None, labels)),
@@ -192,6 +202,9 @@ def _facts(job: TaskJob | MultiTaskJob, training: TrainingConfig, results: dict)
         "computed in": training.precision,
         "seed": training.seed,
     }
+    if config.teacher.model:
+        facts["teacher"] = config.teacher.model
+    return facts
 
 
 class UnfreezeByEpoch(GradualUnfreezing):

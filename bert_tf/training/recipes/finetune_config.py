@@ -14,6 +14,7 @@ from bert_tf.data.readers.examples import FileConfig
 from bert_tf.data.readers.tfds import PREFIX
 from bert_tf.tasks import TASKS
 from bert_tf.training.config import MAX_LAYERS, MAX_ROWS, MAX_WIDTH, TrainingConfig
+from bert_tf.training.recipes.teacher_config import TeacherConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +123,7 @@ class FinetuneConfig(Settings):
     output: str = setting("runs/finetune", "the run's folder; the same as --output")
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
+    teacher: TeacherConfig = TeacherConfig()
     epochs: float = setting(3.0, "passes over the training examples", above=0, most=1_000_000)
     batch_size: int = setting(32, "examples of a step, of all workers together", least=1, most=MAX_ROWS)
     evaluations: int = setting(1, "evaluations per epoch; the model with the best score is kept", least=1)
@@ -149,6 +151,12 @@ class FinetuneConfig(Settings):
                 raise ConfigError(f"Received: training.{name}={getattr(self.training, name)}. {instead}")
         if self.gradual_unfreezing and self.freeze_layers is not None:
             raise ConfigError("Received: freeze_layers and gradual_unfreezing=true. Set either of them.")
+        self.teacher.check()
+        if self.teacher.model and self.tasks:
+            raise ConfigError("Received: teacher.model with several tasks. A teacher is for a single one.")
+        if self.teacher.model and not TASKS[self.task].distills:
+            known = ", ".join(name for name, spec in TASKS.items() if spec.distills)
+            raise ConfigError(f"Received: teacher.model with task={self.task!r}. Tasks with teachers: {known}.")
 
     def parts(self) -> dict[str, "FinetuneConfig"]:
         """{name: config} of each task trained in this run, with this config's settings of the run.

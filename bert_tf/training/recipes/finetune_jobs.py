@@ -12,7 +12,7 @@ from absl import logging
 from bert_tf.core import files, progress
 from bert_tf.data.readers.examples import OF_MODEL
 from bert_tf.tasks.base.batching import with_static_rows
-from bert_tf.tasks.base.class_weights import WeightedExamples
+from bert_tf.tasks.base.class_weights import weigh_classes
 from bert_tf.tasks.multi_task import MultiTask
 from bert_tf.training.config import TrainingConfig
 from bert_tf.training.data_source import DataSource, Validation
@@ -23,13 +23,6 @@ from bert_tf.training.recipes.mean_loss import MeanLoss
 
 _LOSS_EXAMPLES = 2048  # on which the held-out loss is measured, at most: it only draws a curve
 _ENDLESS = {"shuffle": True, "drop_remainder": True, "repeat": None}  # how a trainer reads a dataset
-
-
-def make_job(config: FinetuneConfig) -> "TaskJob | MultiTaskJob":
-    """Makes the job of a config and reads its examples; the model is made by `make_model`."""
-    if config.tasks:
-        return MultiTaskJob(config)
-    return TaskJob(config)
 
 
 class TaskJob(DataSource, Validation):
@@ -67,7 +60,7 @@ class TaskJob(DataSource, Validation):
             self.train_examples = preprocessor.prepare(self.learned.texts, self.learned.targets)
             if weights := getattr(self.config.model, "class_weights", None):
                 weights = self.model.class_weights(weights, self.learned.targets)
-                self.train_examples = WeightedExamples(self.train_examples, weights)
+                self.train_examples = weigh_classes(self.train_examples, weights)
             show("preparing", len(self.learned), total)
             self.heldout_texts = preprocessor.prepare_inference(self.heldout.texts)
         spread = range(0, len(self.heldout), -(-len(self.heldout) // _LOSS_EXAMPLES))

@@ -15,10 +15,9 @@ from bert_tf.core.progress import Progress
 from bert_tf.text.tokenizers.wordpiece import WordPieceTokenizer
 from bert_tf.training.callbacks.metrics_logger import read_metrics
 from bert_tf.training.callbacks.run_callbacks import TerminateOnDivergence
-from bert_tf.training.recipes.finetune import UnfreezeByEpoch, summarize
+from bert_tf.training.recipes.finetune import UnfreezeByEpoch, make_job, summarize
 from bert_tf.training.recipes.finetune_config import load_config, make_config, override_config
 from bert_tf.training.recipes.finetune_data import check_rows, read_rows
-from bert_tf.training.recipes.finetune_jobs import make_job
 from bert_tf.weights import read_model
 from tests.tasks.samples import TEXTS
 from tests.training.recipes.conftest import TOYS
