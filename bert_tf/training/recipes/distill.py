@@ -66,6 +66,10 @@ class DistillJob(TaskJob):
             self.train_examples, unlabelled, settings.augment, settings.augment_share, self.seed
         )
 
+    def evaluate(self, model: keras.Model) -> dict[str, float]:
+        """As `TaskJob.evaluate`, of the student."""
+        return super().evaluate(self.model)
+
     def _encode(self, examples: Any) -> tuple:
         """The encoded texts of `Examples`; a bad one raises `InputError` with the name of the file."""
         try:

@@ -102,7 +102,7 @@ def test_damaged_outputs_of_the_teacher_are_computed_again(run, teacher, tmp_pat
         ),
         (
             {"teacher": {"model": "m", "weight": 2.0}},
-            "teacher.weight=2.0. teacher.weight must be at least 0",
+            "weight=2.0. weight must be at least 0 and at most 1",
         ),
     ],
 )
