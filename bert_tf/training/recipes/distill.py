@@ -80,7 +80,7 @@ class DistillJob(TaskJob):
     def teach(self, folder: pathlib.Path, strategy: tf.distribute.Strategy) -> None:
         """Adds the teacher's outputs to the training examples: computed by the chief, or read from `folder`."""
         path = folder / OUTPUTS
-        logits = _read(path)
+        logits = self._read(path)
         if is_chief() and logits is None:
             with progress.stages() as show:
                 logits = self.distiller.teacher_logits(
@@ -90,18 +90,22 @@ class DistillJob(TaskJob):
                 safetensors.save_file(logits, temporary)
         agree(strategy, 0.0)  # the other workers wait for the chief
         if logits is None:
-            logits = _read(path)
+            logits = self._read(path)
         if logits is None:
             raise InputError(f"{path}, which another worker wrote, cannot be read. All workers need the same folder.")
         self.train_examples = self.distiller.teach(self.train_examples, logits)
 
-
-def _read(path: pathlib.Path) -> dict[str, np.ndarray] | None:
-    """The teacher's outputs that this run, or the chief, wrote; None where there are none, or the file is damaged."""
-    if not path.exists():
-        return None
-    try:
-        return safetensors.load_file(path)
-    except (OSError, SafetensorError) as error:
-        logging.warning("%s is damaged (%s): the teacher's outputs are computed again.", path, error)
-        return None
+    def _read(self, path: pathlib.Path) -> dict[str, np.ndarray] | None:
+        """The teacher's outputs that this run, or the chief, wrote; None where there are none, or they are damaged."""
+        if not path.exists():
+            return None
+        rows = self.train_examples.lengths.sum() if self.model.PER_TOKEN else len(self.train_examples)
+        try:
+            logits = safetensors.load_file(path)
+        except (OSError, SafetensorError) as error:
+            logging.warning("%s is damaged (%s): the teacher's outputs are computed again.", path, error)
+            return None
+        if any(len(values) != rows for values in logits.values()):
+            logging.warning("%s is of other examples: the teacher's outputs are computed again.", path)
+            return None
+        return logits

@@ -1,7 +1,11 @@
 """Fine-tuning with a teacher from files: what is learned from whom, resuming, and teachers that do not fit."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+import tensorflow as tf
+from safetensors import numpy as safetensors
 
 import bert_tf
 from bert_tf.core.errors import ConfigError, InputError
@@ -9,6 +13,7 @@ from bert_tf.tasks.distillation.teacher import Teacher
 from bert_tf.training.callbacks.metrics_logger import read_metrics
 from bert_tf.training.recipes.distill import OUTPUTS
 from bert_tf.training.recipes.early_checks import check_finetune
+from bert_tf.training.recipes.finetune import make_job
 from bert_tf.training.recipes.finetune_config import make_config
 from bert_tf.weights import read_model
 from tests.tasks.samples import LABELS, TEXTS
@@ -16,11 +21,18 @@ from tests.tasks.samples import LABELS, TEXTS
 BILSTM = {"encoder": "bilstm", "fresh": True, "num_layers": 1, "num_heads": 2, "hidden_size": 16}
 
 
-@pytest.fixture
-def teacher(toy):
-    """The folder of a classifier that is right about the toy problem."""
+@pytest.fixture(scope="module")
+def teacher(toy, tmp_path_factory):
+    """The folder of a classifier that is right about the toy problem, and sure of it."""
     folder, _ = toy("classes")
-    return folder / "model"
+    model = bert_tf.load(folder / "model")
+    logits = model.predict(TEXTS[:4], verbose=0)
+    factor = 6 / np.abs(logits[:, 0] - logits[:, 1]).min()  # the best model may be the first that is barely right
+    for weight in model.classifier.weights:
+        weight.assign(factor * weight)
+    folder = tmp_path_factory.mktemp("teacher") / "model"
+    model.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture
@@ -50,17 +62,14 @@ def test_a_student_learns_from_the_teacher_and_not_from_wrong_labels(run, teache
 def test_texts_without_labels_teach_what_few_labels_do_not(run, teacher, write):
     few = write("few.tsv", [("pos", "good"), ("neg", "the film is bad")] * 4)
     more = write("more.tsv", [("?", text) for text in TEXTS])
-    settings = {"data": {"heldout": "classes.tsv"}, "epochs": 6}
-    teach = {"model": str(teacher), "unlabelled": more, "augment": 1}
-    _, results = run(few, teacher=teach, **settings)
+    settings = {"data": {"heldout": "classes.tsv"}, "epochs": 8}
+    _, results = run(few, teacher={"model": str(teacher), "unlabelled": more, "weight": 0.9}, **settings)
     assert results["rows"] == 8
-    assert results["steps"] == 6 * 2 * (8 + 32) // 8
+    assert results["steps"] == 8 * (8 + 32) // 8
     assert results["scores"]["accuracy"] == 1.0
 
 
-def test_a_killed_run_goes_on_to_the_same_weights_without_its_teacher(
-    run, teacher, tmp_path, monkeypatch, killed_at_step_5
-):
+def test_a_killed_run_goes_on_to_the_same_weights(run, teacher, tmp_path, monkeypatch, killed_at_step_5):
     calls = []
     logits = Teacher.logits
     monkeypatch.setattr(Teacher, "logits", lambda *args: calls.append(1) or logits(*args))
@@ -80,14 +89,24 @@ def test_a_killed_run_goes_on_to_the_same_weights_without_its_teacher(
         np.testing.assert_array_equal(value, killed[name], err_msg=name)
 
 
-def test_damaged_outputs_of_the_teacher_are_computed_again(run, teacher, tmp_path, caplog, killed_at_step_5):
-    settings = {"teacher": {"model": str(teacher)}, "epochs": 2}
-    with killed_at_step_5():
-        run("classes.tsv", tmp_path / "run", **settings)
-    (tmp_path / "run/checkpoints" / OUTPUTS).write_bytes(b"\x00" * 20)
-    _, results = run("classes.tsv", tmp_path / "run", **settings)
-    assert results["steps"] == 8
-    assert "the teacher's outputs are computed again" in caplog.text
+def test_outputs_of_the_teacher_are_read_again_unless_they_are_damaged(init, toys, teacher, tmp_path, caplog):
+    data = {"folder": str(toys), "train": "classes.tsv", "heldout": "classes.tsv"}
+    config = make_config({"data": data, "model": {"init": str(init)}, "teacher": {"model": str(teacher)}})
+    job = make_job(config)
+    job.make_model(dataclasses.replace(config.training, precision="float32"))
+    path, found = tmp_path / OUTPUTS, []
+    for content in (None, b"\x00" * 20, safetensors.save({"logits": np.zeros((3, 2), "float32")})):
+        if content:
+            path.write_bytes(content)
+        job.prepare()
+        job.teach(tmp_path, tf.distribute.get_strategy())
+        found.append(safetensors.load_file(path)["logits"])
+    assert found[0].shape == (32, 2)
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
+    assert "damaged" in caplog.text and "is of other examples" in caplog.text
+    inputs, targets, _ = next(iter(job.batches(8)))
+    assert inputs["input_ids"].shape[0] == 8 and targets["teacher"].shape == (8, 2)
 
 
 @pytest.mark.parametrize(
