@@ -17,7 +17,7 @@ from bert_tf.tasks.base.class_weights import weigh_classes
 from bert_tf.tasks.base.encoded import EncodedExamples
 from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.base.raw_inputs import is_text
-from bert_tf.tasks.distillation.examples import with_labels, with_replaced_tokens
+from bert_tf.tasks.distillation.examples import join_columns, weigh_rows, with_labels, with_replaced_tokens
 from bert_tf.tasks.distillation.layer_losses import hidden_loss, relation_heads, relation_loss, spread_layers
 from bert_tf.tasks.distillation.soft_targets import OutputAsLoss, soft_loss, soften
 from bert_tf.tasks.distillation.teacher import ONE_OUTPUT, Teacher
@@ -85,9 +85,9 @@ class Distiller(DistributedSteps, keras.Model):
 
     def _follow_layers(self, layers, heads):
         """Sets `layers_followed`, the heads of relations and the projection of hidden states."""
-        teacher, reason = self.teacher.model, "hidden_weight or relation_weight"
-        self.teacher.check_blocks(reason)
-        self.teacher.check_rows(reason)
+        teacher = self.teacher.model
+        for check in (self.teacher.check_blocks, self.teacher.check_rows):
+            check("hidden_weight or relation_weight")
         ours, theirs = self.config.num_layers, teacher.config.num_layers
         layers = list(layers) or spread_layers(ours, theirs)
         if len(layers) != ours or not all(1 <= layer <= theirs for layer in layers):
@@ -96,8 +96,9 @@ class Distiller(DistributedSteps, keras.Model):
                 f"student's {ours} layers."
             )
         self.layers_followed = tuple(layers)
-        last, followed = _attention_of(self.student, ours), _attention_of(teacher, layers[-1])
-        self.heads = relation_heads(_width(last), _width(followed), last.num_heads, heads)
+        last = layer_block(self.encoder, ours - 1).attention
+        followed = layer_block(teacher.encoder, layers[-1] - 1).attention
+        self.heads = relation_heads(last.query.units, followed.query.units, last.num_heads, heads)
         if self.weights_of[HIDDEN] and teacher.config.hidden_size != self.config.hidden_size:
             self.projection = dense(
                 teacher.config.hidden_size, self.config.initializer_range, dtype=self.dtype_policy, name="projection"
@@ -220,7 +221,7 @@ class Distiller(DistributedSteps, keras.Model):
 
     def teach(self, examples: PreparedExamples, logits: Mapping[str, np.ndarray]) -> PreparedExamples:
         """Examples of `prepare` with the teacher's outputs: (inputs, {loss: targets}, {loss: weights})."""
-        known = {}
+        known: dict[str, Any] = {}
         for name, values in logits.items():
             known[name] = tf.constant(values)
             if self.student.PER_TOKEN:
@@ -228,10 +229,10 @@ class Distiller(DistributedSteps, keras.Model):
 
         def change(inputs: dict, targets: Any, weights: Any, has_labels: tf.Tensor) -> tuple:
             learned = {LABELS: targets}
-            counts = {LABELS: tf.nest.map_structure(lambda weight: _weigh_rows(weight, has_labels), weights)}
+            counts = {LABELS: tf.nest.map_structure(lambda weight: weigh_rows(weight, has_labels), weights)}
             if known:
                 outputs = known.get(ONE_OUTPUT, known)
-                learned[TEACHER] = tf.nest.map_structure(self._soften, outputs, self._soft_losses())
+                learned[TEACHER] = tf.nest.map_structure(soften, outputs, self._soft_losses())
                 counts[TEACHER] = weights
             for name in (HIDDEN, RELATIONS):
                 if self.weights_of[name]:
@@ -239,9 +240,6 @@ class Distiller(DistributedSteps, keras.Model):
             return inputs, learned, counts
 
         return examples.changed(change)
-
-    def _soften(self, logits, loss):
-        return soften(logits, loss, self.temperature)
 
     def fit(
         self,
@@ -265,7 +263,6 @@ class Distiller(DistributedSteps, keras.Model):
             unlabelled: more texts, in the form of x, of which the teacher's outputs alone are learned.
             augment: see `prepare`.
             validation_data: (texts, targets).
-            others: as for the student's `fit`.
         """
         if not is_text(x):
             return super().fit(x, y, batch_size, epochs, shuffle=shuffle, validation_data=validation_data, **kwargs)
@@ -301,27 +298,3 @@ class Distiller(DistributedSteps, keras.Model):
             others, columns = self.prepare_unlabelled(more), join_columns(columns, more)
         examples = self.prepare(labelled, others, augment, seed=seed)
         return self.teach(examples, self.teacher_logits(examples, columns))
-
-
-def join_columns(texts: tuple, more: tuple) -> tuple:
-    """Columns of encoded texts, one after the other; those that have an optional text too are not mixed with others."""
-    if len(texts) != len(more):
-        raise ConfigError(f"Received: examples of {len(texts)} texts, unlabelled ones of {len(more)}. Give as many.")
-    return tuple(tf.concat(pair, 0) for pair in zip(texts, more, strict=True))
-
-
-def _attention_of(model: Any, layer: int) -> Any:
-    """The self-attention of layer number `layer`, from 1, of a model's encoder."""
-    return layer_block(model.encoder, layer - 1).attention
-
-
-def _width(attention: Any) -> int:
-    """Width of the queries of a self-attention, all heads joined."""
-    return attention.query.units
-
-
-def _weigh_rows(weights: Any, rows: tf.Tensor) -> Any:
-    """Weights [N] or ragged [N, (S)] times those of their rows, float32 [N]."""
-    if isinstance(weights, tf.RaggedTensor):
-        return weights.with_values(weights.values * tf.gather(rows, weights.value_rowids()))
-    return weights * rows

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features
+from bert_tf.core.errors import ConfigError
 from bert_tf.tasks.base.prepared import PreparedExamples
 
 # N examples
@@ -50,3 +51,17 @@ def with_replaced_tokens(
         return inputs | replaced, targets, weights, tf.zeros_like(has_labels)
 
     return examples.changed(change)
+
+
+def join_columns(texts: tuple, more: tuple) -> tuple:
+    """Columns of encoded texts, one after the other; a different number of columns raises `ConfigError`."""
+    if len(texts) != len(more):
+        raise ConfigError(f"Received: examples of {len(texts)} texts, unlabelled ones of {len(more)}. Give as many.")
+    return tuple(tf.concat(pair, 0) for pair in zip(texts, more, strict=True))
+
+
+def weigh_rows(weights: Any, rows: tf.Tensor) -> Any:
+    """Weights [N] or ragged [N, (S)] times those of their rows, float32 [N]."""
+    if isinstance(weights, tf.RaggedTensor):
+        return weights.with_values(weights.values * tf.gather(rows, weights.value_rowids()))
+    return weights * rows

@@ -76,26 +76,25 @@ def soft_loss(loss: GlobalMean, temperature: float) -> GlobalMean:
     return GlobalMean(kinds[type(inner)])
 
 
-def soften(logits: Any, loss: GlobalMean, temperature: float) -> Any:
+def soften(logits: Any, loss: GlobalMean) -> Any:
     """A teacher's logits as the targets of the loss that `soft_loss` returned.
 
     Args:
         logits: float32 [N, C]; ragged [W, (S), C] for classes of each token; ragged [W, (S)] for classes that are the
             positions of a row.
-        loss: as from `soft_loss`.
-        temperature: T.
+        loss: as from `soft_loss`, with the temperature T.
 
     Returns:
         Probabilities at T, or scores unchanged, in the form of `logits`.
     """
     values = logits.flat_values if isinstance(logits, tf.RaggedTensor) else tf.convert_to_tensor(logits)
     if isinstance(loss.loss, SoftLabels):
-        values = tf.sigmoid(values / temperature)
+        values = tf.sigmoid(values / loss.loss.temperature)
     elif isinstance(loss.loss, SoftClasses):
         if values.shape.rank == 1:
-            values = _softmax_of_rows(values / temperature, logits.value_rowids(), logits.nrows())
+            values = _softmax_of_rows(values / loss.loss.temperature, logits.value_rowids(), logits.nrows())
         else:
-            values = tf.nn.softmax(values / temperature)
+            values = tf.nn.softmax(values / loss.loss.temperature)
     return logits.with_flat_values(values) if isinstance(logits, tf.RaggedTensor) else values
 
 

@@ -14,7 +14,8 @@ from bert_tf.core import files, progress
 from bert_tf.core.errors import InputError
 from bert_tf.data.readers.examples import read_examples
 from bert_tf.tasks import TASKS, load
-from bert_tf.tasks.distillation.distiller import Distiller, join_columns
+from bert_tf.tasks.distillation.distiller import Distiller
+from bert_tf.tasks.distillation.examples import join_columns
 from bert_tf.training.config import TrainingConfig
 from bert_tf.training.distribution.strategies import agree, is_chief
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
