@@ -10,28 +10,28 @@ after an interruption run the command again. The table is written between the ma
 """
 
 import argparse
-import csv
 import dataclasses
-import gzip
 import json
 import pathlib
-import subprocess
 import tomllib
 
 from bench import page
 from bench.budget import run, steps_within
 from bench.figures import table
 from bench.options import ROOT, packaged_encoder
+from bench.peers import keep_result
 
 from bert_tf.core import files
+from bert_tf.data.readers.examples import FileConfig, read_examples
 from bert_tf.modeling.families.bert import BertEncoder
+from bert_tf.tasks.generation import SPEC
 from bert_tf.tasks.generation.metrics import score_texts
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from bert_tf.weights import read_model, write_model
 from bert_tf.weights.resize import add_tokens
 
 PAGE = ROOT / "docs/GENERATION.md"
-SHORT = (2, 4)
+SHORT = (10, 30)  # steps of the runs that measure the CPU time of a step
 METRICS = {"rouge1": 100, "rouge2": 100, "rougeL": 100, "bleu": 1}  # and their factors in the table
 PREFIX = ("model.architecture=prefix",)
 SCRATCH = {"hidden_size": 256, "num_layers": 3, "num_heads": 4, "intermediate_size": 1024}
@@ -54,9 +54,8 @@ def main():
         for title, scored in work.results():
             rows.append([name, title, *scored])
             head = ["data", "model", "CPU minutes", "steps", *METRICS]
-            text = page.replace(
-                PAGE.read_text(encoding="utf-8"), "results", page.machine() + "\n\n" + table(head, rows)
-            )
+            section = f"{page.machine()}\n\n{table(head, rows)}"
+            text = page.replace(PAGE.read_text(encoding="utf-8"), "results", section)
             files.write_text(PAGE, text)
 
 
@@ -126,9 +125,7 @@ class Work:
             command = [self.options.torch, ROOT / "tools/peers/generation_hf.py", f"--config={self.path}"]
             command += [f"--init={self.options.init}", f"--data={self.options.data}", f"--texts={texts}"]
             command += [f"--minutes={self.minutes}"]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
-            files.write_text(result, line.removeprefix("RESULT ") + "\n")
+            keep_result(command, result)
         steps = json.loads(result.read_text())["scores"]["steps"]
         written = [json.loads(line) for line in texts.read_text(encoding="utf-8").splitlines()]
         settings = self.config["model"]
@@ -142,13 +139,9 @@ class Work:
     def rows(self, part):
         """(source, target) of each row of "train" or "heldout"."""
         data = self.config["data"]
-        path = self.options.data / data[part]
-        names = (data["columns"][0], data["target"])
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
-            if ".jsonl" in path.name:
-                return [tuple(map(json.loads(line).get, names)) for line in file]
-            table = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            return [tuple(map(row.get, names)) for row in table]
+        how = FileConfig(columns=tuple(data["columns"]), target=data["target"])
+        examples = read_examples(self.options.data / data[part], how, SPEC)
+        return list(zip(examples.texts[0], examples.targets, strict=True))
 
 
 def lead(rows, count):
@@ -166,7 +159,9 @@ def given(work, folder):
 def with_characters(work, folder):
     """The encoder of --init with a token for each character of the targets that is not in its vocabulary."""
     if not folder.exists():
-        characters = sorted({character for _, target in work.rows("train") for character in target if character > "⹿"})
+        characters = sorted(
+            {character for _, target in work.rows("train") for character in target if character > "\u2e7f"}
+        )
         write_model(add_tokens(read_model(work.options.init), characters), folder)
     return folder
 

@@ -21,6 +21,7 @@ import tomllib
 import venv
 
 from bench.options import packaged_encoder
+from bench.peers import keep_result
 
 from bert_tf.core import files
 
@@ -175,9 +176,7 @@ def run_peer(experiment, seed, options, python):
     print(f"{experiment.name}, seed {seed}: {experiment.peer}", flush=True)
     command = [python, PEERS / experiment.peer, f"--config={experiment.path}"]
     command += [f"--init={options.init}", f"--data={options.data}", f"--seed={seed}", *experiment.overrides]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    result = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
-    files.write_text(path, result.removeprefix("RESULT ") + "\n")
+    keep_result(command, path)
 
 
 def write(options):

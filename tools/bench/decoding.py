@@ -148,10 +148,9 @@ def _beside(measured):
     rows = []
     for found in measured:
         cell = [other for other in measured if other.settings == found.settings]
-        rates = [f"{found.rate(clock):,.1f}, {found.spread(clock):.0%}" for clock in CLOCKS]
         same = min(turn["same"] for other in cell for turn in other.rounds)
         name = f"{_name(found.settings)}, {found.contender}"
-        rows.append([name, *rates, f"{same:.0%}", *(against(found, cell, clock) for clock in CLOCKS)])
+        rows.append([name, *_rates(found, CLOCKS), f"{same:.0%}", *(against(found, cell, clock) for clock in CLOCKS)])
     return table(head, rows)
 
 
@@ -159,12 +158,9 @@ def _growth(measured):
     from bench.figures import CLOCKS, table
 
     head = ["bert_tf", "generated tokens", *(f"tokens per {second}, spread" for second in CLOCKS.values())]
-    rows = [
-        [
-            _name(found.settings),
-            found.settings["length"] - 1,
-            *(f"{found.rate(clock):,.1f}, {found.spread(clock):.0%}" for clock in CLOCKS),
-        ]
-        for found in measured
-    ]
+    rows = [[_name(found.settings), found.settings["length"] - 1, *_rates(found, CLOCKS)] for found in measured]
     return table(head, rows)
+
+
+def _rates(found, clocks):
+    return [f"{found.rate(clock):,.1f}, {found.spread(clock):.0%}" for clock in clocks]
