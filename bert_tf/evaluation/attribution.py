@@ -1,7 +1,6 @@
 """How much each word of a text adds to a number that a model computes: attribution methods."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -10,9 +9,10 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.modeling.layer_changes import calls_replaced
 from bert_tf.tasks.base.explained import explained_of
+from bert_tf.tasks.base.preprocessor import Preprocessor
 from bert_tf.tasks.base.task import Task
-from bert_tf.text.input_packing import pack
 
 # K rows, S tokens, E embedding, H heads, W words
 
@@ -35,6 +35,7 @@ class Case:
 
     Attributes:
         words: `Word`s that the row has; those beyond its length are cut.
+        is_cut: whether the row has not all tokens of the texts.
         explained: the `Explained`.
         score, baseline: its number for the row, and for the row with all words masked.
 
@@ -53,15 +54,19 @@ class Case:
             raise ConfigError(f"Explanations need Keras on TensorFlow; it runs on {keras.backend.backend()}.")
         self.model = model
         tokenizer = model.tokenizer
-        optional = model.TEXTS[len(texts) - 1] in model.OPTIONAL_TEXTS
-        self.inputs = pack(tokenizer, texts, model.max_length, optional=optional)  # int32 [1, S]
+        self.inputs = Preprocessor(model.SPEC, tokenizer, model.max_length)(texts)  # int32 [1, S]
         self.ids = self.inputs[features.INPUT_IDS][0].numpy()  # [S]
-        self.words = find_words(tokenizer, texts, self.ids)
+        places = []  # first and last character of the tokens of each text
+        for text in texts:
+            _, starts, ends = tokenizer.with_offsets(text[0])
+            places.append((starts.numpy(), ends.numpy()))
+        self.words = find_words(tokenizer, places, self.ids)
         if not self.words:
             raise InputError("The text has no words.")
         self.of_words = np.zeros(len(self.ids), bool)  # [S]
         for word in self.words:
             self.of_words[list(word.positions)] = True
+        self.is_cut = self.of_words.sum() < sum(len(starts) for starts, _ in places)
         blank = next(i for i in (tokenizer.mask_id, tokenizer.unk_id, tokenizer.pad_id) if i is not None)
         self.masked_ids = np.where(self.of_words, blank, self.ids)
         outputs = model(self.inputs, training=False)
@@ -83,11 +88,11 @@ class Case:
 
     def gradients_at(self, vectors: tf.Tensor) -> np.ndarray:
         """Gradients of the number at other token embeddings, float32 [K, S, E]: the same shape."""
-        found = []
+        found, layer = [], self.model.encoder.token_embedding
         for part in _chunks(vectors):
             with tf.GradientTape() as tape:
                 tape.watch(part)
-                with _embeddings_given(self.model.encoder.token_embedding, part):
+                with calls_replaced({layer: lambda ids, part=part: tf.cast(part, layer.compute_dtype)}):
                     score = tf.reduce_sum(self.explained.score(self.model(self._rows(len(part)), training=False)))
             found.append(tape.gradient(score, part).numpy())
         return np.concatenate(found)
@@ -108,32 +113,21 @@ class Case:
         return {name: tf.repeat(value, count, 0) for name, value in self.inputs.items()}
 
 
-def find_words(tokenizer: Any, texts: tuple, ids: np.ndarray) -> list[Word]:
-    """The words of a row of texts, string tensors [1], with ids [S]."""
+def find_words(tokenizer: Any, places: Sequence[tuple[np.ndarray, np.ndarray]], ids: np.ndarray) -> list[Word]:
+    """The words of a row with ids [S]; `places` are the starts and ends of the tokens of each text, int [tokens]."""
     added = np.isin(ids, tokenizer.added_ids)
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], added, [True]]).astype(int)))
-    runs = list(zip(edges[::2], edges[1::2], strict=True))  # of tokens between added ones: one for each text
-    columns = [column for column, text in enumerate(texts) if len(tokenizer(text[0]))]
+    changes = np.flatnonzero(np.diff(np.concatenate([[True], added, [True]]).astype(int)))
+    runs = list(zip(changes[::2], changes[1::2], strict=True))  # of tokens between added ones: one for each text
+    columns = [column for column, (starts, _) in enumerate(places) if len(starts)]
     words = []
     for column, (first, end) in zip(columns, runs, strict=False):
-        _, starts, ends = (x.numpy() for x in tokenizer.with_offsets(texts[column][0]))
+        starts, ends = places[column]
         begins = [k == 0 or bool(tokenizer.starts_word[ids[first + k]]) for k in range(end - first)]
-        places = [*np.flatnonzero(begins), end - first]
-        for k, after in zip(places, places[1:], strict=False):
+        edges = [*np.flatnonzero(begins), end - first]
+        for k, after in zip(edges, edges[1:], strict=False):
             positions = tuple(range(first + k, first + after))
             words.append(Word(column, int(starts[k]), int(ends[after - 1]), positions))
     return words
-
-
-@contextlib.contextmanager
-def _embeddings_given(layer: Any, vectors: tf.Tensor) -> Iterator[None]:
-    """A context in which an embedding layer returns `vectors`, whatever ids it gets."""
-    call = layer.call
-    layer.call = lambda ids: tf.cast(vectors, layer.compute_dtype)
-    try:
-        yield
-    finally:
-        layer.call = call
 
 
 def _chunks(rows: Any) -> Iterator[Any]:
@@ -151,14 +145,10 @@ def integrated_gradients(case: Case) -> np.ndarray:
 
     Their sum is the difference of the two numbers. The integral is Gauss and Legendre's, of as many points as it needs.
     """
-    begin, end = case.vectors_of(case.masked_ids), case.vectors_of(case.ids)  # [S, E]
     total = case.score - case.baseline
     for points in _POINTS:
-        places, weights = np.polynomial.legendre.leggauss(points)
-        way = tf.constant((places + 1) / 2, tf.float32)[:, tf.newaxis, tf.newaxis]  # 0 to 1
-        gradients = case.gradients_at(begin + way * (end - begin))  # [K, S, E]
-        mean = np.einsum("k,kse->se", weights / 2, gradients)
-        found = case.by_word(((end - begin).numpy() * mean).sum(-1))
+        places, weights = np.polynomial.legendre.leggauss(points)  # in -1 to 1
+        found = _gradients_on_the_way(case, (places + 1) / 2, weights / 2)
         if abs(found.sum() - total) <= _EXACT * abs(total):
             break
     return found
@@ -166,9 +156,16 @@ def integrated_gradients(case: Case) -> np.ndarray:
 
 def gradient_x_input(case: Case) -> np.ndarray:
     """The gradient at the row, times the difference of each token's vector from that of the masked row."""
+    return _gradients_on_the_way(case, np.ones(1), np.ones(1))
+
+
+def _gradients_on_the_way(case: Case, places: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The weighted sum of gradients, times the way from the masked row, place 0, to the row, place 1."""
     begin, end = case.vectors_of(case.masked_ids), case.vectors_of(case.ids)  # [S, E]
-    gradient = case.gradients_at(end[tf.newaxis])[0]
-    return case.by_word(((end - begin).numpy() * gradient).sum(-1))
+    shares = tf.constant(places, tf.float32)[:, tf.newaxis, tf.newaxis]
+    gradients = case.gradients_at(begin + shares * (end - begin))  # [K, S, E]
+    mean = np.einsum("k,kse->se", weights, gradients)
+    return case.by_word(((end - begin).numpy() * mean).sum(-1))
 
 
 def leave_one_out(case: Case) -> np.ndarray:

@@ -24,7 +24,7 @@ CURVE_POINTS = 11  # shares of the words that are masked, 0 to 1
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """What an answer depends on.
+    """The attribution of each word of a text to the model's answer.
 
     Attributes:
         texts: the texts that the model read.
@@ -57,7 +57,7 @@ def explain(model: Task, texts: Any, method: str = METHOD, label: str | None = N
         InputError: a text is no string or has no words, or the model lacks the label; names its row.
     """
     check_methods([method])
-    for texts_of_row, case in _cases(model, texts, label):
+    for texts_of_row, case in _cases(model, _columns(model, texts), label):
         yield _explanation(case, texts_of_row, method)
 
 
@@ -68,11 +68,16 @@ def check_methods(methods: Sequence[str]) -> None:
             raise ConfigError(f"Received: method={method!r}. Choose from {', '.join(METHODS)}.")
 
 
-def _cases(model: Task, texts: Any, label: str | None) -> Iterator[tuple[tuple[str, ...], Case]]:
-    """The texts of each row and its `Case`."""
+def _columns(model: Task, texts: Any) -> tuple:
+    """Encoded columns of whole texts, string tensors [N]."""
     columns = model.preprocessor.encode_texts(texts)
     if any(isinstance(column, tf.RaggedTensor) for column in columns):
         raise InputError("Received lists of words. Give whole texts: an explanation shows their words.")
+    return columns
+
+
+def _cases(model: Task, columns: tuple, label: str | None) -> Iterator[tuple[tuple[str, ...], Case]]:
+    """The texts of each row and its `Case`."""
     cut = 0
     for row in range(int(columns[0].shape[0])):
         encoded = tuple(column[row : row + 1] for column in columns)
@@ -80,7 +85,7 @@ def _cases(model: Task, texts: Any, label: str | None) -> Iterator[tuple[tuple[s
             case = Case(model, encoded, label)
         except InputError as error:
             raise InputError(f"Row {row}: {error}") from None
-        cut += case.of_words.sum() < sum(len(model.tokenizer(text[0])) for text in encoded)
+        cut += case.is_cut
         yield tuple(decoded(column[row].numpy()) for column in columns), case
     if cut:
         logging.warning(
@@ -146,10 +151,10 @@ def faithfulness(
     deletion: dict[str, list] = {name: [] for name in (*methods, RANDOM)}
     insertion: dict[str, list] = {name: [] for name in (*methods, RANDOM)}
     random = np.random.default_rng(seed)
-    total = int(model.preprocessor.encode_texts(texts)[0].shape[0])
+    columns = _columns(model, texts)
     with stages() as show:
-        for number, (_, case) in enumerate(_cases(model, texts, label)):
-            show("comparing methods", number, total)
+        for number, (_, case) in enumerate(_cases(model, columns, label)):
+            show("comparing methods", number, int(columns[0].shape[0]))
             count = len(case.words)
             sizes = np.round(np.linspace(0, 1, CURVE_POINTS) * count).astype(int)
             for name in deletion:

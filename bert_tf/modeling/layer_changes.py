@@ -1,6 +1,7 @@
 """Changes to the layers of a finished model: frozen layers, low-rank adapters, quantized kernels."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -46,6 +47,22 @@ def _descendants(layer: keras.layers.Layer) -> Iterator[tuple[keras.layers.Layer
     for child in layer._flatten_layers(include_self=False, recursive=False):
         yield child, layer
         yield from _descendants(child)
+
+
+@contextlib.contextmanager
+def calls_replaced(calls: Mapping[keras.layers.Layer, Callable]) -> Iterator[None]:
+    """A context in which layers compute by other functions, {layer: function}, than their `call`."""
+    before = {layer: vars(layer).get("call") for layer in calls}  # of a context around this one
+    try:
+        for layer, call in calls.items():
+            layer.call = call
+        yield
+    finally:
+        for layer, call in before.items():
+            if call is not None:
+                layer.call = call
+            elif "call" in vars(layer):
+                del layer.call
 
 
 def own_variables(layer: keras.layers.Layer) -> Iterator[tuple[keras.Variable, keras.layers.Layer]]:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.modeling.layer_changes import calls_replaced
 from bert_tf.tasks.base.task import Task
 from bert_tf.training.recipes.mean_loss import loss_sums
 from bert_tf.weights import resize, shrink
@@ -94,15 +95,13 @@ def gated(encoder: Any, heads: Sequence[Any], columns: Sequence[Any]) -> Iterato
             batch, also where it has several rows.
         columns: for each block the gates of its columns, float32 [B or 1, F].
     """
-    gates = {}
+    calls = {}
     for block, of_heads, of_columns in zip(encoder.blocks, heads, columns, strict=True):
-        gates[block.attention.output_dense] = tf.repeat(of_heads, block.attention.head_size, 1)  # [B, N * H]
-        gates[block.output_dense] = tf.convert_to_tensor(of_columns)
-    with contextlib.ExitStack() as stack:
-        for layer, gate in gates.items():
-            # What goes into these two layers are the outputs of the heads and of the columns.
-            layer.call = _gated_call(layer.call, gate)
-            stack.callback(delattr, layer, "call")
+        # What goes into these two layers are the outputs of the heads and of the columns.
+        by_unit = tf.repeat(of_heads, block.attention.head_size, 1)  # [B, N * H]
+        for layer, gate in ((block.attention.output_dense, by_unit), (block.output_dense, of_columns)):
+            calls[layer] = _gated_call(layer.call, tf.convert_to_tensor(gate))
+    with calls_replaced(calls):
         yield
 
 
