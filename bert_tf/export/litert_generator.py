@@ -1,6 +1,7 @@
 """Writes texts with a .tflite by LiteRT as a phone does: one source and one token at a time."""
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -18,9 +19,8 @@ from bert_tf.export import step_signatures as steps
 from bert_tf.export.litert_model import check_finite, median_ms
 from bert_tf.export.tflite_metadata import INPUT_NAMES
 from bert_tf.generation import GenerationConfig
-from bert_tf.generation.generate import graph_arguments
+from bert_tf.generation.generate import graph_arguments, token_inputs
 from bert_tf.generation.stepwise import StepwiseSearch
-from bert_tf.modeling.layers.encoder_inputs import complete_inputs
 from bert_tf.tasks.base.saved_tokenizer import MissingTokenizer, describe_tokenizer
 from bert_tf.tasks.base.task import Task
 from bert_tf.tasks.generation import SPEC
@@ -110,10 +110,7 @@ class LiteRTGenerator:
         Returns:
             int32 [N, T]: the start token, the text, the end token, and padding up to the longest text.
         """
-        inputs = {features.INPUT_IDS: np.asarray(input_ids)}
-        if input_mask is not None:
-            inputs[features.INPUT_MASK] = np.asarray(input_mask)
-        return self.write(complete_inputs(inputs, self.pad_id), self._config(settings))
+        return self.write(token_inputs(input_ids, input_mask, self.pad_id), self._config(settings))
 
     def _config(self, settings: Mapping[str, Any]) -> GenerationConfig:
         config, most = self.generation.changed(settings), self.generation.max_length
@@ -131,11 +128,7 @@ class LiteRTGenerator:
         targets = []
         for i in range(len(inputs[features.INPUT_IDS])):
             length, source = self._encode(inputs, i)
-
-            def step(token: int, index: int, cache: Any, length: int = length, source: Any = source) -> tuple:
-                return self._step(length, source, token, index, cache)
-
-            targets.append(search(step, self._empty_cache(length)))
+            targets.append(search(functools.partial(self._step, length, source), self._empty_cache(length)))
         ids = np.full([len(targets), max(map(len, targets), default=0)], search.fill_id, "int32")
         for i, target in enumerate(targets):
             ids[i, : len(target)] = target

@@ -37,15 +37,21 @@ def generate_tokens(model: Any, input_ids: Any, input_mask: Any = None, **settin
         InputError: the model has no start or end token, or a source is longer than the encoder's positions.
     """
     config = GenerationConfig(**settings)
-    inputs: dict[str, Any] = {features.INPUT_IDS: np.asarray(input_ids)}
-    if input_mask is not None:
-        inputs[features.INPUT_MASK] = np.asarray(input_mask)
+    inputs = token_inputs(input_ids, input_mask, model.pad_id)
     check(model, config, inputs[features.INPUT_IDS].shape[1])
     if "search_graph" not in vars(model):  # no attribute that Keras would track
         vars(model)["search_graph"] = tf.function(
             lambda inputs, **settings: search(model, inputs, GenerationConfig(**settings))[0], autograph=False
         )
-    return run_graph(vars(model)["search_graph"], complete_inputs(inputs, model.pad_id), graph_arguments(config))
+    return run_graph(vars(model)["search_graph"], inputs, graph_arguments(config))
+
+
+def token_inputs(input_ids: Any, input_mask: Any, pad_id: int) -> dict[str, Any]:
+    """The encoder's inputs, [B, S] each, of token ids and their mask; None: `pad_id` is padding."""
+    inputs = {features.INPUT_IDS: np.asarray(input_ids)}
+    if input_mask is not None:
+        inputs[features.INPUT_MASK] = np.asarray(input_mask)
+    return complete_inputs(inputs, pad_id)
 
 
 def graph_arguments(config: GenerationConfig) -> dict[str, Any]:

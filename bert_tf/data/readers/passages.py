@@ -7,7 +7,7 @@ from bert_tf.core.errors import InputError
 from bert_tf.data.readers.bad_rows import BadRows
 from bert_tf.text.corpus import find_files, read_parts, to_sentences
 
-PASSAGE_CHARS = 600  # about 120 English words; no sentence is begun beyond
+PASSAGE_CHARS = 600  # about 120 English words; a sentence that would exceed it begins the next passage
 
 
 def read_passages(patterns: Any, bad: BadRows, encoding: str | None = None) -> Iterator[tuple[str, dict]]:

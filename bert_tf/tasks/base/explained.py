@@ -1,4 +1,4 @@
-"""What an explanation is of: a number that a task's model computes for a row."""
+"""The output of a task model that an explanation attributes to words."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ class Explained:
 
 
 def explained_of(model: Any, inputs: dict[str, tf.Tensor], outputs: Any, label: str | None) -> Explained:
-    """What is explained of the model's answer to one row; a task without explanations raises `ConfigError`.
+    """The `Explained` of the model's answer to one row; a task without explanations raises `ConfigError`.
 
     Args:
         inputs, outputs: of `call`, for the one row.

@@ -1,4 +1,4 @@
-"""What is explained of a classification: the logit of a class."""
+"""The output of a classifier that is attributed to words: the logit of a class."""
 
 from typing import Any
 

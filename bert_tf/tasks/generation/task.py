@@ -12,7 +12,7 @@ from keras import ops
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.generation import GenerationConfig
-from bert_tf.generation.generate import check, graph_arguments, run_graph
+from bert_tf.generation.generate import check, graph_arguments, run_graph, token_inputs
 from bert_tf.generation.generate import search as search_targets
 from bert_tf.modeling.decoders import DECODERS
 from bert_tf.modeling.decoders.model import SequenceToSequence, with_decoder
@@ -197,10 +197,7 @@ class TextGenerator(SequenceToSequence, Task):
         Returns:
             int32 [N, T]: the start token, the text, the end token, and padding up to the longest text.
         """
-        inputs = {features.INPUT_IDS: tf.cast(input_ids, tf.int32)}
-        if input_mask is not None:
-            inputs[features.INPUT_MASK] = tf.cast(input_mask, tf.int32)
-        inputs = complete_inputs(inputs, self.pad_id)
+        inputs = token_inputs(input_ids, input_mask, self.pad_id)
         search = self.search_of(settings, inputs[features.INPUT_IDS].shape[1])
         self.refresh_predict_graph()
         return run_graph(self._predict_graph, inputs, search).numpy()

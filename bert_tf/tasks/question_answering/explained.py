@@ -1,4 +1,4 @@
-"""What is explained of an answer: the logits of its first and last token."""
+"""The output of a question answerer that is attributed to words: the logits of an answer's edges."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is explained of a tagged text: the logits of the tags of its entities."""
+"""The output of a tagger that is attributed to words: the logits of the tags of entities."""
 
 from typing import Any
 
