@@ -11,6 +11,7 @@ after an interruption run the command again. The table is written between the ma
 
 import argparse
 import dataclasses
+import itertools
 import json
 import pathlib
 import tomllib
@@ -28,7 +29,7 @@ from bert_tf.tasks.generation import SPEC
 from bert_tf.tasks.generation.metrics import score_texts
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from bert_tf.weights import read_model, write_model
-from bert_tf.weights.resize import add_tokens
+from bert_tf.weights.resize import add_tokens, trim_vocabulary
 
 PAGE = ROOT / "docs/GENERATION.md"
 SHORT = (10, 30)  # steps of the runs that measure the CPU time of a step
@@ -91,15 +92,15 @@ class Work:
         """Yields (title, cells) of each finished model."""
         for model in MODELS[self.name]:
             yield model.title, self.train(model)
-            if model.init == "given" and not model.settings and self.options.torch:
-                yield "transformers/torch, from the same weights", self.train_peer()
+            if model.title == PEERS_TWIN and self.options.torch:
+                yield "transformers/torch, from the same weights", self.train_peer(model)
         if self.name == "dialogsum":
             yield "the first three lines", self._cells("", "", lead(self.rows("heldout"), 3))
 
     def train(self, model):
         """The cells of a model of ours."""
         folder = self.folder / model.title.replace(" ", "-").replace(",", "")
-        init = INITS[model.init](self, self.folder / f"init-{model.init}")
+        init = self.init(model)
         size, total = self.config["batch_size"], len(self.rows("train"))
 
         def words(steps, output):
@@ -118,12 +119,16 @@ class Work:
         scores = json.loads((trained / "metrics.json").read_text())["scores"]
         return self._cells(f"{self.minutes:g}", f"{steps:,}", scores)
 
-    def train_peer(self):
-        """The cells of transformers' `EncoderDecoderModel`."""
+    def init(self, model):
+        """The folder of a model's first weights."""
+        return INITS[model.init](self, self.folder / f"init-{model.init}")
+
+    def train_peer(self, model):
+        """The cells of transformers' `EncoderDecoderModel`, from the first weights of `model`."""
         texts, result = (self.folder / f"peer-{self.minutes:g}-minutes{ending}" for ending in (".txt", ".json"))
         if not result.exists():
             command = [self.options.torch, ROOT / "tools/peers/generation_hf.py", f"--config={self.path}"]
-            command += [f"--init={self.options.init}", f"--data={self.options.data}", f"--texts={texts}"]
+            command += [f"--init={self.init(model)}", f"--data={self.options.data}", f"--texts={texts}"]
             command += [f"--minutes={self.minutes}"]
             keep_result(command, result)
         steps = json.loads(result.read_text())["scores"]["steps"]
@@ -156,13 +161,13 @@ def given(work, folder):
     return work.options.init
 
 
-def with_characters(work, folder):
-    """The encoder of --init with a token for each character of the targets that is not in its vocabulary."""
+def trimmed(work, folder):
+    """The encoder of --init with a token for each Chinese character of the targets, and without unused tokens."""
     if not folder.exists():
-        characters = sorted(
-            {character for _, target in work.rows("train") for character in target if character > "\u2e7f"}
-        )
-        write_model(add_tokens(read_model(work.options.init), characters), folder)
+        rows = work.rows("train")
+        characters = sorted({character for _, target in rows for character in target if character > "\u2e7f"})
+        checkpoint = add_tokens(read_model(work.options.init), characters)
+        write_model(trim_vocabulary(checkpoint, itertools.chain(*rows)), folder, "huggingface")
     return folder
 
 
@@ -178,18 +183,19 @@ def scratch(work, folder):
     return folder
 
 
-INITS = {"given": given, "characters": with_characters, "scratch": scratch}
+INITS = {"given": given, "trimmed": trimmed, "scratch": scratch}
+PEERS_TWIN = "encoder_decoder"  # the model whose first weights the peer has too
 FRESH = ("model.fresh=true", "training.learning_rate=1e-3")
 MODELS = {
     "dialogsum": (Model("encoder_decoder", "given"), Model("prefix", "given", PREFIX)),
     "multi30k": (
-        Model("encoder_decoder", "given"),
-        Model("prefix", "given", PREFIX),
+        Model("encoder_decoder", "trimmed"),
+        Model("prefix", "trimmed", PREFIX),
         Model("encoder_decoder from scratch, 3 layers of 256", "scratch", FRESH),
     ),
     "tatoeba": (
-        Model("encoder_decoder", "characters"),
-        Model("prefix", "characters", PREFIX),
+        Model("encoder_decoder", "trimmed"),
+        Model("prefix", "trimmed", PREFIX),
         Model("encoder_decoder from scratch, 3 layers of 256", "scratch", FRESH),
     ),
 }
