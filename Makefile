@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Isolated builds: one of the dependencies comes as source, and its own way to build breaks beside newer tools.
 PIP_INSTALL := $(BIN)/python -m pip install --use-pep517 --constraint constraints.txt
 
-.PHONY: quickstart test test-fast test-jax soak parity bench results lint format clean
+.PHONY: quickstart test test-fast test-jax soak parity bench results docs lint format clean
 
 # Options of the verb go into ARGS: make quickstart ARGS="--seed 1"
 quickstart: $(VENV)/installed
@@ -49,6 +49,10 @@ bench: $(VENV)/installed-dev
 results: $(VENV)/installed-dev
 	$(BIN)/python tools/results.py $(ARGS)
 
+# The documentation as a site, in site/; needs no network after the installation, and fails on a broken link.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -72,5 +76,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(PIP_INSTALL) --no-deps --requirement tests/requirements.txt
 	touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(PIP_INSTALL) --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info

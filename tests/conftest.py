@@ -30,6 +30,8 @@ SLOW = (
         "tasks/contract_test.py",
         "tasks/generation/export_test.py",
         "tasks/multi_task_test.py",
+        "docs",
+        "examples",
         "tools",
         "training/distribution",
         "training/recipes",
