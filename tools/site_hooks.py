@@ -31,6 +31,10 @@ def on_page_markdown(markdown: str, page: Page, config, files: Files) -> str:
             return link["text"]
         target = PAGES.get(path) or path.removeprefix("docs/")
         relative = posixpath.relpath(target, posixpath.dirname(source) or ".")
+        if source.endswith(".zh.md") and (ROOT / "docs" / target).with_suffix(".zh.md").exists():
+            # The i18n plugin would take NAME.md for NAME.zh.md; its Chinese pages are in zh/.
+            english = f"{'../' * (source.count('/') + 1)}{target.removesuffix('.md')}.html"
+            return f'<a href="{english}{link["anchor"] or ""}" hreflang="en">{link["text"]}</a>'
         return f"[{link['text']}]({relative}{link['anchor'] or ''})"
 
     return _LINK.sub(on_site, markdown)
