@@ -81,6 +81,28 @@ def draw_curves(curves: Mapping[str, np.ndarray], title: str, path: str | os.Pat
         axes.grid(alpha=0.3)
 
 
+def draw_tradeoff(
+    costs: Mapping[str, Sequence[float]],
+    scores: Sequence[float],
+    names: Sequence[str],
+    chosen: str,
+    path: str | os.PathLike,
+) -> None:
+    """Draws the scores of M models, named `names`, against each of their costs, {axis: M numbers}, side by side."""
+    with _figure(path, (5.2 * len(costs), 4.2), len(costs)) as panels:
+        for axes, (axis, values) in zip(panels, costs.items(), strict=True):
+            axes.plot(values, scores, "o-", color="0.6", zorder=1)
+            for name, value, score in zip(names, values, scores, strict=True):
+                if name == chosen:
+                    axes.plot(value, score, "o", ms=11, color="tab:blue", label="chosen")
+                axes.annotate(name, (value, score), (5, 6), textcoords="offset points", fontsize=8)
+            axes.set(xlabel=axis, ylabel="Score")
+            axes.margins(0.15)
+            axes.set_xlim(left=0)
+            axes.grid(alpha=0.3)
+            axes.legend(loc="lower right", fontsize=8)
+
+
 def reliability(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean confidence, accuracy and number of answers in each of ten equal bins of confidence that is not empty."""
     bins = np.minimum((np.asarray(confidence) * _BINS).astype(int), _BINS - 1)
@@ -98,8 +120,11 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
 
 
 @contextlib.contextmanager
-def _figure(path: str | os.PathLike, size: tuple[float, float]) -> Iterator[Any]:
-    """The axes of a new figure, which is written to `path` at the end of the block if it raised nothing."""
+def _figure(path: str | os.PathLike, size: tuple[float, float], panels: int = 1) -> Iterator[Any]:
+    """The axes of a new figure, which is written to `path` at the end of the block if it raised nothing.
+
+    With several `panels` they are an array of axes, side by side.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -107,7 +132,7 @@ def _figure(path: str | os.PathLike, size: tuple[float, float]) -> Iterator[Any]
     matplotlib.rcParams["font.sans-serif"] = ["DejaVu Sans", "Noto Sans CJK SC", "SimHei"]
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
+    figure, axes = pyplot.subplots(1, panels, figsize=size, layout="constrained")
     try:
         yield axes
         with files.atomic_file(path) as temporary:

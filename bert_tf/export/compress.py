@@ -1,0 +1,239 @@
+"""Compression of a task's model to a target: steps from the mildest on, each trained, exported and measured."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from bert_tf.core import files
+from bert_tf.core.config import assignment
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.data.readers.examples import OF_MODEL
+from bert_tf.export.compress_report import write_report
+from bert_tf.export.compress_target import Measured, Target
+from bert_tf.export.signatures import check_request
+from bert_tf.export.tflite import export_tflite
+from bert_tf.tasks import TASKS, load
+from bert_tf.training import run_folder
+from bert_tf.training.recipes import prune
+from bert_tf.training.recipes.finetune import finetune
+from bert_tf.training.recipes.finetune_config import FinetuneConfig, override_config
+from bert_tf.training.recipes.finetune_data import check_rows, read_rows
+
+_STEP, _STEPS = "step.json", "steps"
+_FILES = ("model.tflite", "model.json")  # the second is the report of the first
+_RANKED = 2048  # training examples on which the effect of heads and columns is measured, at most
+_HEADS, _COLUMNS = 1 / 3, 1 / 2  # shares to remove
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A change of the model of the step before.
+
+    Attributes:
+        name: of the step and its folder.
+        meaning: what it does, in words.
+        change: from a task model and its training `Examples` to a new model; None: the same model.
+        trains: whether the new model has to be trained.
+    """
+
+    name: str
+    meaning: str
+    change: Callable[[Any, Any], Any] | None
+    trains: bool = True
+
+
+def compress(
+    config: FinetuneConfig,
+    target: Target,
+    length: int | None = None,
+    quantize: str = "int8",
+    tell: Callable[[Measured], None] = lambda measured: None,
+) -> Measured:
+    """Makes smaller and faster .tflite files of a model until one is within the target.
+
+    Writes to `config.output`: model/ and model.tflite, those of the chosen step; README.md, compress.json and
+    compress.png; and steps/ with the training run and the file of each. Finished steps are kept: the same call goes on
+    after an interruption, and a call with another target adds steps.
+
+    Args:
+        config: how data are read and models are trained; `model.init` is the folder of the model, which stays as it
+            is. It is the teacher of the smaller ones, where the task has teachers and the config names none.
+        length: tokens of a row in the files; None: the model's `max_length`.
+        quantize: as for `export_tflite`, without int8_full.
+        tell: called after each step.
+
+    Returns:
+        The chosen one.
+
+    Raises:
+        ConfigError: the settings cannot be, or the folder is that of other ones.
+        InputError: no step is within the target. The nearest is kept as if it were.
+    """
+    config.check()
+    if config.tasks or config.seeds != 1:
+        raise ConfigError("Received: a config of several tasks or seeds. One model is compressed: leave them out.")
+    folder = pathlib.Path(config.output)
+    with run_folder.locked(folder):
+        _check_folder(folder, {"config": dataclasses.asdict(config), "length": length, "quantize": quantize})
+        work = Compression(config, folder / _STEPS, length, quantize)
+        measured: list[Measured] = []
+        for found in work.steps():
+            measured.append(found)
+            tell(found)
+            if target.ends(measured):
+                break
+        chosen, reached = target.choose(measured)
+        work.publish(chosen, folder)
+        write_report(folder, work.title, measured, chosen, work.left_out)
+    if not reached:
+        raise InputError(
+            f"No step reaches the target. The nearest is {chosen.name}: {chosen.size / 1e6:.1f} MB, "
+            f"{chosen.latency:.1f} ms, {chosen.points:.1f} points lost. It is kept in {folder}."
+        )
+    return chosen
+
+
+class Compression:
+    """The steps of a compression, in its folder.
+
+    Attributes:
+        title: of the report.
+        left_out: {name: why} of steps that this model does not have.
+    """
+
+    def __init__(self, config: FinetuneConfig, folder: pathlib.Path, length: int | None, quantize: str):
+        self.config, self.folder, self.quantize = config, folder, quantize
+        self.left_out: dict[str, str] = {}
+        self.whole = load(config.model.init)
+        self.title = self.whole.purpose
+        self.length = length or self.whole.max_length
+        rows = read_rows(config)
+        self.learned, self.heldout = check_rows(rows[0], rows[1], self.whole, config.data.separator)
+        self._models: dict[str, str] = {}  # the folder of each step's model
+        self._teacher = config.model.init
+        self._score = 0.0  # of the whole model
+
+    def steps(self) -> Iterator[Measured]:
+        """Yields what each step makes; each begins with the model of the one before."""
+        init = self.config.model.init
+        for step in _steps(self.whole):
+            folder = self.folder / step.name
+            model = init
+            if step.change:
+                model = str(folder / ("run/model" if step.trains else "changed"))
+            if not (folder / _STEP).exists():
+                try:
+                    changed = step.change and step.change(load(init), self.learned)
+                except (ConfigError, InputError) as error:
+                    self.left_out[step.name] = str(error)
+                    continue
+                self._take(step, changed, folder)
+                self._export(load(model), folder)
+            if not step.trains:  # it computes the same, with this vocabulary
+                self._teacher = model
+            init = self._models[step.name] = model
+            yield self._measured(step, files.read_json(folder / _STEP))
+
+    def publish(self, chosen: Measured, folder: pathlib.Path) -> None:
+        """Writes the model and the file of a step to `folder`, in place of earlier ones."""
+        self._save(load(self._models[chosen.name]), folder / "model")
+        for name in _FILES:
+            shutil.copyfile(self.folder / chosen.name / name, folder / name)
+
+    def _take(self, step: Step, changed: Any, folder: pathlib.Path) -> None:
+        """Writes the changed model of a step, and trains it."""
+        if changed is None:
+            return
+        self._save(changed, folder / "changed")
+        if step.trains:
+            finetune(self._run(folder / "changed", folder / "run"))
+            keras.utils.clear_session()
+
+    def _save(self, model: Any, folder: pathlib.Path) -> None:
+        model.save_pretrained(folder, overwrite=folder.exists())
+        of_files = dataclasses.asdict(self.config.data.of_files())
+        files.write_text(folder / OF_MODEL, json.dumps(of_files, indent=2) + "\n")
+
+    def _export(self, model: Any, folder: pathlib.Path) -> None:
+        """Writes the file of a step, and its report, which marks the step as finished."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _FILES:
+            (folder / name).unlink(missing_ok=True)  # of an interrupted call
+        heldout = (self.heldout.texts, self.heldout.targets)
+        report = export_tflite(
+            *(model, folder / _FILES[0], [self.length], check_request(model), self.quantize, None, heldout),
+            max_drop=100.0,  # the score is measured, whatever it is
+        )
+        files.write_text(folder / _STEP, json.dumps(report, indent=2) + "\n")
+
+    def _run(self, init: pathlib.Path, output: pathlib.Path) -> FinetuneConfig:
+        """The config of a step's training."""
+        settings = {"model.init": str(init), "output": str(output)}
+        if TASKS[self.config.task].distills and not self.config.teacher.model:
+            settings["teacher.model"] = str(self._teacher)
+        return override_config(self.config, [assignment(name, value) for name, value in settings.items()])
+
+    def _measured(self, step: Step, report: dict) -> Measured:
+        score = report["score"]
+        self._score = self._score or score["keras"]  # of the first step, which changes no weights
+        return Measured(
+            name=step.name,
+            meaning=step.meaning,
+            size=report["mib"] * 2**20,
+            latency=report["latency_ms"][str(self.length)]["1"],
+            score=score["tflite"],
+            points=100 * (self._score - score["tflite"]) / self.whole.SCORE_MAX,
+        )
+
+
+def _steps(model: Any) -> Iterator[Step]:
+    """The steps for a model, from the mildest on."""
+    yield Step("whole", "nothing removed", None, False)
+    yield Step(
+        "vocabulary",
+        "only the tokens that the training texts need",
+        lambda model, learned: prune.trim_vocabulary(model, _flat(learned.texts)),
+        False,
+    )
+    yield Step("pruned", "a third of the heads and half of the feed-forward columns removed", _prune)
+    layers = model.config.num_layers
+    while layers > 1:
+        whole, layers = layers, layers // 2
+        kept = np.linspace(0, whole - 1, layers).round().astype(int).tolist()
+        yield Step(f"layers-{layers}", f"{layers} of the layers", functools.partial(_keep_layers, kept))
+
+
+def _keep_layers(kept: Sequence[int], model: Any, learned: Any) -> Any:
+    del learned
+    return prune.keep_layers(model, kept)
+
+
+def _prune(model: Any, learned: Any) -> Any:
+    few = learned.take(range(0, len(learned), -(-len(learned) // _RANKED)))
+    return prune.remove(model, prune.rank(model, few.texts, few.targets), _HEADS, _COLUMNS)
+
+
+def _flat(texts: Any) -> Iterator[str]:
+    """All strings in columns of texts, or of lists of texts."""
+    for item in texts:
+        if isinstance(item, str):
+            yield item
+        else:
+            yield from _flat(item)
+
+
+def _check_folder(folder: pathlib.Path, settings: dict) -> None:
+    """Writes the settings into a new folder; one of other settings, or of something else, raises `ConfigError`."""
+    settings = json.loads(json.dumps(settings))  # as they are read again
+    found = run_folder.read_settings(folder).get(run_folder.REQUESTED, settings)
+    if found != settings:
+        raise ConfigError(f"{folder} is of other settings. Choose another --output.")
+    values = {run_folder.REQUESTED: settings, run_folder.RESOLVED: {}}
+    files.write_text(folder / run_folder.SETTINGS, json.dumps(values, indent=2) + "\n")

@@ -1,0 +1,92 @@
+"""Targets of a compression, such as "size=8MB": what a file may weigh, take and lose; needs no TensorFlow."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from bert_tf.core.errors import ConfigError
+
+_UNITS = {
+    "size": {"kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2**10, "mib": 2**20, "gib": 2**30},  # bytes
+    "latency": {"us": 1e-3, "ms": 1.0, "s": 1e3},  # milliseconds
+    "points": {"": 1.0},
+}
+_EXAMPLES = "size=8MB, latency=2ms or points=1, or several of them separated by commas"
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?) *([a-z]*)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """The file of a step of a compression.
+
+    Attributes:
+        name: of the step.
+        meaning: what the step did, in words.
+        size: bytes.
+        latency: milliseconds of a row on one thread.
+        score: the task's main metric of the file, on the held-out examples.
+        points: percentage points of it that are lost, against the model before all steps.
+    """
+
+    name: str
+    meaning: str
+    size: float
+    latency: float
+    score: float
+    points: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """The most that a file may have of the attributes of `Measured` with these names; None: any."""
+
+    size: float | None = None
+    latency: float | None = None
+    points: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Target":
+        """Reads the value of --target; one that is none raises `ConfigError`."""
+        limits: dict[str, float] = {}
+        for part in text.split(","):
+            name, _, amount = (piece.strip() for piece in part.partition("="))
+            match = _AMOUNT.fullmatch(amount.lower())
+            units = _UNITS.get(name, {})
+            if not match or match[2] not in units or name in limits:
+                raise ConfigError(f"Received: --target={text}. Give {_EXAMPLES}.")
+            limits[name] = float(match[1]) * units[match[2]]
+            if not limits[name] and name != "points":
+                raise ConfigError(f"Received: --target={text}. The {name} must be above 0.")
+        return cls(**limits)
+
+    def allows(self, measured: Measured, *names: str) -> bool:
+        """Whether a file is within the limits; only those of these names, if any are given."""
+        limits = {name: limit for name, limit in dataclasses.asdict(self).items() if limit is not None}
+        return all(getattr(measured, name) <= limits[name] for name in names or limits if name in limits)
+
+    def ends(self, measured: Sequence[Measured]) -> bool:
+        """Whether further steps are of no use after these.
+
+        With a size or a latency that is so as soon as a file has both; with points alone, when more are lost.
+        """
+        if self.size is None and self.latency is None:
+            return not self.allows(measured[-1])
+        return self.allows(measured[-1], "size", "latency")
+
+    def choose(self, measured: Sequence[Measured]) -> tuple[Measured, bool]:
+        """The file to take, and whether it is within all limits.
+
+        Of those within them it is the one with the best score; with points alone, the fastest. If none is, it is the
+        one that comes nearest to the limit that it exceeds most.
+        """
+        within = [one for one in measured if self.allows(one)]
+        if within and self.size is None and self.latency is None:
+            return min(within, key=lambda one: one.latency), True
+        if within:
+            return max(within, key=lambda one: one.score), True
+        return min(measured, key=self._excess), False
+
+    def _excess(self, measured: Measured) -> float:
+        """The largest ratio of a value to its limit."""
+        limits = {name: limit for name, limit in dataclasses.asdict(self).items() if limit is not None}
+        return max(getattr(measured, name) / max(limit, 1e-9) for name, limit in limits.items())
