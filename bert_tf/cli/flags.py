@@ -249,6 +249,21 @@ VERBS = {
         ),
         "bert_tf.cli.explain:explain_texts",
     ),
+    "audit": Verb(
+        "report how far a model can be trusted: calibration, noise, swapped names and genders, groups, weak spots",
+        "bert-tf audit --model runs/sst2/model --data data/sst2/dev.tsv --output runs/sst2/audit",
+        (
+            _MODEL,
+            Flag("data", None, "a file of labelled examples, or tfds:NAME:SPLIT", True),
+            Flag("output", None, "folder for the report: README.md, audit.json, pictures", True),
+            Flag("group", None, "a column by whose values scores are compared"),
+            Flag("doses", "0.1,0.2,0.5", "shares of the words that noise changes"),
+            Flag("seed", 0, "random seed of the noise"),
+            _SKIP,
+            _ENCODING,
+        ),
+        "bert_tf.cli.audit:audit",
+    ),
     "convert": Verb(
         "convert a model folder to the format of another project",
         "bert-tf convert --input bert-base-uncased/ --output model/ --format bert_tf",

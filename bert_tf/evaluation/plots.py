@@ -81,6 +81,32 @@ def draw_curves(curves: Mapping[str, np.ndarray], title: str, path: str | os.Pat
         axes.grid(alpha=0.3)
 
 
+def draw_doses(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], plain: float, title: str, path: str | os.PathLike
+) -> None:
+    """Draws scores against doses, {name: (doses, scores)}, from the score `plain` at dose 0 on."""
+    with _figure(path, (6.4, 4.4)) as axes:
+        for name, (doses, scores) in curves.items():
+            axes.plot([0, *doses], [plain, *scores], "o-", ms=4, label=name.replace("_", " "))
+        axes.set_title(title)
+        axes.set(xlabel="Share of the words that are changed", ylabel="Score")
+        axes.legend(fontsize=8)
+        axes.grid(alpha=0.3)
+
+
+def draw_parts(
+    names: Sequence[str], scores: Sequence[float], intervals: Sequence[tuple[float, float]], path: str | os.PathLike
+) -> None:
+    """Draws the scores of parts of the examples with their intervals, one below the other, in the given order."""
+    places = range(len(names), 0, -1)
+    with _figure(path, (7, 1.2 + 0.32 * len(names))) as axes:
+        axes.hlines(places, [low for low, _ in intervals], [high for _, high in intervals], color="0.6")
+        axes.plot(scores, places, "o")
+        axes.set(yticks=places, ylim=(0.4, len(names) + 0.6), xlabel="Score, 95 % interval")
+        axes.set_yticklabels(names, fontsize=8)
+        axes.grid(axis="x", alpha=0.3)
+
+
 def draw_tradeoff(
     costs: Mapping[str, Sequence[float]],
     scores: Sequence[float],

@@ -38,6 +38,7 @@ class EvaluationResult:
         classes: {class: {"precision", "recall", "f1", "rows"}}.
         confusion: (names of C classes, counts int [C, C] with a row per true and a column per predicted class).
         confidence: (probabilities that the model gave its answers, float [M]; whether these were right, bool [M]).
+        probabilities: (probabilities of all classes, float [N, C]; right classes, int [N]), where an example has one.
         pairs: (true scores [N], predicted scores [N]).
         errors: the worst answers, by severity.
         best: the best answers, the best first, where a reader can tell more from them than that they are right.
@@ -50,6 +51,7 @@ class EvaluationResult:
     classes: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
     confusion: tuple[Sequence[str], np.ndarray] | None = None
     confidence: tuple[np.ndarray, np.ndarray] | None = None
+    probabilities: tuple[np.ndarray, np.ndarray] | None = None
     pairs: tuple[np.ndarray, np.ndarray] | None = None
     errors: list[ErrorExample] = dataclasses.field(default_factory=list)
     best: list[ErrorExample] = dataclasses.field(default_factory=list)

@@ -40,6 +40,7 @@ class TaskSpec:
         settings: subclass of `TaskSettings`, the settings of the task in addition to the encoder's.
         texts: names of the texts of a request, in order; in data files, of their columns.
         optional_texts: those of them that may be left out, or be "".
+        quoted_text: the one of `texts` that targets quote, so that it cannot be changed alone; "" without.
         last_text_is_list: whether an example has a list of texts under the last name; a table has a column for each,
             and "" where an example has no more.
         example: the texts of an example that people may try, in the order of `texts`; "{mask}" in it is the tokenizer's
@@ -63,6 +64,7 @@ class TaskSpec:
     settings: type
     texts: tuple[str, ...] = ("text",)
     optional_texts: tuple[str, ...] = ()
+    quoted_text: str = ""
     last_text_is_list: bool = False
     example: tuple[Any, ...] = ()
     training_columns: tuple[str, ...] = ()

@@ -59,6 +59,7 @@ def _analyze_classes(
         class_table(model.labels, counts.sum(1), counts.sum(0), counts.diagonal()),
         (model.labels, counts),
         (confidence, true == predicted),
+        (np.array([list(answer["probabilities"].values()) for answer in answers]), true),
         errors=most_severe(errors),
         answers=names,
     )

@@ -23,6 +23,7 @@ SPEC = TaskSpec(
     model="bert_tf.tasks.question_answering.task:QuestionAnswerer",
     settings=Settings,
     texts=("question", "context"),
+    quoted_text="context",
     example=("Where did Ada Lovelace live?", "Ada Lovelace lived in London and worked with Charles Babbage."),
     head="answer_span",
     architectures={"huggingface": "ForQuestionAnswering"},

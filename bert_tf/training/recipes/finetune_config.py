@@ -13,6 +13,7 @@ from bert_tf.core.settings import Settings, setting
 from bert_tf.data.readers.examples import FileConfig
 from bert_tf.data.readers.tfds import PREFIX
 from bert_tf.tasks import TASKS
+from bert_tf.text.noise import NOISES
 from bert_tf.training.config import MAX_LAYERS, MAX_ROWS, MAX_WIDTH, TrainingConfig
 from bert_tf.training.recipes.teacher_config import TeacherConfig
 
@@ -27,6 +28,11 @@ class DataConfig(FileConfig):
     heldout_share: float = setting(
         0.0, "instead of heldout: hold out this share of the training examples", least=0, below=1
     )
+
+    noise: dict[str, float] | None = setting(
+        None, "noise in copies of the training examples, as a table {kind = share of the words}", above=0, most=1
+    )
+    noise_copies: int = setting(1, "copies with noise of each training example", least=1, most=100)
 
     def path(self, name: str) -> str:
         """The path of the file `name` in `folder`; tfds:NAME:SPLIT stays as it is."""
@@ -190,6 +196,9 @@ class FinetuneConfig(Settings):
             raise ConfigError("No examples to train on: set data.train=FILE.")
         if bool(self.data.heldout) == bool(self.data.heldout_share):
             raise ConfigError("Set either data.heldout=FILE or data.heldout_share, to evaluate the model on.")
+        for kind in self.data.noise or ():
+            if kind not in NOISES:
+                raise ConfigError(f"Received: data.noise.{kind}. {did_you_mean(kind, NOISES, 'Kinds')}")
 
 
 def load_config(path: str | pathlib.Path, overrides: Iterable[str] = ()) -> FinetuneConfig:

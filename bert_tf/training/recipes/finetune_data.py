@@ -1,13 +1,16 @@
 """The examples of a fine-tuning run: read, split, and checked against the model."""
 
+import dataclasses
+
 import keras
 import numpy as np
 
 from bert_tf.core.errors import InputError
 from bert_tf.data.readers.examples import Examples, read_examples
 from bert_tf.tasks import TASKS
+from bert_tf.tasks.base.changed_texts import changed_texts, noise_of
 from bert_tf.tasks.base.targets import fit_targets
-from bert_tf.training.recipes.finetune_config import FinetuneConfig
+from bert_tf.training.recipes.finetune_config import DataConfig, FinetuneConfig
 
 
 def read_rows(config: FinetuneConfig) -> tuple[Examples, Examples]:
@@ -29,6 +32,17 @@ def read_rows(config: FinetuneConfig) -> tuple[Examples, Examples]:
             "data.heldout to a file, or another data.heldout_share."
         )
     return train.take(sorted(order[count:])), train.take(sorted(order[:count]))
+
+
+def with_noisy_copies(examples: Examples, model: keras.Model, data: DataConfig, seed: int) -> Examples:
+    """The examples, then `data.noise_copies` copies of each with noise and the same target."""
+    change, count = noise_of(data.noise or {}, model), 1 + data.noise_copies
+    texts = [list(column) for column in examples.texts]
+    for copy in range(data.noise_copies):
+        for column, changed in zip(texts, changed_texts(examples.texts, model, change, seed + copy), strict=True):
+            column += changed
+    targets = examples.targets and examples.targets * count
+    return dataclasses.replace(examples, texts=tuple(texts), targets=targets, places=examples.places * count)
 
 
 def check_rows(train: Examples, heldout: Examples, model: keras.Model, separator: str) -> list[Examples]:

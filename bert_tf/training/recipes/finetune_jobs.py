@@ -17,7 +17,7 @@ from bert_tf.tasks.multi_task import MultiTask
 from bert_tf.training.config import TrainingConfig
 from bert_tf.training.data_source import DataSource, Validation
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
-from bert_tf.training.recipes.finetune_data import check_rows, read_rows
+from bert_tf.training.recipes.finetune_data import check_rows, read_rows, with_noisy_copies
 from bert_tf.training.recipes.finetune_model import make_model, with_labels
 from bert_tf.training.recipes.mean_loss import MeanLoss
 
@@ -53,6 +53,8 @@ class TaskJob(DataSource, Validation):
             InputError: a row is bad, unless the config skips bad rows.
         """
         self.learned, self.heldout = check_rows(self.rows[0], self.rows[1], self.model, self.config.data.separator)
+        if self.config.data.noise:
+            self.learned = with_noisy_copies(self.learned, self.model, self.config.data, self.seed)
         preprocessor = self.model.preprocessor
         total = len(self.learned) + len(self.heldout)
         with progress.stages() as show:

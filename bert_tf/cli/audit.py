@@ -1,0 +1,36 @@
+"""The verb `audit`."""
+
+from typing import Any
+
+from bert_tf.cli.flags import file_settings
+from bert_tf.core.config import override
+from bert_tf.core.errors import ConfigError
+from bert_tf.data.readers.examples import files_of
+
+
+def audit(flags: Any, overrides: list[str]) -> None:
+    """Prints what an audit found; writes its report."""
+    doses = _doses(flags.doses)
+    config = override(files_of(flags.model), [*file_settings(flags), *overrides])
+    from bert_tf.evaluation.audit import audit as run
+
+    found = run(flags.model, flags.data, flags.output, config, flags.group or "", doses, flags.seed)
+    print(f"  {found.metric.replace('_', ' '):<24} {found.score:.4f}")
+    if found.calibration:
+        print(f"  {'calibration error':<24} {found.calibration.error:.4f}")
+    for one in found.noise:
+        if one.dose == max(doses) and one.score is not None:
+            print(f"  {f'{one.name} {one.dose:.0%}':<24} {one.score:.4f}")
+    for part in found.groups:
+        print(f"  {part.name:<24} {part.score:.4f}  ({part.rows:,} examples)")
+    print(f"Report: {flags.output}/README.md")
+
+
+def _doses(text: str) -> list[float]:
+    try:
+        doses = [float(part) for part in text.split(",")]
+    except ValueError:
+        doses = []
+    if not doses or not all(0 < dose <= 1 for dose in doses):
+        raise ConfigError(f"Received: --doses={text}. Give shares above 0 and up to 1, such as 0.1,0.2,0.5.")
+    return sorted(doses)

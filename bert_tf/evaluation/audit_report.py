@@ -1,0 +1,91 @@
+"""The report of an audit, for people who decide whether to use a model."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from bert_tf.evaluation.evaluate import as_cell
+from bert_tf.evaluation.slices import Part
+from bert_tf.text.noise import NOISES
+
+if TYPE_CHECKING:
+    from bert_tf.evaluation.audit import Audit
+
+_SWAPS = {
+    "names": "first names replaced by others",
+    "gender": "words of one gender replaced by those of the other",
+    "negation": 'a "not" added',
+}
+_CLUSTERS = 8  # in the table
+
+
+def markdown(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
+    """The lines of README.md; `pictures` are file names by section."""
+    low, high = found.interval
+    metric = found.metric.replace("_", " ")
+    yield f"# Audit of {found.model}\n"
+    score = f"{metric} {found.score:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+    yield f"On {found.rows:,} examples of {found.data}: {score}."
+    yield from _calibration(found, pictures)
+    yield from _noise(found, pictures)
+    yield from _swaps(found)
+    if found.groups:
+        gap = max(part.score for part in found.groups) - min(part.score for part in found.groups)
+        yield f"\n## Groups by {as_cell(found.group)}\n\nThe largest difference of two groups is {gap:.4f}.\n"
+        yield from _parts("group", found.groups)
+        yield _picture(pictures, "groups")
+    if found.clusters:
+        yield "\n## Worst clusters\n\nTexts are grouped by their words; these groups score lowest.\n"
+        yield from _parts("words that tell it from the others", found.clusters[:_CLUSTERS])
+        yield _picture(pictures, "clusters")
+
+
+def _calibration(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
+    if not found.calibration:
+        return
+    one = found.calibration
+    yield f"\n## Calibration\n\nExpected calibration error: {one.error:.2%}."
+    if one.temperature is not None:
+        sure = "too sure" if one.temperature > 1 else "not sure enough"
+        yield (
+            f"With logits divided by a temperature that is fitted on the other half of the examples it is "
+            f"{one.scaled_error:.2%}. The temperature of all of them is {one.temperature:.2f}: the model is {sure}."
+        )
+    yield _picture(pictures, "calibration")
+
+
+def _noise(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
+    if not found.noise:
+        return
+    yield "\n## Noise\n\nThe dose is the share of the words, or characters, that the noise can change.\n"
+    yield from ("| noise | dose | examples | answers changed | score | 95 % interval |", "|---|---|---|---|---|---|")
+    for one in found.noise:
+        bounds = f"{one.interval[0]:.4f} to {one.interval[1]:.4f}" if one.interval else ""
+        score = "" if one.score is None else f"{one.score:.4f}"
+        meaning = NOISES[one.name].meaning
+        yield f"| {meaning} | {one.dose:.0%} | {one.rows:,} | {_share(one.changed)} | {score} | {bounds} |"
+    yield _picture(pictures, "noise")
+
+
+def _swaps(found: "Audit") -> Iterator[str]:
+    if not found.swaps:
+        return
+    yield "\n## Swapped words\n\nNames and genders should not matter in most tasks; a negation should in many.\n"
+    yield from ("| change | examples | answers changed | score |", "|---|---|---|---|")
+    for one in found.swaps:
+        score = "" if one.score is None else f"{one.score:.4f}"
+        yield f"| {_SWAPS[one.name]} | {one.rows:,} | {_share(one.changed)} | {score} |"
+
+
+def _parts(title: str, parts: Iterable[Part]) -> Iterator[str]:
+    yield from (f"| {title} | examples | score | 95 % interval |", "|---|---|---|---|")
+    for part in parts:
+        low, high = part.interval
+        yield f"| {as_cell(part.name)} | {part.rows:,} | {part.score:.4f} | {low:.4f} to {high:.4f} |"
+
+
+def _picture(pictures: Mapping[str, str], section: str) -> str:
+    return f"\n![{section}]({pictures[section]})"
+
+
+def _share(changed: float | None) -> str:
+    return "" if changed is None else f"{changed:.1%}"
