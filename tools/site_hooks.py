@@ -16,6 +16,8 @@ PAGES = {
     "README.zh-CN.md": "index.zh.md",
 }
 _LINK = re.compile(r"(?<!!)\[(?P<text>[^\]\[]*)\]\((?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
+# The end of a line inside of a Chinese sentence, where a browser would show a blank.
+_CHINESE_LINES = re.compile(r"([\u3000-\u303f\u4e00-\u9fff\uff00-\uffef”])\n *(?=[\u4e00-\u9fff（“《])")
 
 
 def on_page_markdown(markdown: str, page: Page, config, files: Files) -> str:
@@ -37,4 +39,5 @@ def on_page_markdown(markdown: str, page: Page, config, files: Files) -> str:
             return f'<a href="{english}{link["anchor"] or ""}" hreflang="en">{link["text"]}</a>'
         return f"[{link['text']}]({relative}{link['anchor'] or ''})"
 
-    return _LINK.sub(on_site, markdown)
+    markdown = _LINK.sub(on_site, markdown)
+    return _CHINESE_LINES.sub(r"\1", markdown) if source.endswith(".zh.md") else markdown

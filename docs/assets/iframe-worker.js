@@ -1,7 +1,8 @@
 // Search of pages opened from the disk: browsers refuse workers there, so the worker's script runs in a frame.
 // The offline plugin looks for "iframe-worker" in the names of polyfills and then adds none from elsewhere.
 if (location.protocol === "file:") {
-  window.Worker = class extends EventTarget {
+  // The second name is the one by which Material's script finds its own address.
+  window.Worker = window.IFrameWorker = class extends EventTarget {
     constructor(url) {
       super();
       const frame = document.createElement("iframe");

@@ -7,7 +7,10 @@ import keras
 
 from bert_tf.modeling.pretrainer import BertPretrainer
 from bert_tf.tasks.classification.task import TextClassifier
+from bert_tf.tasks.embedding.task import TextEmbedder
+from bert_tf.tasks.generation.task import TextGenerator
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.weights import read_model, write_model
 
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _CHINESE = (
@@ -61,3 +64,13 @@ def write_classifier(folder: pathlib.Path, labels: tuple[str, ...] = ("negative"
     """Writes a classifier with random weights."""
     keras.utils.set_random_seed(0)
     TextClassifier(Tokenizer(VOCABULARY), labels, max_length=64, **SIZES).save_pretrained(folder)
+
+
+def write_all(folder: pathlib.Path) -> None:
+    """Writes a folder for each kind of model: pretrained, google, classifier, embedder and generator."""
+    write_pretrained(folder / "pretrained")
+    write_model(read_model(folder / "pretrained"), folder / "google", "google")
+    write_classifier(folder / "classifier")
+    TextEmbedder(Tokenizer(VOCABULARY), max_length=64, **SIZES).save_pretrained(folder / "embedder")
+    generator = TextGenerator(Tokenizer(VOCABULARY), max_length=384, max_target_length=6, **SIZES)
+    generator.save_pretrained(folder / "generator")

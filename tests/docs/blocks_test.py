@@ -1,0 +1,200 @@
+"""Every Python and shell block of the README and of docs/ runs, on tiny models and data; what cannot is listed."""
+
+import json
+import pathlib
+import re
+import shutil
+import urllib.parse
+
+import numpy as np
+import pytest
+
+from bert_tf.cli.flags import VERBS
+from bert_tf.core import hub
+from tests.cli.conftest import bert_tf_command  # noqa: F401
+from tests.docs.blocks import OURS, PAGES, ROOT, Block, blocks_of
+from tests.docs.tiny_models import write_all
+from tests.docs.workspace import CHINESE, ENGLISH, MODELS, write_workspace
+
+# Commands that are not run, by their first words.
+NOT_RUN = {
+    "pip install": "installs from the network",
+    "python3 -m venv": "makes an environment; tests/wheel_test.py installs the package",
+    "docker run": "needs a container engine",
+    "python3 -m http.server": "serves files until it is stopped",
+    "python tools/": "a measurement of minutes",
+    "TF_CONFIG=": "needs several machines; tests/training/distribution/",
+    "bert-tf quickstart": "ten minutes; tests/quickstart/",
+}
+# Blocks that are not run, by words in them.
+NOT_RUN_BLOCKS = {
+    "MultiWorkerMirroredStrategy": "needs several workers; tests/training/distribution/",
+    "import grpc": "needs a server; tests/serving/grpc_test.py",
+    "def greedy(ids)": "run by tests/export/litert_generator_test.py",
+    "AutoModelForMaskedLM": "needs PyTorch",
+    "[--output": "a line of usage",
+    "--config FILE": "a line of usage",
+    "--config 配置.toml": "a line of usage",
+}
+SHORT = {  # flags and settings that are added, so that a verb takes seconds
+    "vocab": ["--size=40"],
+    "records": ["--num_processes=1", "--dupe_factor=1"],
+    "pretrain": ["model.num_layers=1", "training.steps=2", "training.minutes=none", "training.precision=float32"],
+    "finetune": ["epochs=1", "batch_size=4", "training.precision=float32"],
+}
+WITH_BLOCKS = [page for page in PAGES if blocks_of(page)]
+QUICK = ("docs/START.md", "docs/WAYS_OVER.md")  # the others are soaked
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    write_all(folder)
+    return folder
+
+
+@pytest.fixture
+def workspace(models, tmp_path, monkeypatch):
+    """The current folder, with data; models by name are tiny ones."""
+    write_workspace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in ("_from_huggingface", "_from_kaggle"):
+        monkeypatch.setattr(hub, name, lambda *rest: models / "pretrained")
+    return tmp_path
+
+
+def reason(block: Block) -> str | None:
+    """Why a block is not run."""
+    if block.project != OURS:
+        return f"code of {block.project}: tests/docs/peers_test.py"
+    return next((why for words, why in NOT_RUN_BLOCKS.items() if words in block.code), None)
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=() if page in QUICK else pytest.mark.soak) for page in WITH_BLOCKS]
+)
+def test_the_blocks_of_a_page_run(page, workspace, models, bert_tf_command):  # noqa: F811
+    blocks = blocks_of(page)
+    write_configs(page, workspace)
+    names = namespace()
+    run = 0
+    for block in blocks:
+        if reason(block):
+            continue
+        stand_in(block.code, workspace, models)
+        if block.language == "python":
+            # Of a second block that writes to the same place.
+            code = re.sub(r'save_pretrained\("([^"]*)"\)', r'save_pretrained("\1", overwrite=True)', block.code)
+            exec(compile("\n" * (block.line - 1) + code, ROOT / page, "exec"), names)
+        else:
+            for words in block.commands():
+                run_command(words, block, workspace, bert_tf_command)
+        run += 1
+    print(f"{page}: {run} of {len(blocks)} blocks run")
+    assert run + sum(bool(reason(block)) for block in blocks) == len(blocks)
+
+
+def run_command(words, block, workspace, bert_tf_command):  # noqa: F811
+    command = " ".join(words)
+    if any(command.startswith(start) for start in NOT_RUN):
+        return
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.M), command
+    elif words[0] == "curl":
+        check_request(words)
+    else:
+        assert words[0] == "bert-tf", command
+        verb = words[1]
+        if verb == "serve":
+            flags = parsed(words)
+            assert pathlib.Path(flags["model_base_path"]).is_dir(), command
+            return
+        make_parent(words)
+        done = bert_tf_command(*words[1:], *SHORT.get(verb, []))
+        assert done.returncode == 0, f"{block.page}:{block.line}: {command}\n{done.stderr}"
+
+
+def check_request(words):
+    """A request's body is JSON, and its path one of the server's."""
+    json.loads(words[words.index("-d") + 1])
+    assert re.fullmatch(r"/v1/models/\w+:(predict|classify|regress)", urllib.parse.urlsplit(words[-1]).path)
+
+
+def parsed(words):
+    """{flag: value} of a command, all of them known to its verb."""
+    verb, found = VERBS[words[1]], {}
+    rest = iter(words[2:])
+    for word in rest:
+        name, equals, value = word.removeprefix("--").partition("=")
+        flag = next(flag for flag in verb.flags if flag.name == name)
+        found[name] = value if equals else True if isinstance(flag.default, bool) else next(rest)
+    return found
+
+
+def make_parent(words):
+    for flag, value in zip(words, words[1:], strict=False):
+        if flag == "--output":
+            pathlib.Path(value).parent.mkdir(parents=True, exist_ok=True)
+
+
+def stand_in(code, workspace, models):
+    """Copies models to the places that a block names, where nothing has been written yet."""
+    for place, kind in MODELS.items():
+        target = workspace / place
+        if re.search(rf"(?<![\w/-]){re.escape(place)}(?![\w-])", code) and not target.exists():
+            written = re.escape(place.removesuffix("/model"))
+            writes = re.search(rf"(--output|save_pretrained\()[ \"]*{written}[\s\"]", code)
+            if not writes:
+                shutil.copytree(models / kind, target)
+    if "runs/quickstart/vocab.txt" in code and not (workspace / "runs/quickstart/vocab.txt").exists():
+        shutil.copy(models / "pretrained/vocab.txt", workspace / "runs/quickstart/vocab.txt")
+
+
+def write_configs(page, workspace):
+    """The TOML blocks of a page as the files that its commands name."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for code in re.findall(r"^```toml\n(.*?)^```$", text, re.M | re.S):
+        name = "student.toml" if "[teacher]" in code else "tickets.toml" if "tickets" in code else None
+        if name:
+            if "内容" in code:
+                code = code.replace('folder = "tickets"', 'folder = "tickets-zh"')
+            (workspace / name).write_text(code, encoding="utf-8")
+    if "内容" in text:
+        shutil.copy(workspace / "tickets-zh/test.csv", workspace / "tickets/test.csv")
+
+
+def namespace():
+    """Names that pages use without a definition."""
+    ids = np.array([[2, 5, 6, 3]], "int32")
+    texts = {"texts": ENGLISH, "labels": ["positive", "negative"] * 2, "more_texts": ENGLISH}
+    tokens = {"ids": ids, "mask": np.ones_like(ids), "segments": np.zeros_like(ids)}
+    pairs = {"dialogues": ENGLISH, "summaries": ENGLISH, "sources": ENGLISH, "targets": CHINESE}
+    return {"MODEL": "MODEL", "np": np} | texts | tokens | pairs
+
+
+def test_blocks_that_are_not_run_are_few(capsys):
+    blocks = [block for page in PAGES for block in blocks_of(page)]
+    left = [block for block in blocks if reason(block)]
+    with capsys.disabled():
+        print(f"\n{len(blocks) - len(left)} of {len(blocks)} blocks run; the others:")
+        for block in left:
+            print(f"  {block.page}:{block.line}: {reason(block)}")
+    assert len(blocks) > 100
+    assert len(left) < len(blocks) / 5
+    assert {words for words in NOT_RUN_BLOCKS if any(words in block.code for block in blocks)} == set(NOT_RUN_BLOCKS)
+
+
+@pytest.mark.parametrize("page", WITH_BLOCKS)
+def test_verbs_flags_and_configs_are_known(page):
+    """Of every command, without running it."""
+    configs = {path.stem for path in (ROOT / "configs").glob("*.toml")} | {"tickets.toml", "student.toml"}
+    for block in blocks_of(page):
+        if block.language != "shell" or reason(block):
+            continue
+        for words in block.commands():
+            if words[0] == "bert-tf":
+                flags = [word for word in words[2:] if word.startswith("--")]
+                known = {flag.name for flag in VERBS[words[1]].flags}
+                assert {flag[2:].partition("=")[0] for flag in flags} <= known, f"{page}:{block.line}: {words}"
+                if "--config" in words:
+                    assert words[words.index("--config") + 1] in configs, f"{page}:{block.line}"

@@ -1,0 +1,106 @@
+"""A folder in which the commands of the documentation run: tiny data sets, corpora and models under the names used."""
+
+import gzip
+import json
+import pathlib
+import shutil
+
+ENGLISH = ["a warm film", "dull jokes", "the film is good", "bad , dull and bad"]
+CHINESE = ["房间干净，服务周到", "电池很差", "书的内容很充实", "服务态度不好"]
+CONTEXT = "The library opens at nine. It is closed on Monday."
+CHINESE_CONTEXT = "图书馆九点开门，星期一闭馆。"
+
+# Models by the place where a page expects them; other places under runs/ are what the page's own commands write.
+MODELS = {
+    "runs/quickstart/pretrained": "pretrained",
+    "runs/quickstart/classifier": "classifier",
+    "runs/sst2/model": "classifier",
+    "runs/sst2/pruned": "classifier",
+    "runs/sst2-pruned/model": "classifier",
+    "runs/large/model": "classifier",
+    "runs/sentiment": "classifier",
+    "runs/chnsenticorp/model": "classifier",
+    "runs/chnsenticorp/pruned": "classifier",
+    "runs/embedder": "embedder",
+    "runs/dialogsum/model": "generator",
+    "bert-base-uncased": "pretrained",
+    "bert-base-chinese": "pretrained",
+    "chinese_L-12_H-768_A-12": "google",
+    "MODEL": "pretrained",
+    "FOLDER": "pretrained",
+}
+
+
+def write_workspace(folder: pathlib.Path) -> None:
+    """Writes corpora, data sets as the configs name them (in DATA), and the data of the guides."""
+    for name, texts in (("text", ENGLISH), ("my", ENGLISH), ("corpus", ENGLISH), ("语料", CHINESE)):
+        lines = ["\n".join(f"{text}." for text in texts[i % 4 :] + texts[: i % 4]) for i in range(30)]
+        _write(folder / name / "part.txt", "\n\n".join(lines) + "\n")
+    data = folder / "DATA"
+    _tables(data, folder / "tickets")
+    _tags(data)
+    _questions(data)
+    shutil.copytree(data, folder / "data")
+    _write(folder / "dev.tsv", _rows(["sentence", "label"], ENGLISH))
+    _write(folder / "corpus.txt", "\n".join(ENGLISH))
+    shutil.copytree(data / "tatoeba_en_zh", folder / "tatoeba_en_zh")
+    shutil.copytree(data / "sst2", folder / "sst2")
+    (folder / "sst2/more.tsv").write_text(_rows(["sentence", "label"], ENGLISH), encoding="utf-8")
+    with gzip.open(folder / "sst2/train.tsv.gz") as packed:
+        (folder / "sst2/train.tsv").write_bytes(packed.read())
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode("utf-8")))
+    else:
+        path.write_text(text, encoding="utf-8")
+
+
+def _rows(columns: list[str], texts: list[str], labels: tuple[str, ...] = ("positive", "negative")) -> str:
+    rows = [f"{text}\t{labels[i % 2]}" for i, text in enumerate(texts * 2)]
+    return "\n".join(["\t".join(columns), *rows]) + "\n"
+
+
+def _tables(data: pathlib.Path, tickets: pathlib.Path) -> None:
+    for name, column, texts in (("sst2", "sentence", ENGLISH), ("chnsenticorp", "text_a", CHINESE)):
+        for part in ("train.tsv.gz", "dev.tsv"):
+            _write(data / name / part, _rows([column, "label"], texts))
+    pairs = "\n".join(f"{i % 2}\t{text}\t{text}" for i, text in enumerate(ENGLISH * 2))
+    for part in ("train.tsv", "dev.tsv"):
+        _write(data / "mrpc" / part, f"Quality\t#1 String\t#2 String\n{pairs}\n")
+        _write(data / "stsb" / part, f"score\tsentence1\tsentence2\n{pairs}\n")
+    translations = ["en\tzh", *map("\t".join, zip(ENGLISH, CHINESE, strict=True))]
+    for part in ("train.tsv", "valid.tsv", "dev.tsv"):
+        _write(data / "tatoeba_en_zh" / part, "\n".join(translations))
+    dialogues = [{"dialogue": text, "summary": "a film"} for text in ENGLISH]
+    for part in ("train.jsonl.gz", "dev.jsonl"):
+        _write(data / "dialogsum" / part, "\n".join(map(json.dumps, dialogues)) + "\n")
+    _write(data / "books/one.txt", "\n".join(["The film is good and the jokes are dull. " * 30] * 8))
+    rows = [f'{i},"{text}",{("billing", "accounts")[i % 2]}' for i, text in enumerate(ENGLISH * 4)]
+    chinese = [f'{i},"{text}",{("账单", "账号")[i % 2]}' for i, text in enumerate(CHINESE * 4)]
+    for part in ("train.csv", "test.csv"):
+        _write(tickets / part, "\n".join(["id,message,team", *rows]))
+        _write(tickets.with_name("tickets-zh") / part, "\n".join(["编号,内容,类别", *chinese]))
+
+
+def _tags(data: pathlib.Path) -> None:
+    english = "Anna B-PER\nlives O\nin O\nRome B-LOC\n\nNobody O\nworks O\n\n"
+    chinese = "张\tB-PER\n三\tI-PER\n在\tO\n北\tB-LOC\n京\tI-LOC\n\n书\tO\n好\tO\n\n"
+    for part in ("train.txt.gz", "valid.txt"):
+        _write(data / "conll2003" / part, english * 4)
+    for part in ("train.bio.gz", "dev.bio"):
+        _write(data / "msra_ner" / part, chinese * 4)
+
+
+def _questions(data: pathlib.Path) -> None:
+    for name, context, answer, parts in (
+        ("squad", CONTEXT, "Monday", ("train_subset.json.gz", "dev.json.gz")),
+        ("cmrc2018", CHINESE_CONTEXT, "星期一", ("trial.json", "dev.json")),
+    ):
+        answers = [{"text": answer, "answer_start": context.index(answer)}]
+        questions = [{"id": str(i), "question": "When?", "answers": answers} for i in range(4)]
+        document = {"data": [{"title": "", "paragraphs": [{"context": context, "qas": questions}]}]}
+        for part in parts:
+            _write(data / name / part, json.dumps(document, ensure_ascii=False))
