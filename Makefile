@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Isolated builds: one of the dependencies comes as source, and its own way to build breaks beside newer tools.
 PIP_INSTALL := $(BIN)/python -m pip install --use-pep517 --constraint constraints.txt
 
-.PHONY: quickstart test test-fast test-jax soak parity bench results docs lint format clean
+.PHONY: quickstart test test-fast test-jax soak parity bench results docs release lint format clean
 
 # Options of the verb go into ARGS: make quickstart ARGS="--seed 1"
 quickstart: $(VENV)/installed
@@ -53,6 +53,10 @@ results: $(VENV)/installed-dev
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet $(ARGS)
 
+# Wheel and sdist in dist/, checked, installed into an empty environment and tried there: make release ARGS="--minutes 5"
+release: $(VENV)/installed-release
+	$(BIN)/python tools/release.py $(ARGS)
+
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -78,6 +82,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 $(VENV)/installed-docs: $(VENV)/installed
 	$(PIP_INSTALL) --editable '.[docs]'
+	touch $@
+
+$(VENV)/installed-release: $(VENV)/installed
+	$(PIP_INSTALL) --editable '.[release]'
 	touch $@
 
 clean:
