@@ -69,16 +69,15 @@ def begin_quickstart(program: pathlib.Path, folder: pathlib.Path, minutes: float
     """Runs the quick start for some minutes; it has to work until then, and to have learned its vocabulary."""
     print("+", program, "quickstart --output", folder, f"(for {minutes:g} minutes)", flush=True)
     command = [program, "quickstart", "--output", folder]
-    with subprocess.Popen(
-        command, cwd=folder.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as run:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=folder.parent, **pipes) as started:
         try:
-            output, _ = run.communicate(timeout=60 * minutes)
-            if run.returncode:
+            output, _ = started.communicate(timeout=60 * minutes)
+            if started.returncode:
                 sys.exit(f"{output}\nThe quick start failed.")
         except subprocess.TimeoutExpired:
-            run.send_signal(signal.SIGINT)
-            output, _ = run.communicate()
+            started.send_signal(signal.SIGINT)
+            output, _ = started.communicate()
     if not (folder / "vocab.txt").is_file():
         sys.exit(f"{output}\nAfter {minutes:g} minutes the quick start has no vocabulary.")
 
