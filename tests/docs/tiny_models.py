@@ -67,10 +67,12 @@ def write_classifier(folder: pathlib.Path, labels: tuple[str, ...] = ("negative"
 
 
 def write_all(folder: pathlib.Path) -> None:
-    """Writes a folder for each kind of model: pretrained, google, classifier, embedder and generator."""
+    """Writes a folder for each kind of model: pretrained models, classifiers, an embedder and a generator."""
     write_pretrained(folder / "pretrained")
     write_model(read_model(folder / "pretrained"), folder / "google", "google")
+    BertPretrainer(**SIZES | {"num_layers": 12}).save_pretrained(folder / "deep", Tokenizer(VOCABULARY))
     write_classifier(folder / "classifier")
+    write_classifier(folder / "chinese classifier", ("负面", "正面"))
     TextEmbedder(Tokenizer(VOCABULARY), max_length=64, **SIZES).save_pretrained(folder / "embedder")
     generator = TextGenerator(Tokenizer(VOCABULARY), max_length=384, max_target_length=6, **SIZES)
     generator.save_pretrained(folder / "generator")

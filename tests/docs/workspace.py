@@ -5,6 +5,7 @@ import json
 import pathlib
 import shutil
 
+ROOT = pathlib.Path(__file__).parents[2]
 ENGLISH = ["a warm film", "dull jokes", "the film is good", "bad , dull and bad"]
 CHINESE = ["房间干净，服务周到", "电池很差", "书的内容很充实", "服务态度不好"]
 CONTEXT = "The library opens at nine. It is closed on Monday."
@@ -23,7 +24,7 @@ MODELS = {
     "runs/chnsenticorp/pruned": "classifier",
     "runs/embedder": "embedder",
     "runs/dialogsum/model": "generator",
-    "bert-base-uncased": "pretrained",
+    "bert-base-uncased": "deep",
     "bert-base-chinese": "pretrained",
     "chinese_L-12_H-768_A-12": "google",
     "MODEL": "pretrained",
@@ -33,19 +34,18 @@ MODELS = {
 
 def write_workspace(folder: pathlib.Path) -> None:
     """Writes corpora, data sets as the configs name them (in DATA), and the data of the guides."""
-    for name, texts in (("text", ENGLISH), ("my", ENGLISH), ("corpus", ENGLISH), ("语料", CHINESE)):
-        lines = ["\n".join(f"{text}." for text in texts[i % 4 :] + texts[: i % 4]) for i in range(30)]
-        _write(folder / name / "part.txt", "\n\n".join(lines) + "\n")
+    for name, page in (("text", "README.md"), ("corpus", "README.md"), ("语料", "README.zh-CN.md")):
+        _write(folder / name / "part.txt", (ROOT / page).read_text(encoding="utf-8"))
     data = folder / "DATA"
     _tables(data, folder / "tickets")
     _tags(data)
     _questions(data)
     shutil.copytree(data, folder / "data")
-    _write(folder / "dev.tsv", _rows(["sentence", "label"], ENGLISH))
+    _write(folder / "dev.tsv", _rows("sentence", ENGLISH))
     _write(folder / "corpus.txt", "\n".join(ENGLISH))
     shutil.copytree(data / "tatoeba_en_zh", folder / "tatoeba_en_zh")
     shutil.copytree(data / "sst2", folder / "sst2")
-    (folder / "sst2/more.tsv").write_text(_rows(["sentence", "label"], ENGLISH), encoding="utf-8")
+    _write(folder / "sst2/more.tsv", _rows("sentence", ENGLISH))
     with gzip.open(folder / "sst2/train.tsv.gz") as packed:
         (folder / "sst2/train.tsv").write_bytes(packed.read())
 
@@ -58,15 +58,16 @@ def _write(path: pathlib.Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _rows(columns: list[str], texts: list[str], labels: tuple[str, ...] = ("positive", "negative")) -> str:
-    rows = [f"{text}\t{labels[i % 2]}" for i, text in enumerate(texts * 2)]
-    return "\n".join(["\t".join(columns), *rows]) + "\n"
+def _rows(column: str, texts: list[str], labels: tuple[str, ...] = ("positive", "negative")) -> str:
+    """A table with the text in a column of the data set and in the usual one, which models without a config read."""
+    rows = [f"{text}\t{text}\t{labels[i % 2]}" for i, text in enumerate(texts * 2)]
+    return "\n".join([f"{column}\ttext\tlabel", *rows]) + "\n"
 
 
 def _tables(data: pathlib.Path, tickets: pathlib.Path) -> None:
     for name, column, texts in (("sst2", "sentence", ENGLISH), ("chnsenticorp", "text_a", CHINESE)):
         for part in ("train.tsv.gz", "dev.tsv"):
-            _write(data / name / part, _rows([column, "label"], texts))
+            _write(data / name / part, _rows(column, texts))
     pairs = "\n".join(f"{i % 2}\t{text}\t{text}" for i, text in enumerate(ENGLISH * 2))
     for part in ("train.tsv", "dev.tsv"):
         _write(data / "mrpc" / part, f"Quality\t#1 String\t#2 String\n{pairs}\n")
