@@ -39,7 +39,7 @@ def export(flags: Any, overrides: list[str]) -> None:
         raise ConfigError(f"Received: --dtype={flags.dtype}. Choose {' or '.join(_TOLERANCE)}.")
     with stages() as progress:
         progress("export", 0)
-        formats[flags.format](flags, load(flags.model), config.data)
+        formats[flags.format](flags, load(flags.model, encoders=True), config.data)
 
 
 def _check_format(flags: Any) -> None:
@@ -64,7 +64,7 @@ def _saved_model(flags: Any, reference: Any, data: FileConfig) -> None:
     del data
     model = reference
     if flags.dtype != "float32":
-        model = load(flags.model, flags.dtype)
+        model = load(flags.model, flags.dtype, encoders=True)
     texts = check_request(model)
     path, difference = export_saved_model(
         model, flags.output, texts, flags.version, reference, _TOLERANCE[flags.dtype], flags.attention

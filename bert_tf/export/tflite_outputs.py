@@ -31,11 +31,10 @@ class TFLiteOutputs:
 
 def outputs_of(model: Any) -> TFLiteOutputs:
     """The `TFLiteOutputs` of a task model; a task that has none raises `ConfigError`."""
-    known = tasks()
-    if not known[model.TASK].tflite_outputs:
-        able = [name for name, spec in known.items() if spec.tflite_outputs]
+    if not model.SPEC.tflite_outputs:
+        able = [name for name, spec in tasks().items() if spec.tflite_outputs]
         raise ConfigError(f"A .tflite file cannot hold the task {model.TASK}. It can hold: {', '.join(able)}.")
-    return known[model.TASK].load("tflite_outputs")(model)
+    return model.SPEC.load("tflite_outputs")(model)
 
 
 def named(name: str) -> TFLiteOutputs:

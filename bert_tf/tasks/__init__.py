@@ -19,14 +19,16 @@ TASKS = Registry(
     },
 )
 _MULTI_TASK = "bert_tf.tasks.multi_task:MultiTask"  # several of the tasks at once
+_ENCODER = "bert_tf.tasks.encoder.task:TextEncoder"  # none of them
 
 
-def load(folder: Any, dtype: str | None = None) -> Any:
+def load(folder: Any, dtype: str | None = None, encoders: bool = False) -> Any:
     """Opens the task model in `folder`, of the task that its config.json names.
 
     Args:
         folder: path of a model folder, or the name of a model on a hub, such as hf://OWNER/NAME.
         dtype: Keras dtype policy, "mixed_bfloat16" for instance; None: Keras's default.
+        encoders: whether a pretrained encoder without a task is opened too, as a `TextEncoder`.
 
     Raises:
         InputError: the folder has no task, or its files cannot be read.
@@ -37,6 +39,8 @@ def load(folder: Any, dtype: str | None = None) -> Any:
     name = checkpoint.task.get("name")
     if name not in TASKS:
         heads = {weight.split("/")[0] for weight in checkpoint.weights}
+        if encoders and name is None and not any(spec.head in heads for spec in TASKS.values() if spec.targets):
+            return resolve(_ENCODER).from_checkpoint(checkpoint, folder, dtype)
         classes = [spec.model.partition(":")[2] for spec in TASKS.values() if spec.head in heads]
         if name is None and classes:
             raise InputError(
@@ -54,7 +58,7 @@ def load(folder: Any, dtype: str | None = None) -> Any:
 def _class_places() -> dict[str, str]:
     """{name of a model class: its place "module:name"}, of all tasks."""
     places = {}
-    for place in (*(spec.model for spec in TASKS.values()), _MULTI_TASK):
+    for place in (*(spec.model for spec in TASKS.values()), _MULTI_TASK, _ENCODER):
         _, _, name = place.partition(":")
         places[name] = place
     return places

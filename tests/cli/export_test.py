@@ -82,10 +82,12 @@ def test_wrong_flags(folder, tmp_path, flags, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_encoder_is_not_a_task(model, tmp_path):
+def test_an_encoder_without_a_task(model, tmp_path, capsys):
     model.encoder.save_pretrained(tmp_path / "encoder", model.tokenizer)
-    with pytest.raises(InputError, match="encoder holds no task model .* becomes one with bert-tf finetune."):
-        run(model=tmp_path / "encoder", output=tmp_path / "a")
+    run(model=tmp_path / "encoder", output=tmp_path / "a")
+    assert capsys.readouterr().out.startswith(f"SavedModel written to {tmp_path}/a/1; its answers are within ")
+    with pytest.raises(ConfigError, match="A .tflite file cannot hold the task encoder. It can hold: classification"):
+        run(model=tmp_path / "encoder", output=tmp_path / "a.tflite", format="tflite")
 
 
 def test_files_that_are_missing(folder, tmp_path):
