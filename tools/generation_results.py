@@ -110,7 +110,8 @@ class Work:
             return ("finetune", *places, *settings)
 
         def short(steps, output):
-            return (*words(steps, output), "data.heldout=none", "data.heldout_share=1e-3")
+            # One text is written in the end: many would take longer or shorter, as the model ends them.
+            return (*words(steps, output), "data.heldout=none", f"data.heldout_share={1 / total:.8f}")
 
         steps = steps_within(self.minutes, folder, short, SHORT)
         trained = folder / f"{self.minutes:g}-minutes"
