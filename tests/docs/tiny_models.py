@@ -16,34 +16,20 @@ _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _CHINESE = (
     "的一是不了在人有我他这中大来上个国到说们为子和你地出房间干净服务周态度好差电池书内容很充实正面负天京北张三李四上海"
 )
-_WORDS = [
-    "a",
-    "the",
-    "is",
-    "film",
-    "good",
-    "bad",
-    "warm",
-    "funny",
-    "dull",
-    "jokes",
-    "tensor",
-    "of",
-    "zeros",
-    "returns",
-    "where",
-    "parcel",
-    "library",
-]
-VOCABULARY = [
-    *_SPECIAL,
-    *_WORDS,
-    *dict.fromkeys(_CHINESE),
-    *string.ascii_lowercase,
-    *(f"##{c}" for c in string.ascii_lowercase),
-    *string.digits,
-    *".,?!'#",
-]
+_WORDS = ["a", "the", "is", "film", "good", "bad", "warm", "funny", "dull", "jokes", "of", "where", "library"]
+VOCABULARY = list(
+    dict.fromkeys(
+        [
+            *_SPECIAL,
+            *_WORDS,
+            *_CHINESE,
+            *string.ascii_lowercase,
+            *(f"##{c}" for c in string.ascii_lowercase),
+            *string.digits,
+            *".,?!'#",
+        ]
+    )
+)
 SIZES = {
     "vocab_size": len(VOCABULARY),
     "hidden_size": 16,
