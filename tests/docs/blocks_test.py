@@ -11,7 +11,10 @@ import pytest
 
 from bert_tf.cli.flags import VERBS
 from bert_tf.core import hub
+from bert_tf.core.config import load_toml, override
 from bert_tf.tasks import load
+from bert_tf.training.config import PretrainConfig
+from bert_tf.training.recipes.finetune_config import load_config
 from tests.cli.conftest import bert_tf_command  # noqa: F401
 from tests.docs.blocks import OURS, PAGES, ROOT, Block, blocks_of
 from tests.docs.tiny_models import write_all
@@ -26,6 +29,7 @@ NOT_RUN = {
     "python tools/": "a measurement of minutes",
     "TF_CONFIG=": "needs several machines; tests/training/distribution/",
     "bert-tf quickstart": "ten minutes; tests/quickstart/",
+    "bert-tf compress": "many runs; tests/cli/compress_test.py",
     "bert-tf convert --input FOLDER --output FOLDER": "two folders of one name",
 }
 # Blocks that are not run, by words in them.
@@ -193,7 +197,6 @@ def test_blocks_that_are_not_run_are_few(capsys):
 @pytest.mark.parametrize("page", WITH_BLOCKS)
 def test_verbs_flags_and_configs_are_known(page):
     """Of every command, without running it."""
-    configs = {path.stem for path in (ROOT / "configs").glob("*.toml")} | {"tickets.toml", "student.toml"}
     for block in blocks_of(page):
         if block.language != "shell" or reason(block):
             continue
@@ -203,4 +206,27 @@ def test_verbs_flags_and_configs_are_known(page):
                 known = {flag.name for flag in VERBS[words[1]].flags}
                 assert {flag[2:].partition("=")[0] for flag in flags} <= known, f"{page}:{block.line}: {words}"
                 if "--config" in words:
-                    assert words[words.index("--config") + 1] in configs, f"{page}:{block.line}"
+                    check_config(words[1], words[words.index("--config") + 1], words)
+
+
+def check_config(verb, name, words):
+    """The settings after the flags are known to the config."""
+    settings = [word for word in words[2:] if re.match(r"[a-z_.]+=", word)]
+    if name.endswith(".toml"):
+        assert name in ("tickets.toml", "student.toml")  # a block of the page, see `write_configs`
+    elif verb == "pretrain":
+        override(load_toml(PretrainConfig, name), settings)
+    elif verb == "finetune":
+        load_config(name, settings)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_toml_blocks_are_configs(page, tmp_path):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for number, code in enumerate(re.findall(r"^```toml\n(.*?)^```$", text, re.M | re.S)):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(code, encoding="utf-8")
+        if "[[phases]]" in code:
+            load_toml(PretrainConfig, path)
+        else:
+            load_config(path, [])
