@@ -10,6 +10,7 @@ from bert_tf.core.errors import ConfigError
 from bert_tf.data.readers.examples import files_of
 from bert_tf.data.readers.tfds import PREFIX
 from bert_tf.export.compress_target import Measured, Target
+from bert_tf.tasks import TASKS
 from bert_tf.training.recipes.early_checks import check_finetune
 from bert_tf.training.recipes.finetune_config import FinetuneConfig, make_config
 from bert_tf.weights import read_task
@@ -34,6 +35,8 @@ def _config(flags: Any, overrides: list[str]) -> FinetuneConfig:
     """The config of the trainings: a file, if one is given, then the flags, then key=value."""
     values = read_toml(flags.config) if flags.config else {}
     task = read_task(flags.model).get("name")
+    if task not in TASKS:
+        raise ConfigError(f"Received: --model={flags.model}, which is no model of a task. Fine-tune it first.")
     if values.get("task", task) != task:
         raise ConfigError(f"Received: --config={flags.config}, which is for {values['task']}, and a model for {task}.")
     data = {name: value for name, value in dataclasses.asdict(files_of(flags.model)).items() if value is not None}

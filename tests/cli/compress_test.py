@@ -118,6 +118,13 @@ def test_what_is_refused_before_any_work(bert_tf_command, model, toys, tmp_path)
     assert not (tmp_path / "small").exists()
 
 
+def test_an_encoder_is_no_model_of_a_task(bert_tf_command, init, toys, tmp_path):
+    flags = (f"--model={init}", f"--data={toys / 'classes.tsv'}", f"--output={tmp_path / 'small'}")
+    done = bert_tf_command("compress", *flags, "--target=points=1")
+    assert done.returncode == 2
+    assert "no model of a task. Fine-tune it first" in done.stderr
+
+
 def test_a_folder_of_something_else(bert_tf_command, model, toys, tmp_path):
     shutil.copytree(toys, tmp_path / "mine")
     flags = (f"--model={model}", f"--data={toys / 'classes.tsv'}", f"--output={tmp_path / 'mine'}")
