@@ -31,9 +31,9 @@ def export(flags: Any, overrides: list[str]) -> None:
     if flags.skip_bad_rows:
         overrides = [*overrides, "data.skip_bad_rows=true"]
     config = override(ExportConfig(files_of(flags.model)), overrides)
-    formats = {"saved_model": _saved_model, "tflite": _tflite}
+    formats = {"saved_model": _saved_model, "tflite": _tflite, "onnx": _runtime, "openvino": _runtime}
     if flags.format not in formats:
-        raise ConfigError(f"Received: --format={flags.format}. Choose saved_model or tflite.")
+        raise ConfigError(f"Received: --format={flags.format}. Choose one of {', '.join(formats)}.")
     _check_format(flags)
     if flags.dtype not in _TOLERANCE:
         raise ConfigError(f"Received: --dtype={flags.dtype}. Choose {' or '.join(_TOLERANCE)}.")
@@ -97,6 +97,15 @@ def _tflite(flags: Any, model: Any, data: FileConfig) -> None:
             print(f"    one token of a text: {_times(report['step_ms'][length])} threads")
     if "score" in report:
         print("  {metric} {tflite:.4f} (Keras: {keras:.4f}) on {rows} examples".format(**report["score"]))
+
+
+def _runtime(flags: Any, model: Any, data: FileConfig) -> None:
+    from bert_tf.export.runtimes import export_runtime
+    from bert_tf.export.signatures import check_request
+
+    del data
+    difference = export_runtime(model, flags.output, flags.format, check_request(model), _TOLERANCE["float32"])
+    print(f"{flags.format} model written to {flags.output}; its numbers are within {difference:.0e} of Keras.")
 
 
 def _times(milliseconds: Mapping[int, float]) -> str:

@@ -276,12 +276,12 @@ VERBS = {
         "bert_tf.cli.convert:convert",
     ),
     "export": Verb(
-        "write a fine-tuned model as a SavedModel (strings in, answers out) or as a TFLite file",
+        "write a model as a SavedModel (strings in, answers out), or for TFLite, onnxruntime or OpenVINO",
         "bert-tf export --model runs/quickstart/classifier --output saved_models/docs --format saved_model",
         (
             _MODEL,
-            Flag("output", None, "saved_model: the folder for the new version; tflite: the file", True),
-            Flag("format", "saved_model", "saved_model or tflite"),
+            Flag("output", None, "the new folder; saved_model: the folder for the new version; tflite: the file", True),
+            Flag("format", "saved_model", "saved_model, tflite, onnx or openvino"),
             Flag("version", 0, "saved_model: version number; 0: the next one"),
             Flag("dtype", "float32", "saved_model: float32, or bfloat16 for half the size"),
             Flag("attention", False, "saved_model: also return attention weights, for the page"),

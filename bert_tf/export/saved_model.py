@@ -5,11 +5,11 @@ import pathlib
 import tempfile
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import files
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.export.comparison import check_difference, largest_difference
 from bert_tf.export.model_card import write_card, write_page_card
 from bert_tf.export.signatures import SERVING_DEFAULT, label_lines, named_classes, signatures
 from bert_tf.export.warmup import write_warmup
@@ -66,11 +66,7 @@ def export_saved_model(
         loaded = tf.saved_model.load(str(temporary)).signatures
         compared = model if reference is None or model.WRITES_TEXT else reference
         difference = _difference(loaded[SERVING_DEFAULT], compared, check_texts, exact=compared is model)
-        if not difference <= tolerance:  # also refuses NaN
-            raise InputError(
-                f"The SavedModel's answers differ from Keras by {difference:.2g}; at most {tolerance:.2g} is allowed. "
-                "It was not kept."
-            )
+        check_difference("SavedModel", difference, tolerance)
         write_card(temporary, folder.name, model, loaded, difference)
         return _publish(temporary, folder, version), difference
 
@@ -92,24 +88,10 @@ def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path) -> None:
 
 
 def _difference(serve: Any, model: Task, texts: Any, exact: bool) -> float:
-    """Largest absolute difference of a number in the answers; infinite where names or shapes differ.
-
-    With `exact` also where texts or whole numbers do.
-    """
+    """As `largest_difference`, of the signature `serve` and the model, for texts as `predict_text` takes them."""
     texts = model.preprocessor.encode_texts(texts)
-    expected = named_classes(model, model.serve(*texts))
     answers = serve(**dict(zip(model.TEXTS, texts, strict=False)))
-    if answers.keys() != expected.keys():
-        return np.inf
-    differences = []
-    for name, value in expected.items():
-        if answers[name].shape != value.shape:
-            return np.inf
-        if value.dtype.is_floating:
-            differences.append(float(np.abs(answers[name] - value).max(initial=0)))
-        elif exact and tf.reduce_any(answers[name] != value):
-            return np.inf
-    return max(differences, default=0.0)
+    return largest_difference(answers, named_classes(model, model.serve(*texts)), exact)
 
 
 def _publish(source: pathlib.Path, folder: pathlib.Path, version: int | None) -> pathlib.Path:

@@ -45,13 +45,13 @@ def signatures(model: Task, with_attention: bool = False) -> dict[str, Any]:
     def answer(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
         return named_classes(model, model.serve(*texts))
 
-    functions = {name: _function(asked, answer) for name, asked in inputs.items()}
+    functions = {name: concrete_function(asked, answer) for name, asked in inputs.items()}
     functions[TOKENS] = _tokens(model)
     functions[LOGITS] = _logits(model)
     functions[EXAMPLES] = _examples(model)
     if with_attention:
         for name, asked in inputs.items():
-            functions[ATTENTION[name]] = _function(asked, lambda *texts: attention(model, texts))
+            functions[ATTENTION[name]] = concrete_function(asked, lambda *texts: attention(model, texts))
     return functions
 
 
@@ -114,7 +114,9 @@ def sample_request(model: Task, texts: Sequence[str]) -> tuple[list, ...]:
     return tuple(columns)
 
 
-def _function(specs: Sequence[tf.TensorSpec], compute: Callable[..., Any]) -> Any:
+def concrete_function(specs: Sequence[tf.TensorSpec], compute: Callable[..., Any]) -> Any:
+    """The graph of `compute` for tensors of these specs, whose names are those of its inputs."""
+
     @tf.function(input_signature=specs, autograph=False)
     def serve(*inputs: tf.Tensor) -> Any:
         return compute(*inputs)
@@ -129,21 +131,32 @@ def _tokens(model: Task) -> Any:
         answers = model.predict_inputs(_checked(model, dict(zip(specs, rows, strict=True))))
         return named_classes(model, answers)
 
-    return _function(list(specs.values()), compute)
+    return concrete_function(list(specs.values()), compute)
 
 
 def _logits(model: Task) -> Any:
-    specs = model.token_specs()
-    for name in model.INPUTS:
-        specs.setdefault(name, tf.TensorSpec([None, None], tf.int32, name=name))  # positions of masks, [N, M]
+    specs = call_specs(model)
 
     def compute(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = model(_checked(model, dict(zip(specs, inputs, strict=True))), training=False)
-        if isinstance(outputs, dict):
-            return outputs
-        return {LOGITS if model.SPEC.head else "vectors": outputs}  # [N, C], or [N, D] of a task without a head
+        return call_outputs(model, _checked(model, dict(zip(specs, inputs, strict=True))))
 
-    return _function(list(specs.values()), compute)
+    return concrete_function(list(specs.values()), compute)
+
+
+def call_specs(model: Task) -> dict[str, tf.TensorSpec]:
+    """{name: spec} of the inputs of the model's `call`: int32 [N, S], and positions of masks [N, M]."""
+    specs = model.token_specs()
+    for name in model.INPUTS:
+        specs.setdefault(name, tf.TensorSpec([None, None], tf.int32, name=name))
+    return specs
+
+
+def call_outputs(model: Task, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """{name: tensor} of the outputs of the model's `call` at inference."""
+    outputs = model(inputs, training=False)
+    if isinstance(outputs, dict):
+        return outputs
+    return {LOGITS if model.SPEC.head else "vectors": outputs}  # [N, C], or [N, D] of a task without a head
 
 
 def _checked(model: Task, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -188,7 +201,7 @@ def _examples(model: Task) -> Any:
         texts = [parsed[name] for name in model.TEXTS]  # [N] or [N, T] each
         return model.example_outputs(model.serve(*texts))
 
-    return _function([tf.TensorSpec([None], tf.string, name="inputs")], compute)
+    return concrete_function([tf.TensorSpec([None], tf.string, name="inputs")], compute)
 
 
 def _example_features(model: Task) -> Mapping[str, Any]:

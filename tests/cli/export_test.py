@@ -63,7 +63,7 @@ def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"format": "onnx"}, "Received: --format=onnx. Choose saved_model or tflite."),
+        ({"format": "pdf"}, "Received: --format=pdf. Choose one of saved_model, tflite, onnx, openvino."),
         ({"dtype": "int8"}, "Received: --dtype=int8. Choose float32 or bfloat16."),
         ({"version": -1}, "Received: --version=-1. Versions are numbers from 1 to 92"),
         ({"version": 2**63}, "Received: --version=92.*; 0 is the next."),

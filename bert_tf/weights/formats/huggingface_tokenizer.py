@@ -103,10 +103,18 @@ def write(folder: Path, checkpoint: Checkpoint, format: HuggingFaceFormat) -> No
         save_json(folder / CONFIG, settings | {"model_max_length": length})
         return
     write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
-    fast = fast_tokenizer(checkpoint.vocabulary, text).to_str(pretty=True)
-    (folder / FAST).write_text(fast, encoding="utf-8")  # their `save` raises a bare `Exception` on a full disk
+    write_fast(folder, checkpoint)
     # A list of tokens is of BERT's tokenizer, where the family's own is of another kind too.
     is_own = families()[checkpoint.family].tokenizer_place == families()["bert"].tokenizer_place
     prefix = format.class_prefix if is_own else "Bert"
     settings |= {"tokenizer_class": f"{prefix}Tokenizer", "model_max_length": length} | TOKEN_NAMES
     save_json(folder / CONFIG, settings)
+
+
+def write_fast(folder: Path, checkpoint: Checkpoint) -> None:
+    """Writes tokenizer.json of a checkpoint with a vocabulary; of a Unigram tokenizer its SentencePiece model."""
+    if isinstance(checkpoint.vocabulary, Vocabulary):
+        write_folder(folder, checkpoint.vocabulary)
+        return
+    fast = fast_tokenizer(checkpoint.vocabulary, checkpoint.text).to_str(pretty=True)
+    (folder / FAST).write_text(fast, encoding="utf-8")  # their `save` raises a bare `Exception` on a full disk

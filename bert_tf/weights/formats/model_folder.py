@@ -82,6 +82,14 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
         raise ValueError(f"{', '.join(lost[:4])} would be lost: a head is one dense layer, or has rows in {__name__}.")
     if all(name.startswith("encoder/") for name in tensors):  # as Keras saves an encoder by itself
         tensors = {name.removeprefix("encoder/"): tensor for name, tensor in tensors.items()}
+    write_settings(checkpoint, folder)
+    write_folder(folder, checkpoint.vocabulary)
+    hdf5.write(folder / WEIGHTS, tensors)
+    return left_out
+
+
+def write_settings(checkpoint: Checkpoint, folder: Path) -> None:
+    """Writes config.json: the settings of encoder, tokenizer and task."""
     settings = {
         "family": checkpoint.family,
         "encoder": checkpoint.encoder.to_json(),
@@ -91,9 +99,6 @@ def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     if checkpoint.decoder:
         settings["decoder"] = checkpoint.decoder.to_json()
     save_json(folder / CONFIG, settings)
-    write_folder(folder, checkpoint.vocabulary)
-    hdf5.write(folder / WEIGHTS, tensors)
-    return left_out
 
 
 def _read_encoder(settings: dict, path: Path) -> tuple[str, Any]:
