@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bert_tf.modeling.layer_changes import calls_replaced
 from bert_tf.modeling.layers.activations import gelu
 from bert_tf.modeling.layers.residual_norm import ResidualNorm
 
@@ -25,19 +26,13 @@ def converter_forms(model: keras.Model) -> Iterator[None]:
     - A layer norm is written out as onnxruntime and OpenVINO recognize it and compute it in one pass.
     - An embedding is a plain lookup: ids are not negative.
     """
-    layers: list[Any] = model._flatten_layers()
-    changed: list[Any] = []
-    for layer in layers:
-        for kind, form in _FORMS.items():
-            if isinstance(layer, kind):
-                layer.call = functools.partial(form, layer)
-                changed.append(layer)
-                break
-    try:
+    calls = {}
+    for layer in model._flatten_layers():
+        form = next((form for kind, form in _FORMS.items() if isinstance(layer, kind)), None)
+        if form:
+            calls[layer] = functools.partial(form, layer)
+    with calls_replaced(calls):
         yield
-    finally:
-        for layer in changed:
-            del layer.call
 
 
 def _dense(layer: keras.layers.Dense, x: tf.Tensor, training: bool | None = None) -> tf.Tensor:
