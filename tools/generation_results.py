@@ -34,7 +34,7 @@ from bert_tf.weights.resize import add_tokens, trim_vocabulary
 PAGE = ROOT / "docs/GENERATION.md"
 SHORT = (10, 30)  # steps of the runs that measure the CPU time of a step
 METRICS = {"rouge1": 100, "rouge2": 100, "rougeL": 100, "bleu": 1}  # and their factors in the table
-PREFIX = ("model.architecture=prefix",)
+PREFIX, DECODER = ("model.architecture=prefix",), ("model.architecture=encoder_decoder",)
 SCRATCH = {"hidden_size": 256, "num_layers": 3, "num_heads": 4, "intermediate_size": 1024}
 
 
@@ -186,16 +186,16 @@ def scratch(work, folder):
 
 INITS = {"given": given, "trimmed": trimmed, "scratch": scratch}
 PEERS_TWIN = "encoder_decoder"  # the model whose first weights the peer has too
-FRESH = ("model.fresh=true", "training.learning_rate=1e-3")
+FRESH = (*DECODER, "model.fresh=true", "training.learning_rate=1e-3")
 MODELS = {
-    "dialogsum": (Model("encoder_decoder", "given"), Model("prefix", "given", PREFIX)),
+    "dialogsum": (Model("encoder_decoder", "given", DECODER), Model("prefix", "given", PREFIX)),
     "multi30k": (
-        Model("encoder_decoder", "trimmed"),
+        Model("encoder_decoder", "trimmed", DECODER),
         Model("prefix", "trimmed", PREFIX),
         Model("encoder_decoder from scratch, 3 layers of 256", "scratch", FRESH),
     ),
     "tatoeba": (
-        Model("encoder_decoder", "trimmed"),
+        Model("encoder_decoder", "trimmed", DECODER),
         Model("prefix", "trimmed", PREFIX),
         Model("encoder_decoder from scratch, 3 layers of 256", "scratch", FRESH),
     ),
