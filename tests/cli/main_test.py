@@ -68,7 +68,7 @@ def test_the_version_is_the_packages():
         (["vocab", "--input=a", "--output=b", "lower_cse=1"], "Unknown key 'lower_cse'. Did you mean 'lower_case'?"),
         (["evaluate", "--model=a", "--data=b", "colums=1"], "Unknown key 'colums'. Did you mean 'columns'?"),
         (["export", "--model=.", "--output=b", "data.colums=1"], "Unknown key 'data.colums'."),
-        (["export", "--model=.", "--output=b", "--format=onnx"], "Received: --format=onnx."),
+        (["export", "--model=.", "--output=b", "--format=coreml"], "Received: --format=coreml."),
         (["predict", "--model=a", "--text=b", "encoding=utf9"], "Received: encoding='utf9'."),
         (["predict", "--model=a", "--text=b", "columns=" + "[" * 10_000], "[[[...: nested too deeply."),
     ],
