@@ -9,7 +9,7 @@ from bert_tf.cli.flags import file_settings
 from bert_tf.cli.predict import check_texts, columns_of, errors_at, rows_of
 from bert_tf.core import files
 from bert_tf.core.config import override
-from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.errors import ConfigError, InputError, already_exists
 from bert_tf.core.progress import stages
 from bert_tf.data.readers.examples import files_of
 from bert_tf.evaluation.explain import Explanation, Faithfulness, check_methods, explain, faithfulness
@@ -33,7 +33,7 @@ def explain_texts(flags: Any, overrides: list[str]) -> None:
         raise ConfigError("Received: --compare without --output FOLDER, for its curves.")
     folder = flags.output and pathlib.Path(flags.output)
     if folder and folder.exists():
-        raise _taken(folder)
+        raise already_exists(folder)
     config = override(files_of(flags.model), [*file_settings(flags), *overrides])
     model = load(flags.model)
     rows = list(rows_of(flags, config, model))
@@ -73,8 +73,4 @@ def _write(folder: pathlib.Path, title: str, explanations: list[Explanation], me
             (work / "faithfulness.json").write_text(json.dumps(measured.areas(), indent=2) + "\n", encoding="utf-8")
         write_page(work / "index.html", title, explanations[:_ON_PAGE], measured, pictures)
         if not files.publish(work, folder, replace=False):
-            raise _taken(folder)
-
-
-def _taken(folder: pathlib.Path) -> InputError:
-    return InputError(f"{folder} exists. Choose another --output, or remove it.")
+            raise already_exists(folder)

@@ -71,6 +71,7 @@ _WORKERS = Flag("workers", 0, "local worker processes, to test a multi-worker ru
 _SKIP = Flag("skip_bad_rows", False, "skip and count unusable rows instead of stopping at the first")
 _MODEL = Flag("model", None, "the model's folder, or hf://OWNER/NAME", True)
 _CONFIG = Flag("config", None, "a TOML file of settings, or the name of a config that `bert-tf configs` lists", True)
+_LABELLED = Flag("data", None, "a file of labelled examples, or tfds:NAME:SPLIT", True)
 _TEXTS = (
     Flag("text", None, "one text; for question answering, the question"),
     Flag("text_pair", None, "the second text: the context of a question, or the other text of a pair"),
@@ -216,7 +217,7 @@ VERBS = {
         "bert-tf evaluate --model runs/sst2/model --data data/sst2/dev.tsv --output runs/sst2/report",
         (
             _MODEL,
-            Flag("data", None, "a file of labelled examples, or tfds:NAME:SPLIT", True),
+            _LABELLED,
             Flag("output", None, "folder for the report: README.md, plots, metrics.json"),
             _SKIP,
             _ENCODING,
@@ -254,7 +255,7 @@ VERBS = {
         "bert-tf audit --model runs/sst2/model --data data/sst2/dev.tsv --output runs/sst2/audit",
         (
             _MODEL,
-            Flag("data", None, "a file of labelled examples, or tfds:NAME:SPLIT", True),
+            _LABELLED,
             Flag("output", None, "folder for the report: README.md, audit.json, pictures", True),
             Flag("group", None, "a column by whose values scores are compared"),
             Flag("doses", "0.1,0.2,0.5", "shares of the words that noise changes"),

@@ -12,6 +12,11 @@ class ConfigError(ValueError):
     """The command line or a setting is wrong. Nothing was started; exit code 2."""
 
 
+def already_exists(path: object) -> InputError:
+    """The error for an output that is there and is not replaced."""
+    return InputError(f"{path} exists. Choose another --output, or remove it.")
+
+
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
     """A hint for an unknown name: the nearest of the known ones, or `otherwise` ("Known keys") with all of them."""
     known = list(known)

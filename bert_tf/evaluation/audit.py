@@ -12,16 +12,15 @@ import numpy as np
 from bert_tf.core import files, progress
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.readers.bad_rows import BadRows
-from bert_tf.data.readers.examples import Examples, FileConfig, files_of, read_examples, stream_rows
+from bert_tf.data.readers.examples import Examples, FileConfig, files_of, stream_rows
 from bert_tf.evaluation import plots
 from bert_tf.evaluation.audit_report import markdown
 from bert_tf.evaluation.confidence_intervals import intervals
+from bert_tf.evaluation.evaluate import open_labelled
 from bert_tf.evaluation.results import EvaluationResult
 from bert_tf.evaluation.robustness import DOSES, Reaction, measure_counterfactuals, measure_noise
 from bert_tf.evaluation.slices import Part, score_groups, single_texts, worst_clusters
 from bert_tf.evaluation.temperature import at_temperature, fit_temperature
-from bert_tf.tasks import TASKS, load
-from bert_tf.tasks.base.targets import fit_targets
 from bert_tf.text.noise import NOISES
 
 # N examples, C classes
@@ -44,7 +43,7 @@ class Calibration:
 
 @dataclasses.dataclass(frozen=True)
 class Audit:
-    """What was measured on N examples; parts that a model or its data do not have are empty.
+    """The measurements on N examples; parts that a model or its data do not have are empty.
 
     Attributes:
         model, data, task, metric: names.
@@ -92,16 +91,12 @@ def audit(
         ConfigError: the model's task has no scores of parts of its examples.
         InputError: the folder or the file cannot be read, the column is missing or has one value.
     """
-    model, config = load(folder), config or files_of(folder)
-    if not model.SPEC.analyze:
-        raise ConfigError(f"Received: a model for {model.TASK}, which has no metrics.")
-    rows = read_examples(path, config, model.SPEC)
-    examples = fit_targets(rows, model, config.separator).checked(model)
-    examples.bad.tell()
+    config = config or files_of(folder)
+    model, examples = open_labelled(folder, path, config)
     groups = _groups(path, config, model, examples, group) if group else []
     with progress.stages() as show:
         show("answers", 0, None)
-        plain: EvaluationResult = TASKS[model.TASK].load("analyze")(model, examples)
+        plain: EvaluationResult = model.SPEC.load("analyze")(model, examples)
         metric = plain.metric_functions.get(model.SCORE)
         if metric is None:
             raise ConfigError(f"Received: a model for {model.TASK}, whose {model.SCORE} has no parts to compare.")

@@ -10,7 +10,7 @@ from absl import logging
 
 from bert_tf.core import files
 from bert_tf.core.errors import ConfigError
-from bert_tf.data.readers.examples import FileConfig, files_of, read_examples
+from bert_tf.data.readers.examples import Examples, FileConfig, files_of, read_examples
 from bert_tf.evaluation.baseline import find_baseline, find_weakness
 from bert_tf.evaluation.confidence_intervals import RESAMPLES, intervals
 from bert_tf.evaluation.plots import calibration_error, draw_calibration, draw_confusion, draw_pairs
@@ -44,15 +44,8 @@ def evaluate(
         ConfigError: the model's task has no evaluation.
         InputError: the folder or the file cannot be read, or a bad row may not be skipped.
     """
-    config = config or files_of(folder)
-    model = load(folder)
-    spec = TASKS[model.TASK]
-    if not spec.analyze:
-        able = [name for name, other in TASKS.items() if other.analyze]
-        raise ConfigError(f"Received: a model for {model.TASK}, which has no metrics. Evaluated are {', '.join(able)}.")
-    examples = fit_targets(read_examples(path, config, model.SPEC), model, config.separator).checked(model)
-    examples.bad.tell()
-    result: EvaluationResult = spec.load("analyze")(model, examples)
+    model, examples = open_labelled(folder, path, config or files_of(folder))
+    result: EvaluationResult = model.SPEC.load("analyze")(model, examples)
     report = {
         "model": str(folder),
         "data": str(path),
@@ -74,6 +67,17 @@ def evaluate(
     if output:
         write_report(pathlib.Path(output), report, result)
     return report
+
+
+def open_labelled(folder: str | os.PathLike, path: str, config: FileConfig) -> tuple[Any, Examples]:
+    """The model in `folder`, and the checked examples of a file; raises as `evaluate`."""
+    model = load(folder)
+    if not model.SPEC.analyze:
+        able = [name for name, other in TASKS.items() if other.analyze]
+        raise ConfigError(f"Received: a model for {model.TASK}, which has no metrics. Evaluated are {', '.join(able)}.")
+    examples = fit_targets(read_examples(path, config, model.SPEC), model, config.separator).checked(model)
+    examples.bad.tell()
+    return model, examples
 
 
 def write_report(folder: pathlib.Path, report: dict[str, Any], result: EvaluationResult) -> None:

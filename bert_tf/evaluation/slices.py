@@ -8,6 +8,7 @@ import numpy as np
 
 from bert_tf.core.errors import InputError
 from bert_tf.evaluation.confidence_intervals import intervals
+from bert_tf.tasks.base.raw_inputs import strings_in
 
 # N examples, K examples of a part
 
@@ -92,10 +93,4 @@ def _part(name: str, metric: Callable[[np.ndarray], float], rows: np.ndarray) ->
 
 def single_texts(columns: Any) -> list[str]:
     """One string for each example, of all its texts."""
-    return [" ".join(_flat(texts)) for texts in zip(*columns, strict=True)]
-
-
-def _flat(texts: Any) -> list[str]:
-    if isinstance(texts, str):
-        return [texts]
-    return [part for text in texts for part in _flat(text)]
+    return [" ".join(strings_in(texts)) for texts in zip(*columns, strict=True)]

@@ -48,6 +48,7 @@ def score_pairs(model: Any, pairs: Sequence[tuple[str, str]]) -> Iterator[PairSc
     """
     graph = tf.function(
         lambda inputs: tf.nn.log_softmax(model(inputs, training=False)[:, 0, : model.tokenizer.vocab_size]),
+        input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in model.INPUTS}],
         autograph=False,
     )
     for number, pair in enumerate(pairs):
@@ -83,7 +84,6 @@ def _score(model: Any, graph: Any, ids: np.ndarray, positions: np.ndarray) -> fl
             features.SEGMENT_IDS: tf.zeros_like(part),
             features.MASKED_LM_POSITIONS: tf.constant(chosen[:, np.newaxis]),
         }
-        any_size = {name: tf.TensorSpec([None, None], tf.int32) for name in inputs}
-        logits = graph.get_concrete_function(any_size)(inputs).numpy()  # [K, V]
+        logits = graph(inputs).numpy()  # [K, V]
         total += float(logits[np.arange(len(chosen)), ids[chosen]].sum())
     return total

@@ -14,12 +14,13 @@ import numpy as np
 from bert_tf.core import files
 from bert_tf.core.config import assignment
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.data.readers.examples import OF_MODEL
+from bert_tf.data.readers.examples import write_files_of
 from bert_tf.export.compress_report import write_report
 from bert_tf.export.compress_target import Measured, Target
 from bert_tf.export.signatures import check_request
 from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import TASKS, load
+from bert_tf.tasks.base.raw_inputs import strings_in
 from bert_tf.training import run_folder
 from bert_tf.training.recipes import prune
 from bert_tf.training.recipes.finetune import finetune
@@ -91,7 +92,7 @@ def compress(
                 break
         chosen, reached = target.choose(measured)
         work.publish(chosen, folder)
-        write_report(folder, work.title, measured, chosen, work.left_out)
+        write_report(folder, work.whole.purpose, measured, chosen, work.left_out)
     if not reached:
         raise InputError(
             f"No step reaches the target. The nearest is {chosen.name}: {chosen.size / 1e6:.1f} MB, "
@@ -104,7 +105,7 @@ class Compression:
     """The steps of a compression, in its folder.
 
     Attributes:
-        title: of the report.
+        whole: the model before all steps.
         left_out: {name: why} of steps that this model does not have.
     """
 
@@ -112,7 +113,6 @@ class Compression:
         self.config, self.folder, self.quantize = config, folder, quantize
         self.left_out: dict[str, str] = {}
         self.whole = load(config.model.init)
-        self.title = self.whole.purpose
         self.length = length or self.whole.max_length
         rows = read_rows(config)
         self.learned, self.heldout = check_rows(rows[0], rows[1], self.whole, config.data.separator)
@@ -158,8 +158,7 @@ class Compression:
 
     def _save(self, model: Any, folder: pathlib.Path) -> None:
         model.save_pretrained(folder, overwrite=folder.exists())
-        of_files = dataclasses.asdict(self.config.data.of_files())
-        files.write_text(folder / OF_MODEL, json.dumps(of_files, indent=2) + "\n")
+        write_files_of(folder, self.config.data)
 
     def _export(self, model: Any, folder: pathlib.Path) -> None:
         """Writes the file of a step, and its report, which marks the step as finished."""
@@ -199,7 +198,7 @@ def _steps(model: Any) -> Iterator[Step]:
     yield Step(
         "vocabulary",
         "only the tokens that the training texts need",
-        lambda model, learned: prune.trim_vocabulary(model, _flat(learned.texts)),
+        lambda model, learned: prune.trim_vocabulary(model, strings_in(learned.texts)),
         False,
     )
     yield Step("pruned", "a third of the heads and half of the feed-forward columns removed", _prune)
@@ -207,26 +206,17 @@ def _steps(model: Any) -> Iterator[Step]:
     while layers > 1:
         whole, layers = layers, layers // 2
         kept = np.linspace(0, whole - 1, layers).round().astype(int).tolist()
-        yield Step(f"layers-{layers}", f"{layers} of the layers", functools.partial(_keep_layers, kept))
+        yield Step(f"layers-{layers}", f"{layers} of the layers", functools.partial(_keep_layers, layers=kept))
 
 
-def _keep_layers(kept: Sequence[int], model: Any, learned: Any) -> Any:
+def _keep_layers(model: Any, learned: Any, layers: Sequence[int]) -> Any:
     del learned
-    return prune.keep_layers(model, kept)
+    return prune.keep_layers(model, layers)
 
 
 def _prune(model: Any, learned: Any) -> Any:
     few = learned.take(range(0, len(learned), -(-len(learned) // _RANKED)))
     return prune.remove(model, prune.rank(model, few.texts, few.targets), _HEADS, _COLUMNS)
-
-
-def _flat(texts: Any) -> Iterator[str]:
-    """All strings in columns of texts, or of lists of texts."""
-    for item in texts:
-        if isinstance(item, str):
-            yield item
-        else:
-            yield from _flat(item)
 
 
 def _check_folder(folder: pathlib.Path, settings: dict) -> None:

@@ -49,7 +49,7 @@ class Target:
         """Reads the value of --target; one that is none raises `ConfigError`."""
         limits: dict[str, float] = {}
         for part in text.split(","):
-            name, _, amount = (piece.strip() for piece in part.partition("="))
+            name, _, amount = map(str.strip, part.partition("="))
             match = _AMOUNT.fullmatch(amount.lower())
             units = _UNITS.get(name, {})
             if not match or match[2] not in units or name in limits:
@@ -59,19 +59,28 @@ class Target:
                 raise ConfigError(f"Received: --target={text}. The {name} must be above 0.")
         return cls(**limits)
 
-    def allows(self, measured: Measured, *names: str) -> bool:
-        """Whether a file is within the limits; only those of these names, if any are given."""
-        limits = {name: limit for name, limit in dataclasses.asdict(self).items() if limit is not None}
-        return all(getattr(measured, name) <= limits[name] for name in names or limits if name in limits)
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        return {name: limit for name, limit in dataclasses.asdict(self).items() if limit is not None}
+
+    @property
+    def is_of_points_alone(self) -> bool:
+        """Whether neither size nor latency has a limit."""
+        return self.limits.keys() <= {"points"}
+
+    def allows(self, measured: Measured) -> bool:
+        """Whether a file is within all limits."""
+        return all(getattr(measured, name) <= limit for name, limit in self.limits.items())
 
     def ends(self, measured: Sequence[Measured]) -> bool:
         """Whether further steps are of no use after these.
 
         With a size or a latency that is so as soon as a file has both; with points alone, when more are lost.
         """
-        if self.size is None and self.latency is None:
+        if self.is_of_points_alone:
             return not self.allows(measured[-1])
-        return self.allows(measured[-1], "size", "latency")
+        return dataclasses.replace(self, points=None).allows(measured[-1])
 
     def choose(self, measured: Sequence[Measured]) -> tuple[Measured, bool]:
         """The file to take, and whether it is within all limits.
@@ -80,7 +89,7 @@ class Target:
         one that comes nearest to the limit that it exceeds most.
         """
         within = [one for one in measured if self.allows(one)]
-        if within and self.size is None and self.latency is None:
+        if within and self.is_of_points_alone:
             return min(within, key=lambda one: one.latency), True
         if within:
             return max(within, key=lambda one: one.score), True
@@ -88,5 +97,4 @@ class Target:
 
     def _excess(self, measured: Measured) -> float:
         """The largest ratio of a value to its limit."""
-        limits = {name: limit for name, limit in dataclasses.asdict(self).items() if limit is not None}
-        return max(getattr(measured, name) / max(limit, 1e-9) for name, limit in limits.items())
+        return max(getattr(measured, name) / max(limit, 1e-9) for name, limit in self.limits.items())

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.core import features, files
-from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.errors import ConfigError, already_exists
 from bert_tf.export import onnx, openvino
 from bert_tf.export.comparison import check_difference, largest_difference
 from bert_tf.export.converter_forms import converter_forms
@@ -55,7 +55,7 @@ def export_runtime(
             "saved_model or tflite."
         )
     if folder.exists():
-        raise _taken(folder)
+        raise already_exists(folder)
     try:
         runtime.check_packages()
     except ImportError as error:
@@ -72,7 +72,7 @@ def export_runtime(
         check_difference(f"{format} model", max(differences), tolerance)
         _write_description(model, temporary)
         if not files.publish(temporary, folder, replace=False):
-            raise _taken(folder)
+            raise already_exists(folder)
     return max(differences)
 
 
@@ -116,7 +116,3 @@ def _write_description(model: Task, folder: pathlib.Path) -> None:
     write_settings(checkpoint, folder)
     if labels := label_lines(model):
         (folder / "labels.txt").write_text(labels, encoding="utf-8")
-
-
-def _taken(folder: pathlib.Path) -> InputError:
-    return InputError(f"{folder} exists. Choose another --output, or remove it.")

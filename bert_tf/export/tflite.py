@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features, files
-from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.errors import ConfigError, InputError, already_exists
 from bert_tf.export.litert_generator import LiteRTGenerator, asset_files
 from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import at_length, on_device
@@ -129,7 +129,7 @@ def _check(model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: st
 
 def _check_free(path: pathlib.Path) -> None:
     if path.is_file():
-        raise InputError(f"{path} exists. Choose another --output, or remove it.")
+        raise already_exists(path)
     if path.exists():
         raise InputError(f"{path} is no regular file and is not replaced. Choose another --output.")
 

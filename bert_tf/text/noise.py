@@ -113,7 +113,7 @@ def _with_invisible(word: str, random: np.random.Generator) -> str:
 
 
 def _replacing(table: Mapping[str, Sequence[str]]) -> tuple[re.Pattern, Callable[[str, np.random.Generator], str]]:
-    """What matches the keys of a table, and a function that replaces one of them in a word by one of its values."""
+    """A pattern of the keys of a table, and a function that replaces one of them in a word by one of its values."""
     pattern = re.compile("|".join(map(re.escape, sorted(table, key=len, reverse=True))))
 
     def change(word: str, random: np.random.Generator) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 from bert_tf.core.config import from_dict
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.core.files import read_json
+from bert_tf.core.files import read_json, write_text
 from bert_tf.core.hub import resolve_folder
 from bert_tf.core.registry import tasks
 from bert_tf.core.settings import Settings, setting
@@ -96,6 +97,12 @@ def files_of(folder: Any) -> FileConfig:
         return from_dict(FileConfig, read_json(path))
     except ValueError as error:
         raise ConfigError(f"{path} cannot be used: {error}") from None
+
+
+def write_files_of(folder: pathlib.Path, config: FileConfig) -> None:
+    """Writes into a model's folder what `files_of` reads."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(FileConfig)}
+    write_text(folder / OF_MODEL, json.dumps(values, indent=2) + "\n")
 
 
 @dataclasses.dataclass

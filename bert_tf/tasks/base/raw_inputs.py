@@ -1,7 +1,7 @@
 """Texts and targets in any form that Python has for a column, checked, as tensors and as Python values."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,15 @@ def _first_of(x: Any) -> Any:
     while isinstance(x, list | tuple):
         x = next((item for item in x if not isinstance(item, list | tuple) or item), None)
     return x
+
+
+def strings_in(texts: Any) -> Iterator[str]:
+    """All strings in columns of texts, of lists of texts or of lists of words."""
+    for item in texts:
+        if isinstance(item, str):
+            yield item
+        else:
+            yield from strings_in(item)
 
 
 def as_columns(texts: Any, names: Sequence[str] = ()) -> tuple:

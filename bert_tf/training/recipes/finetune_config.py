@@ -28,7 +28,6 @@ class DataConfig(FileConfig):
     heldout_share: float = setting(
         0.0, "instead of heldout: hold out this share of the training examples", least=0, below=1
     )
-
     noise: dict[str, float] | None = setting(
         None, "noise in copies of the training examples, as a table {kind = share of the words}", above=0, most=1
     )
@@ -39,11 +38,6 @@ class DataConfig(FileConfig):
         if name.startswith(PREFIX):
             return name
         return str(pathlib.Path(self.folder) / name)
-
-    def of_files(self) -> FileConfig:
-        """The settings for reading any file with these columns, kept with the model."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(FileConfig)}
-        return FileConfig(**values)
 
 
 # Settings of `ModelConfig` and of tasks that are no arguments of the model: where it comes from, how it is trained.

@@ -1,7 +1,6 @@
 """The job of a fine-tuning run: a task's model with its data, or several tasks that share an encoder."""
 
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
@@ -9,8 +8,8 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from bert_tf.core import files, progress
-from bert_tf.data.readers.examples import OF_MODEL
+from bert_tf.core import progress
+from bert_tf.data.readers.examples import write_files_of
 from bert_tf.tasks.base.batching import with_static_rows
 from bert_tf.tasks.base.class_weights import weigh_classes
 from bert_tf.tasks.multi_task import MultiTask
@@ -122,8 +121,7 @@ class TaskJob(DataSource, Validation):
     def save(self, folder: pathlib.Path) -> list[pathlib.Path]:
         """Writes the model, with the settings for reading files of its data set; returns the model folders."""
         self.model.save_pretrained(folder, overwrite=True)
-        of_files = dataclasses.asdict(self.config.data.of_files())
-        files.write_text(folder / OF_MODEL, json.dumps(of_files, indent=2) + "\n")
+        write_files_of(folder, self.config.data)
         return [folder]
 
 
