@@ -18,7 +18,7 @@ from bert_tf.export import tflite
 from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import on_device
 from bert_tf.export.tflite import export_tflite
-from bert_tf.tasks import TASKS, TextClassifier
+from bert_tf.tasks import TextClassifier
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.export.conftest import ENCODER, VOCABULARY
 
@@ -144,10 +144,9 @@ def test_wrong_settings(model, texts, tmp_path, lengths, settings, message):
 
 
 def test_a_task_without_outputs_for_phones(model, texts, tmp_path, monkeypatch):
-    with TASKS.added(dataclasses.replace(TASKS["classification"], name="translation", tflite_outputs="")):
-        monkeypatch.setattr(type(model), "TASK", "translation")
-        with pytest.raises(ConfigError, match="cannot hold the task translation. It can hold: classification, "):
-            export_tflite(model, tmp_path / "model.tflite", [16], texts)
+    monkeypatch.setattr(type(model), "SPEC", dataclasses.replace(model.SPEC, name="translation", tflite_outputs=""))
+    with pytest.raises(ConfigError, match="cannot hold the task translation. It can hold: classification, "):
+        export_tflite(model, tmp_path / "model.tflite", [16], texts)
 
 
 @pytest.mark.parametrize("name", ["model.tflite", "model.json"])
