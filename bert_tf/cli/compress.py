@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from bert_tf.cli.flags import file_settings
+from bert_tf.cli.flags import file_settings, lengths_of
 from bert_tf.core.config import assignment, read_toml
 from bert_tf.core.errors import ConfigError
 from bert_tf.data.readers.examples import files_of
@@ -27,7 +27,7 @@ def compress(flags: Any, overrides: list[str]) -> None:
     check_finetune(config)  # a mistake is reported before TensorFlow is imported
     from bert_tf.export.compress import compress as run
 
-    chosen = run(config, target, flags.length or None, flags.quantize, _tell)
+    chosen = run(config, target, lengths_of(flags.length), flags.quantize, _tell)
     print(f"{chosen.name} reaches {flags.target}: {config.output}/model.tflite and model/; all steps: README.md.")
 
 
@@ -53,6 +53,8 @@ def _config(flags: Any, overrides: list[str]) -> FinetuneConfig:
     elif not data.get("heldout") and not any(item.startswith("data.heldout") for item in overrides):
         data.setdefault("heldout_share", _HELD_OUT)
     values |= {"task": task, "data": data}
+    if TASKS[task].distills:
+        values["teacher"] = {"model": flags.model} | values.get("teacher", {})
     return make_config(values, [*given, *file_settings(flags, "data."), *overrides])
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bert_tf.cli.flags import lengths_of
 from bert_tf.core.config import override
 from bert_tf.core.errors import ConfigError
 from bert_tf.core.progress import stages
@@ -78,9 +79,7 @@ def _tflite(flags: Any, model: Any, data: FileConfig) -> None:
     from bert_tf.export.signatures import check_request, sample_request
     from bert_tf.export.tflite import export_tflite
 
-    lengths, calibration, accuracy_data = [model.max_length], None, None
-    if flags.length:
-        lengths = _lengths(flags.length)
+    lengths, calibration, accuracy_data = lengths_of(flags.length) or [model.max_length], None, None
     if flags.calibration:
         calibration = sample_request(model, _lines(flags.calibration))
     if flags.accuracy_data:
@@ -124,10 +123,3 @@ def _lines(patterns: str) -> list[str]:
     for path in find_files(patterns):
         lines += [line for line in read_lines(path) if line.strip()]
     return lines
-
-
-def _lengths(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"Received: --length={text}. Write one number, or several as 32,128.") from None

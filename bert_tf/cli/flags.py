@@ -6,6 +6,7 @@ from typing import Any
 from absl import flags
 
 from bert_tf.core.config import assignment
+from bert_tf.core.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,14 @@ def file_settings(values: Any, table: str = "") -> list[str]:
     if values.encoding:
         given.append(assignment(f"{table}encoding", values.encoding))
     return given
+
+
+def lengths_of(text: str | None) -> list[int]:
+    """The numbers of --length, as "32,128"; [] where it is not given. Other text raises `ConfigError`."""
+    try:
+        return [int(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise ConfigError(f"Received: --length={text}. Write one number, or several as 32,128.") from None
 
 
 _CORPUS = Flag("input", None, "text: files, folders or globs, separated by commas; plain, .gz or JSON lines", True)
@@ -309,7 +318,7 @@ VERBS = {
             Flag("output", None, "a new folder, or that of an interrupted run", True),
             Flag("heldout", None, "labelled examples to score on; default: from the config, or a tenth of --data"),
             Flag("config", None, "a config of fine-tuning, for data and training; default: its defaults"),
-            Flag("length", 0, "tokens per row of the files; 0: the model's max_length"),
+            Flag("length", None, "tokens per row of the files, such as 128 or 32,128; default: the model's max_length"),
             Flag("quantize", "int8", "weights of the files: none, float16 or int8"),
             _SKIP,
             _ENCODING,

@@ -53,7 +53,7 @@ class Step:
 def compress(
     config: FinetuneConfig,
     target: Target,
-    length: int | None = None,
+    lengths: Sequence[int] = (),
     quantize: str = "int8",
     tell: Callable[[Measured], None] = lambda measured: None,
 ) -> Measured:
@@ -65,8 +65,9 @@ def compress(
 
     Args:
         config: how data are read and models are trained; `model.init` is the folder of the model, which stays as it
-            is. It is the teacher of the smaller ones, where the task has teachers and the config names none.
-        length: tokens of a row in the files; None: the model's `max_length`.
+            is. It is the teacher of the smaller ones, where the task has teachers and the config names no other.
+        lengths: tokens of a row in the files, a signature each; (): the model's `max_length`. The longest rows are
+            scored, and their time is compared with the target's.
         quantize: as for `export_tflite`, without int8_full.
         tell: called after each step.
 
@@ -82,8 +83,8 @@ def compress(
         raise ConfigError("Received: a config of several tasks or seeds. One model is compressed: leave them out.")
     folder = pathlib.Path(config.output)
     with run_folder.locked(folder):
-        _check_folder(folder, {"config": dataclasses.asdict(config), "length": length, "quantize": quantize})
-        work = Compression(config, folder / _STEPS, length, quantize)
+        _check_folder(folder, {"config": dataclasses.asdict(config), "lengths": lengths, "quantize": quantize})
+        work = Compression(config, folder / _STEPS, lengths, quantize)
         measured: list[Measured] = []
         for found in work.steps():
             measured.append(found)
@@ -109,11 +110,11 @@ class Compression:
         left_out: {name: why} of steps that this model does not have.
     """
 
-    def __init__(self, config: FinetuneConfig, folder: pathlib.Path, length: int | None, quantize: str):
+    def __init__(self, config: FinetuneConfig, folder: pathlib.Path, lengths: Sequence[int], quantize: str):
         self.config, self.folder, self.quantize = config, folder, quantize
         self.left_out: dict[str, str] = {}
         self.whole = load(config.model.init)
-        self.length = length or self.whole.max_length
+        self.lengths = list(lengths) or [self.whole.max_length]
         rows = read_rows(config)
         self.learned, self.heldout = check_rows(rows[0], rows[1], self.whole, config.data.separator)
         self._models: dict[str, str] = {}  # the folder of each step's model
@@ -167,7 +168,7 @@ class Compression:
             (folder / name).unlink(missing_ok=True)  # of an interrupted call
         heldout = (self.heldout.texts, self.heldout.targets)
         report = export_tflite(
-            *(model, folder / _FILES[0], [self.length], check_request(model), self.quantize, None, heldout),
+            *(model, folder / _FILES[0], self.lengths, check_request(model), self.quantize, None, heldout),
             max_drop=100.0,  # the score is measured, whatever it is
         )
         files.write_text(folder / _STEP, json.dumps(report, indent=2) + "\n")
@@ -175,7 +176,7 @@ class Compression:
     def _run(self, init: pathlib.Path, output: pathlib.Path) -> FinetuneConfig:
         """The config of a step's training."""
         settings = {"model.init": str(init), "output": str(output)}
-        if TASKS[self.config.task].distills and not self.config.teacher.model:
+        if TASKS[self.config.task].distills and self.config.teacher.model in (None, self.config.model.init):
             settings["teacher.model"] = str(self._teacher)
         return override_config(self.config, [assignment(name, value) for name, value in settings.items()])
 
@@ -186,7 +187,7 @@ class Compression:
             name=step.name,
             meaning=step.meaning,
             size=report["mib"] * 2**20,
-            latency=report["latency_ms"][str(self.length)]["1"],
+            latency=report["latency_ms"][str(max(self.lengths))]["1"],
             score=score["tflite"],
             points=100 * (self._score - score["tflite"]) / self.whole.SCORE_MAX,
         )

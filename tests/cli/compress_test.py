@@ -8,12 +8,14 @@ import pytest
 
 import bert_tf
 from bert_tf.core.errors import ConfigError
+from bert_tf.export.compress import compress
 from bert_tf.export.compress_target import Measured, Target
 from bert_tf.tasks import TextClassifier
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from bert_tf.training.recipes.finetune_config import make_config
 from tests.tasks.samples import SIZES, VOCABULARY
 
-TRAINING = ("epochs=1", "batch_size=8", "training.precision=float32")
+TRAINING = ("epochs=1", "batch_size=8", "training.precision=float32", "teacher.hidden_weight=0.5")
 
 
 def point(name, size, latency, points):
@@ -94,7 +96,8 @@ def test_steps_to_a_target_and_to_another_one(bert_tf_command, model, toys, tmp_
     smallest = bert_tf.load(output / "model")
     assert (smallest.config.num_layers, sum(smallest.config.layer_heads)) == (1, 3)
     resolved = json.loads((output / "steps/pruned/run/settings.json").read_text())
-    assert resolved["asked"]["teacher"]["model"] == str(output / "steps/vocabulary/changed")
+    asked = resolved["asked"]["teacher"]
+    assert (asked["model"], asked["hidden_weight"]) == (str(output / "steps/vocabulary/changed"), 0.5)
     for name in ("README.md", "compress.png"):
         assert (output / name).exists()
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
@@ -104,11 +107,21 @@ def test_steps_to_a_target_and_to_another_one(bert_tf_command, model, toys, tmp_
     assert "is of other settings" in other.stderr
 
 
+def test_files_of_several_lengths(model, toys, tmp_path):
+    rows = {"train": str(toys / "classes.tsv"), "heldout": str(toys / "classes.tsv")}
+    config = make_config({"data": rows, "model": {"init": str(model)}, "output": str(tmp_path / "small")})
+    chosen = compress(config, Target(size=1e9), lengths=[8, 12])
+    report = json.loads((tmp_path / "small/model.json").read_text())
+    assert report["lengths"] == [12, 8]
+    assert chosen.latency == report["latency_ms"]["12"]["1"]
+
+
 def test_what_is_refused_before_any_work(bert_tf_command, model, toys, tmp_path):
     flags = (f"--model={model}", f"--data={toys / 'classes.tsv'}", f"--output={tmp_path / 'small'}")
     refused = {
         ("--target=8MB",): "size=8MB, latency=2ms or points=1",
         ("--target=points=1", "--quantize=int8_full"): "calibrated",
+        ("--target=points=1", "--length=32;64"): "--length=32;64. Write one number",
         ("--target=points=1", f"--config={tagging(tmp_path)}"): "which is for tagging, and a model for classification",
     }
     for more, message in refused.items():

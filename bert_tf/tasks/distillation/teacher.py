@@ -62,6 +62,32 @@ class Teacher:
                     f"Received: {reason} with a {role} of the family {model.family}, which has no blocks."
                 )
 
+    def lend_embeddings(self) -> None:
+        """Gives the student the teacher's token embeddings, centred and scaled to a variance of 1.
+
+        Where the student is narrower it gets their first principal components, where it is wider the rest of its own.
+
+        Raises:
+            ConfigError: the teacher reads other tokens, or the student has transformer blocks, whose embeddings are
+                added to others.
+        """
+        self.check_rows("embeddings")
+        if isinstance(self.student.encoder, TransformerEncoder):
+            raise ConfigError(
+                f"Received: embeddings with a student of the family {self.student.family}, which adds positions to "
+                "them. Only the BiLSTM can begin with them."
+            )
+        theirs = keras.ops.convert_to_numpy(self.model.encoder.token_embedding.embeddings).astype("float64")  # [V, D]
+        ours = self.student.encoder.token_embedding.embeddings
+        values = theirs - theirs.mean(0)
+        width = min(ours.shape[1], values.shape[1])
+        if width < values.shape[1]:
+            _, directions = np.linalg.eigh(values.T @ values)  # in columns, the last ones have the largest variances
+            values = values @ directions[:, ::-1][:, :width]
+        begun = keras.ops.convert_to_numpy(ours).copy()
+        begun[:, :width] = values / values.std()
+        ours.assign(begun)
+
     def hidden_states(self, inputs: dict) -> list[Any]:
         """The teacher's hidden states for the student's inputs: [B, S, D] of the embeddings and of every layer."""
         with self.model.encoder.recording() as recorded:

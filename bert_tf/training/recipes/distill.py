@@ -52,6 +52,8 @@ class DistillJob(TaskJob):
             layers=settings.layers,
             relation_heads=settings.relation_heads,
         )
+        if settings.embeddings:
+            self.distiller.teacher.lend_embeddings()
         return self.distiller
 
     def prepare(self) -> None:

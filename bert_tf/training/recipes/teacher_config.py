@@ -31,6 +31,9 @@ class TeacherConfig(Settings):
     relation_heads: int | None = setting(
         None, "heads that queries, keys and values are split into for relations; none: the student's", least=1
     )
+    embeddings: bool = setting(
+        False, "begin with the teacher's token embeddings, or their principal components; for students without blocks"
+    )
     unlabelled: str | None = setting(
         None, "file of more texts, in data.folder, with the columns of the training file; targets are not read"
     )

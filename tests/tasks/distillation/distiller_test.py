@@ -10,6 +10,7 @@ from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.train_step import DistributedSteps
 from bert_tf.tasks import MultipleChoice
 from bert_tf.tasks.distillation.distiller import Distiller
+from bert_tf.tasks.distillation.teacher import Teacher
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.tasks.distillation.conftest import KINDS, WIDE
 from tests.tasks.samples import LABELS, SIZES, TEXTS, VOCABULARY
@@ -70,6 +71,35 @@ def test_nothing_but_the_student_is_kept(make, tmp_path):
     found = loaded.predict(TEXTS[:4], verbose=0)
     np.testing.assert_allclose(found, distiller.student.predict(TEXTS[:4], verbose=0), atol=1e-5)
     assert not np.allclose(found, alone, atol=1e-4)
+
+
+def test_a_narrow_student_begins_with_the_principal_components_of_the_embeddings(make):
+    student, teacher = make("classes", encoder="bilstm"), make("classes", **WIDE)
+    Teacher(teacher, student).lend_embeddings()
+    theirs, ours = (model.encoder.token_embedding.embeddings.numpy() for model in (teacher, student))
+    variances = np.zeros(16)  # fewer tokens than that have fewer directions
+    found = np.linalg.svd(theirs - theirs.mean(0), compute_uv=False)[:16] ** 2
+    variances[: len(found)] = found
+    np.testing.assert_allclose(np.sum(ours**2, 0) / np.sum(ours**2), variances / variances.sum(), atol=1e-5)
+    np.testing.assert_allclose(ours.std(), 1.0, rtol=1e-3)
+
+
+def test_a_wide_student_begins_with_the_embeddings_and_some_of_its_own(make):
+    student, teacher = make("classes", encoder="bilstm", hidden_size=32), make("classes", **WIDE)
+    before = student.encoder.token_embedding.embeddings.numpy()
+    Teacher(teacher, student).lend_embeddings()
+    theirs, ours = (model.encoder.token_embedding.embeddings.numpy() for model in (teacher, student))
+    centred = theirs - theirs.mean(0)
+    np.testing.assert_allclose(ours[:, :24], centred / centred.std(), atol=1e-4)
+    np.testing.assert_array_equal(ours[:, 24:], before[:, 24:])
+
+
+def test_who_cannot_begin_with_the_teachers_embeddings(make):
+    with pytest.raises(ConfigError, match="of the family bert, which adds positions"):
+        Teacher(make("classes", **WIDE), make("classes")).lend_embeddings()
+    others = make("classes", vocabulary=[*VOCABULARY[:5], *reversed(VOCABULARY[5:])], **WIDE)
+    with pytest.raises(ConfigError, match="embeddings needs a teacher of the same tokens"):
+        Teacher(others, make("classes", encoder="bilstm")).lend_embeddings()
 
 
 def test_recording_changes_no_output_of_the_student(make):
