@@ -14,7 +14,8 @@ def audit(flags: Any, overrides: list[str]) -> None:
     config = override(files_of(flags.model), [*file_settings(flags), *overrides])
     from bert_tf.evaluation.audit import audit as run
 
-    found = run(flags.model, flags.data, flags.output, config, flags.group or "", doses, flags.seed)
+    group, members = flags.group or "", flags.members or ""
+    found = run(flags.model, flags.data, flags.output, config, group, doses, flags.seed, members)
     print(f"  {found.metric.replace('_', ' '):<24} {found.score:.4f}")
     if found.calibration:
         print(f"  {'calibration error':<24} {found.calibration.error:.4f}")
@@ -23,6 +24,9 @@ def audit(flags: Any, overrides: list[str]) -> None:
             print(f"  {f'{one.name} {one.dose:.0%}':<24} {one.score:.4f}")
     for part in found.groups:
         print(f"  {part.name:<24} {part.score:.4f}  ({part.rows:,} examples)")
+    if found.leakage:
+        for attack in found.leakage.attacks:
+            print(f"  {f'{attack.name} attack, area':<24} {attack.auc:.4f}")
     print(f"Report: {flags.output}/README.md")
 
 

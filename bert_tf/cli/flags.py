@@ -267,6 +267,9 @@ VERBS = {
             _LABELLED,
             Flag("output", None, "folder for the report: README.md, audit.json, pictures", True),
             Flag("group", None, "a column by whose values scores are compared"),
+            Flag(
+                "members", None, "a file of examples that the model was trained on, drawn as --data: measures leakage"
+            ),
             Flag("doses", "0.1,0.2,0.5", "shares of the words that noise changes"),
             Flag("seed", 0, "random seed of the noise"),
             _SKIP,

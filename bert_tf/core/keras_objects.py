@@ -28,7 +28,7 @@ CLASSES = {
     "bert_tf.modeling.layers.cross_attention": ("CrossAttention",),
     "bert_tf.modeling.layers.dense": ("Dense", "Embedding"),
     "bert_tf.modeling.layers.dropout": ("Dropout",),
-    "bert_tf.modeling.layers.embeddings": ("Embeddings",),
+    "bert_tf.modeling.layers.embeddings": ("Embeddings", "SegmentEmbedding"),
     "bert_tf.modeling.layers.heads": ("MaskedLMHead", "ReplacedTokenHead"),
     "bert_tf.modeling.layers.residual_norm": ("ResidualNorm",),
     "bert_tf.modeling.layers.transformer_block": ("SelfAttention", "TransformerBlock"),

@@ -1,4 +1,4 @@
-"""An audit: calibration, reactions to noise and swapped words, scores of groups and of the worst clusters of texts."""
+"""An audit: calibration, reactions to noise and swapped words, scores of groups and worst clusters, and leakage."""
 
 import dataclasses
 import json
@@ -16,7 +16,8 @@ from bert_tf.data.readers.examples import Examples, FileConfig, files_of, stream
 from bert_tf.evaluation import plots
 from bert_tf.evaluation.audit_report import markdown
 from bert_tf.evaluation.confidence_intervals import intervals
-from bert_tf.evaluation.evaluate import open_labelled
+from bert_tf.evaluation.evaluate import check_examples, open_labelled
+from bert_tf.evaluation.membership import Leakage, measure_leakage
 from bert_tf.evaluation.results import EvaluationResult
 from bert_tf.evaluation.robustness import DOSES, Reaction, measure_counterfactuals, measure_noise
 from bert_tf.evaluation.slices import Part, score_groups, single_texts, worst_clusters
@@ -52,6 +53,7 @@ class Audit:
         noise, swaps: a `Reaction` for each change.
         groups: by the values of the column `group`.
         clusters: the worst first.
+        leakage: what the losses tell of the examples that the model was trained on; None without these.
     """
 
     model: str
@@ -67,6 +69,7 @@ class Audit:
     group: str
     groups: list[Part]
     clusters: list[Part]
+    leakage: Leakage | None = None
 
 
 def audit(
@@ -77,6 +80,7 @@ def audit(
     group: str = "",
     doses: Sequence[float] = DOSES,
     seed: int = 0,
+    members: str = "",
 ) -> Audit:
     """Audits the model in `folder` on the examples of a file; writes README.md, audit.json and pictures to `output`.
 
@@ -86,6 +90,7 @@ def audit(
         group: a column by whose values scores are compared; "": none.
         doses: shares of the words that noise changes.
         seed: of the noise.
+        members: a file of examples that the model was trained on, drawn as those of `path`, for leakage; "": none.
 
     Raises:
         ConfigError: the model's task has no scores of parts of its examples.
@@ -93,6 +98,7 @@ def audit(
     """
     config = config or files_of(folder)
     model, examples = open_labelled(folder, path, config)
+    trained_on = members and check_examples(model, members, config)
     groups = _groups(path, config, model, examples, group) if group else []
     with progress.stages() as show:
         show("answers", 0, None)
@@ -109,6 +115,8 @@ def audit(
         swaps = list(measure_counterfactuals(model, examples, plain, seed))
         show("clusters", 0, None)
         clusters = worst_clusters(metric, single_texts(examples.texts), seed=seed)
+        show("leakage", 0, None)
+        leakage = measure_leakage(model, trained_on, examples, seed) if trained_on else None
     found = Audit(
         model=str(folder),
         data=str(path),
@@ -123,6 +131,7 @@ def audit(
         group=group,
         groups=parts,
         clusters=clusters,
+        leakage=leakage,
     )
     _write(pathlib.Path(output), found, plain)
     return found
@@ -176,6 +185,12 @@ def _pictures(folder: pathlib.Path, found: Audit, plain: EvaluationResult) -> It
         title = f"{found.metric.replace('_', ' ').capitalize()} with noise, {found.rows:,} examples"
         plots.draw_doses(curves, found.score, title, folder / "noise.png")
         yield "noise", "noise.png"
+    if found.leakage:
+        plots.draw_roc(
+            {f"{attack.name} (area {attack.auc:.3f})": attack.curve for attack in found.leakage.attacks},
+            folder / "leakage.png",
+        )
+        yield "leakage", "leakage.png"
     for section, parts in (("groups", found.groups), ("clusters", found.clusters)):
         if parts:
             names = [f"{part.name} ({part.rows:,})" for part in parts]

@@ -37,6 +37,7 @@ def markdown(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
         yield "\n## Worst clusters\n\nTexts are grouped by their words; these groups score lowest.\n"
         yield from _parts("words that tell it from the others", found.clusters[:_CLUSTERS])
         yield _picture(pictures, "clusters")
+    yield from _leakage(found, pictures)
 
 
 def _calibration(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
@@ -74,6 +75,22 @@ def _swaps(found: "Audit") -> Iterator[str]:
     for one in found.swaps:
         score = "" if one.score is None else f"{one.score:.4f}"
         yield f"| {_SWAPS[one.name]} | {one.rows:,} | {_share(one.changed)} | {score} |"
+
+
+def _leakage(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
+    if not found.leakage:
+        return
+    one = found.leakage
+    yield (
+        f"\n## Leakage\n\nCan it be told from the loss whether the model was trained on an example? The mean loss of "
+        f"{one.members:,} examples that it was trained on is {one.member_loss:.4f}, of {one.others:,} others "
+        f"{one.other_loss:.4f}. An area of 0.5 is guessing; the examples have to be drawn alike.\n"
+    )
+    yield from ("| attack | area under the ROC curve | 95 % interval | found at 1 % false |", "|---|---|---|---|")
+    for attack in one.attacks:
+        low, high = attack.interval
+        yield f"| {attack.name} | {attack.auc:.4f} | {low:.4f} to {high:.4f} | {_share(attack.found)} |"
+    yield _picture(pictures, "leakage")
 
 
 def _parts(title: str, parts: Iterable[Part]) -> Iterator[str]:

@@ -75,9 +75,14 @@ def open_labelled(folder: str | os.PathLike, path: str, config: FileConfig) -> t
     if not model.SPEC.analyze:
         able = [name for name, other in TASKS.items() if other.analyze]
         raise ConfigError(f"Received: a model for {model.TASK}, which has no metrics. Evaluated are {', '.join(able)}.")
+    return model, check_examples(model, path, config)
+
+
+def check_examples(model: Any, path: str, config: FileConfig) -> Examples:
+    """The examples of a file, checked against a model; raises as `evaluate`."""
     examples = fit_targets(read_examples(path, config, model.SPEC), model, config.separator).checked(model)
     examples.bad.tell()
-    return model, examples
+    return examples
 
 
 def write_report(folder: pathlib.Path, report: dict[str, Any], result: EvaluationResult) -> None:

@@ -94,6 +94,24 @@ def draw_doses(
         axes.grid(alpha=0.3)
 
 
+def draw_roc(curves: Mapping[str, Sequence[tuple[float, float]]], path: str | os.PathLike) -> None:
+    """Draws ROC curves of attacks, {name: (false positive rate, true positive rate) of points}, on logarithmic axes.
+
+    The left end, few false positives, is the one that counts for privacy (Carlini et al. 2022).
+    """
+    lowest = 1e-3
+    with _figure(path, (5.5, 4.8)) as axes:
+        axes.plot([lowest, 1], [lowest, 1], "--", color="0.5", label="guessing")
+        for name, points in curves.items():
+            false, found = np.maximum(np.array(points), lowest).T
+            axes.plot(false, found, label=name)
+        axes.set(xscale="log", yscale="log", xlim=(lowest, 1), ylim=(lowest, 1))
+        axes.set_title("Membership inference")
+        axes.set(xlabel="Share of other examples taken for members", ylabel="Share of members found")
+        axes.legend(loc="upper left", fontsize=8)
+        axes.grid(alpha=0.3)
+
+
 def draw_parts(
     names: Sequence[str], scores: Sequence[float], intervals: Sequence[tuple[float, float]], path: str | os.PathLike
 ) -> None:

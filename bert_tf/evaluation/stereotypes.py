@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import InputError
+from bert_tf.evaluation.pseudo_likelihood import PseudoLikelihood
 
-# S tokens of a sentence, K unmodified tokens, V vocabulary
-
-_ROWS = 32  # computed together
+# S tokens of a sentence, K unmodified tokens
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +44,7 @@ def score_pairs(model: Any, pairs: Sequence[tuple[str, str]]) -> Iterator[PairSc
     Raises:
         InputError: the two sentences of a pair have no token in common, or one is too long; names the pair.
     """
-    graph = tf.function(
-        lambda inputs: tf.nn.log_softmax(model(inputs, training=False)[:, 0, : model.tokenizer.vocab_size]),
-        input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in model.INPUTS}],
-        autograph=False,
-    )
+    likelihood = PseudoLikelihood(model)
     for number, pair in enumerate(pairs):
         rows = [model.preprocessor(model.preprocessor.encode_texts([text])) for text in pair]
         ids = [row[features.INPUT_IDS][0].numpy() for row in rows]  # [S] each
@@ -60,7 +54,9 @@ def score_pairs(model: Any, pairs: Sequence[tuple[str, str]]) -> Iterator[PairSc
         common = _common(ids[0].tolist(), ids[1].tolist())
         if not len(common[0]):
             raise InputError(f"Pair {number}: {pair[0][:80]!r} and {pair[1][:80]!r} have no token in common.")
-        yield PairScores(*(_score(model, graph, *one) for one in zip(ids, common, strict=True)))
+        yield PairScores(
+            *(float(likelihood(row[np.newaxis], places)[0]) for row, places in zip(ids, common, strict=True))
+        )
 
 
 def _common(first: Sequence[int], second: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -68,22 +64,3 @@ def _common(first: Sequence[int], second: Sequence[int]) -> tuple[np.ndarray, np
     blocks = difflib.SequenceMatcher(None, first[1:-1], second[1:-1], autojunk=False).get_matching_blocks()
     places = [(1 + block.a + i, 1 + block.b + i) for block in blocks for i in range(block.size)]
     return tuple(np.array(places, "int32").reshape(-1, 2).T)
-
-
-def _score(model: Any, graph: Any, ids: np.ndarray, positions: np.ndarray) -> float:
-    """The sum of the log probabilities of the tokens at `positions` [K], each where it alone is masked."""
-    rows = np.repeat(ids[np.newaxis], len(positions), 0)  # [K, S]
-    rows[np.arange(len(positions)), positions] = model.tokenizer.mask_id
-    total = 0.0
-    for begin in range(0, len(positions), _ROWS):
-        part = tf.constant(rows[begin : begin + _ROWS])
-        chosen = positions[begin : begin + _ROWS]
-        inputs = {
-            features.INPUT_IDS: part,
-            features.INPUT_MASK: tf.ones_like(part),
-            features.SEGMENT_IDS: tf.zeros_like(part),
-            features.MASKED_LM_POSITIONS: tf.constant(chosen[:, np.newaxis]),
-        }
-        logits = graph(inputs).numpy()  # [K, V]
-        total += float(logits[np.arange(len(chosen)), ids[chosen]].sum())
-    return total

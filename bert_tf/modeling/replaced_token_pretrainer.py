@@ -164,8 +164,9 @@ class ReplacedTokenPretrainer(Pretrained, keras.Model):
         y_pred, y = {name: y_pred[name] for name in y}, _labels(y, y_pred)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
-    def _shared_loss(self, x, y, y_pred, weights, training):
-        return super()._shared_loss(x, _labels(y, y_pred), y_pred, weights, training)
+    def loss_of_shares(self, x: Any, y: Any, y_pred: Any, shares: Any, training: bool = True) -> Any:
+        """As the base class, for the outputs that have targets."""
+        return super().loss_of_shares(x, _labels(y, y_pred), y_pred, shares, training)
 
 
 def generator_config(config: Any, share: float) -> Any:

@@ -4,6 +4,7 @@ Together with ops/xla.py the only place in this folder that knows TensorFlow; on
 """
 
 import contextlib
+import functools
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -54,6 +55,45 @@ def _as_sums(losses: Iterable[GlobalMean]) -> Iterator[None]:
             loss.reduction = "mean_with_sample_weight"
 
 
+class GradientRule:
+    """How a step finds the gradients from a part of its batch: those of the loss; subclasses find other ones.
+
+    A model has it as its `gradient_rule`.
+    """
+
+    static_rows = True  # whether batches that are cut into parts must have a static number of rows
+
+    def gradients(self, model: Any, x: Any, y: Any, sample_weight: Any, shares: Any) -> dict[int, Any]:
+        """Gradients as {index of the trainable weight: dense gradient}; updates the metrics.
+
+        Their mean over the parts is the gradient of the batch. `shares` are as for `DistributedSteps.loss_of_shares`.
+        """
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            y_pred = model(x, training=True)
+            loss = model.loss_of_shares(x, y, y_pred, shares)
+            scaled = model.optimizer.scale_loss(loss)
+        model.track_part(loss, x, y, y_pred, sample_weight)
+        return by_index(tape.gradient(scaled, model.trainable_weights))
+
+    def finish(self, model: Any, gradients: dict[int, Any]) -> dict[int, Any]:
+        """The gradients of a step from the means over all parts of its batch."""
+        del model
+        return gradients
+
+
+def by_index(gradients: Iterable[Any]) -> dict[int, Any]:
+    """Gradients of a model's weights as {index of the weight: dense gradient}, without those that are None."""
+    import tensorflow as tf
+
+    found = {}
+    for i, gradient in enumerate(gradients):
+        if gradient is not None:
+            found[i] = tf.convert_to_tensor(gradient)  # that of an embedding is sparse
+    return found
+
+
 class DistributedSteps:
     """Mixed into a `keras.Model`: a batch gives the same step, however replicas and accumulation split it.
 
@@ -64,6 +104,7 @@ class DistributedSteps:
     """
 
     accumulation_steps = 1
+    gradient_rule: GradientRule | None = None  # None: that of the class
 
     def compile(self, *args: Any, accumulation_steps: int = 1, jit_compile: bool = False, **kwargs: Any) -> None:
         """As Keras's, with `accumulation_steps`; XLA is off by default, because it makes bfloat16 slow on CPUs."""
@@ -90,16 +131,16 @@ class DistributedSteps:
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """As Keras's, a float32 scalar; `GlobalMean` losses are this replica's share of the mean."""
-        return self._shared_loss(x, y, y_pred, self._normalized_weights(y, sample_weight), training)
+        return self.loss_of_shares(x, y, y_pred, self._normalized_weights(y, sample_weight), training)
 
     def default_weights(self, targets: Any) -> Any:
         """The weights of targets in a batch that has none: 1 for each row, [B]."""
         return ops.ones(ops.shape(targets)[:1])
 
-    def _shared_loss(self, x, y, y_pred, weights, training):
-        """The loss for weights that `_normalized_weights` returned."""
+    def loss_of_shares(self, x: Any, y: Any, y_pred: Any, shares: Any, training: bool = True) -> Any:
+        """The loss, a float32 scalar, for the share that each target has in the loss of the global batch."""
         with _as_sums(self._global_means()):
-            return super().compute_loss(x, y, y_pred, weights, training)
+            return super().compute_loss(x, y, y_pred, shares, training)
 
     def _global_means(self):
         """The losses, if all of them are `GlobalMean`; else none."""
@@ -123,7 +164,7 @@ class DistributedSteps:
 
         def train_step(self, data: Any) -> dict[str, Any]:
             """One update from the batch `data` of each replica; returns the metrics so far."""
-            if self.accumulation_steps > 1:
+            if self.accumulation_steps > 1 or self.gradient_rule:
                 logs = self._accumulated_step(*keras.utils.unpack_x_y_sample_weight(data))
             elif self._shares_losses():
                 logs = self._shared_train_step(*keras.utils.unpack_x_y_sample_weight(data))
@@ -192,39 +233,34 @@ class DistributedSteps:
             """
             import tensorflow as tf
 
-            parts = self.accumulation_steps
+            parts, rule = self.accumulation_steps, self.gradient_rule or GradientRule()
             data = (x, y, sample_weight, self._normalized_weights(y, sample_weight, parts))
-            gradients_of = tf.function(self._gradients, autograph=False, experimental_attributes={"_noinline": True})
+            gradients_of = tf.function(
+                lambda *part: rule.gradients(self, *part),
+                autograph=False,
+                experimental_attributes={"_noinline": True},
+            )
             totals = {}
             for part in range(parts):
                 # Each part waits for the sum so far; otherwise TensorFlow keeps the gradients of all parts in memory.
                 with tf.control_dependencies(list(totals.values())):
-                    inputs = tree.map_structure(lambda rows, part=part: _slice_part(rows, part, parts), data)
-                    gradients = gradients_of(*inputs)
+                    cut = functools.partial(_slice_part, part=part, parts=parts, static=rule.static_rows)
+                    gradients = gradients_of(*tree.map_structure(cut, data))
                 if totals:
                     gradients = {i: totals[i] + gradient for i, gradient in gradients.items()}
                 totals = gradients
-            weights = [self.trainable_weights[i] for i in totals]  # those that have a gradient
-            self.optimizer.apply([total / parts for total in totals.values()], weights)
+            means = rule.finish(self, {i: total / parts for i, total in totals.items()})
+            self.optimizer.apply(list(means.values()), [self.trainable_weights[i] for i in means])
             return self.get_metrics_result()
 
-        def _gradients(self, x, y, sample_weight, shares):
-            """Gradients of the loss of one part as {index of the weight: dense gradient}; updates the metrics."""
+        def track_part(self, loss: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
+            """Updates the metrics by one part of a batch; `loss` is its share of the mean over the batch."""
             import tensorflow as tf
 
-            with tf.GradientTape() as tape:
-                y_pred = self(x, training=True)
-                loss = self._shared_loss(x, y, y_pred, shares, True)
-                scaled = self.optimizer.scale_loss(loss)
             # Keras takes the mean of this metric over replicas, and `loss` is a share of the global mean.
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
             next(metric for metric in self.metrics if metric.name == "loss").update_state(loss * replicas)
             self.compute_metrics(x, y, y_pred, sample_weight)
-            gradients = {}
-            for i, gradient in enumerate(tape.gradient(scaled, self.trainable_weights)):
-                if gradient is not None:
-                    gradients[i] = tf.convert_to_tensor(gradient)  # that of an embedding is sparse
-            return gradients
 
         def _maybe_symbolic_build(self, iterator=None, data_batch=None):
             # Keras 3.15 averages the batches of all replicas to learn their shapes, which fails with several workers,
@@ -278,10 +314,16 @@ class _CachedGraphStep:
         return self.graph(batches)
 
 
-def _slice_part(rows, part, parts):
-    """Part number `part` of a batch that is cut into `parts` equal ones; `ConfigError` if it cannot be."""
-    if rows is None:
-        return None
+def _slice_part(rows, part, parts, static=True):
+    """Part number `part` of a batch that is cut into `parts` equal ones; `ConfigError` if it cannot be.
+
+    With `static` the number of rows must be known when the graph is made; else its data promise a multiple of `parts`.
+    """
+    if rows is None or parts == 1:
+        return rows
+    if not static:
+        size = ops.shape(rows)[0] // parts
+        return rows[part * size : (part + 1) * size]
     size, rest = divmod(rows.shape[0] or 0, parts)
     if rest or not size:
         raise ConfigError(

@@ -38,7 +38,8 @@ def rows(tmp_path):
 
 
 def test_report_of_a_classifier(classifier, rows, tmp_path):
-    found = audit(classifier, rows, tmp_path / "report", FileConfig(columns=("text",)), "who", [0.5, 1.0])
+    config = FileConfig(columns=("text",))
+    found = audit(classifier, rows, tmp_path / "report", config, "who", [0.5, 1.0], members=rows)
     assert {(one.name, one.dose) for one in found.noise} >= {("typos", 0.5), ("typos", 1.0), ("homoglyphs", 1.0)}
     assert not [one for one in found.noise if one.name in ("sound_alike", "look_alike")]  # no Chinese in it
     typos = next(one for one in found.noise if one.name == "typos" and one.dose == 1.0)
@@ -53,7 +54,8 @@ def test_report_of_a_classifier(classifier, rows, tmp_path):
     assert found.calibration.temperature > 0
     report = (tmp_path / "report/README.md").read_text()
     assert "## Groups by who" in report
-    for name in ("calibration", "noise", "groups"):
+    assert [(attack.name, attack.auc) for attack in found.leakage.attacks][0] == ("loss", 0.5)  # the same examples
+    for name in ("calibration", "noise", "groups", "leakage"):
         assert f"({name}.png)" in report
         assert (tmp_path / f"report/{name}.png").stat().st_size > 1000
     assert json.loads((tmp_path / "report/audit.json").read_text())["rows"] == len(TEXTS)

@@ -15,6 +15,20 @@ from bert_tf.modeling.layers.residual_norm import ResidualNorm
 
 
 @keras.saving.register_keras_serializable("bert_tf")
+class SegmentEmbedding(Embedding):
+    """A table of T rows, for a small T: with 1 all tokens have the same segment."""
+
+    def call(self, segment_ids: Any, x: Any) -> Any:
+        """The embeddings of int [B, S], of the shape of `x` [B, S, E]; with one row the ids are not read."""
+        table = ops.cast(self.embeddings, self.compute_dtype)  # [T, E]
+        if self.input_dim == 1:  # the family has no segments, so that ids of two say nothing
+            return ops.zeros_like(x) + table
+        check_ids("segment_ids", segment_ids, self.input_dim)
+        # A product with one-hot vectors: the gradient of a lookup in so small a table is a slow scatter.
+        return ops.matmul(ops.one_hot(segment_ids, self.input_dim, dtype=self.compute_dtype), table)
+
+
+@keras.saving.register_keras_serializable("bert_tf")
 class Embeddings(keras.layers.Layer):
     """Token ids to vectors: int [B, S] to [B, S, D].
 
@@ -53,16 +67,16 @@ class Embeddings(keras.layers.Layer):
         self.padding_id = padding_id
         self.width = embedding_size or hidden_size  # E
 
-        def table(size, name):
+        def table(size, name, kind=Embedding):
             initializer = truncated_normal(initializer_range)
-            return Embedding(size, self.width, initializer, dtype=policy, name=name)
+            return kind(size, self.width, initializer, dtype=policy, name=name)
 
         unused = 0 if padding_id is None else padding_id + 1
         self.token: Embedding = shared.token if shared else table(vocab_size, "token")
         self.position: Embedding = shared.position if shared else table(max_positions + unused, "position")
-        self.segment: Embedding | None = None
+        self.segment: SegmentEmbedding | None = None
         if type_vocab_size:
-            self.segment = shared.segment if shared else table(type_vocab_size, "segment")
+            self.segment = shared.segment if shared else table(type_vocab_size, "segment", SegmentEmbedding)
         self.norm: ResidualNorm = (
             shared.norm if shared else ResidualNorm(epsilon=layer_norm_epsilon, dtype=policy, name="norm")
         )
@@ -107,11 +121,4 @@ class Embeddings(keras.layers.Layer):
 
     def _segments(self, segment_ids, x):
         """Segment embeddings, in a shape that can be added to `x` [B, S, E]."""
-        if self.segment is None:
-            return ops.zeros_like(x)
-        table = ops.cast(self.segment.embeddings, self.compute_dtype)  # [T, E]
-        if self.type_vocab_size == 1:  # the family has no segments, so that ids of two say nothing
-            return ops.zeros_like(x) + table
-        check_ids("segment_ids", segment_ids, self.type_vocab_size)
-        # A product with one-hot vectors: the gradient of a lookup in so small a table is a slow scatter.
-        return ops.matmul(ops.one_hot(segment_ids, self.type_vocab_size, dtype=self.compute_dtype), table)
+        return ops.zeros_like(x) if self.segment is None else self.segment(segment_ids, x)

@@ -25,6 +25,7 @@ from bert_tf.training.optimizers.layerwise import GradualUnfreezing
 from bert_tf.training.recipes.distill import DistillJob
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
 from bert_tf.training.recipes.finetune_jobs import MultiTaskJob, TaskJob
+from bert_tf.training.recipes.gradient_rules import gradient_rule, spent_privacy
 from bert_tf.training.trainer import CHECKPOINTS, Trainer
 
 
@@ -115,8 +116,10 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
         if strategies.is_chief():
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # of a run that was killed at its very end
         return files.read_json(folder / RESULTS)
+    privacy = spent_privacy(config, training.steps, len(job.train_examples), strategy.num_replicas_in_sync)
     with strategy.scope():
         compile_model(model, training)
+    model.gradient_rule = gradient_rule(config, training, model, privacy, job.train_examples)
     trainer = Trainer(model, job, job, training, folder)
     if config.gradual_unfreezing:
         trainer.callbacks.append(UnfreezeByEpoch(trainer, epoch))
@@ -147,8 +150,13 @@ def _run(config: FinetuneConfig, strategy: tf.distribute.Strategy) -> dict:
     }
     if notes:
         results["notes"] = notes
+    if privacy:
+        results["privacy"] = dataclasses.asdict(privacy)
     if strategies.is_chief():
-        _finish(folder, job, training, results)
+        facts = _facts(job, training, results)
+        if privacy:
+            facts |= {"privacy": privacy, "seed": None}  # whoever knows the seed can take the noise off
+        _finish(folder, job, facts, results)
     return results
 
 
@@ -166,11 +174,11 @@ def _with_steps(training: TrainingConfig, config: FinetuneConfig, epoch: int) ->
     return dataclasses.replace(training, steps=steps, evaluate_every=max(1, epoch // config.evaluations))
 
 
-def _finish(folder: pathlib.Path, job: TaskJob | MultiTaskJob, training: TrainingConfig, results: dict) -> None:
+def _finish(folder: pathlib.Path, job: TaskJob | MultiTaskJob, facts: dict, results: dict) -> None:
     """Writes the models and results of a finished run, and removes its checkpoints."""
     write_curves(folder, job.title, job.model.SCORE)
     for path in job.save(folder / "model"):
-        write_card(path, f"BERT for {job.title}", _facts(job, training, results), results["scores"])
+        write_card(path, f"BERT for {job.title}", facts, results["scores"])
     # Written last: metrics.json marks a run as finished.
     files.write_text(folder / RESULTS, json.dumps(results, indent=2) + "\n")
     shutil.rmtree(folder / CHECKPOINTS)
@@ -202,9 +210,12 @@ def _facts(job: TaskJob | MultiTaskJob, training: TrainingConfig, results: dict)
         "computed in": training.precision,
         "seed": training.seed,
     }
-    if config.teacher.model:
-        facts["teacher"] = config.teacher.model
-    return facts
+    settings: Any = training
+    return facts | {
+        "teacher": config.teacher.model,
+        "adversarial training": settings.fgm_epsilon and f"FGM, epsilon {settings.fgm_epsilon:g}",
+        "R-Drop": settings.r_drop_alpha and f"alpha {settings.r_drop_alpha:g}",
+    }
 
 
 class UnfreezeByEpoch(GradualUnfreezing):

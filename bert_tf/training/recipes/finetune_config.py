@@ -15,6 +15,7 @@ from bert_tf.data.readers.tfds import PREFIX
 from bert_tf.tasks import TASKS
 from bert_tf.text.noise import NOISES
 from bert_tf.training.config import MAX_LAYERS, MAX_ROWS, MAX_WIDTH, TrainingConfig
+from bert_tf.training.recipes.privacy_config import PrivacyConfig
 from bert_tf.training.recipes.teacher_config import TeacherConfig
 
 
@@ -100,6 +101,12 @@ class FinetuneTraining(TrainingConfig):
     log_every: int = _with_default("log_every", 20)
     checkpoint_every: int = _with_default("checkpoint_every", 1000)  # and at each evaluation
     keep_checkpoints: int = _with_default("keep_checkpoints", 1)
+    fgm_epsilon: float | None = setting(
+        None, "adversarial training by FGM: length by which the token vectors of a row are moved", above=0
+    )
+    r_drop_alpha: float | None = setting(
+        None, "R-Drop: weight of the divergence between two passes with other dropout", above=0
+    )
 
 
 # Settings of `TrainingConfig` that fine-tuning refuses, and the setting to use instead.
@@ -139,6 +146,7 @@ class FinetuneConfig(Settings):
         1.0, "of the tasks' shares of a batch; 1: proportional to their examples; higher: more equal", above=0
     )
     training: FinetuneTraining = FinetuneTraining()
+    privacy: PrivacyConfig = PrivacyConfig()
 
     def check(self) -> None:
         """Raises `ConfigError` for impossible settings, before any data file is read."""
@@ -157,6 +165,9 @@ class FinetuneConfig(Settings):
         if self.teacher.model and not TASKS[self.task].distills:
             known = ", ".join(name for name, spec in TASKS.items() if spec.distills)
             raise ConfigError(f"Received: teacher.model with task={self.task!r}. Tasks with teachers: {known}.")
+        if self.training.r_drop_alpha and (self.teacher.model or self.tasks):
+            raise ConfigError("Received: training.r_drop_alpha with teacher.model or several tasks. Set either.")
+        self.privacy.check(self)
 
     def parts(self) -> dict[str, "FinetuneConfig"]:
         """{name: config} of each task trained in this run, with this config's settings of the run.

@@ -15,6 +15,7 @@ from bert_tf.tasks.base.class_weights import weigh_classes
 from bert_tf.tasks.multi_task import MultiTask
 from bert_tf.training.config import TrainingConfig
 from bert_tf.training.data_source import DataSource, Validation
+from bert_tf.training.privacy.poisson_batches import poisson_batches
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
 from bert_tf.training.recipes.finetune_data import check_rows, read_rows, with_noisy_copies
 from bert_tf.training.recipes.finetune_model import make_model, with_labels
@@ -88,6 +89,8 @@ class TaskJob(DataSource, Validation):
 
     def batches(self, rows: int, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
         """Endless shuffled batches (see `DataSource`)."""
+        if self.config.privacy.is_set:  # on one replica
+            return poisson_batches(self.train_examples, rows, self.seed, start, self.config.training.accumulation_steps)
         place = {"seed": self.seed, "start": start, "shard": shard}
         data = self.model.dataset(self.train_examples, None, rows, **place, **_ENDLESS)
         if self.config.training.accumulation_steps > 1:
