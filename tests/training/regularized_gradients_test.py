@@ -77,7 +77,7 @@ def test_divergences_of_labels_scores_and_positions():
     np.testing.assert_allclose(symmetric_divergence(labels, first, second), [np.mean(sum(by_label)) / 2], rtol=1e-5)
     scores = GlobalMean(keras.losses.MeanSquaredError())
     np.testing.assert_allclose(symmetric_divergence(scores, first[:, :1], second[:, :1]), [0.25])
-    classes = QuestionAnswerer(Tokenizer(VOCABULARY), **SIZES).default_loss()["start"]
+    classes, _ = QuestionAnswerer(Tokenizer(VOCABULARY), **SIZES).default_loss().values()
     padded = [tf.concat([logits, [[-1e9]]], 1) for logits in (first, second)]  # a position that cannot be
     np.testing.assert_allclose(
         symmetric_divergence(classes, *padded), symmetric_divergence(classes, first, second), rtol=1e-5
