@@ -232,7 +232,7 @@ class GhostNorms:
             found = uses.squares(inputs, gradients)
             squares += [found[name] for name in own]
         factors = scale(tf.sqrt(tf.add_n(squares)))  # [B]
-        sums = {}
+        sums: dict[int, tf.Tensor] = {}
         for uses, own, inputs, gradients in calls:
             # Not a plain product: an example whose gradients are not finite has the factor 0.
             scaled = tf.math.multiply_no_nan(gradients, factors[:, tf.newaxis, tf.newaxis])

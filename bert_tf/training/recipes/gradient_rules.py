@@ -9,7 +9,6 @@ import numpy as np
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.train_step import GradientRule
-from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.training.privacy.accounting import epsilon_of, noise_multiplier_for
 from bert_tf.training.privacy.private_gradients import PrivateGradients
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
@@ -75,9 +74,14 @@ def spent_privacy(config: FinetuneConfig, steps: int, examples: int, replicas: i
 
 
 def gradient_rule(
-    config: FinetuneConfig, training: Any, model: keras.Model, privacy: SpentPrivacy | None, examples: PreparedExamples
+    config: FinetuneConfig, training: Any, model: keras.Model, privacy: SpentPrivacy | None, examples: Any
 ) -> GradientRule | None:
     """The `gradient_rule` of a run's compiled model; None: the gradients of the loss.
+
+    Args:
+        training: resolved.
+        privacy: of `spent_privacy`.
+        examples: the `PreparedExamples` of the run's task.
 
     Raises:
         ConfigError: the model has layers or a loss that the rule does not know.
