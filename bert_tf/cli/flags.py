@@ -169,6 +169,12 @@ VERBS = {
             _FIELD,
             _STRICT,
             _ENCODING,
+            Flag(
+                "scrub",
+                False,
+                "replace mail addresses, URLs, phone, card and identity numbers by [mail], [url] and so on; with "
+                "scrub_tagger=FOLDER, a tagging model, also names of persons",
+            ),
             Flag("num_processes", None, "worker processes on this machine"),
             Flag("runner", "processes", "processes, or a Beam runner: DirectRunner, FlinkRunner, SparkRunner, ..."),
             Flag("beam_options", None, "options of the Beam runner, in quotes"),
@@ -251,8 +257,9 @@ VERBS = {
             Flag("label", None, "the label to explain; default: the one that the model gives"),
             Flag(
                 "method",
-                "integrated_gradients",
-                "integrated_gradients, gradient_x_input, leave_one_out or attention_rollout",
+                None,
+                "integrated_gradients, gradient_x_input, leave_one_out or attention_rollout; default: the first, of a "
+                "SavedModel leave_one_out",
             ),
             Flag("compare", False, "mask words in the order of each method, and tell which order the model follows"),
             Flag("output", None, "folder for explanations.jsonl, index.html and, with --compare, curves"),
@@ -260,7 +267,7 @@ VERBS = {
         "bert_tf.cli.explain:explain_texts",
     ),
     "audit": Verb(
-        "report how far a model can be trusted: calibration, noise, swapped names and genders, groups, weak spots",
+        "report how far a model can be trusted: calibration, noise, swapped and substituted words, groups, weak spots",
         "bert-tf audit --model runs/sst2/model --data data/sst2/dev.tsv --output runs/sst2/audit",
         (
             _MODEL,
@@ -271,11 +278,12 @@ VERBS = {
                 "members", None, "a file of examples that the model was trained on, drawn as --data: measures leakage"
             ),
             Flag("doses", "0.1,0.2,0.5", "shares of the words that noise changes"),
-            Flag("seed", 0, "random seed of the noise"),
+            Flag("seed", 0, "random seed of the noise, and of the examples that are attacked"),
             _SKIP,
             _ENCODING,
         ),
         "bert_tf.cli.audit:audit",
+        "bert_tf.cli.settings_help:audit",
     ),
     "convert": Verb(
         "convert a model folder to the format of another project",

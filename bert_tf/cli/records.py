@@ -3,11 +3,12 @@
 from bert_tf.core.config import assignment, override
 from bert_tf.core.progress import stages
 from bert_tf.data.pretraining.records_config import RecordsConfig
+from bert_tf.text.scrubbing import KINDS
 
 # Flags that set the field of the same name in RecordsConfig; all other fields are set by key=value.
 SETTINGS = (
     *("objective", "masking", "max_length", "max_predictions", "dupe_factor", "seed", "schema", "shards", "field"),
-    *("gzip", "strict", "encoding", "num_processes"),
+    *("gzip", "strict", "encoding", "scrub", "num_processes"),
 )
 _TEXTS = ("objective", "masking", "schema", "field", "encoding")  # those of them whose value is a text
 
@@ -53,6 +54,9 @@ def summary(report: dict, output: str) -> str:
         f"from {counts['documents']:,} documents, {counts['sentences']:,} sentences, {counts['pieces']:,} tokens; "
         + format_rates(rates),
     ]
+    scrubbed = [f"{counts[f'scrubbed_{kind}']:,} {kind}" for kind in KINDS if counts.get(f"scrubbed_{kind}")]
+    if report["settings"].get("scrub"):
+        lines.append(f"personal data replaced: {', '.join(scrubbed) or 'none found'}")
     notes = {
         "invalid_utf8_lines": "lines with invalid UTF-8, which was replaced",
         "nul_bytes": "NUL bytes, which were removed",

@@ -41,6 +41,14 @@ def finetune() -> list[Section]:
     return sections
 
 
+def audit() -> list[Section]:
+    """The settings of `bert-tf audit`."""
+    from bert_tf.data.readers.examples import FileConfig
+    from bert_tf.evaluation.audit_config import AuditConfig
+
+    return [Section("The attack", rows_of(AuditConfig, "audit.")), Section("The file", rows_of(FileConfig))]
+
+
 def _by_table(rows: Sequence[Row]) -> list[Section]:
     """Rows in one section for each table of the TOML file."""
     sections = {"": Section("The config", [])}

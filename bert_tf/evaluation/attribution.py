@@ -56,10 +56,7 @@ class Case:
         tokenizer = model.tokenizer
         self.inputs = Preprocessor(model.SPEC, tokenizer, model.max_length)(texts)  # int32 [1, S]
         self.ids = self.inputs[features.INPUT_IDS][0].numpy()  # [S]
-        places = []  # first and last character of the tokens of each text
-        for text in texts:
-            _, starts, ends = tokenizer.with_offsets(text[0])
-            places.append((starts.numpy(), ends.numpy()))
+        places = find_places(tokenizer, [text[0] for text in texts])
         self.words = find_words(tokenizer, places, self.ids)
         if not self.words:
             raise InputError("The text has no words.")
@@ -111,6 +108,15 @@ class Case:
 
     def _rows(self, count: int) -> dict[str, tf.Tensor]:
         return {name: tf.repeat(value, count, 0) for name, value in self.inputs.items()}
+
+
+def find_places(tokenizer: Any, texts: Sequence[Any]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The first characters of the tokens of each text, and those after their last ones: int [tokens] each."""
+    places = []
+    for text in texts:
+        _, starts, ends = tokenizer.with_offsets(text)
+        places.append((starts.numpy(), ends.numpy()))
+    return places
 
 
 def find_words(tokenizer: Any, places: Sequence[tuple[np.ndarray, np.ndarray]], ids: np.ndarray) -> list[Word]:

@@ -1,4 +1,4 @@
-"""An audit: calibration, reactions to noise and swapped words, scores of groups and worst clusters, and leakage."""
+"""An audit: calibration, noise, swapped words, an attack, scores of groups and of worst clusters, and leakage."""
 
 import dataclasses
 import json
@@ -8,20 +8,25 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from bert_tf.core import files, progress
-from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.data.readers.bad_rows import BadRows
-from bert_tf.data.readers.examples import Examples, FileConfig, files_of, stream_rows
+from bert_tf.core.errors import ConfigError
+from bert_tf.data.readers.examples import Examples, FileConfig, files_of
 from bert_tf.evaluation import plots
+from bert_tf.evaluation.attack import Attack, Attempt, attack, can_attack, summarize
+from bert_tf.evaluation.audit_config import AuditConfig
 from bert_tf.evaluation.audit_report import markdown
 from bert_tf.evaluation.confidence_intervals import intervals
 from bert_tf.evaluation.evaluate import check_examples, open_labelled
 from bert_tf.evaluation.membership import Leakage, measure_leakage
 from bert_tf.evaluation.results import EvaluationResult
 from bert_tf.evaluation.robustness import DOSES, Reaction, measure_counterfactuals, measure_noise
-from bert_tf.evaluation.slices import Part, score_groups, single_texts, worst_clusters
+from bert_tf.evaluation.slices import Part, group_names, score_groups, single_texts, worst_clusters
+from bert_tf.evaluation.substitutes import Substitutes
 from bert_tf.evaluation.temperature import at_temperature, fit_temperature
+from bert_tf.tasks import FillMask
+from bert_tf.text.counterfactuals import COUNTERFACTUALS
 from bert_tf.text.noise import NOISES
 
 # N examples, C classes
@@ -53,6 +58,8 @@ class Audit:
         noise, swaps: a `Reaction` for each change.
         groups: by the values of the column `group`.
         clusters: the worst first.
+        attack: None where the task has no classes of texts, or no example was attacked.
+        notes: lines that say what was left out, and why.
         leakage: what the losses tell of the examples that the model was trained on; None without these.
     """
 
@@ -69,6 +76,8 @@ class Audit:
     group: str
     groups: list[Part]
     clusters: list[Part]
+    attack: Attack | None
+    notes: list[str]
     leakage: Leakage | None = None
 
 
@@ -81,6 +90,7 @@ def audit(
     doses: Sequence[float] = DOSES,
     seed: int = 0,
     members: str = "",
+    settings: AuditConfig | None = None,
 ) -> Audit:
     """Audits the model in `folder` on the examples of a file; writes README.md, audit.json and pictures to `output`.
 
@@ -89,17 +99,21 @@ def audit(
         config: how the file is read; None: like the files that the model was trained on.
         group: a column by whose values scores are compared; "": none.
         doses: shares of the words that noise changes.
-        seed: of the noise.
+        seed: of the noise, and of the examples that are attacked.
         members: a file of examples that the model was trained on, drawn as those of `path`, for leakage; "": none.
+        settings: of the attack; None: the default ones.
 
     Raises:
         ConfigError: the model's task has no scores of parts of its examples.
         InputError: the folder or the file cannot be read, the column is missing or has one value.
     """
-    config = config or files_of(folder)
-    model, examples = open_labelled(folder, path, config)
+    config, settings = config or files_of(folder), settings or AuditConfig()
+    model, examples = open_labelled(folder, path, config, [group] if group else [])
     trained_on = members and check_examples(model, members, config)
-    groups = _groups(path, config, model, examples, group) if group else []
+    groups = list(map(str, examples.kept.get(group, ())))
+    if groups:
+        group_names(groups)  # refuses a single one
+    substitutes = _substitutes(model, settings)
     with progress.stages() as show:
         show("answers", 0, None)
         plain: EvaluationResult = model.SPEC.load("analyze")(model, examples)
@@ -113,6 +127,7 @@ def audit(
             show("noise", len(noise), total)
         show("swaps", 0, None)
         swaps = list(measure_counterfactuals(model, examples, plain, seed))
+        attacked, notes = _attack(model, examples, plain, settings, substitutes, seed)
         show("clusters", 0, None)
         clusters = worst_clusters(metric, single_texts(examples.texts), seed=seed)
         show("leakage", 0, None)
@@ -132,20 +147,51 @@ def audit(
         groups=parts,
         clusters=clusters,
         leakage=leakage,
+        attack=attacked,
+        notes=[*notes, *_left_out(model, noise, swaps)],
     )
     _write(pathlib.Path(output), found, plain)
     return found
 
 
-def _groups(path: str, config: FileConfig, model: Any, examples: Examples, column: str) -> list[str]:
-    """The value of a column for each of the examples."""
-    values: dict[str, Any] = {}
-    for row in stream_rows(path, config, model.SPEC, BadRows(path, True)):
-        if column not in row.others:
-            known = ", ".join(map(str, row.others)) or "none"
-            raise InputError(f"{path} has no column {column!r} besides texts and targets. Columns: {known}.")
-        values[row.place] = row.others[column]
-    return [str(values[place]) for place in examples.places]
+def _substitutes(model: Any, settings: AuditConfig) -> Substitutes:
+    """The substitutes for an attack; `InputError` for a masked LM that cannot be opened."""
+    masked_lm = FillMask.from_pretrained(settings.masked_lm) if settings.masked_lm else None
+    return Substitutes(model, masked_lm)
+
+
+def _attack(
+    model: Any, examples: Examples, plain: EvaluationResult, settings: AuditConfig, substitutes: Substitutes, seed: int
+) -> tuple[Attack | None, list[str]]:
+    """The attack, of the examples until an interruption, which is noted; None for a task without classes of texts."""
+    if not (settings.attacked_texts and can_attack(model, examples, plain)):
+        return None, []
+    attempts: list[Attempt] = []
+    total = min(settings.attacked_texts, len(examples))
+    notes: list[str] = []
+    with progress.stages() as show:
+        show("attack", 0, total)
+        try:
+            for attempt in attack(model, examples, plain, settings, substitutes, seed):
+                attempts.append(attempt)
+                show("attack", len(attempts), total)
+        except KeyboardInterrupt:
+            notes.append(f"The attack was interrupted after {len(attempts):,} of {total:,} examples.")
+            logging.warning("%s The report is written without the others.", notes[0])
+    return summarize(attempts, settings) if attempts else None, notes
+
+
+def _left_out(model: Any, noise: Sequence[Reaction], swaps: Sequence[Reaction]) -> Iterator[str]:
+    """Notes on kinds of noise and of swapped words that reach too few of the examples."""
+    missing = NOISES.keys() - {one.name for one in noise}
+    if missing:
+        yield f"Noise that reaches too few examples, and is left out: {', '.join(sorted(missing)).replace('_', ' ')}."
+    missing = COUNTERFACTUALS.keys() - {one.name for one in swaps}
+    if missing and not model.PER_TOKEN:
+        yield (
+            f"Swapped words that too few examples have, and are left out: {', '.join(sorted(missing))}. The lists of "
+            "words are English and Chinese."
+        )
 
 
 def _calibration(plain: EvaluationResult) -> Calibration | None:

@@ -8,6 +8,7 @@ from bert_tf.evaluation.slices import Part
 from bert_tf.text.noise import NOISES
 
 if TYPE_CHECKING:
+    from bert_tf.evaluation.attack import Attempt
     from bert_tf.evaluation.audit import Audit
 
 _SWAPS = {
@@ -16,6 +17,7 @@ _SWAPS = {
     "negation": 'a "not" added',
 }
 _CLUSTERS = 8  # in the table
+_ATTACKS = 10  # in the table
 
 
 def markdown(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
@@ -28,6 +30,7 @@ def markdown(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
     yield from _calibration(found, pictures)
     yield from _noise(found, pictures)
     yield from _swaps(found)
+    yield from _attack(found)
     if found.groups:
         gap = max(part.score for part in found.groups) - min(part.score for part in found.groups)
         yield f"\n## Groups by {as_cell(found.group)}\n\nThe largest difference of two groups is {gap:.4f}.\n"
@@ -38,6 +41,9 @@ def markdown(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
         yield from _parts("words that tell it from the others", found.clusters[:_CLUSTERS])
         yield _picture(pictures, "clusters")
     yield from _leakage(found, pictures)
+    if found.notes:
+        yield "\n## Left out\n"
+        yield from (f"- {note}" for note in found.notes)
 
 
 def _calibration(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
@@ -91,6 +97,43 @@ def _leakage(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
         low, high = attack.interval
         yield f"| {attack.name} | {attack.auc:.4f} | {low:.4f} to {high:.4f} | {_share(attack.found)} |"
     yield _picture(pictures, "leakage")
+
+
+def _attack(found: "Audit") -> Iterator[str]:
+    if not found.attack:
+        return
+    one = found.attack
+    consent = "No masked LM was asked whether they fit."
+    if one.masked_lm:
+        consent = f"Only those are taken that the masked LM {as_cell(one.masked_lm)} expects in the place."
+    yield (
+        "\n## Substituted words\n\nWords are replaced by neighbours among the model's embeddings until the answer "
+        f"changes: at most {one.substituted:.0%} of an example's words, and {one.budget:,} queries. {consent} Read the "
+        "examples: where a substitute changes the meaning, the new answer may be right.\n"
+    )
+    yield from ("| | examples | accuracy | 95 % interval |", "|---|---|---|---|")
+    for name, (accuracy, low, high) in (("before", one.accuracy), ("under the attack", one.attacked)):
+        yield f"| {name} | {one.rows:,} | {accuracy:.4f} | {low:.4f} to {high:.4f} |"
+    yield f"\nQueries for an example: {one.queries:.1f}."
+    if one.changed is not None:
+        yield f"Substituted words where the answer changed: {one.changed:.1%}.\n"
+        yield from ("| text | answer | answer after |", "|---|---|---|")
+        for attempt in one.examples[:_ATTACKS]:
+            yield f"| {_marked(attempt)} | {as_cell(attempt.before)} | {as_cell(attempt.after)} |"
+
+
+def _marked(attempt: "Attempt") -> str:
+    """The texts of an example for a cell, with each changed word struck out before its substitute."""
+    shown = []
+    for column, text in enumerate(attempt.texts):
+        parts, end = [], 0
+        for word in attempt.words:
+            if word["text"] == column:
+                parts.append(as_cell(text[end : word["start"]], None))
+                parts.append(f"~~{as_cell(word['word'])}~~ **{as_cell(word['substitute'])}**")
+                end = word["end"]
+        shown.append(" ".join(filter(None, [*parts, as_cell(text[end:], None)])))
+    return " / ".join(filter(None, shown))
 
 
 def _parts(title: str, parts: Iterable[Part]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import json
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from absl import logging
@@ -69,18 +69,21 @@ def evaluate(
     return report
 
 
-def open_labelled(folder: str | os.PathLike, path: str, config: FileConfig) -> tuple[Any, Examples]:
-    """The model in `folder`, and the checked examples of a file; raises as `evaluate`."""
+def open_labelled(
+    folder: str | os.PathLike, path: str, config: FileConfig, kept: Sequence[str] = ()
+) -> tuple[Any, Examples]:
+    """The model in `folder`, and the checked examples of a file, with the columns of `kept`; raises as `evaluate`."""
     model = load(folder)
     if not model.SPEC.analyze:
         able = [name for name, other in TASKS.items() if other.analyze]
         raise ConfigError(f"Received: a model for {model.TASK}, which has no metrics. Evaluated are {', '.join(able)}.")
-    return model, check_examples(model, path, config)
+    return model, check_examples(model, path, config, kept)
 
 
-def check_examples(model: Any, path: str, config: FileConfig) -> Examples:
-    """The examples of a file, checked against a model; raises as `evaluate`."""
-    examples = fit_targets(read_examples(path, config, model.SPEC), model, config.separator).checked(model)
+def check_examples(model: Any, path: str, config: FileConfig, kept: Sequence[str] = ()) -> Examples:
+    """The examples of a file, with the columns of `kept`, checked against a model; raises as `evaluate`."""
+    rows = read_examples(path, config, model.SPEC, kept=kept)
+    examples = fit_targets(rows, model, config.separator).checked(model)
     examples.bad.tell()
     return examples
 
@@ -142,11 +145,11 @@ def baseline_title(baseline: dict[str, Any]) -> str:
     return f"{baseline['metric'].replace('_', ' ')}, {given}"
 
 
-def as_cell(text: object) -> str:
-    """Text for a cell of a Markdown table: on one line, escaped, and cut where it is long."""
+def as_cell(text: object, most: int | None = _MAX_CELL) -> str:
+    """Text for a cell of a Markdown table: on one line, escaped, and cut where it has more than `most` characters."""
     text = " ".join(str(text).split())
-    if len(text) > _MAX_CELL:
-        text = f"{text[:_MAX_CELL]}…"
-    for character in "\\|<>*_`[]":  # the backslash first, or it would escape those that the others add
+    if most is not None and len(text) > most:
+        text = f"{text[:most]}…"
+    for character in "\\|<>*_`[]~":  # the backslash first, or it would escape those that the others add
         text = text.replace(character, f"\\{character}")
     return text

@@ -43,7 +43,13 @@ class Explanation:
     words: list[dict[str, Any]]
 
 
-def explain(model: Task, texts: Any, method: str = METHOD, label: str | None = None) -> Iterator[Explanation]:
+def explain(
+    model: Task,
+    texts: Any,
+    method: str = METHOD,
+    label: str | None = None,
+    comparison: "Comparison | None" = None,
+) -> Iterator[Explanation]:
     """Explains the model's answer to each of N texts, one after the other.
 
     Args:
@@ -51,6 +57,7 @@ def explain(model: Task, texts: Any, method: str = METHOD, label: str | None = N
         texts: as `predict_text` takes them. Longer ones than a row are cut, which a logged line says.
         method: a name of `METHODS`.
         label: the label to explain; None: the one that the model gives.
+        comparison: gets each text, so that methods are compared in the same pass.
 
     Raises:
         ConfigError: the method is unknown, or cannot explain this model.
@@ -58,7 +65,10 @@ def explain(model: Task, texts: Any, method: str = METHOD, label: str | None = N
     """
     check_methods([method])
     for texts_of_row, case in _cases(model, _columns(model, texts), label):
-        yield _explanation(case, texts_of_row, method)
+        attributions = METHODS[method](case)  # [W]
+        if comparison:
+            comparison.add(case, {method: attributions})
+        yield _explanation(case, texts_of_row, method, attributions)
 
 
 def check_methods(methods: Sequence[str]) -> None:
@@ -93,9 +103,9 @@ def _cases(model: Task, columns: tuple, label: str | None) -> Iterator[tuple[tup
         )
 
 
-def _explanation(case: Case, texts: tuple[str, ...], method: str) -> Explanation:
+def _explanation(case: Case, texts: tuple[str, ...], method: str, attributions: np.ndarray) -> Explanation:
     words = []
-    for word, attribution in zip(case.words, METHODS[method](case), strict=True):
+    for word, attribution in zip(case.words, attributions, strict=True):
         place = {"text": word.column, "start": word.start, "end": word.end}
         words.append(place | {"word": texts[word.column][word.start : word.end], "attribution": float(attribution)})
     return Explanation(texts, case.explained.name, method, case.score, case.baseline, words)
@@ -117,12 +127,17 @@ class Faithfulness:
     def areas(self) -> dict[str, dict[str, tuple[float, float, float]]]:
         """{"deletion", "insertion": {method: (mean area under the curve, low, high)}}, 95 % bootstrap intervals.
 
-        Of each other method also "METHOD - random", the difference on the same texts.
+        Of each other method also "METHOD - random", and of those with a sign "METHOD - attention_rollout": the
+        differences on the same texts.
         """
         found = {}
         for name, curves in (("deletion", self.deletion), ("insertion", self.insertion)):
             areas = {method: curve.mean(1) for method, curve in curves.items()}  # [N] each
-            areas |= {f"{method} - {RANDOM}": areas[method] - areas[RANDOM] for method in curves if method != RANDOM}
+            methods = [method for method in curves if method != RANDOM]
+            pairs = [(method, RANDOM) for method in methods]
+            if ROLLOUT in curves:
+                pairs += [(method, ROLLOUT) for method in methods if method != ROLLOUT]
+            areas |= {f"{method} - {other}": areas[method] - areas[other] for method, other in pairs}
             found[name] = _with_intervals(areas)
         return found
 
@@ -138,32 +153,60 @@ def _with_intervals(values: Mapping[str, np.ndarray]) -> dict[str, tuple[float, 
     return {name: (float(column.mean()), *bounds[name]) for name, column in values.items()}
 
 
+class Comparison:
+    """Curves of masking the words of texts in the order of each method, and in random order.
+
+    Args:
+        model: a task model.
+        methods: names of `METHODS`; None: all that can explain the model.
+        seed: of the random order.
+
+    Raises:
+        ConfigError: a method is unknown.
+    """
+
+    def __init__(self, model: Task, methods: Sequence[str] | None = None, seed: int = 0):
+        if methods is None:
+            methods = [name for name in METHODS if name != ROLLOUT or model.encoder.has_attention_probs]
+        check_methods(methods)
+        self._deletion: dict[str, list] = {name: [] for name in (*methods, RANDOM)}
+        self._insertion: dict[str, list] = {name: [] for name in (*methods, RANDOM)}
+        self._random = np.random.default_rng(seed)
+
+    def add(self, case: Case, known: Mapping[str, np.ndarray] | None = None) -> None:
+        """Adds the curves of one text; `known` are attributions [W] by method, which need not be computed again."""
+        count = len(case.words)
+        sizes = np.round(np.linspace(0, 1, CURVE_POINTS) * count).astype(int)
+        values = {RANDOM: self._random.random(count), **(known or {})}
+        for name, curves in self._deletion.items():
+            found = values[name] if name in values else METHODS[name](case)
+            order = np.argsort(-found, kind="stable")
+            rows = [case.without(order[:size]) for size in sizes] + [case.without(order[size:]) for size in sizes]
+            scores = case.scores_of(np.stack(rows))
+            curves.append(case.score - scores[:CURVE_POINTS])
+            self._insertion[name].append(scores[CURVE_POINTS:] - case.baseline)
+
+    def result(self) -> Faithfulness:
+        """The curves of all texts; `InputError` without any."""
+        if not self._deletion[RANDOM]:
+            raise InputError("Received no texts.")
+        deletion, insertion = (
+            {name: np.array(rows) for name, rows in curves.items()} for curves in (self._deletion, self._insertion)
+        )
+        return Faithfulness(deletion, insertion)
+
+
 def faithfulness(
     model: Task, texts: Any, methods: Sequence[str] | None = None, label: str | None = None, seed: int = 0
 ) -> Faithfulness:
     """Masks the words of N texts in the order of each method, and in random order.
 
-    Arguments and errors as for `explain`; `methods` None: all that can explain the model. `seed` orders at random.
+    Arguments and errors as for `explain` and `Comparison`.
     """
-    if methods is None:
-        methods = [name for name in METHODS if name != ROLLOUT or model.encoder.has_attention_probs]
-    check_methods(methods)
-    deletion: dict[str, list] = {name: [] for name in (*methods, RANDOM)}
-    insertion: dict[str, list] = {name: [] for name in (*methods, RANDOM)}
-    random = np.random.default_rng(seed)
+    comparison = Comparison(model, methods, seed)
     columns = _columns(model, texts)
     with stages() as show:
         for number, (_, case) in enumerate(_cases(model, columns, label)):
             show("comparing methods", number, int(columns[0].shape[0]))
-            count = len(case.words)
-            sizes = np.round(np.linspace(0, 1, CURVE_POINTS) * count).astype(int)
-            for name in deletion:
-                values = random.random(count) if name == RANDOM else METHODS[name](case)
-                order = np.argsort(-values, kind="stable")
-                rows = [case.without(order[:size]) for size in sizes] + [case.without(order[size:]) for size in sizes]
-                scores = case.scores_of(np.stack(rows))
-                deletion[name].append(case.score - scores[:CURVE_POINTS])
-                insertion[name].append(scores[CURVE_POINTS:] - case.baseline)
-    if not deletion[RANDOM]:
-        raise InputError("Received no texts.")
-    return Faithfulness(*({name: np.array(rows) for name, rows in curves.items()} for curves in (deletion, insertion)))
+            comparison.add(case)
+    return comparison.result()

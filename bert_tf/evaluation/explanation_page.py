@@ -41,7 +41,8 @@ def _page(title, explanations, measured, pictures):
     yield (
         "<p>Words that speak for the answer are "
         f"{_word('blue', 1, 1)}, those that speak against it {_word('orange', -1, 1)}; the stronger, the darker. "
-        "The number of a word, which is shown when the pointer rests on it, is in units of the explained logit."
+        "The number of a word, which is shown when the pointer rests on it, is in units of what is explained: "
+        "a logit, or of a SavedModel a probability."
     )
     for explanation in explanations:
         yield _text(explanation)

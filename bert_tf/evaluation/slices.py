@@ -44,10 +44,16 @@ def score_groups(metric: Callable[[np.ndarray], float], groups: Sequence[str]) -
     Raises:
         InputError: all examples are of one group.
     """
+    names = group_names(groups)
+    return [_part(name, metric, np.flatnonzero([group == name for group in groups])) for name in names]
+
+
+def group_names(groups: Sequence[str]) -> list[str]:
+    """The sorted names of the groups that examples have; fewer than two raise `InputError`."""
     names = sorted(set(groups))
     if len(names) < 2:
         raise InputError(f"All examples have the group {names[0]!r}. A comparison needs two groups at least.")
-    return [_part(name, metric, np.flatnonzero([group == name for group in groups])) for name in names]
+    return names
 
 
 def worst_clusters(

@@ -47,7 +47,7 @@ _ANY_NAME = re.compile(rf"\b(?:{'|'.join(_NAMES['english'])})\b|{'|'.join(_NAMES
 def swap_gender(text: str, random: np.random.Generator) -> str:
     """The text with words of one gender replaced by those of the other, in English and Chinese."""
     del random
-    text = _LATIN_WORDS.sub(lambda match: _cased(_SWAPS.get(match[0].lower(), match[0]), match[0]), text)
+    text = _LATIN_WORDS.sub(lambda match: cased(_SWAPS.get(match[0].lower(), match[0]), match[0]), text)
     return _CHINESE_WORDS.sub(lambda match: _SWAPS[match[0]], text)
 
 
@@ -77,7 +77,7 @@ def negate(text: str, random: np.random.Generator) -> str:
     return text
 
 
-def _cased(word: str, like: str) -> str:
+def cased(word: str, like: str) -> str:
     """`word` in the case of `like`."""
     if like.isupper() and len(like) > 1:
         return word.upper()

@@ -9,7 +9,9 @@ import pytest
 from bert_tf.cli.audit import audit as run
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.readers.examples import FileConfig
+from bert_tf.evaluation import attack
 from bert_tf.evaluation.audit import audit
+from bert_tf.evaluation.audit_config import AuditConfig
 from bert_tf.tasks import QuestionAnswerer, TextClassifier, TextEmbedder, TextTagger
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.tasks.samples import SIZES, TEXTS, VOCABULARY
@@ -38,8 +40,8 @@ def rows(tmp_path):
 
 
 def test_report_of_a_classifier(classifier, rows, tmp_path):
-    config = FileConfig(columns=("text",))
-    found = audit(classifier, rows, tmp_path / "report", config, "who", [0.5, 1.0], members=rows)
+    config, settings = FileConfig(columns=("text",)), AuditConfig(attacked_texts=12, substituted=1.0)
+    found = audit(classifier, rows, tmp_path / "report", config, "who", [0.5, 1.0], members=rows, settings=settings)
     assert {(one.name, one.dose) for one in found.noise} >= {("typos", 0.5), ("typos", 1.0), ("homoglyphs", 1.0)}
     assert not [one for one in found.noise if one.name in ("sound_alike", "look_alike")]  # no Chinese in it
     typos = next(one for one in found.noise if one.name == "typos" and one.dose == 1.0)
@@ -54,6 +56,14 @@ def test_report_of_a_classifier(classifier, rows, tmp_path):
     assert found.calibration.temperature > 0
     report = (tmp_path / "report/README.md").read_text()
     assert "## Groups by who" in report
+    assert found.attack.rows == 12
+    assert found.attack.attacked[0] <= found.attack.accuracy[0]
+    assert "No masked LM was asked" in report
+    assert found.notes == [
+        "Noise that reaches too few examples, and is left out: look alike, punctuation, sound alike.",
+        "Swapped words that too few examples have, and are left out: gender. The lists of words are English and "
+        "Chinese.",
+    ]
     assert [(attack.name, attack.auc) for attack in found.leakage.attacks][0] == ("loss", 0.5)  # the same examples
     for name in ("calibration", "noise", "groups", "leakage"):
         assert f"({name}.png)" in report
@@ -68,6 +78,21 @@ def test_words_of_a_tagger_stay_as_many(tmp_path):
     assert "typos" in {one.name for one in found.noise}
     assert "spaces" not in {one.name for one in found.noise}
     assert not found.swaps
+    assert found.attack is None  # its answers are no classes of texts
+    assert not [note for note in found.notes if "Swapped" in note]
+
+
+def test_an_interrupted_attack_is_reported_until_there(classifier, rows, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        yield from list(attack.attack(*arguments))[:3]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bert_tf.evaluation.audit.attack", interrupted)
+    for name in ("measure_noise", "measure_counterfactuals"):
+        monkeypatch.setattr(f"bert_tf.evaluation.audit.{name}", lambda *arguments: [])
+    found = audit(classifier, rows, tmp_path / "report", FileConfig(columns=("text",)))
+    assert found.attack.rows == 3
+    assert "The attack was interrupted after 3 of 32 examples." in (tmp_path / "report/README.md").read_text()
 
 
 def test_of_an_answer_only_the_question_is_changed(tmp_path):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from bert_tf.cli.explain import explain_texts
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.evaluation.attribution import METHODS
-from bert_tf.evaluation.explain import explain, faithfulness
+from bert_tf.evaluation.explain import Comparison, explain, faithfulness
 from bert_tf.tasks import NextSentence, QuestionAnswerer, TextClassifier, TextTagger
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.tasks.samples import SIZES, VOCABULARY
@@ -129,6 +129,26 @@ def test_important_words_are_masked_first(classifier):
     assert low <= mean <= high
     first = np.stack([measured.deletion[name][:, :4].max(1) for name in ("leave_one_out", "random")])
     assert first[0].sum() >= first[1].sum()
+
+
+def test_methods_are_compared_in_the_pass_that_explains(classifier, monkeypatch):
+    calls = []
+
+    def counted(case):
+        calls.append(case)
+        return METHODS["gradient_x_input"](case)
+
+    monkeypatch.setitem(METHODS, "leave_one_out", counted)
+    texts = ["the film is not good", "a bad film"]
+    comparison = Comparison(classifier, ["leave_one_out", "attention_rollout"])
+    assert len(list(explain(classifier, texts, "leave_one_out", comparison=comparison))) == len(calls) == 2
+    together, alone = comparison.result(), faithfulness(classifier, texts, ["leave_one_out", "attention_rollout"])
+    for name, curve in alone.deletion.items():
+        np.testing.assert_array_equal(together.deletion[name], curve)
+    areas = together.areas()["deletion"]
+    assert areas.keys() >= {"leave_one_out - random", "attention_rollout - random", "leave_one_out - attention_rollout"}
+    difference = areas["leave_one_out"][0] - areas["attention_rollout"][0]
+    assert areas["leave_one_out - attention_rollout"][0] == pytest.approx(difference)
 
 
 @pytest.mark.parametrize(

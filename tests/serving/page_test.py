@@ -167,6 +167,31 @@ def test_masks_are_filled(page):
     assert page.eval_on_selector_all(".bar", "bars => bars.map(b => b.firstChild.textContent)") == ["cat", "dog"]
 
 
+def test_words_are_left_out_one_by_one(page):
+    choose(page, "parity")
+    answer(page, text="ab cd <i> 很")  # 13 bytes: odd
+    asked = []
+    page.on("request", lambda request: asked.append(request.post_data_json["inputs"]["text"]))
+    page.click("text=Which words matter?")
+    page.wait_for_selector("mark.for")
+    assert asked == [[" cd <i> 很", "ab <i> 很", "ab cd <> 很", "ab cd <i>"]]
+    shown = "marks => marks.map(m => [m.textContent, m.title, m.className, m.style.getPropertyValue('--share')])"
+    assert page.eval_on_selector_all("#answer mark", shown) == [
+        ["ab", "+0.0 %", "for", "0.000"],
+        ["cd", "+50.0 %", "for", "0.600"],
+        ["i", "+50.0 %", "for", "0.600"],
+        ["很", "+0.0 %", "for", "0.000"],
+    ]
+    assert page.inner_text("#answer .text") == "ab cd <i> 很"
+    assert "How far the probability of odd falls without a word" in page.inner_text("#answer")
+    assert "no gradients" in page.inner_text("#answer")
+    assert page.is_hidden("text=Which words matter?")
+    choose(page, "tagger")
+    answer(page, text="Ada met London")
+    assert page.is_hidden("text=Which words matter?")  # an answer without a number
+    assert page.problems == []
+
+
 def test_attention_follows_the_chosen_word(page):
     choose(page, "topics")
     answer(page, text="good")

@@ -113,7 +113,7 @@ class _Work:
     def tokenize(self, item):
         """`((group, index), its first and last document, characters, arrays of a Block)` of a chunk."""
         place, chunk = item
-        block, counts = tokenize_chunk(chunk, self.tokenizer, self.config.split_sentences)
+        block, counts = tokenize_chunk(chunk, self.tokenizer, self.config.split_sentences, self.config.scrubber)
         _report(counts)
         return place, (chunk[0][0], chunk[-1][0]), counts["characters"], vars(block)
 

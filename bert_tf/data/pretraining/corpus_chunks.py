@@ -15,6 +15,7 @@ import numpy as np
 
 from bert_tf.data.pretraining.instances import Block
 from bert_tf.text.corpus import read_parts, to_sentences
+from bert_tf.text.scrubbing import Scrubber
 from bert_tf.text.tokenizers.base import Tokenizer
 
 if typing.TYPE_CHECKING:
@@ -55,12 +56,18 @@ def read_chunks(
         yield chunk
 
 
-def tokenize_chunk(chunk: Chunk, tokenizer: Tokenizer, split: bool) -> tuple[Block, collections.Counter]:
+def tokenize_chunk(
+    chunk: Chunk, tokenizer: Tokenizer, split: bool, scrubber: Scrubber | None = None
+) -> tuple[Block, collections.Counter]:
     """A chunk as a `Block`, and its counts; sentences and documents without a token are left out.
 
     Args:
         split: whether lines are paragraphs to be split into sentences.
+        scrubber: takes personal data out of the lines before; counted as "scrubbed_mail" and so on.
     """
+    scrubbed: collections.Counter = collections.Counter()
+    if scrubber:
+        chunk, scrubbed = _scrub(chunk, scrubber)
     sentences = [to_sentences(lines, split) for _, lines in chunk]
     ids = tokenizer(list(itertools.chain.from_iterable(sentences)))
     tokens, lengths = ids.flat_values.numpy(), ids.row_lengths().numpy()
@@ -81,14 +88,21 @@ def tokenize_chunk(chunk: Chunk, tokenizer: Tokenizer, split: bool) -> tuple[Blo
         "pieces": len(tokens),
         "unknown_pieces": int(np.sum(tokens == tokenizer.unk_id)),
     }
-    return block, collections.Counter(counts)
+    return block, collections.Counter(counts | {f"scrubbed_{kind}": number for kind, number in scrubbed.items()})
+
+
+def _scrub(chunk: Chunk, scrubber: Scrubber) -> tuple[Chunk, collections.Counter]:
+    """The chunk without personal data, and how much of each kind was replaced."""
+    lines, counts = scrubber([line for _, part in chunk for line in part])
+    rest = iter(lines)
+    return [(document, list(itertools.islice(rest, len(part)))) for document, part in chunk], counts
 
 
 def save_chunk(
-    tokenizer: Tokenizer, chunk: Chunk, split: bool, path: pathlib.Path
+    tokenizer: Tokenizer, chunk: Chunk, split: bool, scrubber: Scrubber | None, path: pathlib.Path
 ) -> tuple[tuple[int, int], collections.Counter]:
     """Tokenizes a chunk into a file; returns its first and last document, and its counts."""
-    block, counts = tokenize_chunk(chunk, tokenizer, split)
+    block, counts = tokenize_chunk(chunk, tokenizer, split, scrubber)
     with path.open("wb") as file:
         np.savez(file, **vars(block))
     return (chunk[0][0], chunk[-1][0]), counts

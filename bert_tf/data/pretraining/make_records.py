@@ -73,6 +73,8 @@ def prepare(
     if isinstance(tokenizer, str | os.PathLike):
         tokenizer = Tokenizer.from_file(tokenizer)
     _check_vocabulary(tokenizer, config)
+    if config.scrubber:
+        config.scrubber.check()
     files = find_files(inputs)
     return files, sum(map(unpacked_bytes, files)), RecordsFolder(pathlib.Path(output), files, tokenizer, config)
 
@@ -122,7 +124,7 @@ def _write_chunks(files, size, config, folder, pool, progress):
         number = 0
         for group, paths in enumerate(group_files(files)):
             for chunk in read_chunks(group, paths, config, counts):
-                yield chunk, config.split_sentences, folder.chunk(number)
+                yield chunk, config.split_sentences, config.scrubber, folder.chunk(number)
                 number += 1
 
     documents = []

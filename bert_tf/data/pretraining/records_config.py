@@ -3,11 +3,13 @@
 import dataclasses
 import typing
 
+from bert_tf.core.errors import ConfigError
 from bert_tf.core.settings import Settings, setting
 from bert_tf.text.lines import is_utf8
 
 if typing.TYPE_CHECKING:
     from bert_tf.text.masking import MaskingConfig
+    from bert_tf.text.scrubbing import Scrubber
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,12 @@ class RecordsConfig(Settings):
     field: str | None = setting(None, "JSON lines: the key of the text")
     strict: bool = setting(False, "refuse invalid UTF-8 instead of replacing it")
     encoding: str | None = setting(None, "of the text, such as gb18030 or cp1252; none: UTF-8")
+    scrub: bool = setting(
+        False, "replace mail addresses, URLs, phone, card and identity numbers by placeholders such as [mail]"
+    )
+    scrub_tagger: str | None = setting(
+        None, "with scrub: folder of a tagging model; names of persons that it finds are replaced too"
+    )
     num_processes: int | None = setting(
         None, "worker processes; none: from the size of the text and the CPUs", least=1, most=1024
     )
@@ -47,6 +55,15 @@ class RecordsConfig(Settings):
         super().__post_init__()
         if self.encoding is not None:
             is_utf8(self.encoding)  # refuses unknown names
+        if self.scrub_tagger and not self.scrub:
+            raise ConfigError(f"Received: scrub_tagger={self.scrub_tagger} without scrub. Set both, or none.")
+
+    @property
+    def scrubber(self) -> "Scrubber | None":
+        """Replaces personal data; None without `scrub`."""
+        from bert_tf.text.scrubbing import Scrubber
+
+        return Scrubber(self.scrub_tagger) if self.scrub else None
 
     @property
     def masking_config(self) -> "MaskingConfig":

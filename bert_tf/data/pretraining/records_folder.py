@@ -6,16 +6,13 @@ import hashlib
 import json
 import pathlib
 import shutil
-import typing
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from bert_tf.core.errors import InputError
 from bert_tf.core.files import locked_folder, read_json, remove_leftovers, write_text
+from bert_tf.data.pretraining.records_config import RecordsConfig
 from bert_tf.text.tokenizers.base import Tokenizer
-
-if typing.TYPE_CHECKING:
-    from bert_tf.data.pretraining.records_config import RecordsConfig
 
 REPORT = "records.json"
 # Names inside the folder while records are made, as version 0.1 wrote them, so that its stopped runs resume.
@@ -27,9 +24,7 @@ CHUNKS = "pages"
 class RecordsFolder:
     """An output folder and its plan: settings, text settings, vocabulary and input files."""
 
-    def __init__(
-        self, path: pathlib.Path, files: Sequence[pathlib.Path], tokenizer: Tokenizer, config: "RecordsConfig"
-    ):
+    def __init__(self, path: pathlib.Path, files: Sequence[pathlib.Path], tokenizer: Tokenizer, config: RecordsConfig):
         self.path, self.tokenizer = path, tokenizer
         self.work, self.chunks = path / _WORK, path / _WORK / CHUNKS
         settings = dataclasses.asdict(config)
@@ -141,8 +136,9 @@ def _read(file):
 def _differences(part, found, plan):
     """Names of the settings, or of the part of the plan, in which two plans differ."""
     if part == "settings":
-        old, new = found.get(part, {}), plan[part]
-        return [f"{name} ({old.get(name)} there, {new[name]} now)" for name in new if old.get(name) != new[name]]
+        # A setting that is newer than the records had its default.
+        old, new = dataclasses.asdict(RecordsConfig()) | found.get(part, {}), plan[part]
+        return [f"{name} ({old[name]} there, {new[name]} now)" for name in new if old[name] != new[name]]
     shown = {"text": "the text settings", "inputs": "the input files"}.get(part, part)
     return [] if found.get(part) == plan[part] else [shown]
 

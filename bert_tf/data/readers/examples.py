@@ -115,6 +115,7 @@ class Examples:
         targets: list of N targets; None: there are none.
         places: where each row is in the file, such as "line 3", for messages.
         bad: handles bad rows.
+        kept: other columns by name, lists of N values, of those that were asked for.
     """
 
     path: str
@@ -122,6 +123,7 @@ class Examples:
     targets: list | None
     places: list
     bad: BadRows
+    kept: Mapping[str, list] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -134,7 +136,8 @@ class Examples:
 
         texts = tuple(map(chosen, self.texts))
         targets = None if self.targets is None else chosen(self.targets)
-        return dataclasses.replace(self, texts=texts, targets=targets, places=chosen(self.places))
+        kept = {name: chosen(column) for name, column in self.kept.items()}
+        return dataclasses.replace(self, texts=texts, targets=targets, places=chosen(self.places), kept=kept)
 
     def with_targets(self, targets: list | None) -> "Examples":
         """The same texts with other targets."""
@@ -173,11 +176,16 @@ class Examples:
         return None
 
 
-def read_examples(path: Any, config: FileConfig, spec: Any, with_targets: bool = True) -> Examples:
+def read_examples(
+    path: Any, config: FileConfig, spec: Any, with_targets: bool = True, kept: Sequence[str] = ()
+) -> Examples:
     """The rows of a file as `Examples`, without a model's checks of their content; arguments as for `stream_rows`.
 
+    `kept` names other columns, which the `Examples` then have.
+
     Raises:
-        InputError: the file cannot be read, has no good row, or has a bad row and they may not be skipped.
+        InputError: the file cannot be read, has no good row, or has a bad row and they may not be skipped; a column of
+            `kept` is missing.
     """
     bad = BadRows(path, config.skip_bad_rows)
     rows = list(stream_rows(path, config, spec, bad, with_targets))
@@ -185,10 +193,19 @@ def read_examples(path: Any, config: FileConfig, spec: Any, with_targets: bool =
         raise InputError(f"{path} has no good row; the first bad one: {bad.first}")
     if not rows:
         raise InputError(f"{path} has no rows.")
-    places, texts, targets, _ = zip(*rows, strict=True)  # rows to columns
+    places, texts, targets, others = zip(*rows, strict=True)  # rows to columns
     columns = tuple(map(list, itertools.zip_longest(*texts, fillvalue="")))  # "": an optional text is left out
     found = None if targets[0] is None else list(targets)  # all rows have one or none has
-    return Examples(str(path), columns, found, list(places), bad)
+    return Examples(str(path), columns, found, list(places), bad, {name: _column(path, name, others) for name in kept})
+
+
+def _column(path: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> list:
+    """The values under one name, of each row; `InputError` for a row without it."""
+    for row in rows:
+        if name not in row:
+            known = ", ".join(map(str, row)) or "none"
+            raise InputError(f"{path} has no column {name!r} besides texts and targets. Columns: {known}.")
+    return [row[name] for row in rows]
 
 
 class Row(NamedTuple):
