@@ -170,11 +170,10 @@ def test_masks_are_filled(page):
 def test_words_are_left_out_one_by_one(page):
     choose(page, "parity")
     answer(page, text="ab cd <i> 很")  # 13 bytes: odd
-    asked = []
-    page.on("request", lambda request: asked.append(request.post_data_json["inputs"]["text"]))
-    page.click("text=Which words matter?")
+    with page.expect_request("**/parity/versions/1:predict") as asked:
+        page.click("text=Which words matter?")
     page.wait_for_selector("mark.for")
-    assert asked == [[" cd <i> 很", "ab <i> 很", "ab cd <> 很", "ab cd <i>"]]
+    assert asked.value.post_data_json["inputs"]["text"] == [" cd <i> 很", "ab <i> 很", "ab cd <> 很", "ab cd <i>"]
     shown = "marks => marks.map(m => [m.textContent, m.title, m.className, m.style.getPropertyValue('--share')])"
     assert page.eval_on_selector_all("#answer mark", shown) == [
         ["ab", "+0.0 %", "for", "0.000"],
