@@ -1,11 +1,15 @@
 """Fixtures shared by all tests, and the lanes: `slow` is left out of make test-fast, `soak` of make test too."""
 
+import fcntl
 import gc
 import os
 import pathlib
+import shutil
+import sys
 
 import pytest
 
+gc.disable()  # until everything is imported
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # On a GPU products of float32 are rounded to TF32 by default, which the tolerances of the tests leave no room for.
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
@@ -56,6 +60,40 @@ def pytest_collection_finish(session):
     """Keeps the garbage collector off what was imported: Keras collects by itself, half a second each time."""
     gc.collect()
     gc.freeze()
+    gc.enable()
+    if "tensorflow" in sys.modules:
+        leave_out_stacks()
+
+
+def leave_out_stacks():
+    """Gives all operations of graphs one Python stack, shown in TensorFlow's errors.
+
+    TensorFlow reads the stack for each of them, with all frames of pytest: an eighth of the time of tests with graphs.
+    """
+    from tensorflow.python.util import tf_stack
+
+    stack = tf_stack.extract_stack()
+    tf_stack.extract_stack = lambda stacklevel=1: stack
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """A function `(name, make)` to a folder that `make(folder)` writes in the first test process that asks for it."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "made_once"
+    root.mkdir(exist_ok=True)
+
+    def folder_of(name, make):
+        folder, finished = root / name, root / f"{name}.finished"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not finished.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                finished.touch()
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture

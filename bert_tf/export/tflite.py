@@ -153,7 +153,7 @@ def _error(model: Task, litert: LiteRTGenerator | LiteRTModel, length: int, text
 
 def _written_targets(model: Task, rows: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """The inputs of targets, int32 [N, T] each: the texts that Keras writes for sources, without the last token."""
-    ids = tf.function(model.write)(rows)[:, :-1]
+    ids = tf.function(model.write, autograph=False)(rows)[:, :-1]
     is_end = tf.cast(ids[:, 1:] == model.end_id, tf.int32)  # a start token may have the same id
     before = tf.pad(tf.cumsum(is_end, 1), [[0, 0], [1, 0]])
     return {features.TARGET_IDS: ids, features.TARGET_MASK: tf.cast(before == 0, tf.int32)}

@@ -267,6 +267,7 @@ class MultiTask(DistributedSteps, keras.Model):
             task.save_pretrained(pathlib.Path(folder) / name, overwrite=overwrite)
 
 
+@tf.autograph.experimental.do_not_convert
 def _with_weight(x: Any, y: Any, weight: Any = None) -> tuple:
     """(x, y, weight), so that the batches of all tasks have one structure; without weights every example counts 1."""
     if weight is None:
@@ -274,6 +275,7 @@ def _with_weight(x: Any, y: Any, weight: Any = None) -> tuple:
     return x, y, weight
 
 
+@tf.autograph.experimental.do_not_convert
 def _by_kind(batch: dict[str, tuple]) -> tuple[dict, dict, dict]:
     """{name: (x, y, weight)} to ({name: x}, {name: y}, {name: weight})."""
     inputs, targets, weights = {}, {}, {}

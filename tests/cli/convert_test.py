@@ -1,5 +1,6 @@
 """`bert-tf convert`: what it prints, and its exit codes."""
 
+import json
 import subprocess
 import sys
 
@@ -24,8 +25,23 @@ def test_convert(folder, tmp_path, bert_tf_command):
     assert read_model(tmp_path / "new").encoder == read_model(folder).encoder
 
 
-def in_a_process(*flags):
-    command = [sys.executable, "-m", "bert_tf", "convert", *map(str, flags)]
+ONE_AFTER_THE_OTHER = """
+import json, sys
+from absl.testing import flagsaver
+from bert_tf.cli.main import main
+for command in json.loads(sys.argv[1]):
+    sys.argv = ["bert-tf", *command]
+    try:
+        with flagsaver.flagsaver():
+            main()
+    except SystemExit as ended:
+        print(f"code {ended.code or 0}")
+"""
+
+
+def in_a_process(*commands):
+    """Runs `bert-tf` with each of the commands in one process; its standard output ends with their exit codes."""
+    command = [sys.executable, "-c", ONE_AFTER_THE_OTHER, json.dumps(commands)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -33,12 +49,14 @@ def test_a_model_by_name(folder, tmp_path, monkeypatch):
     with serving({"me/model": {"main": folder}}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)  # read when a process imports huggingface_hub
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-        result = in_a_process("--input", "hf://me/model", "--output", tmp_path / "new")
-        missing = in_a_process("--input", "hf://me/other", "--output", tmp_path / "none")
-    assert result.returncode == 0, result.stderr
+        result = in_a_process(
+            ["convert", "--input", "hf://me/model", "--output", f"{tmp_path}/new"],
+            ["convert", "--input", "hf://me/other", "--output", f"{tmp_path}/none"],
+        )
+    codes = [line for line in result.stdout.splitlines() if line.startswith("code ")]
+    assert codes == ["code 0", "code 1"], result.stderr
     assert read_model(tmp_path / "new").encoder == read_model(folder).encoder
-    assert missing.returncode == 1
-    assert "bert-tf: hf://me/other cannot be opened" in missing.stderr
+    assert "bert-tf: hf://me/other cannot be opened" in result.stderr
     assert not (tmp_path / "none").exists()
 
 

@@ -50,7 +50,7 @@ def test_curl_gets_answers_and_sigterm_waits_for_them(base_path):
 def test_a_missing_extra_is_named():
     code = """
 import sys
-sys.modules["aiohttp"] = None
+sys.modules["aiohttp"] = sys.modules["tensorflow"] = None
 sys.argv = ["bert-tf", "serve", "--model_base_path=x"]
 from bert_tf.cli.main import main
 main()

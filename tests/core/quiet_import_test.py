@@ -7,15 +7,17 @@ import sys
 import pytest
 
 TENSORFLOW = """
-import os
+import gc, os
+assert gc.isenabled() == (os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0")
 os.write(2, b"I0000 00:00:1 cudart_stub.cc:31] Could not find cuda drivers\\n")
 {}
 """
 SCRIPT = """
 import sys
 sys.path.insert(0, {folder!r})
-import bert_tf, os
+import bert_tf, gc, os
 import tensorflow, importlib.resources
+assert gc.isenabled()
 assert tensorflow.__loader__.get_data and importlib.resources.files("tensorflow")
 print("level", os.environ["TF_CPP_MIN_LOG_LEVEL"])
 os.write(2, b"later")

@@ -35,7 +35,9 @@ def blocks_of_documents(files, tokenizer, config):
     return chunks, ends
 
 
-@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if "brown" in name else pytest.mark.soak) for name in CORPORA]
+)
 def test_a_random_next_is_never_of_the_same_document(shared, real_text, name):
     config = CORPORA[name]
     tokenizer = Tokenizer.from_file(shared / "golden" / "vocab_uncased.txt")

@@ -49,7 +49,14 @@ def make(request):
     return (MODELS | SERVER_ONLY)[request.param](Tokenizer(VOCABULARY, TextConfig(special_tokens=True)))
 
 
-@pytest.fixture(scope="module", params=[*MODELS, *SERVER_ONLY])
+# Their graphs are made of parts of the others', and tests/tasks/contract_test.py has their answers in one graph.
+REPEATED = ("labels", "next")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.soak if name in REPEATED else ()) for name in (*MODELS, *SERVER_ONLY)],
+)
 def model(request):
     return make(request)
 
@@ -67,9 +74,12 @@ def texts_for(model):
 
 @pytest.fixture(scope="module")
 def exported(model, tmp_path_factory):
-    """(version's folder, difference to Keras, what TensorFlow loads)."""
-    version, difference = export_saved_model(model, tmp_path_factory.mktemp("exported"), texts_for(model))
-    return version, difference, tf.saved_model.load(str(version))
+    """(version's folder, difference to Keras, what TensorFlow loaded for the comparison)."""
+    load, loaded = tf.saved_model.load, []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.saved_model, "load", lambda folder: loaded.append(load(folder)) or loaded[-1])
+        version, difference = export_saved_model(model, tmp_path_factory.mktemp("exported"), texts_for(model))
+    return version, difference, loaded[-1]
 
 
 def encoder_rows(model):

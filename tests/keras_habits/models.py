@@ -103,8 +103,15 @@ BUILDERS = {
     **{name: lambda name=name: of_task(name) for name in (*CASES, "fill_mask", "next_sentence")},
 }
 
+# Between them they have every class of model, form of inputs and form of outputs.
+DIFFERENT = {
+    *("encoder", "bilstm", "functional", "pretrainer", "replaced_token_pretrainer", "multi_task"),
+    *("classification", "question_answering", "multiple_choice", "generation"),
+}
+
 __all__ = [
     "BUILDERS",
+    "DIFFERENT",
     "INPUTS",
     "LABELS",
     "SIZES",

@@ -42,7 +42,13 @@ COPIES = {
 }
 
 
+# All kinds go through `from_config` in the tests of files below, which the other ways to copy end in.
+COPIED = ("functional", "replaced_token_pretrainer", "multi_task", "classification")
+KINDS = [pytest.param(kind, marks=() if kind in COPIED else pytest.mark.soak) for kind in BUILDERS]
+
+
 @pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize("sample", KINDS, indirect=True)
 def test_copies_give_the_same_answers(sample, how, eagerly):
     copied = COPIES[how](sample.model)
     sample.assert_same_answers(copied)

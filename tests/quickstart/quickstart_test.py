@@ -75,6 +75,7 @@ def test_nothing_half_written_is_left(finished):
     assert not [path for path in folder.rglob("*") if path.name.endswith(".tmp")]
 
 
+@pytest.mark.soak  # of its parts: records, resumed pretraining and resumed fine-tuning have tests that compare bits
 def test_same_seed_same_numbers(corpus, finished, tmp_path):
     _, results = finished
     again = quickstart(tmp_path / "again", corpus, seed=1, config=TINY)

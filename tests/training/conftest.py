@@ -14,22 +14,22 @@ QUICK = {"steps": 12, "precision": "float32", "log_every": 3, "evaluate_every": 
 
 
 @pytest.fixture(scope="session")
-def records(corpus, tokenizer, tmp_path_factory):  # noqa: F811
+def records(corpus, tokenizer, made_once):  # noqa: F811
     """Folders of records: "short" rows of 32 pieces, "long" ones of 64, "dynamic" without masks, "single" sequences,
     "order" pairs that may be swapped.
     """
-    root = tmp_path_factory.mktemp("records")
-    common = {"max_predictions": 5, "dupe_factor": 2, "num_processes": 1}
     kinds = {name: {"max_length": 32} for name in ("short", "dynamic", "single", "order")} | {
         "long": {"max_length": 64}
     }
     kinds["single"]["objective"] = "none"
     kinds["order"]["objective"] = "sentence_order"
-    for name, settings in kinds.items():
-        write_records(
-            corpus, tokenizer, root / name, RecordsConfig(**common, **settings, static_masking=name != "dynamic")
-        )
-    return root
+
+    def make(root):
+        for name, settings in kinds.items():
+            common = {"max_predictions": 5, "dupe_factor": 2, "num_processes": 1, "static_masking": name != "dynamic"}
+            write_records(corpus, tokenizer, root / name, RecordsConfig(**common, **settings))
+
+    return made_once("records", make)
 
 
 @pytest.fixture

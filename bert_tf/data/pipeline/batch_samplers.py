@@ -96,6 +96,7 @@ class BatchSampler(abc.ABC):
             repeat: how many epochs; None never ends.
         """
         end = tf.int64.max if repeat is None else repeat * self.num_batches
+        load = tf.autograph.experimental.do_not_convert(load)
         data = tf.data.Dataset.range(start, end).map(load, tf.data.AUTOTUNE, deterministic=True)
         if repeat is None:
             data = data.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))

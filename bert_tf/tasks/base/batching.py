@@ -20,6 +20,7 @@ def select(values: dict, names: Iterable[str]) -> dict:
 def with_static_rows(data: tf.data.Dataset, rows: int) -> tf.data.Dataset:
     """The same batches with a static number of rows, which gradient accumulation needs to cut them into parts."""
 
+    @tf.autograph.experimental.do_not_convert
     def set_rows(*batch: Any) -> Any:
         return tf.nest.map_structure(lambda x: tf.ensure_shape(x, [rows, *x.shape[1:]]), batch)
 

@@ -95,7 +95,7 @@ class Task(RawTextMethods, Pretrained, keras.Model):
 
     def reset_predict_graph(self) -> None:
         """Traces inference again on its next call; needed after a change of a setting that the graph depends on."""
-        self._predict_graph = tf.function(self.predict_inputs)
+        self._predict_graph = tf.function(self.predict_inputs, autograph=False)
 
     def refresh_predict_graph(self) -> None:
         """As `reset_predict_graph`, if the model has other variables than at the last call."""

@@ -151,7 +151,8 @@ class Teacher:
             return self._outputs_to_teach({name: value.numpy() for name, value in inputs.items()})
         if self._graph is None:
             any_size = {name: tf.TensorSpec([None] * value.shape.rank, value.dtype) for name, value in inputs.items()}
-            self._graph = tf.function(self._outputs_to_teach).get_concrete_function(any_size)
+            graph = tf.function(self._outputs_to_teach, autograph=False)
+            self._graph = graph.get_concrete_function(any_size)
         return self._graph(inputs)
 
     def _outputs_to_teach(self, inputs: dict) -> Any:

@@ -204,7 +204,7 @@ class TextGenerator(SequenceToSequence, Task):
 
     def reset_predict_graph(self) -> None:
         """As the base class; the graph is of `write`, for texts and token ids."""
-        self._predict_graph = tf.function(self.write)
+        self._predict_graph = tf.function(self.write, autograph=False)
 
     def _answer(self, inputs: dict[str, tf.Tensor], **search: Any) -> dict[str, tf.Tensor]:
         """As the base class; without `search` by the model's own settings."""

@@ -23,6 +23,7 @@ def count_words(
     """
     normalizer = Normalizer(dataclasses.replace(config, special_tokens=False))
 
+    @tf.autograph.experimental.do_not_convert
     def count(texts):
         words, _, counts = tf.unique_with_counts(normalizer.words(texts).strings.values)
         return words, counts, tf.size(texts)

@@ -42,7 +42,7 @@ class MeanLoss:
         def sums(x: Any, y: Any, weights: Any = None) -> tf.Tensor:
             return loss_sums(losses, model(x, training=False), y, weights)
 
-        self.sums = tf.function(sums, input_signature=self.data.element_spec)
+        self.sums = tf.function(sums, input_signature=self.data.element_spec, autograph=False)
 
     def __call__(self) -> float:
         total = np.zeros(2)

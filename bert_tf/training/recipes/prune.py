@@ -72,7 +72,7 @@ def rank(model: Task, texts: Any, targets: Any, batch_size: int = 32) -> Importa
             loss = tf.reduce_sum(loss_sums(losses, outputs, y, weights)[..., 0])
         return [tf.reduce_sum(tf.abs(gradient), 0) for gradient in tape.gradient(loss, gates)]
 
-    step = tf.function(effects, input_signature=data.element_spec)
+    step = tf.function(effects, input_signature=data.element_spec, autograph=False)
     totals: list[np.ndarray] = []
     count = 0
     for batch in data:

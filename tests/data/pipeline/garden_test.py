@@ -33,7 +33,8 @@ def test_model_garden_reads_ours(corpus, tokenizer, tmp_path, schema):
     assert sorted(map(tuple, ours)) == sorted(map(tuple, ids))
 
 
-@pytest.mark.parametrize("v2", ["true", "false"])
+# Both schemas are read by tests/data/pretraining/tf_examples_test.py.
+@pytest.mark.parametrize("v2", ["true", pytest.param("false", marks=pytest.mark.soak)])
 def test_we_read_theirs(corpus, tokenizer, tmp_path, v2):
     tokenizer.save(tmp_path / "vocab.txt")
     command = [sys.executable, "-m", "official.nlp.data.create_pretraining_data", f"--input_file={corpus}"]

@@ -91,7 +91,7 @@ def test_the_graph_and_the_folder_know_the_stride(tmp_path):
     model.save_pretrained(tmp_path / "model")
     loaded = bert_tf.load(tmp_path / "model")
     assert loaded.stride == 4
-    graph = tf.function(loaded.serve, input_signature=[tf.TensorSpec([None], tf.string)])
+    graph = tf.function(loaded.serve, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     answers = graph(tf.constant([LONG, "", "good"]))
     expected = model.predict_text([LONG, "", "good"])
     assert answers["probability"].numpy().tolist() == pytest.approx([a["probability"] for a in expected], abs=1e-5)

@@ -79,7 +79,7 @@ def test_own_folder(model, tmp_path):
 
 
 def test_one_graph_from_strings_to_pieces(model):
-    graph = tf.function(model.serve, input_signature=[tf.TensorSpec([None], tf.string)])
+    graph = tf.function(model.serve, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     answers = graph(tf.constant(["a [MASK] c [MASK]", "b", "[MASK]"]))
     assert answers["pieces"].shape == (3, 2, 8)
     assert answers["pieces"][1].numpy().tolist() == [[b""] * 8] * 2

@@ -200,7 +200,7 @@ def test_settings_can_change_after_construction(trained, tmp_path):
 
 def test_one_graph_from_strings_to_answers(trained):
     spec = tf.TensorSpec([None], tf.string)
-    graph = tf.function(trained.serve, input_signature=[spec, spec])
+    graph = tf.function(trained.serve, input_signature=[spec, spec], autograph=False)
     questions, contexts = ["Who ?", "Where ?", "Where ?"], [CONTEXTS[0], "x " * 40 + CONTEXTS[3], ""]
     answers = graph(tf.constant(questions), tf.constant(contexts))
     expected = trained.predict_text((questions, contexts))

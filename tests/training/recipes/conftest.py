@@ -1,7 +1,6 @@
 """A small encoder's folder, files of toy data, and fine-tuning runs on them."""
 
 import contextlib
-import functools
 import json
 
 import keras
@@ -45,17 +44,22 @@ QUESTION = {"question": "is the film", "context": "the film is bad", "answers": 
 
 
 @pytest.fixture(scope="session")
-def init(tmp_path_factory):
-    keras.utils.set_random_seed(0)
-    folder = tmp_path_factory.mktemp("init") / "encoder"
-    BertEncoder(**SIZES | {"hidden_dropout": 0.1}).save_pretrained(folder, Tokenizer(VOCABULARY))
-    return folder
+def init(made_once):
+    def make(folder):
+        keras.utils.set_random_seed(0)
+        BertEncoder(**SIZES | {"hidden_dropout": 0.1}).save_pretrained(folder, Tokenizer(VOCABULARY))
+
+    return made_once("init", make)
 
 
 @pytest.fixture(scope="session")
-def toys(tmp_path_factory):
+def toys(made_once):
     """Files of toy problems, one for each kind of task."""
-    folder = tmp_path_factory.mktemp("toys")
+    return made_once("toys", write_toys)
+
+
+def write_toys(folder):
+    folder.mkdir()
     rows = list(zip(TEXTS, LABELS, strict=True))
 
     def write(name, lines):
@@ -74,7 +78,6 @@ def toys(tmp_path_factory):
     question = {"id": "q", "question": QUESTION["question"], "answers": QUESTION["answers"]}
     paragraphs = [{"context": QUESTION["context"], "qas": [question | {"id": f"q{i}"}]} for i in range(16)]
     write("questions.json", [json.dumps({"data": [{"paragraphs": paragraphs}]})])
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +117,11 @@ def killed_at_step_5(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def toy(run):
-    """(run folder, results) of one of `TOYS`, trained once for all tests."""
-    return functools.cache(lambda name: run(**TOYS[name]))
+def toy(run, made_once):
+    """(run folder, results) of one of `TOYS`, trained once for all tests of all processes; tests leave it as it is."""
+
+    def trained(name):
+        folder = made_once(f"toy_{name}", lambda folder: run(**TOYS[name], output=folder))
+        return folder, json.loads((folder / "metrics.json").read_text())
+
+    return trained

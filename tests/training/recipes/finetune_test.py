@@ -74,12 +74,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(run, tmp_path, killed_at_step_
 @pytest.mark.parametrize(
     ("name", "metric", "least"),
     [
-        ("labels", "micro_f1", 0.9),
+        pytest.param("labels", "micro_f1", 0.9, marks=pytest.mark.soak),  # learned in tests/tasks/contract_test.py
         ("scores", "spearman", 0.7),
         ("tags", "f1", 0.9),
         ("questions", "f1", 1.0),
         ("pairs", "mrr", 0.9),
-        ("choices", "accuracy", 0.9),
+        pytest.param("choices", "accuracy", 0.9, marks=pytest.mark.soak),
         ("texts", "rougeL", 0.9),
     ],
 )

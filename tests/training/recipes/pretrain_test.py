@@ -159,7 +159,9 @@ def killed_after_step_8(whole, folder):
     shutil.rmtree(folder / "model")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.soak if kind == "sgd" else ()) for kind in KINDS]
+)
 def test_a_killed_run_of_another_kind_goes_on_exactly(config, records, tmp_path, kind):
     resumed_training = {}
     if kind != "electra":
