@@ -12,10 +12,12 @@ from bert_tf.tasks.distillation.distiller import Distiller
 TEACHER = sys.argv[1] if len(sys.argv) > 1 else "runs/sentiment"
 OUTPUT = sys.argv[2] if len(sys.argv) > 2 else "runs/student"
 
+# The student learns from the labels a little, and from what the teacher says of all texts.
 texts = ["a film to remember", "two hours I want back", "warm, funny, human", "dull from end to end"]
 labels = ["positive", "negative", "positive", "negative"]
 unlabelled = ["a delight", "the jokes fall flat", "a slow start and a fine end", "not for me"]
 
+# A bidirectional LSTM with the teacher's vocabulary and labels.
 teacher = bert_tf.load(TEACHER)
 student = TextClassifier(
     teacher.tokenizer,

@@ -10,6 +10,7 @@ from bert_tf.tasks import TextTagger
 MODEL = sys.argv[1] if len(sys.argv) > 1 else "hf://google-bert/bert-base-cased"
 OUTPUT = sys.argv[2] if len(sys.argv) > 2 else "runs/entities"
 
+# Words and their tags, in the IOB2 scheme: B- begins an entity, I- continues it, O is none.
 sentences = [
     ["Anna", "Smith", "lives", "in", "Rome"],
     ["The", "office", "in", "Paris", "is", "closed"],

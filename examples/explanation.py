@@ -14,6 +14,7 @@ MODEL = sys.argv[1] if len(sys.argv) > 1 else "runs/sentiment"
 OUTPUT = sys.argv[2] if len(sys.argv) > 2 else "runs/explained.html"
 texts = ["a warm and funny film", "dull jokes from end to end"]
 
+# Integrated gradients: the attributions of the words add up to the change of the logit.
 model = bert_tf.load(MODEL)
 explanations = list(explain(model, texts))
 for explanation in explanations:
@@ -21,5 +22,6 @@ for explanation in explanations:
     for word in explanation.words:
         print(f"  {word['attribution']:+.3f}  {word['word']}")
 
-measured = faithfulness(model, texts)  # which method's order of words the model follows
+# Which method's order of words the model follows, measured by masking them one after the other.
+measured = faithfulness(model, texts)
 write_page(pathlib.Path(OUTPUT), "Explanations", explanations, measured)

@@ -1,6 +1,6 @@
 """Pretraining on text in any language: vocabulary, records, a small BERT.
 
-python examples/pretraining.py 'corpus/*.txt' [OUTPUT] [STEPS] [TOKENS]
+python examples/pretraining.py ['corpus/*.txt'] [OUTPUT] [STEPS] [TOKENS]
 """
 
 import pathlib
@@ -13,11 +13,12 @@ from bert_tf.text.tokenizers.train_vocabulary import learn_from_files
 from bert_tf.training.config import ModelConfig, PhaseConfig, PretrainConfig, TrainingConfig
 from bert_tf.training.recipes.pretrain import pretrain
 
-corpus = sys.argv[1]
+corpus = sys.argv[1] if len(sys.argv) > 1 else "corpus/*.txt"
 folder = pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else "runs/own")
 steps = int(sys.argv[3]) if len(sys.argv) > 3 else 2000
 tokens = int(sys.argv[4]) if len(sys.argv) > 4 else 8000
 
+# A WordPiece vocabulary of the corpus.
 learn_from_files(corpus, folder / "vocab.txt", size=tokens, overwrite=True)
 tokenizer = bert_tf.Tokenizer.from_file(folder / "vocab.txt")
 write_records(corpus, tokenizer, folder / "records", RecordsConfig(max_length=64, dupe_factor=2))

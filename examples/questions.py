@@ -10,6 +10,7 @@ from bert_tf.tasks import QuestionAnswerer
 MODEL = sys.argv[1] if len(sys.argv) > 1 else "hf://google-bert/bert-base-uncased"
 OUTPUT = sys.argv[2] if len(sys.argv) > 2 else "runs/questions"
 
+# Answers are spans of the context.
 context = "The library opens at nine. It is closed on Monday. Anna keeps the key."
 questions = {"When does the library open?": "at nine", "When is it closed?": "Monday", "Who keeps the key?": "Anna"}
 

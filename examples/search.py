@@ -3,6 +3,7 @@
 python examples/search.py [MODEL] [OUTPUT]
 """
 
+import pathlib
 import sys
 
 import numpy as np
@@ -20,10 +21,13 @@ texts = [
 ]
 queries = ["money was taken two times", "cannot log in"]
 
+# One vector per text.
 model = TextEmbedder.from_pretrained(MODEL)  # pooling and normalisation as in the model's folder
 vectors = model.embed(texts)  # float32 [N, D]
+pathlib.Path(OUTPUT).parent.mkdir(parents=True, exist_ok=True)
 np.save(OUTPUT, vectors)
 
+# The most similar texts, by cosine.
 for query, matches in zip(queries, model.search(queries, np.load(OUTPUT), top_k=2), strict=True):
     print(query)
     for match in matches:

@@ -23,8 +23,11 @@ from tests.docs.workspace import CHINESE, ENGLISH, MODELS, write_workspace
 # Commands that are not run, by their first words.
 NOT_RUN = {
     "pip install": "installs from the network",
+    "npm install": "installs from the network",
+    "cp -r node_modules/": "copies what npm installs",
     "python3 -m venv": "makes an environment; tests/wheel_test.py installs the package",
     "docker run": "needs a container engine",
+    "docker build": "needs a container engine; tests/containerfile_test.py",
     "python3 -m http.server": "serves files until it is stopped",
     "python tools/": "a measurement of minutes",
     "TF_CONFIG=": "needs several machines; tests/training/distribution/",
@@ -50,7 +53,7 @@ SHORT = {  # flags and settings that are added, so that a verb takes seconds
     "finetune": ["epochs=1", "batch_size=4", "training.precision=float32"],
 }
 WITH_BLOCKS = [page for page in PAGES if blocks_of(page)]
-QUICK = ("docs/START.md", "docs/WAYS_OVER.md")  # the others are soaked
+QUICK = ("docs/START.md",)  # the others are soaked
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +119,6 @@ def run_command(words, block, workspace, bert_tf_command):  # noqa: F811
             flags = parsed(words)
             assert pathlib.Path(flags["model_base_path"]).is_dir(), command
             return
-        make_parent(words)
         done = bert_tf_command(*words[1:], *SHORT.get(verb, []))
         assert done.returncode == 0, f"{block.page}:{block.line}: {command}\n{done.stderr}"
 
@@ -136,12 +138,6 @@ def parsed(words):
         flag = next(flag for flag in verb.flags if flag.name == name)
         found[name] = value if equals else True if isinstance(flag.default, bool) else next(rest)
     return found
-
-
-def make_parent(words):
-    for flag, value in zip(words, words[1:], strict=False):
-        if flag == "--output":
-            pathlib.Path(value).parent.mkdir(parents=True, exist_ok=True)
 
 
 def stand_in(block, workspace, models):

@@ -6,8 +6,6 @@ import sys
 
 import pytest
 
-from tests.docs.tiny_models import write_classifier, write_pretrained
-
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 # The model that a script starts from, its output, and words that it prints.
 SCRIPTS = {
@@ -21,14 +19,6 @@ SCRIPTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    write_pretrained(folder / "pretrained")
-    write_classifier(folder / "classifier")
-    return folder
-
-
 def run(name, monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
@@ -37,16 +27,13 @@ def run(name, monkeypatch, *arguments):
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_runs(name, models, tmp_path, monkeypatch, capsys):
     model, output, printed = SCRIPTS[name]
-    run(name, monkeypatch, models / model, tmp_path / output)
+    run(name, monkeypatch, models / model, tmp_path / "runs" / output)  # as in a fresh checkout, without runs/
     assert printed in capsys.readouterr().out
-    assert (tmp_path / output).exists()
+    assert (tmp_path / "runs" / output).exists()
 
 
-def test_pretraining_on_chinese_text(tmp_path, monkeypatch, capsys):
-    sentences = ["房间很干净。", "服务周到，态度很好。", "电池用了一天。", "书的内容充实。"]
-    text = "\n\n".join("\n".join(sentences[i % 4 :] + sentences[: i % 4]) for i in range(40))
-    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
-    run("pretraining", monkeypatch, tmp_path / "*.txt", tmp_path / "own", 2, 31)
+def test_pretraining_on_chinese_text(chinese_text, tmp_path, monkeypatch):
+    run("pretraining", monkeypatch, chinese_text, tmp_path / "own", 2, 31)
     assert (tmp_path / "own/pretraining/model/config.json").is_file()
     assert "房" in (tmp_path / "own/vocab.txt").read_text(encoding="utf-8").split("\n")
 
