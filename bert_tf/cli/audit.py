@@ -19,7 +19,9 @@ def audit(flags: Any, overrides: list[str]) -> None:
     of_file = [item for item in overrides if not item.startswith(_OWN)]
     config = override(files_of(flags.model), [*file_settings(flags), *of_file])
     from bert_tf.evaluation.audit import audit as run
+    from bert_tf.evaluation.audit_card import find_card, write_section
 
+    card = find_card(flags.model) if flags.card else None
     group, members = flags.group or "", flags.members or ""
     found = run(flags.model, flags.data, flags.output, config, group, doses, flags.seed, members, settings)
     print(f"  {found.metric.replace('_', ' '):<24} {found.score:.4f}")
@@ -37,6 +39,9 @@ def audit(flags: Any, overrides: list[str]) -> None:
             print(f"  {f'{attack.name} attack, area':<24} {attack.auc:.4f}")
     for note in found.notes:
         print(f"  {note}")
+    if card:
+        write_section(card, found)
+        print(f"Section of the model card: {card}")
     print(f"Report: {flags.output}/README.md")
 
 

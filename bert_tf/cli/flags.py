@@ -279,6 +279,7 @@ VERBS = {
             ),
             Flag("doses", "0.1,0.2,0.5", "shares of the words that noise changes"),
             Flag("seed", 0, "random seed of the noise, and of the examples that are attacked"),
+            Flag("card", False, "also write a section into the model's card, README.md in its folder"),
             _SKIP,
             _ENCODING,
         ),

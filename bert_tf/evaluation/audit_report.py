@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bert_tf.evaluation.attack import Attempt
     from bert_tf.evaluation.audit import Audit
 
-_SWAPS = {
+SWAPS = {
     "names": "first names replaced by others",
     "gender": "words of one gender replaced by those of the other",
     "negation": 'a "not" added',
@@ -80,7 +80,7 @@ def _swaps(found: "Audit") -> Iterator[str]:
     yield from ("| change | examples | answers changed | score |", "|---|---|---|---|")
     for one in found.swaps:
         score = "" if one.score is None else f"{one.score:.4f}"
-        yield f"| {_SWAPS[one.name]} | {one.rows:,} | {_share(one.changed)} | {score} |"
+        yield f"| {SWAPS[one.name]} | {one.rows:,} | {_share(one.changed)} | {score} |"
 
 
 def _leakage(found: "Audit", pictures: Mapping[str, str]) -> Iterator[str]:
