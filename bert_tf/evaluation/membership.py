@@ -19,7 +19,7 @@ _TINY = 1e-7
 
 
 @dataclasses.dataclass(frozen=True)
-class Attack:
+class MembershipAttack:
     """How well an attack tells members from others.
 
     Attributes:
@@ -46,14 +46,14 @@ class Leakage:
     Attributes:
         members, others: numbers of examples of both kinds.
         member_loss, other_loss: their mean losses.
-        attacks: each `Attack`.
+        attacks: each `MembershipAttack`.
     """
 
     members: int
     others: int
     member_loss: float
     other_loss: float
-    attacks: list[Attack]
+    attacks: list[MembershipAttack]
 
 
 def measure_leakage(model: Any, members: Any, others: Any, seed: int = 0) -> Leakage:
@@ -135,7 +135,7 @@ def area(scores: np.ndarray, is_member: np.ndarray) -> float:
     return float(np.trapezoid(found, false))
 
 
-def _attack(name: str, scores: np.ndarray, is_member: np.ndarray) -> Attack:
+def _attack(name: str, scores: np.ndarray, is_member: np.ndarray) -> MembershipAttack:
     def resampled(numbers: np.ndarray) -> float:
         return area(scores[numbers], is_member[numbers])
 
@@ -146,7 +146,7 @@ def _attack(name: str, scores: np.ndarray, is_member: np.ndarray) -> Attack:
         return float(found[false <= rate].max())
 
     curve = [(float(rate), found_at(rate)) for rate in np.geomspace(1e-3, 1, _POINTS)]
-    return Attack(name, area(scores, is_member), interval, found_at(_FALSE_RATE), curve)
+    return MembershipAttack(name, area(scores, is_member), interval, found_at(_FALSE_RATE), curve)
 
 
 def _classes(model: Any, targets: Any, count: int) -> np.ndarray:

@@ -27,13 +27,12 @@ def make_model(rule=None, dropout=0.0, **compile):
     return model
 
 
-@pytest.mark.parametrize(("parts", "dropout"), [(1, 0.2), (2, 0.0)])  # masks depend on the padding of a part
-def test_without_noise_and_clipping_it_is_plain_training(parts, dropout):
-    how = {"dropout": dropout, "accumulation_steps": parts}
+def test_without_noise_and_clipping_it_is_plain_training(eagerly):
+    how = {"dropout": 0.2, "accumulation_steps": 2}
     plain, private = make_model(**how), make_model((None, 0.0), **how)
-    for batch in plain.dataset(TEXTS, LABELS, 8, shuffle=True, seed=5).take(3):
-        x, y = (tf.nest.map_structure(lambda rows: tf.ensure_shape(rows, [8, *rows.shape[1:]]), part) for part in batch)
-        losses = [float(model.train_on_batch(x, y)[0]) for model in (plain, private)]
+    texts = ["a good film", "the bad film", "is not good", "a bad film"] * 6  # of one length: padding changes masks
+    for batch in plain.dataset(texts, LABELS[:24], 8, shuffle=True, seed=5):
+        losses = [float(model.train_on_batch(*batch)[0]) for model in (plain, private)]
         assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     start = make_model()
     for mine, other in zip(private.trainable_weights, plain.trainable_weights, strict=True):

@@ -18,7 +18,7 @@ def weights(folder):
     return {name: weight.numpy() for name, weight in bert_tf.load(folder / "model").named_weights.items()}
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", ["private", pytest.param("regularized", marks=pytest.mark.soak)])
 def test_a_killed_run_goes_on_to_the_same_weights(name, run, tmp_path, killed_at_step_5):
     settings = RULES[name] | {"epochs": 2}
     _, results = run("classes.tsv", tmp_path / "whole", **settings)
