@@ -1,7 +1,6 @@
 """Rewrites texts so that the word splitting of tensorflow-text finds the words of BERT's reference."""
 
 import functools
-import itertools
 import unicodedata
 
 import numpy as np
@@ -105,17 +104,34 @@ def _normalizer_model(config, spelling, marks_sigma):
     """The model of `FastBertNormalizer` for a `TextConfig` and (character, string) pairs of `_spelling`."""
     normalizer, spelling = Normalizer(config), dict(spelling)
     codes = ch.CODES[(ch.CODES < 0xD800) | (ch.CODES > 0xDFFF)]
-    characters = sorted({*map(chr, codes.tolist()), *spelling})
+    codes = np.union1d(codes, np.fromiter(map(ord, spelling), np.int64)).astype(np.int32)  # [C]
     with tf.init_scope(), tf.device("CPU"):
-        expanded = tf.strings.unicode_decode(normalizer.expand(tf.constant(characters)), "UTF-8")
-        codes, properties = normalizer.look_up(expanded.flat_values)
+        characters = tf.strings.unicode_encode(codes[:, np.newaxis], "UTF-8")
+        expanded = tf.strings.unicode_decode(normalizer.expand(characters), "UTF-8")
+        outputs, properties = (value.numpy() for value in normalizer.look_up(expanded.flat_values))  # [O] each
+    splits = expanded.row_splits.numpy()  # [C + 1]
     if config.lower_case:
         spelling[chr(ch.CAPITAL_SIGMA)] = f" {_REMOVED} " if marks_sigma else chr(ch.SMALL_SIGMA)
-    pairs = zip(codes.numpy().tolist(), properties.numpy().tolist(), strict=True)
-    parts = [_spelled(code, of_code, spelling) for code, of_code in pairs]
-    splits = expanded.row_splits.numpy().tolist()
-    strings = ("".join(parts[begin:end]) for begin, end in itertools.pairwise(splits))
-    return to_model({c: string for c, string in zip(characters, strings, strict=True) if c != string})
+    strings = {}
+    for row in np.flatnonzero(_may_change(codes, outputs, properties, splits, spelling)).tolist():
+        part = slice(splits[row], splits[row + 1])
+        pairs = zip(outputs[part].tolist(), properties[part].tolist(), strict=True)
+        strings[chr(codes[row])] = "".join(_spelled(code, of_code, spelling) for code, of_code in pairs)
+    return to_model({character: string for character, string in strings.items() if character != string})
+
+
+def _may_change(codes, outputs, properties, splits, spelling):
+    """Whether each character of `codes` may differ from what `_spelled` makes of its outputs, bool [C].
+
+    It rules out most characters at once: those that expand to themselves, without properties that matter.
+    """
+    kept = (properties & (ch.REMOVED | ch.SPACE | ch.ALONE) == 0) | np.isin(outputs, list(_IDEOGRAPHS))
+    kept &= ~np.isin(outputs, list(map(ord, spelling)))
+    single = np.flatnonzero(np.diff(splits) == 1)
+    places = splits[single]
+    may_change = np.ones(len(codes), bool)
+    may_change[single] = ~kept[places] | (outputs[places] != codes[single])
+    return may_change
 
 
 def _spelled(code, properties, spelling):

@@ -83,6 +83,9 @@ def tables(
         category = "Cn" if code in later else unicodedata.category(chr(code))
         if category in ("Cn", "Co", "Cs"):
             continue
+        # Ideographs and syllables, most of all characters: they stay, and have no properties but those set below.
+        if category == "Lo" and not unicodedata.decomposition(chr(code)):
+            continue
         output = _output(code, category, lower_case, strip_accents)
         shift[row] = (output or code) - code
         properties[row] = _properties(output or code, category, output is None)
