@@ -3,16 +3,12 @@
 import contextlib
 import ctypes
 import gc
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import os
 import pathlib
 import sys
-from collections.abc import Iterator, Sequence
-from types import ModuleType
-from typing import Any
+from collections.abc import Iterator
 
+from bert_tf.core.import_hooks import import_within
 from bert_tf.core.quiet_stderr import quiet_stderr
 
 _ABSL_RELEASES = ("20250127", "20250814")  # in TensorFlow 2.20, 2.21
@@ -24,41 +20,15 @@ def silence_tensorflow() -> None:
 
     A TF_CPP_MIN_LOG_LEVEL below 3 in the environment is left as it is.
     """
-    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if level == "3" and "tensorflow" not in sys.modules:
-        # Version 2.21 does not obey the variable while it is imported.
-        sys.meta_path.insert(0, _Finder())
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
+        import_within("tensorflow", _quiet)  # version 2.21 does not obey the variable while it is imported
 
 
-class _Finder(importlib.abc.MetaPathFinder):
-    """Finds `tensorflow` once, with a loader that keeps standard error back."""
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if name != "tensorflow":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader)
-        return spec
-
-
-class _Loader(importlib.abc.Loader):
-    """Loads a module as another loader does, which the module then has as its own."""
-
-    def __init__(self, loader: Any):
-        self.loader = loader
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = module.__spec__.loader = self.loader
-        with quiet_stderr(), _without_collection():
-            self.loader.exec_module(module)
-        _silence_absl(module)
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with quiet_stderr(), _without_collection():
+        yield
+    _silence_absl()
 
 
 @contextlib.contextmanager
@@ -73,11 +43,12 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _silence_absl(tensorflow: ModuleType) -> None:
+def _silence_absl() -> None:
     """Sets the level of absl's C++ log, by which XLA reports its first compilation; no variable sets it.
 
     The function is not part of TensorFlow's API: where a version lacks it, that line is printed.
     """
+    tensorflow = sys.modules["tensorflow"]
     with contextlib.suppress(OSError):
         library = ctypes.CDLL(str(pathlib.Path(tensorflow.__file__).with_name("libtensorflow_framework.so.2")))
         for release in _ABSL_RELEASES:

@@ -37,6 +37,7 @@ def signatures(model: Task, with_attention: bool = False) -> dict[str, Any]:
     `serving_default`, `pair` and `tokens` return the task's decoded answers; beside "probabilities" of labels they
     return "classes".
     """
+    model.refresh_predict_graph()
     specs = model.text_specs()
     inputs = {SERVING_DEFAULT: [specs[name] for name in required_texts(model)]}
     if model.OPTIONAL_TEXTS:
@@ -128,7 +129,7 @@ def _tokens(model: Task) -> Any:
     specs = model.token_specs()
 
     def compute(*rows: tf.Tensor) -> Any:  # int32 [N, S] each
-        answers = model.predict_inputs(_checked(model, dict(zip(specs, rows, strict=True))))
+        answers = model.predict_in_graph(_checked(model, dict(zip(specs, rows, strict=True))))
         return named_classes(model, answers)
 
     return concrete_function(list(specs.values()), compute)

@@ -83,7 +83,10 @@ class Chooser:
     def serve(self, context, endings):
         return {"together": context[:, tf.newaxis] + endings, "choice": tf.argmax(tf.strings.length(endings), 1)}
 
-    def predict_inputs(self, inputs):
+    def refresh_predict_graph(self):
+        pass
+
+    def predict_in_graph(self, inputs):
         return {"choice": tf.argmax(tf.reduce_max(inputs["input_ids"], 2), 1)}
 
     def __call__(self, inputs, training):

@@ -228,7 +228,7 @@ class Task(RawTextMethods, Pretrained, keras.Model):
 
     def serve(self, *texts: tf.Tensor) -> dict[str, tf.Tensor]:
         """Decoded answers to string tensors [N], one for each of `TEXTS`."""
-        return self.predict_inputs(self.inference_inputs(texts))
+        return self.predict_in_graph(self.inference_inputs(texts))
 
     def inference_inputs(self, texts: tuple) -> dict[str, tf.Tensor]:
         """Encoded texts, string tensors [N], to the inputs for inference."""
@@ -292,10 +292,13 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         self.refresh_predict_graph()
         for numbers in prepared.batches_by_length(batch_size):
             inputs = prepared.batch(numbers)
-            yield numbers, {name: value.numpy() for name, value in self._answer(inputs, **how).items()}
+            yield numbers, {name: value.numpy() for name, value in self.predict_in_graph(inputs, **how).items()}
 
-    def _answer(self, inputs: dict[str, tf.Tensor], **how: Any) -> dict[str, tf.Tensor]:
-        """As `predict_inputs`, by one graph for all batch sizes and lengths."""
+    def predict_in_graph(self, inputs: dict[str, tf.Tensor], **how: Any) -> dict[str, tf.Tensor]:
+        """As `predict_inputs`, by one graph for all batch sizes and lengths, also inside of other graphs.
+
+        The signatures of a SavedModel share it: it is traced once, and its file has it once.
+        """
         if keras.backend.backend() != "tensorflow":  # the model is no part of a graph of TensorFlow
             return self.predict_inputs(inputs, **how)
         any_size = {name: tf.TensorSpec([None] * x.shape.rank, x.dtype) for name, x in inputs.items()}

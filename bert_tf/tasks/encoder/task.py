@@ -64,7 +64,7 @@ class TextEncoder(Task):
     def serve(self, *texts: tf.Tensor) -> dict[str, tf.Tensor]:
         """As `Task.serve`, with `input_mask`, int32 [N, S]: 0 for vectors of padding."""
         inputs = self.inference_inputs(texts)
-        return self.predict_inputs(inputs) | {features.INPUT_MASK: inputs[features.INPUT_MASK]}
+        return self.predict_in_graph(inputs) | {features.INPUT_MASK: inputs[features.INPUT_MASK]}
 
     def save_pretrained(self, folder: Any, overwrite: bool = False) -> None:
         """Writes the encoder's model folder, which names no task."""

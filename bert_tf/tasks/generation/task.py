@@ -206,7 +206,7 @@ class TextGenerator(SequenceToSequence, Task):
         """As the base class; the graph is of `write`, for texts and token ids."""
         self._predict_graph = tf.function(self.write, autograph=False)
 
-    def _answer(self, inputs: dict[str, tf.Tensor], **search: Any) -> dict[str, tf.Tensor]:
+    def predict_in_graph(self, inputs: dict[str, tf.Tensor], **search: Any) -> dict[str, tf.Tensor]:
         """As the base class; without `search` by the model's own settings."""
         search = search or graph_arguments(self.generation)
         return self.postprocess(run_graph(self._predict_graph, inputs, search), inputs)

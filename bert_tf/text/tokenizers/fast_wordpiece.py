@@ -104,7 +104,7 @@ def _normalizer_model(config, spelling, marks_sigma):
     """The model of `FastBertNormalizer` for a `TextConfig` and (character, string) pairs of `_spelling`."""
     normalizer, spelling = Normalizer(config), dict(spelling)
     codes = ch.CODES[(ch.CODES < 0xD800) | (ch.CODES > 0xDFFF)]
-    codes = np.union1d(codes, np.fromiter(map(ord, spelling), np.int64)).astype(np.int32)  # [C]
+    codes = np.array(sorted({*codes.tolist(), *map(ord, spelling)}), np.int32)  # [C]
     with tf.init_scope(), tf.device("CPU"):
         characters = tf.strings.unicode_encode(codes[:, np.newaxis], "UTF-8")
         expanded = tf.strings.unicode_decode(normalizer.expand(characters), "UTF-8")

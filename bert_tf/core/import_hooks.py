@@ -1,0 +1,71 @@
+"""Imports of single modules within a context, wherever in the process they are imported first."""
+
+import contextlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+
+def import_within(name: str, context: Callable[[], contextlib.AbstractContextManager]) -> None:
+    """Runs the import of a module, if it is not imported yet, within `context()`."""
+    if name not in sys.modules:
+        sys.meta_path.insert(0, _Finder(name, context))
+
+
+@contextlib.contextmanager
+def without(names: Sequence[str]) -> Iterator[None]:
+    """Within it top-level packages cannot be imported; those that are already, stay."""
+    blocker = _Blocker(names)
+    sys.meta_path.insert(0, blocker)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(blocker)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds one module once, with a loader that runs it within a context."""
+
+    def __init__(self, name: str, context: Callable[[], contextlib.AbstractContextManager]):
+        self.name, self.context = name, context
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name != self.name:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self.context)
+        return spec
+
+
+class _Loader(importlib.abc.Loader):
+    """Loads a module as another loader does, which the module then has as its own."""
+
+    def __init__(self, loader: Any, context: Callable[[], contextlib.AbstractContextManager]):
+        self.loader, self.context = loader, context
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = module.__spec__.loader = self.loader
+        with self.context():
+            self.loader.exec_module(module)
+
+
+class _Blocker(importlib.abc.MetaPathFinder):
+    """Refuses to find some packages."""
+
+    def __init__(self, names: Sequence[str]):
+        self.names = frozenset(names)
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        if name in self.names:
+            raise ModuleNotFoundError(f"{name} is not imported here", name=name)
