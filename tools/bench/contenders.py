@@ -1,7 +1,8 @@
 """Pretraining models of bert_tf and its peers, with AdamW and dropout 0.1.
 
-All train masked LM, and all but keras-hub next sentence prediction. Each function takes settings, batches and a
-`Meter`, and returns (number of parameters, run); `run(steps)` trains on the batches in turn and returns the mean loss.
+All train masked LM, and all but keras-hub and zeromodels next sentence prediction. Each function takes settings,
+batches and a `Meter`, and returns (number of parameters, run); `run(steps)` trains on the batches in turn and returns
+the mean loss.
 
 A batch is a dict of arrays: ids, mask and segments [B, S]; positions, labels and weights [B, P]; next [B].
 """
@@ -93,6 +94,44 @@ def keras_hub(settings, batches, meter):
     return model.count_params(), fit(model, endless(list(map(rename, batches))))
 
 
+def zeromodels(settings, batches, meter):
+    """zeromodels' `BertMaskedLM`, which scores the vocabulary at all positions, without next sentence prediction."""
+    import keras
+    from zeromodels.models.bert import BertMaskedLM
+
+    meter.begin()
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy(policy(settings))
+    config = config_of(settings)
+    model = BertMaskedLM(
+        vocab_size=config.vocab_size,
+        embed_dim=config.hidden_size,
+        num_layers=config.num_layers,
+        num_heads=config.num_heads,
+        mlp_dim=config.intermediate_size,
+        max_position_embeddings=config.max_positions,
+        dropout=config.hidden_dropout,
+        attention_dropout=config.attention_dropout,
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.AdamW(1e-4), loss, jit_compile=jit_compile(settings))
+
+    def rename(batch):
+        x = {"input_ids": "ids", "attention_mask": "mask", "token_type_ids": "segments"}
+        return {name: batch[theirs] for name, theirs in x.items()}, *at_all_positions(batch)
+
+    return model.count_params(), fit(model, endless(list(map(rename, batches))))
+
+
+def at_all_positions(batch):
+    """Labels and weights of a batch for models that score all positions, [B, S] each."""
+    labels, weights = np.zeros(batch["ids"].shape, "int32"), np.zeros(batch["ids"].shape, "float32")
+    row, place = np.nonzero(batch["weights"])
+    labels[row, batch["positions"][row, place]] = batch["labels"][row, place]
+    weights[row, batch["positions"][row, place]] = batch["weights"][row, place]
+    return labels, weights
+
+
 def endless(batches):
     """A function that returns the batches from the first one, repeated without end, for `fit`."""
     import keras
@@ -101,7 +140,12 @@ def endless(batches):
         return lambda: (batch for batch in itertools.cycle(batches))
     import tensorflow as tf
 
-    data = tf.data.Dataset.from_tensor_slices(keras.tree.map_structure(lambda *parts: np.stack(parts), *batches))
+    shapes = {tuple(part.shape for part in keras.tree.flatten(batch)) for batch in batches}
+    if len(shapes) == 1:
+        data = tf.data.Dataset.from_tensor_slices(keras.tree.map_structure(lambda *parts: np.stack(parts), *batches))
+    else:
+        any_size = keras.tree.map_structure(lambda part: tf.TensorSpec([None] * part.ndim, part.dtype), batches[0])
+        data = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=any_size)
     options = tf.data.Options()
     options.autotune.enabled = False  # it delays the end of some `fit` calls by seconds
     data = data.repeat().with_options(options)
@@ -203,14 +247,12 @@ def transformers(settings, batches, meter):
     optimizer = torch.optim.AdamW(model.parameters(), 1e-4)
 
     def to_inputs(batch):
-        labels = np.full(batch["ids"].shape, -100)
-        row, place = np.nonzero(batch["weights"])
-        labels[row, batch["positions"][row, place]] = batch["labels"][row, place]
+        labels, weights = at_all_positions(batch)
         inputs = {
             "input_ids": batch["ids"],
             "attention_mask": batch["mask"],
             "token_type_ids": batch["segments"],
-            "labels": labels,
+            "labels": np.where(weights > 0, labels, -100),
             "next_sentence_label": batch["next"],
         }
         return {name: torch.tensor(value.astype("int64"), device=device) for name, value in inputs.items()}
@@ -237,4 +279,4 @@ def torch_device():
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-CONTENDERS = {function.__name__: function for function in (bert_tf, keras_hub, model_garden, transformers)}
+CONTENDERS = {function.__name__: function for function in (bert_tf, keras_hub, model_garden, zeromodels, transformers)}

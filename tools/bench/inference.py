@@ -1,13 +1,16 @@
-"""Inference on 256 sentences of SST-2, from strings to probabilities: SavedModel, .tflite and keras-hub's `predict`."""
+"""Inference on sentences of SST-2, from strings to probabilities, all at once and one by one.
 
+SavedModel and .tflite beside keras-hub's `predict` and the runtimes of inference_peers.py.
+"""
+
+import functools
 import json
 import os
 import pathlib
 
 import numpy as np
 
-from bench.contenders import policy
-from bench.figures import comparison
+from bench import inference_peers
 from bench.runner import Case, Race
 from bench.worker import require
 
@@ -18,20 +21,26 @@ LENGTH, LITE = 128, (32, 64)  # tokens per row at most, and the lengths of the .
 
 
 def races(options):
-    """One race; keras-hub pads to one length: that of the model, and the least that fits the longest sentence."""
-    size = {"sentences": 32 if options.quick else 256}
-    ours = [Case("inference", "bert_tf", size | {"dtype": dtype}) for dtype in ("float32", "bfloat16")]
-    lite = [Case("inference", "litert", size | {"dtype": "int8"})]
-    theirs = [
-        Case("inference", "keras_hub", size | {"dtype": dtype, "length": length})
-        for dtype in ("float32", "bfloat16")
-        for length in (LENGTH, 64)
+    """A race over all sentences at once, and one over single ones.
+
+    keras-hub pads to one length: that of the model, and the least that fits the longest sentence.
+    """
+    wanted = options.contenders(("bert_tf", "keras_hub", "transformers"))
+    floats = ("float32", "bfloat16")
+    settings = []  # (contender of `wanted`, contender, its settings)
+    settings += [("bert_tf", "bert_tf", {"dtype": dtype}) for dtype in floats]
+    settings += [("bert_tf", "litert", {"dtype": "int8"})]
+    settings += [
+        ("keras_hub", "keras_hub", {"dtype": dtype, "length": length}) for dtype in floats for length in (LENGTH, 64)
     ]
-    wanted = options.contenders(("bert_tf", "keras_hub"))
+    settings += [("transformers", name, {"dtype": dtype}) for name in ("transformers", "openvino") for dtype in floats]
+    settings += [("transformers", "onnxruntime", {"dtype": "float32"})]
+    together = {"sentences": 32 if options.quick else 256}
+    alone = {"sentences": 8 if options.quick else 32, "alone": True}
+    chosen = [(contender, own) for name, contender, own in settings if name in wanted]
     return [
-        Race(
-            [*(ours + lite if "bert_tf" in wanted else []), *(theirs if "keras_hub" in wanted else [])], options.rounds
-        )
+        Race([Case("inference", contender, size | own) for contender, own in chosen], options.rounds)
+        for size in (together, alone)
     ]
 
 
@@ -69,8 +78,9 @@ def prepare(settings, paths):
             export_saved_model(made, folder / name, sentences[:8], reference=model, tolerance=tolerance)
     if not (folder / "int8.tflite").exists():
         export_tflite(model, folder / "int8.tflite", LITE, sentences[:8])
-    if not (folder / "keras_hub").exists():
-        write_model(model.to_checkpoint(model.tokenizer, model.task_settings()), folder / "keras_hub", "keras_hub")
+    for name in ("keras_hub", "huggingface"):
+        if not (folder / name).exists():
+            write_model(model.to_checkpoint(model.tokenizer, model.task_settings()), folder / name, name)
     answers = [list(answer["probabilities"].values()) for answer in model.predict_text(sentences)]
     (folder / "answers.json").write_text(json.dumps(answers))
 
@@ -87,10 +97,16 @@ def checked(answer, settings, paths):
     difference = np.abs(answer(sentences) - expected)
     most = {"float32": 1e-3, "bfloat16": 0.03, "int8": 0.1}[settings["dtype"]]
     require(difference.mean() < most, f"The answers differ from Keras by {difference.mean():.3f} on average.")
-    answer(sentences)
+    parts = [[sentence] for sentence in sentences] if settings.get("alone") else [sentences]
+
+    def work():
+        for part in parts:
+            answer(part)
+
+    work()
 
     def run():
-        answer(sentences)
+        work()
         return {"steps": 1, "units": len(sentences), "difference": float(difference.max())}
 
     return run
@@ -143,6 +159,8 @@ def keras_hub(settings, paths, meter):
     """`predict` from strings, in batches of 32, its default."""
     import keras_hub as hub
 
+    from bench.contenders import policy
+
     meter.begin()
     model = hub.models.BertTextClassifier.from_preset(str(_folder(paths) / "keras_hub"), dtype=policy(settings))
     model.preprocessor.sequence_length = settings["length"]
@@ -155,13 +173,27 @@ def keras_hub(settings, paths, meter):
     return checked(answer, settings, paths)
 
 
-CONTENDERS = {"bert_tf": bert_tf, "litert": litert, "keras_hub": keras_hub}
+def peer(make, settings, paths, meter):
+    """One of inference_peers.py."""
+    return checked(make(settings, _folder(paths), meter), settings, paths)
+
+
+CONTENDERS = {"bert_tf": bert_tf, "litert": litert, "keras_hub": keras_hub} | {
+    name: functools.partial(peer, make) for name, make in inference_peers.CONTENDERS.items()
+}
 
 
 def describe(store):
-    """The table of sentences per second."""
+    """The tables of sentences per second."""
+    from bench.figures import comparison  # needs Keras, which the processes of the peers lack
+
     more = {"probabilities differ by": lambda found: f"{max(turn['difference'] for turn in found.rounds):.1g}"}
-    return comparison(store.of("inference"), "sentences", _label, more=more)
+    text = []
+    for head, alone in (("All sentences in one request", False), ("One sentence after the other", True)):
+        measured = [found for found in store.of("inference") if found.settings.get("alone", False) == alone]
+        if measured:
+            text.append(f"### {head}\n\n{comparison(measured, 'sentences', _label, more=more)}")
+    return "\n".join(text)
 
 
 def _label(found):

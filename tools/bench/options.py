@@ -22,7 +22,13 @@ PARTS = (
     "tricks",
     "scaling",
 )
-MODULES = {"keras_hub": "keras_hub", "model_garden": "official", "transformers": "torch"}  # {contender: its module}
+MODULES = {  # {contender: its module}
+    "keras_hub": "keras_hub",
+    "model_garden": "official",
+    "zeromodels": "zeromodels",
+    "transformers": "torch",
+}
+ELSEWHERE = ("transformers", "onnxruntime", "openvino")  # contenders that run in the environment of --torch
 FOLDERS = ("data", "init", "torch", "output", "page")
 
 
@@ -57,7 +63,7 @@ class Options(argparse.Namespace):
 
     def python_of(self, contender):
         """The Python that runs a contender."""
-        return self.torch if contender == "transformers" else sys.executable
+        return self.torch if contender in ELSEWHERE else sys.executable
 
     @property
     def paths(self):

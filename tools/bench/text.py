@@ -15,6 +15,11 @@ NEEDS = ("tensorflow",)
 FOLDERS = ("data", "init")
 LENGTH, BATCHES = 128, 16
 CORPORA = {"wikitext2": "next_sentence", "sst2": "none"}
+_ANY_LENGTH = (
+    "keras_hub",
+    "zeromodels",
+    "transformers",
+)  # contenders that also take batches padded to their longest row
 
 
 def races(options):
@@ -23,8 +28,11 @@ def races(options):
     size = {"layers": layers, "hidden": hidden, "length": LENGTH, "dtype": "bfloat16"}
     size |= {"rows": 8, "steps": 2} if options.quick else {"rows": 32, "steps": 4}
     names = options.contenders(contenders.CONTENDERS)
+    # Model Garden's step would be traced again for each length.
+    rows = [(name, {}) for name in names] + [(name, {"longest": True}) for name in names if name in _ANY_LENGTH]
     return [
-        Race([Case("text", name, {"corpus": corpus, **size}) for name in names], options.rounds) for corpus in CORPORA
+        Race([Case("text", name, {"corpus": corpus, **size, **how}) for name, how in rows], options.rounds)
+        for corpus in CORPORA
     ]
 
 
@@ -107,12 +115,20 @@ def packed(settings, paths, meter):
 
 
 def padded(name, settings, paths, meter):
-    """A peer on rows made in advance, each one example padded to `LENGTH` tokens."""
+    """A peer on rows made in advance, one example each, padded to `LENGTH` tokens or to the longest of the batch."""
     arrays = dict(np.load(_padded(records_of(settings["corpus"], paths))))
     real = float(arrays.pop("mean")) * settings["rows"]
     batches = [{name: value[i][: settings["rows"]] for name, value in arrays.items()} for i in range(settings["steps"])]
+    if settings.get("longest"):
+        batches = list(map(_cut, batches))
     found, run = contenders.CONTENDERS[name](settings, batches, meter)
     return checked(found, run, settings, real)
+
+
+def _cut(batch):
+    """A batch without the columns that are padding in all its rows."""
+    length = int(batch["mask"].sum(1).max())
+    return batch | {name: batch[name][:, :length] for name in ("ids", "mask", "segments")}
 
 
 CONTENDERS = {
@@ -129,11 +145,17 @@ def describe(store):
         if measured:
             layers, hidden = measured[0].settings["layers"], measured[0].settings["hidden"]
             text.append(f"### {corpus}; {layers} layers, {hidden} wide, bfloat16\n")
-            text.append(comparison(measured, "real tokens", lambda found: found.contender, more={"of a row": _filled}))
+            text.append(comparison(measured, "real tokens", _label, more={"of a row": _filled}))
     return "\n".join(text)
 
 
+def _label(found):
+    return found.contender + (", padded to the longest of a batch" if found.settings.get("longest") else "")
+
+
 def _filled(found):
-    """The share of the computed tokens that are not padding."""
+    """The share of the computed tokens that are not padding; "" where the length of rows differs."""
+    if found.settings.get("longest"):
+        return ""
     computed = found.rounds[0]["steps"] * found.settings["rows"] * found.settings["length"]
     return f"{found.rounds[0]['units'] / computed:.0%} real"
