@@ -9,7 +9,7 @@ import tensorflow as tf
 from bert_tf.core import features
 from bert_tf.text.counterfactuals import cased
 from bert_tf.text.function_words import FUNCTION_WORDS
-from bert_tf.text.opposites import OPPOSITES
+from bert_tf.text.opposites import are_opposites
 
 # V vocabulary, E embedding, W words, K neighbours
 
@@ -25,8 +25,8 @@ class Substitutes:
     A substitute is a whole token of the model's vocabulary, among the `NEIGHBOURS` nearest of the word by the cosine of
     token embeddings (of a word of several tokens: of their mean), from `LEAST_COSINE` on. With a masked LM it is also
     among the `EXPECTED` likeliest tokens in the word's place, as in BERT-Attack (Li et al. 2020). Function words and
-    negations neither have nor are substitutes, and words of a list of opposites are not each other's: these change what
-    a text means.
+    negations neither have nor are substitutes, and opposites (`are_opposites`) are not each other's: these change the
+    meaning. Nor is a token of the word itself.
 
     Args:
         model: a task model.
@@ -35,13 +35,13 @@ class Substitutes:
 
     def __init__(self, model: Any, masked_lm: Any = None):
         self._tokenizer, self._masked_lm = model.tokenizer, masked_lm
-        texts = self._tokenizer.token_texts
+        self._texts = self._tokenizer.token_texts
         whole = self._tokenizer.starts_word
-        self._ids = np.array([i for i in self._tokenizer.ordinary_ids if whole[i] and _is_word(texts[i])], int)
-        self._words = [texts[i] for i in self._ids]
+        ids = [i for i in self._tokenizer.ordinary_ids if whole[i] and _is_word(self._texts[i])]
+        self._words = [self._texts[i] for i in ids]
         table = model.encoder.token_embedding(tf.range(self._tokenizer.vocab_size))
         self._table = _unit(tf.cast(table, tf.float32).numpy())  # [V, E]
-        self._candidates = self._table[self._ids]
+        self._candidates = self._table[np.array(ids, int)]
         self._graph = masked_lm and tf.function(
             lambda inputs: masked_lm(inputs, training=False)[:, 0, : masked_lm.tokenizer.vocab_size],
             input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in masked_lm.INPUTS}],
@@ -61,16 +61,19 @@ class Substitutes:
         """The nearest words of the vocabulary in the same script, spelled with the case of `word`."""
         if not _is_word(word):
             return []
-        vector = self._table[self._tokenizer([word]).values.numpy()].mean(0)  # [E]
+        ids = self._tokenizer([word]).values.numpy()
+        vector = self._table[ids].mean(0)  # [E]
         vector /= max(np.linalg.norm(vector), 1e-9)
         cosines = self._candidates @ vector
-        avoided = {word.lower(), *OPPOSITES.get(word.lower(), ())}
+        avoided = {word.lower(), *(self._texts[i].lower() for i in ids)}  # its parts mean nothing
         found: list[str] = []
         for number in np.argsort(-cosines, kind="stable"):
             other = self._words[number]
             if cosines[number] < LEAST_COSINE:
                 break
-            if _script(other) == _script(word) and other.lower() not in avoided:
+            if other.lower() in avoided or are_opposites(word.lower(), other.lower()):
+                continue
+            if _script(other) == _script(word):
                 spelled = cased(other, word)
                 if spelled not in found:
                     found.append(spelled)
@@ -89,12 +92,11 @@ class Substitutes:
         if not inputs[features.MASKED_LM_POSITIONS].shape[1]:
             return [set() for _ in texts]
         logits = self._graph({name: inputs[name] for name in model.INPUTS})
-        spelled = model.tokenizer.token_texts
+        spelled, starts = model.tokenizer.token_texts, model.tokenizer.starts_word
         found = []
         best = tf.math.top_k(logits, min(EXPECTED, logits.shape[1])).indices.numpy()  # [W, EXPECTED]
         for ids, position in zip(best, inputs[features.MASKED_LM_POSITIONS].numpy()[:, 0], strict=True):
-            whole = [i for i in ids if position and model.tokenizer.starts_word[i]]
-            found.append({spelled[i].lower() for i in whole})
+            found.append({spelled[i].lower() for i in ids if position and starts[i]})
         return found
 
 

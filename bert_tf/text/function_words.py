@@ -7,7 +7,8 @@ who whom whose which what where when why how
 is am are was were be been being do does did doing have has had having can could will would shall should may might must
 and or but if because as until while of at by for with about against between into through during before after above
 below to from up down in out on off over under again further then once here there than so too very just only
-no not nor never neither none nobody nothing nowhere without hardly barely scarcely ain isn aren wasn weren don doesn
+no not nor never neither none nobody nothing nowhere although though however yet without hardly barely scarcely
+ain isn aren wasn weren don doesn
 didn hasn haven hadn won wouldn shouldn couldn mustn can't cannot n't s t d ll m re ve
 """
 _CHINESE = (

@@ -24,6 +24,17 @@ _PAIRS = (
 )
 
 
+_PREFIXES = ("un", "in", "im", "ir", "il", "dis", "non", "mis")
+
+
+def are_opposites(first: str, second: str) -> bool:
+    """Whether two lower-cased words are opposites: of the lists, or one is the other after a prefix such as "un"."""
+    if second in OPPOSITES.get(first, ()):
+        return True
+    short, long = sorted((first, second), key=len)
+    return any(long == prefix + short for prefix in _PREFIXES)
+
+
 def _opposites() -> dict[str, frozenset[str]]:
     praise, blame = frozenset(_PRAISE.split()), frozenset(_BLAME.split())
     found: dict[str, frozenset[str]] = dict.fromkeys(praise, blame) | dict.fromkeys(blame, praise)

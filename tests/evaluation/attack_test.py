@@ -11,6 +11,7 @@ from bert_tf.evaluation.audit_report import _marked
 from bert_tf.evaluation.results import EvaluationResult
 from bert_tf.evaluation.substitutes import Substitutes
 from bert_tf.tasks import FillMask, TextClassifier
+from bert_tf.text.opposites import are_opposites
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.tasks.samples import SIZES
 
@@ -130,7 +131,25 @@ def test_neighbours_are_whole_words_of_the_same_script(model):
     assert found[1] == ["Movie"]
     assert found[2] == found[4] == []  # function words
     assert found[3] == ["片"]
-    assert found[5] == ["film", "Movie"]  # its tokens are "film" and "##s"
+    assert found[5] == ["Movie"]  # near "film" and "##s", which are its tokens and no substitutes
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("good", "terrible", True),
+        ("terrible", "good", True),
+        ("good", "great", False),
+        ("popular", "unpopular", True),
+        ("unpopular", "popular", True),
+        ("film", "films", False),
+        ("大", "小", True),
+        ("old", "young", True),
+        ("old", "new", True),
+    ],
+)
+def test_opposites(first, second, expected):
+    assert are_opposites(first, second) is expected
 
 
 def test_a_masked_lm_has_to_expect_a_substitute(model, monkeypatch):
