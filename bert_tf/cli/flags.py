@@ -267,7 +267,7 @@ VERBS = {
         "bert_tf.cli.explain:explain_texts",
     ),
     "audit": Verb(
-        "report how far a model can be trusted: calibration, noise, swapped and substituted words, groups, weak spots",
+        "report how far a model can be trusted: calibration, noise, changed words, groups, weak spots, leakage",
         "bert-tf audit --model runs/sst2/model --data data/sst2/dev.tsv --output runs/sst2/audit",
         (
             _MODEL,
