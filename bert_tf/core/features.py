@@ -17,6 +17,12 @@ CLS_POSITIONS = "cls_positions"  # [B, E] where each of the row's E examples beg
 # Which tokens see which (Dong et al. 2019): those of a lower or the same order. Encoders see all.
 ORDER_IDS = "order_ids"  # [B, S] 0 = token of the source, 1 and up = tokens of the target in their order
 
+# Vectors of other modalities (patches of a picture, frames of a sound), attended with the tokens.
+FEATURES = "features"  # [B, T, F] float
+FEATURE_MASK = "feature_mask"  # [B, T] 1 = real feature, 0 = padding
+FEATURE_POSITIONS = "feature_positions"  # [B, T], or [B, T, A] for A axes
+FEATURE_TYPES = "feature_types"  # [B, T] number of the modality
+
 # Inputs of models that write text: the source is the encoder's inputs, the target begins with the start token.
 TARGET_IDS = "target_ids"  # [B, T] token ids
 TARGET_MASK = "target_mask"  # [B, T] 1 = real token, 0 = padding; of packed rows:
@@ -31,6 +37,7 @@ IS_RANDOM = 1
 
 # Model outputs.
 SEQUENCE_OUTPUT = "sequence_output"  # [B, S, D]
+FEATURE_OUTPUT = "feature_output"  # [B, T, D]
 POOLED_OUTPUT = "pooled_output"  # [B, D]
 MASKED_LM_LOGITS = "masked_lm_logits"  # [B, P, V]
 NEXT_SENTENCE_LOGITS = "next_sentence_logits"  # [B, 2]

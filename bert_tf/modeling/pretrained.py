@@ -17,6 +17,8 @@ from bert_tf.modeling.train_step import DistributedSteps
 from bert_tf.weights import Checkpoint, read_model, write_model
 from bert_tf.weights.schema import check_range
 
+_DISPENSABLE = ("encoder/pooler/", "encoder/feature_embeddings/")
+
 
 class Pretrained(DistributedSteps):
     """Mixed into a `keras.Model` that is an encoder or has one as `encoder`; its settings are `config`.
@@ -182,8 +184,9 @@ class Pretrained(DistributedSteps):
         """
         named = self._owned_weights()
         fresh = [name for name in named if name not in weights]
-        # Only the pooler is dispensable: tasks on tokens do not use it, and some projects do not save it.
-        missing = [name for name in fresh if name.startswith("encoder/") and not name.startswith("encoder/pooler/")]
+        # Dispensable are the pooler, which tasks on tokens do not use and some projects do not save, and the embeddings
+        # of features, which an encoder of words gets when it learns of other modalities.
+        missing = [name for name in fresh if name.startswith("encoder/") and not name.startswith(_DISPENSABLE)]
         if missing:
             raise InputError(f"The checkpoint lacks {len(missing)} weights of the encoder: {', '.join(missing)}")
         for name in named.keys() & weights.keys():

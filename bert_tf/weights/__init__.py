@@ -105,12 +105,14 @@ def write_model(
 
 
 def _check_uniform(checkpoint: Checkpoint, format: str) -> None:
-    """Raises `InputError` for a model whose layers differ in size: only bert_tf's own format says so."""
+    """Raises `InputError` for a model whose layers differ in size, or with features: only bert_tf's own format is."""
     for config in (checkpoint.encoder, checkpoint.decoder):
         if config and config != config.uniform():
             raise InputError(
                 f"The format {format} cannot hold layers of different sizes, as this pruned model has. Choose bert_tf."
             )
+        if getattr(config, "feature_size", None):
+            raise InputError(f"The format {format} cannot hold a model of words and features. Choose bert_tf.")
 
 
 def _exists(folder: pathlib.Path) -> InputError:

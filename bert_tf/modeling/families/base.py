@@ -32,6 +32,8 @@ MAX_SIZES = {
     "num_groups": 256,
     "local_window": 2**20,
     "global_every": 256,
+    "feature_size": 2**16,
+    "feature_types": 2**10,
 }
 
 

@@ -5,7 +5,8 @@ import dataclasses
 import keras
 
 from bert_tf.modeling.families.base import EncoderFamily
-from bert_tf.modeling.families.transformer import TransformerConfig, TransformerEncoder
+from bert_tf.modeling.families.transformer import TransformerEncoder
+from bert_tf.modeling.families.transformer_config import TransformerConfig
 from bert_tf.weights.formats.base import (
     FamilyFormat,
     GoogleFormat,
@@ -95,6 +96,8 @@ def model_folder_rows(config: TransformerConfig) -> list[Row]:
     )
     if config.has_projection:
         rows += keras_dense("encoder/embeddings/projection", "encoder/embeddings/projection")
+    if config.feature_size:
+        rows += _feature_rows("encoder/feature_embeddings", len(config.feature_positions))
     rows += [
         *keras_norm("encoder/embeddings/norm", "encoder/embeddings/norm"),
         *keras_dense("encoder/block_{i}/attention/query", f"{block}/attention/query"),
@@ -108,6 +111,13 @@ def model_folder_rows(config: TransformerConfig) -> list[Row]:
         *keras_dense("encoder/pooler", "encoder/layers/dense"),
     ]
     return unnumber_first(expand(rows, config.num_groups or config.num_layers), "transformer_block")
+
+
+def _feature_rows(layer: str, axes: int) -> list[Row]:
+    """The rows of `FeatureEmbeddings` with `axes` tables of positions, in a Keras weights file."""
+    tables = [f"{layer}/position_{axis}" for axis in range(axes)] + [f"{layer}/type"]
+    rows = [*keras_dense(f"{layer}/projection", f"{layer}/projection"), *keras_norm(f"{layer}/norm", f"{layer}/norm")]
+    return rows + [Row(f"{table}/embeddings", f"{table}/vars/0") for table in tables]
 
 
 def google_dense(ours: str, theirs: str) -> list[Row]:

@@ -15,7 +15,8 @@ from bert_tf.modeling.families.bert import (
     keras_hub_encoder_rows,
     model_folder_rows,
 )
-from bert_tf.modeling.families.transformer import TransformerConfig, TransformerEncoder
+from bert_tf.modeling.families.transformer import TransformerEncoder
+from bert_tf.modeling.families.transformer_config import TransformerConfig
 from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat
 from bert_tf.weights.weight_table import Row, expand, torch_linear, torch_norm
 

@@ -12,7 +12,8 @@ from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.families.base import EncoderFamily
 from bert_tf.modeling.families.bert import HUGGINGFACE_ACTIVATIONS
-from bert_tf.modeling.families.transformer import TransformerConfig, TransformerEncoder
+from bert_tf.modeling.families.transformer import TransformerEncoder
+from bert_tf.modeling.families.transformer_config import TransformerConfig
 from bert_tf.modeling.layers.activations import get_activation
 from bert_tf.modeling.layers.attention_mask import attention_bias, score_bias
 from bert_tf.modeling.layers.dense import Embedding, dense
@@ -99,6 +100,7 @@ class ModernBertEncoder(TransformerEncoder):
     family = "modernbert"
     config_class = ModernBertConfig
     has_token_head = True
+    takes_features = False  # positions are rotations, and most layers see their neighbours alone
 
     def make_embeddings(self, shared: Any = None) -> keras.layers.Layer:
         """As `TransformerEncoder.make_embeddings`, of its own."""

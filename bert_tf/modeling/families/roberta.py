@@ -20,7 +20,8 @@ from bert_tf.modeling.families.bert import (
     model_folder_rows,
     published_size,
 )
-from bert_tf.modeling.families.transformer import TransformerConfig, TransformerEncoder
+from bert_tf.modeling.families.transformer import TransformerEncoder
+from bert_tf.modeling.families.transformer_config import TransformerConfig
 from bert_tf.text.tokenizers import byte_bpe_file
 from bert_tf.weights.formats.base import FamilyFormat, HuggingFaceFormat, KerasHubFormat, Weights
 from bert_tf.weights.weight_table import Row, Transform, torch_linear, torch_norm

@@ -1,110 +1,26 @@
 """The configurable transformer encoder from which the families of BERT are made."""
 
 import contextlib
-import dataclasses
 import functools
-import numbers
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any
 
 import keras
 from keras import ops
 
 from bert_tf.core import features
-from bert_tf.core.errors import ConfigError
-from bert_tf.core.settings import shortened
-from bert_tf.modeling.families.base import Encoder, EncoderConfig
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.modeling.families.base import Encoder
+from bert_tf.modeling.families.transformer_config import TransformerConfig
 from bert_tf.modeling.layers.attention_mask import attention_bias
 from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.layers.embeddings import Embeddings
+from bert_tf.modeling.layers.modalities.feature_embeddings import FeatureEmbeddings
 from bert_tf.modeling.layers.pooling import gather_positions
 from bert_tf.modeling.layers.transformer_block import TransformerBlock
 
-# B batch, S sequence, E examples of a packed row, P positions, Q = P + E queries, N heads, D hidden
-
-
-@dataclasses.dataclass(frozen=True)
-class TransformerConfig(EncoderConfig):
-    """Sizes and numerics of a transformer; where the models of one family differ, a subclass has more fields.
-
-    `layer_heads` and `layer_intermediate_sizes` are the sizes of a pruned encoder, one for each block: how many of the
-    `num_heads` heads, whose width stays, and of the `intermediate_size` columns it has. None: all.
-
-    Attributes without a type hint are the same for all models of a family:
-        type_vocab_size: number of segments; 0: the family has none.
-        skips_padding: whether positions are counted as in fairseq (see `Embeddings`).
-        num_groups: number of blocks with weights of their own; None: all.
-    """
-
-    intermediate_size: int = 3072
-    activation: str = "gelu"  # exact; google-research/bert computes "gelu_tanh"
-    layer_norm_epsilon: float = 1e-12
-    layer_heads: tuple[int, ...] | None = None
-    layer_intermediate_sizes: tuple[int, ...] | None = None
-
-    type_vocab_size = 0
-    skips_padding = False
-    num_groups = None
-
-    @property
-    def has_projection(self) -> bool:
-        """Whether a dense layer brings the embeddings to the hidden size."""
-        return self.embedding_size != self.hidden_size
-
-    @property
-    def num_blocks(self) -> int:
-        """Number of blocks with weights of their own."""
-        return self.num_groups or self.num_layers
-
-    def block_sizes(self, i: int) -> dict[str, int]:
-        """The heads, their width, and the width of the feed-forward network of block number `i`."""
-        return {
-            "num_heads": self.layer_heads[i] if self.layer_heads else self.num_heads,
-            "head_size": self.head_size,
-            "intermediate_size": (
-                self.layer_intermediate_sizes[i] if self.layer_intermediate_sizes else self.intermediate_size
-            ),
-        }
-
-    def layer_widths(self, layer: int) -> tuple[int, int]:
-        """As `EncoderConfig.layer_widths`."""
-        sizes = self.block_sizes(self.block_number(layer))
-        return sizes["num_heads"] * self.head_size, sizes["intermediate_size"]
-
-    def block_number(self, layer: int) -> int:
-        """The number of the block of a layer; groups of layers may share one."""
-        return layer * self.num_blocks // self.num_layers
-
-    def layer_kind(self, i: int) -> Any:
-        """A value that differs between layers that compute different things, whatever their sizes."""
-
-    def uniform(self) -> Self:
-        """As `EncoderConfig.uniform`."""
-        return dataclasses.replace(self, layer_heads=None, layer_intermediate_sizes=None)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.check_positive("intermediate_size")
-        if not 0 < self.layer_norm_epsilon < 1:
-            raise ConfigError(
-                f"Received: layer_norm_epsilon={self.layer_norm_epsilon}. It must be above 0 and below 1."
-            )
-        self._check_block_sizes("layer_heads", "num_heads")
-        self._check_block_sizes("layer_intermediate_sizes", "intermediate_size")
-
-    def _check_block_sizes(self, name: str, whole: str) -> None:
-        """Checks the field `name`, and sets it to None where every block has all that the field `whole` says."""
-        sizes, most = getattr(self, name), getattr(self, whole)
-        if sizes is None:
-            return
-        are_numbers = isinstance(sizes, tuple | list) and all(isinstance(size, numbers.Integral) for size in sizes)
-        if not are_numbers or len(sizes) != self.num_blocks or not 1 <= min(sizes) <= max(sizes) <= most:
-            raise ConfigError(
-                f"Received: {name}={shortened(sizes)}. It must have a number for each of the {self.num_blocks} blocks, "
-                f"from 1 to {whole}={most}."
-            )
-        kept = None if set(sizes) == {most} else tuple(sizes)
-        object.__setattr__(self, name, kept)  # of a frozen dataclass
+# B batch, S sequence, T features, F width of a feature, E examples of a packed row, P positions, Q = P + E queries,
+# N heads, D hidden
 
 
 class TransformerEncoder(Encoder):
@@ -117,11 +33,17 @@ class TransformerEncoder(Encoder):
 
     Inputs are those of `Encoder`; for packed rows also `position_ids` and `example_ids` [B, S], which give each
     example exactly the result that it has alone, and `cls_positions` [B, E], the position of each example's [CLS].
+
+    An encoder whose config has a `feature_size` also takes `features` [B, T, F], vectors of other modalities, after
+    the tokens in the same blocks (Kiela et al. 2019; Kim et al. 2021); `feature_mask` int [B, T], `feature_positions`
+    int [B, T] or [B, T, 2] and `feature_types` int [B, T] may be left out as for `FeatureEmbeddings`. Rows of words
+    alone have a mask of 0, or no features.
     """
 
     config_class = TransformerConfig
     has_attention_probs = True
     pooler_activation = "tanh"  # of Keras
+    takes_features = True  # whether configs of the family may have features
     remat = False  # gradient checkpointing: training computes the inside of blocks twice and keeps less of it
     _recorded: "RecordedStates | None" = None
 
@@ -135,6 +57,7 @@ class TransformerEncoder(Encoder):
     ):
         super().__init__(name=name, dtype=dtype, trainable=trainable, **settings)
         self.embeddings = self.make_embeddings(shared)
+        self.feature_embeddings = self.make_feature_embeddings()
         self.blocks = [self.make_block(i) for i in range(self.config.num_blocks)]
         self.final_norm = self.make_final_norm()
         self.pooler = self.make_pooler()
@@ -156,6 +79,27 @@ class TransformerEncoder(Encoder):
             shared=shared,
             dtype=self.dtype_policy,
             name="embeddings",
+        )
+
+    def make_feature_embeddings(self) -> keras.layers.Layer | None:
+        """The layer from features, masks, positions and types to vectors [B, T, D]; None for words alone."""
+        config = self.config
+        if config.feature_size is None:
+            return None
+        if not self.takes_features:
+            raise ConfigError(
+                f"Received: feature_size={config.feature_size}. Encoders of {self.family} take words alone."
+            )
+        return FeatureEmbeddings(
+            feature_size=config.feature_size,
+            hidden_size=config.hidden_size,
+            positions=config.feature_positions,
+            types=config.feature_types,
+            layer_norm_epsilon=config.layer_norm_epsilon,
+            dropout=config.hidden_dropout,
+            initializer_range=config.initializer_range,
+            dtype=self.dtype_policy,
+            name="feature_embeddings",
         )
 
     def make_block(self, i: int) -> keras.layers.Layer:
@@ -198,6 +142,8 @@ class TransformerEncoder(Encoder):
     def build(self, input_shape: Any = None) -> None:
         """Makes the variables; their shapes do not depend on the inputs."""
         self.embeddings.build()
+        if self.feature_embeddings:
+            self.feature_embeddings.build()
         for block in self.blocks:
             block.build()
         if self.final_norm:
@@ -236,7 +182,8 @@ class TransformerEncoder(Encoder):
         """The outputs for a batch.
 
         Args:
-            inputs: int tensors, see the class. Ids outside their tables raise `InputError` (see `id_checks.py`).
+            inputs: tensors, see the class. Ids outside their tables raise `InputError` (see `id_checks.py`), and so do
+                features with `example_ids` or `order_ids`, or to an encoder without them.
             all_outputs: whether "hidden_states", a list of [B, S, D] from the embeddings to the last block, and
                 "attention_probs", a list of [B, N, S, S], are returned too.
             positions: int [B, P]; only the vectors at these positions are computed by the last block.
@@ -244,9 +191,11 @@ class TransformerEncoder(Encoder):
 
         Returns:
             {"sequence_output", "pooled_output"}: [B, S, D], or [B, P, D] with `positions`, or [B, 1 or E, D] with
-            `cls_only`; and [B, D], or [B, E, D] where the inputs have `cls_positions`.
+            `cls_only`; and [B, D], or [B, E, D] where the inputs have `cls_positions`. With features and all vectors of
+            the last block also "feature_output" [B, T, D]; hidden states and attention are then of S + T vectors.
         """
         cls_only = cls_only and self._recorded is None
+        vectors, inputs = self._embed_features(inputs, training)  # [B, T, D]
         select_queries = functools.partial(_select_queries, inputs=inputs, positions=positions)
         contexts, queries = self.attention_contexts(inputs, all_outputs), None
         x = self.embeddings(
@@ -255,6 +204,9 @@ class TransformerEncoder(Encoder):
             inputs.get(features.POSITION_IDS),
             training=training,
         )  # [B, S, D]
+        tokens = ops.shape(x)[1]  # S
+        if vectors is not None:
+            x = ops.concatenate([x, vectors], 1)  # [B, S + T, D]
         hidden_states, attention_probs = [x], []
         remat = self.remat and training and not all_outputs
         layers = self.config.num_layers
@@ -274,17 +226,45 @@ class TransformerEncoder(Encoder):
             hidden_states[-1] = x = self.final_norm(x)
         if self._recorded is not None:
             self._recorded.states = hidden_states
+        outputs = {}
         if positions is not None:
             x, first = x[:, : ops.shape(positions)[1]], x[:, ops.shape(positions)[1] :]  # [B, P, D], [B, E, D]
         else:
             first = x if cls_only else _first_vectors(x, inputs)  # [B, E, D]
+            if vectors is not None and not cls_only:
+                x, outputs[features.FEATURE_OUTPUT] = x[:, :tokens], x[:, tokens:]  # [B, S, D], [B, T, D]
         pooled = self.pooler(first)  # [B, E, D]
         if features.CLS_POSITIONS not in inputs:
             pooled = pooled[:, 0]  # [B, D]
-        outputs = {features.SEQUENCE_OUTPUT: x, features.POOLED_OUTPUT: pooled}
+        outputs |= {features.SEQUENCE_OUTPUT: x, features.POOLED_OUTPUT: pooled}
         if all_outputs:
             outputs |= {"hidden_states": hidden_states, "attention_probs": attention_probs}
         return outputs
+
+    def _embed_features(self, inputs, training):
+        """Vectors of the features [B, T, D] and the inputs with their mask after that of the tokens [B, S + T].
+
+        Without features None and the inputs unchanged.
+        """
+        if features.FEATURES not in inputs:
+            return None, inputs
+        if self.feature_embeddings is None:
+            raise InputError("Received: features. This encoder takes words alone; its config has no feature_size.")
+        for name in (features.EXAMPLE_IDS, features.ORDER_IDS):
+            if name in inputs:
+                raise InputError(f"Received: features with {name}. Packed rows and targets hold words alone.")
+        vectors = self.feature_embeddings(
+            inputs[features.FEATURES],
+            inputs.get(features.FEATURE_POSITIONS),
+            inputs.get(features.FEATURE_TYPES),
+            training=training,
+        )  # [B, T, D]
+        mask = inputs.get(features.FEATURE_MASK)  # [B, T]
+        if mask is None:
+            mask = ops.ones(ops.shape(vectors)[:2], "int32")
+        words = inputs[features.INPUT_MASK]  # [B, S]
+        joined = ops.concatenate([words, ops.cast(mask, words.dtype)], 1)  # [B, S + T]
+        return vectors, {**inputs, features.INPUT_MASK: joined}
 
 
 class RecordedStates:

@@ -18,7 +18,7 @@ def complete_inputs(inputs: Any, pad_id: int) -> dict[str, Any]:
     """The inputs of a model as a dict of integer tensors with all of `features.ENCODER_INPUTS`, int [B, S].
 
     The mask may be left out (1 where the id is not `pad_id`), and the segment ids (0). Names of Hugging Face are
-    replaced by ours; lists and floating-point ids become integer tensors; other inputs stay.
+    replaced by ours; lists and floating-point ids become integer tensors; features and other inputs stay.
 
     Raises:
         InputError: it is no dict with "input_ids", or has an input under both of its names.
@@ -34,7 +34,7 @@ def complete_inputs(inputs: Any, pad_id: int) -> dict[str, Any]:
         ours = HUGGINGFACE_NAMES.get(name, name)
         if ours in complete:
             raise InputError(f"Received: {ours!r} under two names, in {list(inputs)}. Give it once.")
-        complete[ours] = _as_integers(value)
+        complete[ours] = value if ours == features.FEATURES else _as_integers(value)
     ids = complete[features.INPUT_IDS]
     if features.INPUT_MASK not in complete:
         complete[features.INPUT_MASK] = ops.cast(ops.not_equal(ids, pad_id), "int32")
