@@ -12,6 +12,7 @@ BELOW_TASKS = ("evaluation.results", "export.tflite_outputs")
 ORDER = (
     "core",
     "text",
+    "media",
     "weights",
     "modeling",
     "generation",

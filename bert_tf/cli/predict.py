@@ -23,6 +23,7 @@ from bert_tf.text.lines import STDIN
 
 _BATCH = 256  # examples answered at once
 _TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".conll", ".bio", ".iob", ".bioes")
+_FILES = ("image", "audio")  # flags that name a file
 _OBJECT = re.compile(r'\s*\{\s*("|\}|$)')  # begins a line that must be a JSON object, complete or not
 
 
@@ -62,6 +63,9 @@ def check_texts(flags: Any) -> None:
         raise ConfigError("Give either --text or --input.")
     if flags.text_pair and not flags.text:
         raise ConfigError("Received: --text_pair without --text. In files, second texts are in a column.")
+    for name in _FILES:
+        if getattr(flags, name) and not flags.text:
+            raise ConfigError(f"Received: --{name} without --text. In tables, files are named in a column.")
     for name in ("text", "text_pair"):
         if not (getattr(flags, name) or "").isascii() and re.search("[\ud800-\udfff]", getattr(flags, name)):
             raise ConfigError(f"--{name} is not UTF-8. Give it in a file, with --input and --encoding.")
@@ -88,16 +92,24 @@ def errors_at(rows: Sequence[Row]) -> Iterator[None]:
 
 
 def rows_of(flags: Any, config: FileConfig, model: Any) -> Iterator[Row]:
-    """Streams the examples that --text, --text_pair, --input and --field name; their places are for messages.
+    """Streams the examples that --text, --text_pair, --image, --audio, --input and --field name.
+
+    Their places are for messages.
 
     Raises:
-        ConfigError: the model reads no second text.
+        ConfigError: the model reads no second text, or no such files.
         InputError: a file or row cannot be used; names its place.
     """
-    if flags.text_pair and len(model.TEXTS) < 2:
+    files = [name for name in model.TEXTS if name in model.SPEC.files]
+    if flags.text_pair and len(model.TEXTS) - len(files) < 2:
         raise ConfigError(f"Received: --text_pair. The model answers single texts; its task is {model.SPEC.name}.")
+    for name in _FILES:
+        if getattr(flags, name) and name not in files:
+            reads = ", ".join(model.TEXTS)
+            raise ConfigError(f"Received: --{name}. The model reads {reads}; its task is {model.SPEC.name}.")
     if flags.text:
         texts = (flags.text, flags.text_pair) if flags.text_pair else (flags.text,)
+        texts += tuple(getattr(flags, name) or "" for name in files)
         yield Row("--text", texts, None, {})
         return
     for path in [STDIN] if flags.input == "-" else find_files(flags.input):

@@ -32,10 +32,12 @@ def attention(model: Task, texts: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
           (Vaswani et al. 2017, section 3.2.1), the mean of all heads; 0 from and to padding.
 
     Raises:
-        ConfigError: the encoder has no attention.
+        ConfigError: the encoder has no attention, or attends to files too.
     """
     if not model.encoder.has_attention_probs:
         raise ConfigError(f"The encoder {model.family} has no attention. Leave --attention out.")
+    if model.SPEC.files:
+        raise ConfigError(f"The attention to {', '.join(model.SPEC.files)} is not exported. Leave --attention out.")
     optional = model.TEXTS[len(texts) - 1] in model.OPTIONAL_TEXTS
     rows = pack(model.tokenizer, texts, min(model.max_length, MAX_TOKENS), optional=optional)
     layers = model.encoder(rows, training=False, all_outputs=True)["attention_probs"]  # L of [N, H, S, S]

@@ -1,5 +1,6 @@
 """The model card of an exported SavedModel: facts, signatures, and a request to try."""
 
+import base64
 import json
 import pathlib
 from collections.abc import Mapping
@@ -61,16 +62,22 @@ def _table(signature: str, function: Any) -> str:
 
 def write_page_card(folder: pathlib.Path, model: Task) -> None:
     """Writes what the server's page shows of a model: {"summary": one line, "example": {input: text, or texts}}."""
-    content = {"summary": model.purpose, "example": example_request(model)}
+    example = {name: _to_json(value) for name, value in example_request(model).items()}
+    content = {"summary": model.purpose, "example": example}
     (folder / PAGE_CARD).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def _request(name: str, model: Task) -> str:
-    instance: Any = _example(model)
+    instance: Any = {name: _to_json(value) for name, value in _example(model).items()}
     if len(instance) == 1:  # a single input needs no name
         (instance,) = instance.values()
     body = json.dumps({"instances": [instance]}, ensure_ascii=False).replace("'", "'\\''")  # within the shell's quotes
     return f"    curl -d '{body}' localhost:8501/v1/models/{name}:predict"
+
+
+def _to_json(value: Any) -> Any:
+    """A text, or texts, as they are; contents of a file as TF Serving takes bytes."""
+    return {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
 
 
 def _in_python(model: Task) -> str:

@@ -44,7 +44,7 @@ def export_runtime(
         The largest absolute difference.
 
     Raises:
-        ConfigError: the model writes text, or a package is missing.
+        ConfigError: the model writes text or reads files, or a package is missing.
         InputError: the folder exists, the runtime lacks an operator, or the difference is above `tolerance`; then
             nothing is kept.
     """
@@ -53,6 +53,10 @@ def export_runtime(
         raise ConfigError(
             f"Received: --format={format} for the task {model.TASK}. A model that writes text can be exported as "
             "saved_model or tflite."
+        )
+    if model.SPEC.files:
+        raise ConfigError(
+            f"Received: --format={format} for a model of {', '.join(model.TEXTS)}. It can be exported as saved_model."
         )
     if folder.exists():
         raise already_exists(folder)

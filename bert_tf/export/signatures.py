@@ -26,7 +26,8 @@ def signatures(model: Task, with_attention: bool = False) -> dict[str, Any]:
     - `serving_default` takes the texts that a request must have: string [N], or [N, T] for lists of texts, each under
       its name in `TEXTS`.
     - `pair` takes all texts; it exists where some are optional.
-    - `tokens` takes the encoder's inputs, int32 [N, S], under Google's feature names. Rows that the model cannot read
+    - `tokens` takes the encoder's inputs, int32 [N, S], under Google's feature names, and what else the model's
+      `token_specs` name. Rows that the model cannot read
       are an error (INVALID_ARGUMENT), never another answer.
     - `logits` takes what the model's `call` takes, `INPUTS`, and returns what it returns: numbers only, so that XLA
       (`jit_compile`) and the TFLite converter take it. The checks of `tokens` do nothing there.
@@ -74,7 +75,8 @@ def example_request(model: Task) -> dict[str, Any]:
     def filled(text: Any) -> Any:
         return list(map(filled, text)) if isinstance(text, list) else text.replace("{mask}", mask)
 
-    return dict(zip(model.TEXTS, map(filled, model.SPEC.example), strict=True))
+    example = dict(zip(model.TEXTS, map(filled, model.SPEC.example), strict=False))
+    return example | model.example_files()
 
 
 def check_request(model: Task) -> tuple[list, ...]:
@@ -103,13 +105,17 @@ def label_lines(model: Task) -> str:
 def sample_request(model: Task, texts: Sequence[str]) -> tuple[list, ...]:
     """A request made of any texts: a column of them for each required input, as the model's `encode_texts` takes it.
 
-    Where an example has a list of texts, each text comes with the next one.
+    Where an example has a list of texts, each text comes with the next one. Files are the model's example.
     """
     following = [*texts[1:], *texts[:1]]
     lists = [list(pair) for pair in zip(texts, following, strict=True)]
     specs = model.text_specs()
-    columns = []
+    columns: list[Any] = []
+    files = model.example_files()
     for name in required_texts(model):
+        if name in files:
+            columns.append([files[name]] * len(texts))
+            continue
         takes_lists = specs[name].shape.rank > 1
         columns.append(lists if takes_lists else list(texts))
     return tuple(columns)
@@ -180,8 +186,9 @@ def _checked(model: Task, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         own = tf.shape(value)
         alike = own == shape if name in features.ENCODER_INPUTS else own[:1] == shape[:1]
         checks.append(_require(alike, f"{name} does not have the shape of input_ids:", own, "and", shape))
-        within = (value >= 0) & (value < limits[name])
-        checks.append(_require(within, f"{name} is from 0 to below", limits[name], "only. Received:", value))
+        if name in limits:  # others have a value for each number of their type
+            within = (value >= 0) & (value < limits[name])
+            checks.append(_require(within, f"{name} is from 0 to below", limits[name], "only. Received:", value))
     with tf.control_dependencies(checks):
         return {name: tf.identity(value) for name, value in inputs.items()}
 

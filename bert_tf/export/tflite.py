@@ -115,7 +115,7 @@ def _check(model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: st
             "int8_full learns its ranges from some hundred texts (--calibration FILE), and often loses accuracy, so it "
             "must be scored (--accuracy_data FILE)."
         )
-    least = model.tokenizer.num_added(len(model.TEXTS)) + 1  # one token of a text beside the special ones
+    least = model.tokenizer.num_added(model.num_segments) + 1  # one token of a text beside the special ones
     most = model.config.max_positions
     if not lengths or min(lengths) < least or max(lengths) > most:
         raise ConfigError(f"Received: lengths {list(lengths)}. Rows of this model have {least} to {most} tokens.")

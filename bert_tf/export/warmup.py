@@ -36,15 +36,18 @@ def write_warmup(folder: pathlib.Path, name: str, model: Task) -> None:
 def _requests(model: Task) -> Iterator[tuple[str, dict[str, Any]]]:
     """(signature, {input: values}) of one example each, in ascending length."""
     names = required_texts(model)
+    texts = len([name for name in names if name not in model.SPEC.files])
     for length in range(_STEP, model.max_length + _STEP, _STEP):
-        text = ". " * (length // len(names) - 3)  # a token per ".", and room for special tokens
+        text = ". " * (length // texts - 3)  # a token per ".", and room for special tokens
         inputs = dict(zip(names, sample_request(model, [text]), strict=True))
         yield SERVING_DEFAULT, inputs
         yield EXAMPLES, {"inputs": [_example(inputs)]}
         tokens = {}
         for name, spec in model.token_specs().items():
             shape = [1] * (spec.shape.rank - 1) + [min(length, model.max_length)]  # [1, S], or [1, 1, S] for lists
-            tokens[name] = np.full(shape, name != features.SEGMENT_IDS, "int32")  # of the first segment
+            if name not in features.ENCODER_INPUTS:
+                shape = [1, *spec.shape[1:]]
+            tokens[name] = np.full(shape, name != features.SEGMENT_IDS, spec.dtype.as_numpy_dtype)  # the first segment
         yield TOKENS, tokens
 
 
@@ -52,7 +55,7 @@ def _example(inputs: Mapping[str, list]) -> bytes:
     """The serialized tf.Example of one example: each input is [text] or [[texts]]."""
     features = {}
     for name, (value,) in inputs.items():
-        texts = [value] if isinstance(value, str) else value
-        encoded = [text.encode() for text in texts]
+        texts = value if isinstance(value, list) else [value]
+        encoded = [text if isinstance(text, bytes) else text.encode() for text in texts]
         features[name] = tf.train.Feature(bytes_list=tf.train.BytesList(value=encoded))
     return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()

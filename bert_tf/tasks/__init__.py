@@ -9,6 +9,7 @@ TASKS = Registry(
     "task",
     {
         "classification": "bert_tf.tasks.classification:SPEC",
+        "multimodal_classification": "bert_tf.tasks.multimodal_classification:SPEC",
         "embedding": "bert_tf.tasks.embedding:SPEC",
         "tagging": "bert_tf.tasks.tagging:SPEC",
         "question_answering": "bert_tf.tasks.question_answering:SPEC",

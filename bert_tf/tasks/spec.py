@@ -41,6 +41,8 @@ class TaskSpec:
         texts: names of the texts of a request, in order; in data files, of their columns.
         optional_texts: those of them that may be left out, or be "".
         quoted_text: the one of `texts` that targets quote, so that it cannot be changed alone; "" without.
+        files: those of them that are files, such as pictures: a path, relative to the data file, in files of examples,
+            the contents in requests.
         last_text_is_list: whether an example has a list of texts under the last name; a table has a column for each,
             and "" where an example has no more.
         example: the texts of an example that people may try, in the order of `texts`; "{mask}" in it is the tokenizer's
@@ -65,6 +67,7 @@ class TaskSpec:
     texts: tuple[str, ...] = ("text",)
     optional_texts: tuple[str, ...] = ()
     quoted_text: str = ""
+    files: tuple[str, ...] = ()
     last_text_is_list: bool = False
     example: tuple[Any, ...] = ()
     training_columns: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from bert_tf.cli import predict as predicting
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.tasks import TASKS
 
-FLAGS = ("text", "text_pair", "input", "field", "encoding", "skip_bad_rows")
+FLAGS = ("text", "text_pair", "image", "audio", "input", "field", "encoding", "skip_bad_rows")
 
 
 class Counter:
@@ -25,6 +25,7 @@ class Counter:
         return [{"label": len(text)} for text in columns[0]]
 
 
+PICTURES = Counter("multimodal_classification", ("text", "image"))
 PAIRS = Counter("classification", ("text", "text_pair"), ("text_pair",))
 QUESTIONS = Counter("question_answering", ("question", "context"))
 SINGLE = Counter("fill_mask", ("text",))
@@ -45,6 +46,19 @@ def predict(capsys, monkeypatch, tmp_path):
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return call
+
+
+def test_a_picture_goes_with_a_text_to_models_that_read_pictures(predict):
+    assert predict(PICTURES, text="good", image="a.png") == [{"text": "good", "image": "a.png", "label": 4}]
+    assert predict(PICTURES, text="good") == [{"text": "good", "image": "", "label": 4}]
+    with pytest.raises(ConfigError, match="--image. The model reads text, text_pair; its task is classification"):
+        predict(PAIRS, text="good", image="a.png")
+    with pytest.raises(ConfigError, match="--audio. The model reads text, image"):
+        predict(PICTURES, text="good", audio="a.wav")
+    with pytest.raises(ConfigError, match="--image without --text"):
+        predict(PICTURES, image="a.png")
+    with pytest.raises(ConfigError, match="--text_pair. The model answers single texts"):
+        predict(PICTURES, text="good", text_pair="bad")
 
 
 def test_other_columns_of_the_input_are_kept(predict, tmp_path, caplog):

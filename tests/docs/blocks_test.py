@@ -32,6 +32,8 @@ NOT_RUN = {
     "python tools/": "a measurement of minutes",
     "TF_CONFIG=": "needs several machines; tests/training/distribution/",
     "bert-tf quickstart": "ten minutes; tests/quickstart/",
+    "bert-tf finetune --config easy_vqa": "needs data of tools/multimodal_data.py",
+    "bert-tf finetune --config spoken_digits": "needs data of tools/multimodal_data.py",
     "bert-tf compress": "many runs; tests/cli/compress_test.py",
     "bert-tf convert --input FOLDER --output FOLDER": "two folders of one name",
 }
@@ -160,7 +162,9 @@ def write_configs(page, workspace):
     """The TOML blocks of a page as the files that its commands name."""
     text = (ROOT / page).read_text(encoding="utf-8")
     for code in re.findall(r"^```toml\n(.*?)^```$", text, re.M | re.S):
-        name = "student.toml" if "[teacher]" in code else "tickets.toml" if "tickets" in code else None
+        name = "student.toml" if "[teacher]" in code else None
+        for known in ("tickets", "shapes"):
+            name = name or (f"{known}.toml" if known in code else None)
         if name:
             if "内容" in code:
                 code = code.replace('folder = "tickets"', 'folder = "tickets-zh"')
@@ -209,7 +213,7 @@ def check_config(verb, name, words):
     """The settings after the flags are known to the config."""
     settings = [word for word in words[2:] if re.match(r"[a-z_.]+=", word)]
     if name.endswith(".toml"):
-        assert name in ("tickets.toml", "student.toml")  # a block of the page, see `write_configs`
+        assert name in ("tickets.toml", "student.toml", "shapes.toml")  # a block of the page, see `write_configs`
     elif verb == "pretrain":
         override(load_toml(PretrainConfig, name), settings)
     elif verb == "finetune":

@@ -5,6 +5,8 @@ import json
 import pathlib
 import shutil
 
+from bert_tf.media.images import example_image
+
 ROOT = pathlib.Path(__file__).parents[2]
 ENGLISH = ["a warm film", "dull jokes", "the film is good", "bad , dull and bad"]
 CHINESE = ["房间干净，服务周到", "电池很差", "书的内容很充实", "服务态度不好"]
@@ -42,6 +44,7 @@ def write_workspace(folder: pathlib.Path) -> None:
     _questions(data)
     pairs = "sent_more,sent_less\nthe film is good,the jokes are good\n"
     _write(data / "crows_pairs/crows_pairs_anonymized.csv", pairs)
+    _pictures(folder)
     shutil.copytree(data, folder / "data")
     _write(folder / "dev.tsv", _rows("sentence", ENGLISH))
     _write(folder / "corpus.txt", "\n".join(ENGLISH))
@@ -64,6 +67,14 @@ def _rows(column: str, texts: list[str], labels: tuple[str, ...] = ("positive", 
     """A table with the text in a column of the data set and in the usual one, which models without a config read."""
     rows = [f"{text}\t{text}\t{labels[i % 2]}" for i, text in enumerate(texts * 2)]
     return "\n".join([f"{column}\ttext\tlabel", *rows]) + "\n"
+
+
+def _pictures(folder: pathlib.Path) -> None:
+    (folder / "pictures").mkdir()
+    (folder / "pictures/0.png").write_bytes(example_image())
+    rows = ["is there a square?\t../pictures/0.png\tyes", "is there a circle?\t../pictures/0.png\tno"] * 4
+    for part in ("train.tsv", "test.tsv"):
+        _write(folder / "shapes" / part, "\n".join(["text\timage\tlabel", *rows]) + "\n")
 
 
 def _tables(data: pathlib.Path, tickets: pathlib.Path) -> None:

@@ -9,8 +9,10 @@ import tensorflow as tf
 
 import bert_tf
 from bert_tf.core.errors import InputError
+from bert_tf.media.images import example_image
 from bert_tf.tasks import (
     TASKS,
+    MultimodalClassifier,
     MultipleChoice,
     QuestionAnswerer,
     TextClassifier,
@@ -43,6 +45,13 @@ MODELS = [spec.load("model") for spec in TASKS.values()]
 WORDS = [text.split() for text in TEXTS]
 CASES = {
     "classification": Case(TextClassifier, {"labels": ["neg", "pos"]}, TEXTS, LABELS, ["pos", "good"]),
+    "multimodal_classification": Case(
+        MultimodalClassifier,
+        {"labels": ["neg", "pos"], "image_size": 8, "image_patch": 4},
+        (TEXTS, [example_image()] * 32),
+        LABELS,
+        ["pos", "good"],
+    ),
     "pairs": Case(TextClassifier, {"labels": ["neg", "pos"]}, (TEXTS, ["", "a film"] * 16), LABELS, ["pos", 2]),
     "multi_label": Case(
         TextClassifier,

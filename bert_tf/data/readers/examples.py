@@ -240,9 +240,22 @@ def stream_rows(path: Any, config: FileConfig, spec: Any, bad: BadRows, with_tar
         missing = _first_missing(row, (*own, target))
         if missing is None:
             others = {name: value for name, value in row.items() if name not in (*columns, *own, target)}
-            yield Row(place, spec.texts_of(tuple(map(row.get, own))), _stripped(row.get(target)), others)
+            cells = _with_paths(path, tuple(map(row.get, own)), spec)
+            yield Row(place, spec.texts_of(cells), _stripped(row.get(target)), others)
         else:
             bad(place, f"it has no {missing!r}; it has: {', '.join(row)}")
+
+
+def _with_paths(path: Any, cells: tuple, spec: Any) -> tuple:
+    """The cells of a row, of which those that name files, relative to the data file's folder, become absolute paths."""
+    if not spec.files:
+        return cells
+    folder = pathlib.Path(path).absolute().parent
+    found = []
+    for name, cell in zip(spec.texts, cells, strict=False):
+        is_name = name in spec.files and isinstance(cell, str) and cell.strip()
+        found.append(str(folder / cell.strip()) if is_name else cell)
+    return tuple(found)
 
 
 def _stripped(target: Any) -> Any:

@@ -13,11 +13,11 @@ Change = Callable[[Any, np.random.Generator], Any]
 
 
 def changed_texts(texts: Sequence[Sequence], model: Any, change: Change, seed: int) -> tuple[list, ...]:
-    """Columns of N texts with each text changed, but for those that targets quote (`TaskSpec.quoted_text`)."""
+    """Columns of N texts with each text changed, but for files and for those that targets quote (see `TaskSpec`)."""
     random = np.random.default_rng(seed)
     columns = []
     for name, column in zip(model.TEXTS, texts, strict=False):
-        if name == model.SPEC.quoted_text:
+        if name == model.SPEC.quoted_text or name in model.SPEC.files:
             columns.append(list(column))
         else:
             columns.append([change(text, random) for text in column])

@@ -94,7 +94,12 @@ class Preprocessor:
 
     def to_batch(self, texts: tuple, targets: Any, weights: Any = None) -> tuple:
         """Encoded texts, targets and sample weights to the arguments of a training step, `(x, y[, sample_weight])`."""
-        return (self(texts), targets) if weights is None else (self(texts), targets, weights)
+        inputs = self.training_inputs(texts)
+        return (inputs, targets) if weights is None else (inputs, targets, weights)
+
+    def training_inputs(self, texts: tuple) -> dict:
+        """Encoded texts to the inputs for training, before `unpad` and `pad`."""
+        return self(texts)
 
     def inference_inputs(self, texts: tuple) -> dict:
         """Encoded texts to the inputs for inference: those of training, unless a task reads more of a text then."""

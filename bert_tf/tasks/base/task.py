@@ -87,7 +87,7 @@ class Task(RawTextMethods, Pretrained, keras.Model):
             raise InputError(
                 f"Received: max_length={max_length}. This encoder has {self.config.max_positions} positions."
             )
-        if self.max_length <= (added := tokenizer.num_added(len(self.TEXTS))):
+        if self.max_length <= (added := tokenizer.num_added(self.num_segments)):
             raise ConfigError(
                 f"Received: max_length={max_length}. The {added} special tokens alone would fill the rows."
             )
@@ -118,6 +118,11 @@ class Task(RawTextMethods, Pretrained, keras.Model):
     def OPTIONAL_TEXTS(self) -> tuple[str, ...]:
         """Those of `TEXTS` that may be left out, or be ""."""
         return self.SPEC.optional_texts
+
+    @property
+    def num_segments(self) -> int:
+        """Most texts of a row of tokens: `TEXTS` without files."""
+        return len(self.TEXTS) - len(self.SPEC.files)
 
     @property
     def purpose(self) -> str:
@@ -329,6 +334,10 @@ class Task(RawTextMethods, Pretrained, keras.Model):
     def token_specs(self) -> dict[str, tf.TensorSpec]:
         """{name: spec} of the inputs of a request made of tokens: int32 [N, S] each."""
         return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in features.ENCODER_INPUTS}
+
+    def example_files(self) -> dict[str, bytes]:
+        """{name: contents} of a file that people may try, for each of the files among `TEXTS`."""
+        return {}
 
     def example_outputs(self, answers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Decoded answers in the form that TF Serving's Classify and Regress read, where the task is one of these two.

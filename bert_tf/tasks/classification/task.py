@@ -73,7 +73,7 @@ class TextClassifier(LongTextTask):
         self.labels, self.problem_type, self.pooling = labels, problem_type, pooling
         self.problem = PROBLEM_TYPES[problem_type](labels)
         self.SCORE = self.problem.SCORE
-        self.preprocessor = ClassificationPreprocessor(SPEC, tokenizer, self.max_length, stride, self.problem)
+        self.preprocessor = self.make_preprocessor(stride)
         self.postprocessor = ClassificationPostprocessor(labels, self.problem)
         self.cls_only = pooling == "cls"
         if not self.cls_only:
@@ -81,6 +81,10 @@ class TextClassifier(LongTextTask):
         self.dropout = keras.layers.Dropout(self.config.hidden_dropout, dtype=self.dtype_policy)
         self.classifier = self.make_head(len(labels), "classifier")
         self.build()
+
+    def make_preprocessor(self, stride: int | None) -> ClassificationPreprocessor:
+        """The object from texts and targets to inputs."""
+        return ClassificationPreprocessor(self.SPEC, self.tokenizer, self.max_length, stride, self.problem)
 
     @property
     def purpose(self) -> str:

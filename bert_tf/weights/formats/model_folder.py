@@ -27,6 +27,9 @@ MASKED_LM_TRANSFORM = [
 ]
 DEEP_HEADS = {
     "masked_lm": [Row("masked_lm/bias", "layers/masked_lm_head/vars/0")],
+    "image_features": [
+        row for i in range(4) for row in keras_dense(f"image_features/conv_{i}", f"image_features/conv_{i}")
+    ],
     "replaced_token": [
         *keras_dense("replaced_token/transform", "layers/replaced_token_head/transform"),
         *keras_dense("replaced_token/output", "layers/replaced_token_head/output_dense"),

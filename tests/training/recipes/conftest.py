@@ -5,6 +5,7 @@ import json
 
 import keras
 import pytest
+import tensorflow as tf
 
 from bert_tf.modeling.families.bert import BertEncoder
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
@@ -32,6 +33,12 @@ TOYS = {
     },
     "pairs": {"file": "pairs.tsv", "epochs": 12, "task": "embedding", "model": {"objective": "contrastive"}},
     "choices": {"file": "choices.jsonl", "epochs": 12, "task": "multiple_choice"},
+    "pictures": {
+        "file": "pictures.tsv",
+        "epochs": 12,
+        "task": "multimodal_classification",
+        "model": {"image_size": 8, "image_patch": 4, "modality_dropout": 0.1},
+    },
     "texts": {
         "file": "texts.{source,target}",
         "epochs": 12,
@@ -71,6 +78,10 @@ def write_toys(folder):
     write("pairs.tsv", ["text\ttext_pair", *(f"{text}\t{text}" for text, _ in rows)])
     choices = [{"context": text, "endings": ["bad", "good"], "label": int(label == "pos")} for text, label in rows]
     write("choices.jsonl", map(json.dumps, choices))
+    for label, shade in (("pos", 255), ("neg", 0)):
+        picture = tf.io.encode_png(tf.fill([8, 8, 3], tf.constant(shade, tf.uint8)))
+        (folder / f"{label}.png").write_bytes(picture.numpy())
+    write("pictures.tsv", ["label\ttext\timage", *(f"{label}\tgood film\t{label}.png" for _, label in rows)])
     write("texts.source", TEXTS)
     write("texts.target", ["good film" if label == "pos" else "a bad film" for label in LABELS])
     tag = {"good": "B-UP", "bad": "B-DOWN"}

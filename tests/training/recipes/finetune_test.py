@@ -80,6 +80,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(run, tmp_path, killed_at_step_
         ("questions", "f1", 1.0),
         ("pairs", "mrr", 0.9),
         pytest.param("choices", "accuracy", 0.9, marks=pytest.mark.soak),
+        ("pictures", "accuracy", 0.9),
         ("texts", "rougeL", 0.9),
     ],
 )

@@ -1,0 +1,1 @@
+"""Files of pictures and sounds: checked before they are decoded, decoded in TensorFlow ops."""

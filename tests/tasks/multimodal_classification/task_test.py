@@ -1,0 +1,176 @@
+"""Texts with pictures and sounds: answers depend on them, bad files are named, text alone is answered."""
+
+import base64
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bert_tf
+from bert_tf.core.config import TextConfig
+from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.data.readers.examples import FileConfig, read_examples
+from bert_tf.export.attention import attention
+from bert_tf.export.runtimes import export_runtime
+from bert_tf.export.saved_model import export_saved_model
+from bert_tf.export.signatures import check_request
+from bert_tf.media.images import example_image
+from bert_tf.media.sounds import example_sound, wav
+from bert_tf.modeling.families.bert import BertEncoder
+from bert_tf.tasks import TASKS, MultimodalClassifier, TextClassifier
+from bert_tf.text.tokenizers.wordpiece import Tokenizer
+from tests.tasks.samples import SIZES, VOCABULARY
+
+RATE = 8000
+BOTH = {
+    "modalities": ("image", "audio"),
+    "image_size": 16,
+    "image_patch": 8,
+    "audio_rate": RATE,
+    "audio_seconds": 0.2,
+    "audio_bands": 8,
+}
+
+
+def make(**settings):
+    keras.utils.set_random_seed(1)
+    values = {"labels": ["no", "yes"], "max_length": 12, "initializer_range": 0.3, **BOTH, **SIZES, **settings}
+    return MultimodalClassifier(Tokenizer(VOCABULARY, TextConfig()), **values)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make()
+
+
+def logits_of(model, image="", audio=""):
+    return model(model.text_inputs((["good film"], [image], [audio]))).numpy()[0]
+
+
+def png(shade):
+    return tf.io.encode_png(np.full((16, 16, 3), shade, "uint8")).numpy()
+
+
+def test_answers_depend_on_every_file(model):
+    asked = [
+        logits_of(model, image, audio)
+        for image, audio in [
+            ("", ""),
+            (png(0), ""),
+            (png(255), ""),
+            ("", example_sound(RATE)),
+            (png(0), example_sound(RATE)),
+        ]
+    ]
+    for i, one in enumerate(asked):
+        for other in asked[:i]:
+            assert np.abs(one - other).max() > 1e-3
+
+
+def test_a_text_alone_has_the_answer_that_the_encoder_gives_to_its_words(model):
+    inputs = model.text_inputs((["good film"], [""], [""]))
+    words = {name: inputs[name] for name in ("input_ids", "input_mask", "segment_ids")}
+    alone = TextClassifier(model.tokenizer, ["no", "yes"], 12, encoder=model.encoder)
+    alone.classifier.set_weights(model.classifier.get_weights())
+    np.testing.assert_allclose(model(inputs), alone(words), atol=1e-6)
+    assert model.predict_text(["good film"]) == model.predict_text((["good film"], [""], [""]))
+    assert model.predict_text({"text": ["good film"]}) == model.predict_text(["good film"])
+
+
+def test_silence_after_a_short_sound_is_padding(model):
+    short = wav(np.full(200, 3000, "<i2").tobytes(), RATE)
+    inputs = model.text_inputs((["film"], [""], [short]))
+    assert inputs["audio_mask"].numpy().tolist() == [[1, 0, 0, 0, 0]]
+    assert inputs["audio"].shape == (1, 1600)
+
+
+def test_dropout_hides_whole_files(model):
+    hiding = make(modality_dropout=0.5)
+    inputs = model.text_inputs((["film"] * 8, [png(0)] * 8, [""] * 8))
+    logits = hiding(inputs, training=True).numpy()
+    with_picture = hiding(inputs).numpy()[0]
+    alone = hiding(hiding.text_inputs((["film"], [""], [""]))).numpy()[0]
+    kinds = {tuple(np.round(row, 3)) for row in logits}
+    assert kinds == {tuple(np.round(with_picture, 3)), tuple(np.round(alone, 3))}
+
+
+def test_a_folder_keeps_modalities_and_a_text_model_becomes_one(model, tmp_path):
+    convolutions = make(modalities=["image"], image_size=32, image_patch=16, image_network="convolutions")
+    for name, saved in (("both", model), ("convolutions", convolutions)):
+        saved.save_pretrained(tmp_path / name)
+        loaded = bert_tf.load(tmp_path / name)
+        assert (loaded.TEXTS, loaded.config) == (saved.TEXTS, saved.config)
+        asked = (["good film"] * 2, [png(0), png(255)])
+        assert loaded.predict_text(asked) == saved.predict_text(asked)
+    BertEncoder(**SIZES).save_pretrained(tmp_path / "words", Tokenizer(VOCABULARY))
+    settings = {"labels": ["no", "yes"], "max_length": 12, "modalities": ["image"], "image_size": 8, "image_patch": 4}
+    fresh = MultimodalClassifier.from_pretrained(tmp_path / "words", **settings)
+    assert (fresh.config.feature_size, fresh.config.feature_positions) == (48, (2, 2))
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"modalities": ["image", "image"]}, "each once"),
+        ({"modalities": []}, "Choose from image, audio"),
+        ({"image_patch": 5}, "The size must be a multiple of the patch"),
+        ({"image_network": "convolutions"}, "set image_patch=16"),
+        ({"audio_rate": 10}, "at least 1000 samples a second"),
+        ({"modality_dropout": 1.0}, r"must be in \[0, 1\)"),
+    ],
+)
+def test_impossible_settings(settings, match):
+    with pytest.raises(ConfigError, match=match):
+        make(**settings)
+
+
+def test_files_of_examples_name_files_and_rows(tmp_path):
+    picture = make(modalities=["image"])
+    (tmp_path / "ok.png").write_bytes(example_image())
+    (tmp_path / "cut.png").write_bytes(example_image()[:-20])
+    rows = ["yes\tfilm\tok.png", "no\tfilm\tcut.png", "no\tfilm\tno.png", "no\tfilm\t", "no\t\tok.png"]
+    (tmp_path / "rows.tsv").write_text("\n".join(["label\ttext\timage", *rows]))
+    spec = TASKS["multimodal_classification"]
+    examples = read_examples(tmp_path / "rows.tsv", FileConfig(), spec)
+    assert examples.texts[1][0] == str(tmp_path / "ok.png")
+    with pytest.raises(InputError, match=r"rows.tsv, line 3: the image .*cut.png cannot be decoded: it is truncated"):
+        examples.checked(picture)
+    skipping = read_examples(tmp_path / "rows.tsv", FileConfig(skip_bad_rows=True), spec)
+    assert len(skipping.checked(picture)) == 1
+    assert skipping.bad.count == 4
+    with pytest.raises(InputError, match="3 columns. The model reads text, image"):
+        picture.predict_text((["film"], [""], [""]))
+    with pytest.raises(InputError, match="different numbers: 1 of text, 2 of image"):
+        picture.predict_text((["film"], ["", ""]))
+
+
+def test_what_is_not_exported_is_refused(model, tmp_path):
+    with pytest.raises(ConfigError, match="attention to image, audio is not exported"):
+        attention(model, [tf.constant(["film"])])
+    with pytest.raises(ConfigError, match="--format=onnx for a model of text, image, audio"):
+        export_runtime(model, tmp_path / "onnx", "onnx", None)
+
+
+def test_a_saved_model_takes_bytes(model, tmp_path):
+    path, difference = export_saved_model(model, tmp_path / "served", check_request(model))
+    assert difference <= 1e-4
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    asked = {"text": ["good film"] * 2, "image": [png(0), b""], "audio": [b"", example_sound(RATE)]}
+    answers = serve(**{name: tf.constant(column) for name, column in asked.items()})
+    expected = [answer["probability"] for answer in model.predict_text(asked)]
+    np.testing.assert_allclose(answers["probability"], expected, atol=1e-5)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        serve(**{name: tf.constant([value]) for name, value in zip(asked, ("film", b"GIF89a", b""), strict=True)})
+    card = json.loads((path / "assets.extra/bert_tf.json").read_text())
+    assert base64.b64decode(card["example"]["image"]["b64"]) == example_image()
+
+
+def test_one_graph_takes_text_and_contents(model):
+    specs = list(model.text_specs().values())
+    assert [spec.name for spec in specs] == ["text", "image", "audio"]
+    asked = (["good film", "bad"], [png(0), ""], ["", example_sound(RATE)])
+    answers = tf.function(model.serve, input_signature=specs)(*map(tf.constant, asked))
+    expected = [answer["probability"] for answer in model.predict_text(asked)]
+    np.testing.assert_allclose(answers["probability"], expected, atol=1e-6)
