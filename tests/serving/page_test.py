@@ -1,11 +1,13 @@
 """The page in headless Chromium: widgets for each type of answer, on wide and narrow screens."""
 
+import base64
 import json
 import shutil
 
 import pytest
 import tensorflow as tf
 
+from bert_tf.media.images import example_image
 from bert_tf.serving.models import ModelConfig
 from tests.serving.conftest import running
 
@@ -29,13 +31,21 @@ ANSWERS = {
     "reader": {"answer": ["né 🙂 Ada"], "start": [3], "end": [11], "score": [0.9]},
     "endings": {"choice": [1], "probability": [0.7], "probabilities": [[0.2, 0.7, 0.1]]},
     "best": {"label": ["b"], "probability": [0.75], "probabilities": [[0.25, 0.75]]},
+    "pictures": {
+        "label": ["red"],
+        "probability": [0.75],
+        "classes": [["blue", "red"]],
+        "probabilities": [[0.25, 0.75]],
+    },
     "goods": {"classes": [[LONG, "a"]], "probabilities": [[0.25, 0.75]]},
 }
 CARD = {"summary": "Finds names.", "example": {"text": "Ada met no one.", "endings": ["one", "two"]}}
+PICTURE = base64.b64encode(example_image()).decode()
 INPUTS = {  # their ranks; of other models "text"
     "reader": {"question": 1, "context": 1},
     "endings": {"endings": 2, "context": 1},
     "best": {"candidates": 2},
+    "pictures": {"text": 1, "image": 1},
 }
 # Attention for the shorter text of a batch: the last token is padding.
 TOKENS = ["[CLS]", "good", "##ly", "[SEP]", ""]
@@ -76,9 +86,12 @@ def page_client(base_path, tmp_path_factory):
             )
             signatures["attention"] = module.attention.serve
         tf.saved_model.save(module, str(folder / name / "1"), signatures)
-        if name in ("tagger", "endings"):
+        if name in ("tagger", "endings", "pictures"):
+            card = dict(CARD)
+            if name == "pictures":
+                card["example"] = {"text": "what color?", "image": {"b64": PICTURE}}
             (folder / name / "1/assets.extra").mkdir()
-            (folder / name / "1/assets.extra/bert_tf.json").write_text(json.dumps(CARD), encoding="utf-8")
+            (folder / name / "1/assets.extra/bert_tf.json").write_text(json.dumps(card), encoding="utf-8")
         models.append(ModelConfig(name, folder / name))
     with running(None, tuple(models)) as client:
         yield client
@@ -141,6 +154,23 @@ def test_a_pair_of_texts_and_a_table(page):
     assert page.eval_on_selector_all("textarea", "areas => areas.map(a => a.name)") == ["text", "text_pair"]
     answer(page, text="a", text_pair="b")
     assert page.inner_text("#answer td") == "ab"
+
+
+def test_a_picture_is_sent_as_base64(page, tmp_path):
+    sent = []
+    page.on("request", lambda request: sent.append(request.post_data_json) if request.method == "POST" else None)
+    choose(page, "pictures")
+    assert page.eval_on_selector("img.chosen", "img => img.src") == f"data:image/png;base64,{PICTURE}"
+    answer(page, text="what color is it?")
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff" + bytes(range(30)))
+    page.set_input_files("input[name=image]", tmp_path / "a.jpg")
+    page.wait_for_function("document.querySelector('img.chosen').src.startsWith('data:image/jpeg')")
+    answer(page, text="what color is it?")
+    page.set_input_files("input[name=image]", [])
+    assert "red" in answer(page, text="what color is it?")
+    chosen = base64.b64encode((tmp_path / "a.jpg").read_bytes()).decode()
+    assert [request["inputs"]["image"] for request in sent] == [[{"b64": PICTURE}], [{"b64": chosen}], [""]]
+    assert {request["inputs"]["text"][0] for request in sent} == {"what color is it?"}
 
 
 def test_entities_are_coloured(page):
