@@ -214,11 +214,11 @@ class Modalities:
             row += part.grid[0]
         axes = len(self.encoder_settings()["feature_positions"])
         place = np.concatenate(positions)[None, :, :axes].astype("int32")  # [1, T, A]
-        dtypes = [x.dtype for x in vectors]
-        vectors = [ops.cast(x, dtypes[0]) for x in vectors]
+        count = ops.shape(vectors[0])[0]
+        vectors = [ops.cast(x, vectors[0].dtype) for x in vectors]
         return {
             features.FEATURES: ops.concatenate(vectors, 1) if len(vectors) > 1 else vectors[0],
             features.FEATURE_MASK: ops.concatenate(masks, 1) if len(masks) > 1 else masks[0],
-            features.FEATURE_POSITIONS: ops.convert_to_tensor(place),
-            features.FEATURE_TYPES: ops.convert_to_tensor(np.concatenate(types)[None].astype("int32")),
+            features.FEATURE_POSITIONS: ops.tile(place, (count, 1, 1)),
+            features.FEATURE_TYPES: ops.tile(np.concatenate(types)[None].astype("int32"), (count, 1)),
         }

@@ -8,6 +8,7 @@ from keras import ops
 from bert_tf.core.errors import InputError
 from bert_tf.modeling.layers.dense import Embedding, dense
 from bert_tf.modeling.layers.dropout import Dropout
+from bert_tf.modeling.layers.embeddings import SegmentEmbedding
 from bert_tf.modeling.layers.id_checks import check_ids
 from bert_tf.modeling.layers.initializers import truncated_normal
 from bert_tf.modeling.layers.residual_norm import ResidualNorm
@@ -46,14 +47,14 @@ class FeatureEmbeddings(keras.layers.Layer):
         self.feature_size, self.hidden_size = feature_size, hidden_size
         self.positions, self.types = tuple(positions), types
 
-        def table(size, name):
-            return Embedding(size, hidden_size, truncated_normal(initializer_range), dtype=policy, name=name)
+        def table(size, name, kind=Embedding):
+            return kind(size, hidden_size, truncated_normal(initializer_range), dtype=policy, name=name)
 
         self.projection = dense(hidden_size, initializer_range, dtype=policy, name="projection")
         self.position_0 = table(self.positions[0], "position_0")
         if len(self.positions) > 1:
             self.position_1 = table(self.positions[1], "position_1")
-        self.type = table(types, "type")
+        self.type = table(types, "type", SegmentEmbedding)
         self.norm = ResidualNorm(epsilon=layer_norm_epsilon, dtype=policy, name="norm")
         self.dropout = Dropout(dropout, dtype=policy)
 
@@ -90,10 +91,9 @@ class FeatureEmbeddings(keras.layers.Layer):
         if types is None:
             types = ops.zeros((1, 1), "int32")
         check_ids("feature_types", types, self.types)
-        one_hot = ops.one_hot(types, self.types, dtype=self.compute_dtype)  # [B, T, types]
-        kind = ops.matmul(one_hot, ops.cast(self.type.embeddings, self.compute_dtype))  # [B, T, D]
         x = self.projection(features)  # [B, T, D]
-        x = self.norm(ops.broadcast_to(place + kind, ops.shape(x)), x, training=training)  # [B, T, D]
+        place = ops.broadcast_to(place + self.type(types, x), ops.shape(x))  # [B, T, D]
+        x = self.norm(place, x, training=training)  # [B, T, D]
         return self.dropout(x, training=training)
 
     def _axis(self, features, positions, axis):
