@@ -36,6 +36,7 @@ def test_choices_are_those_of_the_models():
     from bert_tf.modeling.decoders import DECODERS
     from bert_tf.modeling.layers.pooling import POOLINGS
     from bert_tf.tasks.base.class_weights import BALANCED
+    from bert_tf.tasks.base.modalities import NETWORKS
     from bert_tf.tasks.classification.problem_types import PROBLEM_TYPES
     from bert_tf.tasks.embedding.task import OBJECTIVES
     from bert_tf.tasks.generation.metrics import score_texts
@@ -49,6 +50,7 @@ def test_choices_are_those_of_the_models():
         "question_answering metric": METRICS,
         "generation metric": score_texts(["a"], ["a"], "13a", False).all(),
         "architecture": DECODERS,
+        "image_network": NETWORKS,
     }
     found = set()
     for spec in TASKS.values():
