@@ -72,7 +72,11 @@ def test_pretrained_models_open(folder):
         assert model.config.hidden_size == 16
 
 
-@pytest.mark.parametrize("name", FINETUNE)
+# The state of a run is the same for all tasks; models of all of them are opened above.
+RESUMED = [pytest.param(name, marks=pytest.mark.soak if name in ("tagging", "embedding") else ()) for name in FINETUNE]
+
+
+@pytest.mark.parametrize("name", RESUMED)
 def test_stopped_fine_tuning_resumes(folder, monkeypatch, caplog, name):
     monkeypatch.chdir(folder)
     file, *settings = FINETUNE[name]

@@ -93,7 +93,11 @@ def test_every_kind_of_task_learns_its_toy(name, metric, least, toy):
 
 @pytest.mark.parametrize(
     ("name", "texts"),
-    [("classes", 3 * 32), ("tags", 3 * sum(len(text.split()) for text in TEXTS)), ("questions", 3 * 2 * 16)],
+    [
+        ("classes", 3 * 32),
+        pytest.param("tags", 3 * sum(len(text.split()) for text in TEXTS), marks=pytest.mark.soak),
+        ("questions", 3 * 2 * 16),
+    ],
 )
 def test_texts_are_tokenized_once_a_run(name, texts, run, monkeypatch):
     counts = []
