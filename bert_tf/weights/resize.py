@@ -50,19 +50,26 @@ def change_vocabulary(checkpoint: Checkpoint, vocabulary: list[str]) -> Checkpoi
     return _with_rows(checkpoint, vocabulary, [ids.get(token) for token in vocabulary])
 
 
-def trim_vocabulary(checkpoint: Checkpoint, texts: Iterable[str]) -> Checkpoint:
+def trim_vocabulary(checkpoint: Checkpoint, texts: Iterable[str], least: int = 1) -> Checkpoint:
     """The checkpoint with the tokens that its tokenizer needs for `texts`, in their old order.
 
     The model computes the same for these texts; other texts may become other tokens, or unknown. The special tokens,
     the added ones, and the start and end of the targets of a decoder stay.
 
+    Args:
+        least: how often a token has to occur in the texts. With more than 1 their rare words become several shorter
+            tokens, so that the model has to be trained again.
+
     Raises:
+        ConfigError: `least` is below 1.
         InputError: the checkpoint has no vocabulary, or it is not one of WordPiece; or there are no texts.
     """
     from bert_tf.text.tokenizers.used_tokens import used_tokens  # needs TensorFlow
 
+    if least < 1:
+        raise ConfigError(f"Received: least={least}. A token occurs at least once.")
     vocabulary, text = _vocabulary(checkpoint), checkpoint.text
-    used = used_tokens(vocabulary, text, texts)
+    used = used_tokens(vocabulary, text, texts, least)
     if not used:
         raise InputError("Received no texts to trim the vocabulary to. Give those that the model has to read.")
     used |= {*SPECIAL_TOKENS, *text.added_tokens, *text.added_any_case}

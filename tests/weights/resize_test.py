@@ -79,6 +79,16 @@ def test_a_vocabulary_is_trimmed_to_the_tokens_of_texts():
     assert trim_vocabulary(dataclasses.replace(checkpoint, text=text), ["a"]).vocabulary == [*VOCABULARY[:5], "a", "x"]
 
 
+def test_rare_words_are_spelled_with_shorter_tokens():
+    vocabulary = [*VOCABULARY[:5], "ab", "abc", "a", "##c", "##b", "d", "##d", "北", "京"]
+    texts = ["ab abc 北", "ab 北 京", "abd"]
+    trimmed = trim_vocabulary(make("encoder", vocabulary, vocab_size=len(vocabulary)), texts, least=2)
+    # "abc", "##d" and "京" occur once; "abc" is now "ab", "##c", and "abd" unknown.
+    assert trimmed.vocabulary == [*VOCABULARY[:5], "ab", "a", "##c", "##b", "北"]
+    with pytest.raises(ConfigError, match="Received: least=0"):
+        trim_vocabulary(trimmed, texts, least=0)
+
+
 def test_unknown_words_stay_unknown():
     # The longest match of "abc" begins with "ab" and finds no end; without "ab" it would be "a", "##bc".
     vocabulary = [*VOCABULARY[:5], "a", "ab", "##bc"]

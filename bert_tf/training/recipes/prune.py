@@ -156,9 +156,12 @@ def keep_layers(model: TaskModel, layers: Sequence[int]) -> TaskModel:
     return _changed(model, lambda checkpoint: shrink.keep_layers(checkpoint, layers))
 
 
-def trim_vocabulary(model: TaskModel, texts: Iterable[str]) -> TaskModel:
-    """A model with the tokens that `texts` need, for which it computes the same; see `resize.trim_vocabulary`."""
-    return _changed(model, lambda checkpoint: resize.trim_vocabulary(checkpoint, texts))
+def trim_vocabulary(model: TaskModel, texts: Iterable[str], least: int = 1) -> TaskModel:
+    """A model with the tokens that `texts` need, for which it computes the same; see `resize.trim_vocabulary`.
+
+    With `least` above 1, without those that occur less often: it has to be fine-tuned again.
+    """
+    return _changed(model, lambda checkpoint: resize.trim_vocabulary(checkpoint, texts, least))
 
 
 def _kept(what: str, scores: list[np.ndarray], share: float, by_layer: bool, multiple: int = 1) -> list[np.ndarray]:
