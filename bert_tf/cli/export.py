@@ -14,10 +14,18 @@ from bert_tf.tasks.base.targets import fit_targets
 from bert_tf.text.corpus import find_files, read_lines
 
 _ONLY_FOR = {
-    "saved_model": ("version", "dtype", "attention"),
-    "tflite": ("quantize", "length", "calibration", "accuracy_data", "skip_bad_rows", "max_drop"),
+    "version": ("saved_model",),
+    "dtype": ("saved_model",),
+    "attention": ("saved_model",),
+    "quantize": ("tflite",),
+    "length": ("tflite",),
+    "calibration": ("tflite",),
+    "accuracy_data": ("saved_model", "tflite"),
+    "skip_bad_rows": ("saved_model", "tflite"),
+    "max_drop": ("saved_model", "tflite"),
 }
-_TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05}  # difference of a number in an answer to Keras in float32
+# Difference of a number in an answer to Keras in float32.
+_TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +45,7 @@ def export(flags: Any, overrides: list[str]) -> None:
         raise ConfigError(f"Received: --format={flags.format}. Choose one of {', '.join(formats)}.")
     _check_format(flags)
     if flags.dtype not in _TOLERANCE:
-        raise ConfigError(f"Received: --dtype={flags.dtype}. Choose {' or '.join(_TOLERANCE)}.")
+        raise ConfigError(f"Received: --dtype={flags.dtype}. Choose one of {', '.join(_TOLERANCE)}.")
     with stages() as progress:
         progress("export", 0)
         formats[flags.format](flags, load(flags.model, encoders=True), config.data)
@@ -45,12 +53,10 @@ def export(flags: Any, overrides: list[str]) -> None:
 
 def _check_format(flags: Any) -> None:
     """Refuses flags that the format or the other flags give no meaning."""
-    for other, names in _ONLY_FOR.items():
-        for name in names:
-            if other != flags.format and flags[name].present:
-                raise ConfigError(
-                    f"Received: --{name} with --format={flags.format}. It is only for {other}: leave it out."
-                )
+    for name, formats in _ONLY_FOR.items():
+        if flags.format not in formats and flags[name].present:
+            able = ", ".join(formats)
+            raise ConfigError(f"Received: --{name} with --format={flags.format}. It is only for {able}: leave it out.")
     if flags.calibration and flags.quantize != "int8_full":
         raise ConfigError(f"Received: --calibration with --quantize={flags.quantize}. Only int8_full uses it.")
     for name in ("max_drop", "skip_bad_rows"):
@@ -59,23 +65,29 @@ def _check_format(flags: Any) -> None:
 
 
 def _saved_model(flags: Any, reference: Any, data: FileConfig) -> None:
-    from bert_tf.export.saved_model import export_saved_model
+    from bert_tf.export.comparison import scores_line
+    from bert_tf.export.saved_model import export_saved_model, saved_model_scores
     from bert_tf.export.signatures import check_request
 
-    del data
-    model = reference
-    if flags.dtype != "float32":
+    model, scores, int8 = reference, None, flags.dtype == "int8"
+    if flags.dtype == "bfloat16":
         model = load(flags.model, flags.dtype, encoders=True)
-    texts = check_request(model)
+    if flags.accuracy_data:
+        examples = _labelled(flags.accuracy_data, data, reference)
+        scores = saved_model_scores(reference, model, examples, flags.max_drop, int8)
     path, difference = export_saved_model(
-        model, flags.output, texts, flags.version, reference, _TOLERANCE[flags.dtype], flags.attention
+        *(model, flags.output, check_request(model), flags.version, reference, _TOLERANCE[flags.dtype]),
+        *(flags.attention, int8, scores),
     )
     print(f"SavedModel written to {path}; its answers are within {difference:.0e} of Keras.")
+    if scores:
+        print(f"  {scores_line(scores, 'saved_model')}")
     print(f"Serve it: bert-tf serve --model_name={path.parent.name} --model_base_path={path.parent}")
     print(f"In Python: import tensorflow_text, then tf.saved_model.load({str(path)!r}); see its README.md.")
 
 
 def _tflite(flags: Any, model: Any, data: FileConfig) -> None:
+    from bert_tf.export.comparison import scores_line
     from bert_tf.export.signatures import check_request, sample_request
     from bert_tf.export.tflite import export_tflite
 
@@ -95,7 +107,7 @@ def _tflite(flags: Any, model: Any, data: FileConfig) -> None:
         if "step_ms" in report:
             print(f"    one token of a text: {_times(report['step_ms'][length])} threads")
     if "score" in report:
-        print("  {metric} {tflite:.4f} (Keras: {keras:.4f}) on {rows} examples".format(**report["score"]))
+        print(f"  {scores_line(report['score'], 'tflite')}")
 
 
 def _runtime(flags: Any, model: Any, data: FileConfig) -> None:
@@ -113,6 +125,8 @@ def _times(milliseconds: Mapping[int, float]) -> str:
 
 def _labelled(path: str, config: FileConfig, model: Any) -> tuple[Any, Sequence[Any]]:
     """(texts, targets) of a file, as the model's `score` takes them."""
+    if not model.SPEC.targets:
+        raise ConfigError(f"Received: --accuracy_data for the task {model.TASK}, which has no score: leave it out.")
     examples = fit_targets(read_examples(path, config, model.SPEC), model, config.separator).checked(model)
     return examples.texts, examples.targets
 

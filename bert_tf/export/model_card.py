@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from bert_tf.export.comparison import scores_line
 from bert_tf.export.signatures import example_request, required_texts
 from bert_tf.tasks.base.task import Task
 
@@ -18,15 +19,25 @@ _IN_PYTHON = """    import tensorflow as tf
     print(serve({arguments}))"""
 
 
-def write_card(folder: pathlib.Path, name: str, model: Task, functions: Mapping[str, Any], difference: float) -> None:
+def write_card(
+    folder: pathlib.Path,
+    name: str,
+    model: Task,
+    functions: Mapping[str, Any],
+    difference: float,
+    int8: bool = False,
+    scores: Mapping[str, Any] | None = None,
+) -> None:
     """Writes README.md into `folder`.
 
     Args:
         name: of the model on a server.
         functions: {signature: loaded function}.
         difference: largest absolute difference of a number in its answers to Keras.
+        int8: whether kernels and token tables are int8.
+        scores: of `compared_scores`, as "saved_model".
     """
-    facts = "- " + "\n- ".join(_facts(model, difference))
+    facts = "- " + "\n- ".join(_facts(model, difference, int8, scores))
     sections = [f"# {name}", facts, "## Signatures"]
     for signature, function in sorted(functions.items()):
         sections.append(_table(signature, function))
@@ -34,7 +45,7 @@ def write_card(folder: pathlib.Path, name: str, model: Task, functions: Mapping[
     (folder / "README.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
 
-def _facts(model: Task, difference: float) -> list[str]:
+def _facts(model: Task, difference: float, int8: bool, scores: Mapping[str, Any] | None) -> list[str]:
     config, tokenizer = model.config, model.tokenizer
     facts = [f"Task: {model.TASK}. {model.purpose}"]
     if labels := getattr(model, "labels", ()):
@@ -43,10 +54,13 @@ def _facts(model: Task, difference: float) -> list[str]:
             listed += " and more"
         facts.append(f"Labels: {listed} (assets/labels.txt; probabilities and logits are in their order)")
     size = f"{config.num_layers} layers, hidden size {config.hidden_size}, {model.count_params():,} weights"
+    stored = "int8 with a scale for each column or row, biases and norms in float32" if int8 else model.variable_dtype
     casing = "uncased" if tokenizer.config.lower_case else "cased"
+    if scores:
+        facts.append(f"Scored: {scores_line(scores, 'saved_model')}")
     return [
         *facts,
-        f"Encoder: {model.family}, {size} in {model.variable_dtype}",
+        f"Encoder: {model.family}, {size} in {stored}",
         f"Tokenizer: {tokenizer.vocab_size:,} tokens, {casing}, at most {model.max_length} tokens per sequence",
         f"Verified: answers within {difference:.1e} of Keras",
     ]

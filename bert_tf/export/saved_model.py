@@ -1,15 +1,18 @@
 """Exports a SavedModel for TF Serving: strings in, decoded answers out, all in one graph."""
 
+import contextlib
 import os
 import pathlib
 import tempfile
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from bert_tf.core import files
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.export.comparison import check_difference, largest_difference
+from bert_tf.export.comparison import check_difference, compared_scores, largest_difference
+from bert_tf.export.int8_weights import int8_weights
 from bert_tf.export.model_card import write_card, write_page_card
 from bert_tf.export.signatures import SERVING_DEFAULT, label_lines, named_classes, signatures
 from bert_tf.export.warmup import write_warmup
@@ -26,6 +29,8 @@ def export_saved_model(
     reference: Task | None = None,
     tolerance: float = 1e-4,
     attention: bool = False,
+    int8: bool = False,
+    scores: Mapping[str, Any] | None = None,
 ) -> tuple[pathlib.Path, float]:
     """Writes FOLDER/VERSION: signatures (signatures.py), vocabulary and labels as assets, warm-up requests, cards.
 
@@ -39,6 +44,8 @@ def export_saved_model(
             another dtype a text may go another way from one token on.
         tolerance: largest allowed difference of a number in an answer.
         attention: whether to add signatures that return attention probabilities (attention.py).
+        int8: whether kernels and token tables are stored as int8 (int8_weights.py).
+        scores: of `compared_scores`, as "saved_model", for the card.
 
     Returns:
         (path of the version, largest absolute difference).
@@ -56,26 +63,47 @@ def export_saved_model(
         raise InputError(f"{folder} is no folder. --output is the folder for the versions of the model.")
     if version and (folder / str(version)).exists():
         raise _taken(folder / str(version))
-    functions = signatures(model, attention)
+    with _stored(model, int8) as copies:
+        functions = signatures(model, attention)
     with files.temporary_folder(folder / "export") as work:
         temporary = work / "version"
         temporary.mkdir()
-        _save(model, functions, temporary)
+        _save(model, functions, temporary, int8)
+        del copies  # until here they have to exist
         write_warmup(temporary, folder.name, model)
         write_page_card(temporary, model)
         loaded = tf.saved_model.load(str(temporary)).signatures
         compared = model if reference is None or model.WRITES_TEXT else reference
-        difference = _difference(loaded[SERVING_DEFAULT], compared, check_texts, exact=compared is model)
+        exact = compared is model and (model.WRITES_TEXT or not int8)
+        with _stored(compared, int8 and exact):
+            difference = _difference(loaded[SERVING_DEFAULT], compared, check_texts, exact)
         check_difference("SavedModel", difference, tolerance)
-        write_card(temporary, folder.name, model, loaded, difference)
+        write_card(temporary, folder.name, model, loaded, difference, int8, scores)
         return _publish(temporary, folder, version), difference
 
 
-def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path) -> None:
+def saved_model_scores(
+    reference: Task, model: Task, data: tuple[Any, Any], max_drop: float = 0.5, int8: bool = False
+) -> dict[str, Any]:
+    """As `compared_scores`, of the SavedModel that `export_saved_model` would write of `model`."""
+    with _stored(model, int8):
+        found = model.score(*data)[model.SCORE]
+    return compared_scores(reference, found, data, max_drop, "saved_model")
+
+
+def _stored(model: Task, int8: bool) -> contextlib.AbstractContextManager[Any]:
+    """A context in which the model computes with the weights as they are stored."""
+    return int8_weights(model) if int8 else contextlib.nullcontext()
+
+
+def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path, int8: bool) -> None:
     """Writes graph, variables and assets from a plain module, so that loading needs no Keras."""
     with tempfile.TemporaryDirectory() as assets:
         module = tf.Module()
         module.parameters = [variable.value for variable in model.variables]
+        if int8:  # without the weights that the graphs do not read
+            read = [variable for function in functions.values() for variable in function.variables]
+            module.parameters = list({id(variable): variable for variable in read}.values())
         module.tokenizer = model.tokenizer  # its tables
         vocabulary = pathlib.Path(assets) / model.tokenizer.FILE_NAME
         model.tokenizer.save(vocabulary)

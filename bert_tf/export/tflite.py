@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from bert_tf.core import features, files
 from bert_tf.core.errors import ConfigError, InputError, already_exists
+from bert_tf.export.comparison import compared_scores
 from bert_tf.export.litert_generator import LiteRTGenerator, asset_files
 from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import at_length, on_device
@@ -80,7 +81,8 @@ def export_tflite(
             "error": errors,
         }
         if accuracy_data:
-            report["score"] = _score(model, on_device(model, litert), accuracy_data, max_drop)
+            found = on_device(model, litert).score(*accuracy_data)[model.SCORE]
+            report["score"] = compared_scores(model, found, accuracy_data, max_drop, "tflite")
         report |= _latency(model, temporary)
         report_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return report
@@ -161,17 +163,6 @@ def _written_targets(model: Task, rows: dict[str, tf.Tensor]) -> dict[str, tf.Te
 
 def _relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
-
-
-def _score(model: Task, device: Task, data: tuple[Any, Any], max_drop: float) -> dict[str, Any]:
-    scores = {"keras": model.score(*data)[model.SCORE], "tflite": device.score(*data)[model.SCORE]}
-    drop = 100 * (scores["keras"] - scores["tflite"]) / model.SCORE_MAX
-    if drop > max_drop:
-        raise InputError(
-            f"The file's {model.SCORE} is {scores['tflite']:.4f}, {drop:.2f} points below that of Keras; it was not "
-            f"kept. Choose another --quantize, or allow more than --max_drop={max_drop}."
-        )
-    return {"metric": model.SCORE, **scores, "drop_points": drop, "rows": len(data[1])}
 
 
 def _latency(model: Task, path: pathlib.Path) -> dict[str, dict[int, dict[int, float]]]:

@@ -43,6 +43,20 @@ def test_tflite_is_scored_on_a_file(folder, tmp_path, capsys):
     assert "48 tokens: outputs within" in printed
 
 
+def test_int8_saved_model_is_scored(folder, tmp_path, capsys):
+    rows = tmp_path / "rows.tsv"
+    rows.write_text("label\ttext\nx\tgood\ny\tbad\n", encoding="utf-8")
+    for dtype in ("float32", "int8"):
+        run(model=folder, output=tmp_path / dtype, dtype=dtype, accuracy_data=rows, max_drop=100.0)
+    printed = capsys.readouterr().out.splitlines()
+    scored = [line for line in printed if line.startswith("  accuracy ")]
+    assert len(scored) == 2
+    assert scored[0].endswith("on 2 examples")
+    card = (tmp_path / "int8/1/README.md").read_text()
+    assert f"Scored: {scored[1].strip()}" in card
+    assert "in int8 with a scale for each column or row" in card
+
+
 def test_rows_that_cannot_be_used(folder, tmp_path):
     rows, path = tmp_path / "rows.tsv", tmp_path / "docs.tflite"
     rows.write_text("label\ttext\nx\tgood\nstrange\tbad\n", encoding="utf-8")
@@ -64,10 +78,10 @@ def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
     ("flags", "message"),
     [
         ({"format": "pdf"}, "Received: --format=pdf. Choose one of saved_model, tflite, onnx, openvino."),
-        ({"dtype": "int8"}, "Received: --dtype=int8. Choose float32 or bfloat16."),
+        ({"dtype": "int4"}, "Received: --dtype=int4. Choose one of float32, bfloat16, int8."),
         ({"version": -1}, "Received: --version=-1. Versions are numbers from 1 to 92"),
         ({"version": 2**63}, "Received: --version=92.*; 0 is the next."),
-        ({"quantize": "int8"}, "Received: --quantize with --format=saved_model. It is only for tflite: leave it out."),
+        ({"quantize": "int8"}, "Received: --quantize with --format=saved_model. It is only for tflite: leave it"),
         ({"format": "tflite", "attention": True}, "Received: --attention with --format=tflite. It is only for sa"),
         ({"format": "tflite", "length": "a"}, "Received: --length=a. Write one number, or several as 32,128."),
         ({"format": "tflite", "length": "900"}, r"Received: lengths \[900\]. Rows of this model have 4 to 80 tokens."),

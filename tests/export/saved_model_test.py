@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from bert_tf.core.errors import InputError
 from bert_tf.export import saved_model
+from bert_tf.export.int8_weights import int8_weights, quantize
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.tasks import TextClassifier
 from tests.export.conftest import ENCODER
@@ -66,6 +68,31 @@ def test_warm_up_requests_run_and_are_short_and_long(model, exported):
         if name == "serving_default":
             lengths[model.preprocessor(tf.constant(inputs["text"]))["input_ids"].shape[1]] = name
     assert [length // 32 for length in sorted(lengths)] == [0, 1, 2]
+
+
+def test_int8_weights_are_smaller_and_answer_alike_in_all_signatures(model, texts, exported, tmp_path):
+    version, difference = export_saved_model(model, tmp_path / "small", texts, tolerance=0.1, int8=True)
+    assert 1e-6 < difference < 0.1
+    sizes = []
+    for folder in (exported[0], version):
+        sizes.append(sum(path.stat().st_size for path in (folder / "variables").iterdir()))
+    assert sizes[1] < 0.4 * sizes[0]
+    float_signatures, signatures = (tf.saved_model.load(str(folder)).signatures for folder in (exported[0], version))
+    assert signatures.keys() == float_signatures.keys()
+    answers = signatures["serving_default"](text=tf.constant(texts))
+    expected = float_signatures["serving_default"](text=tf.constant(texts))
+    np.testing.assert_allclose(answers["probabilities"], expected["probabilities"], atol=0.1)
+    with int8_weights(model):
+        inside = model.predict_text(texts)
+    for found, answer in zip(answers["probabilities"].numpy(), inside, strict=True):
+        assert found == pytest.approx(list(answer["probabilities"].values()), abs=1e-5)
+    assert model.predict_text(texts)[0]["probabilities"] != inside[0]["probabilities"]  # the model itself is unchanged
+
+
+def test_int8_values_by_hand():
+    values, scales = quantize(np.array([[127.0, 0.0], [-63.5, 0.0]]), 0)
+    np.testing.assert_array_equal(scales, np.array([[1.0, 1 / 127]], "float32"))
+    np.testing.assert_array_equal(values, np.array([[127, 0], [-64, 0]], "int8"))
 
 
 def test_model_card(exported):
