@@ -2,7 +2,7 @@
 
 import functools
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from bert_tf.export.litert_task import at_length
 from bert_tf.export.signatures import SERVING_DEFAULT
 from bert_tf.export.step_signatures import StepSignatures
 from bert_tf.export.tflite_metadata import INPUT_NAMES
+from bert_tf.export.tflite_ranges import quantize_full
 from bert_tf.tasks.base.task import Task
 
 QUANTIZE = ("none", "float16", "int8", "int8_full")
@@ -46,11 +47,12 @@ def convert(
     Args:
         to_outputs: from what the model's `call` returns to {name: tensor}.
         quantize: "none", "float16", "int8" (int8 weights, activations quantized at run time) or "int8_full" (both
-            int8, ranges learned from `calibration`).
+            int8, ranges learned from `calibration`; see tflite_ranges.py).
         calibration: for "int8_full": texts as the model's `predict_text` takes them.
         aliases: further ids, numbered from the vocabulary's size on, by the ids that they are read as.
 
     Raises:
+        ConfigError: "int8_full" without the package ai_edge_quantizer.
         InputError: LiteRT lacks an operator.
     """
     if quantize == "int8_full":
@@ -60,7 +62,10 @@ def convert(
         name = signature_name(length, lengths)
         names[name] = length
         functions[name] = _function(model, to_outputs, length, aliases)
-    return _convert(model, functions, quantize, lambda: _samples(model, names, calibration))
+    if quantize == "int8_full":
+        with quiet_stderr():
+            return quantize_full(_convert(model, functions, "none"), _samples(model, names, calibration))
+    return _convert(model, functions, quantize)
 
 
 def convert_steps(model: Task, lengths: Sequence[int], quantize: str) -> bytes:
@@ -72,8 +77,8 @@ def convert_steps(model: Task, lengths: Sequence[int], quantize: str) -> bytes:
     return _convert(model, functions, quantize)
 
 
-def _convert(model: Task, functions: dict[str, Any], quantize: str, samples: Callable[[], Any] | None = None) -> bytes:
-    """The flatbuffer of concrete functions, a signature each; `samples` are the calibration of "int8_full".
+def _convert(model: Task, functions: dict[str, Any], quantize: str) -> bytes:
+    """The flatbuffer of concrete functions, a signature each.
 
     Converts a SavedModel that tracks the variables, because from a plain function the converter drops them silently.
     """
@@ -87,9 +92,6 @@ def _convert(model: Task, functions: dict[str, Any], quantize: str, samples: Cal
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantize == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        if quantize == "int8_full":
-            converter.target_spec.supported_ops.append(tf.lite.OpsSet.TFLITE_BUILTINS_INT8)
-            converter.representative_dataset = samples
         try:
             return converter.convert()
         except ConverterError as error:
@@ -122,11 +124,13 @@ def _function(
     return serve.get_concrete_function()
 
 
-def _samples(model: Task, names: dict[str, int], texts: Any) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """(signature, inputs) of each calibration text at each length, in the form that the converter takes."""
+def _samples(model: Task, names: dict[str, int], texts: Any) -> dict[str, list[dict[str, np.ndarray]]]:
+    """{signature: inputs of each calibration text} at the length of each."""
+    samples = {}
     for name, length in names.items():
         copy = at_length(model, length)
         rows = copy.preprocessor(copy.preprocessor.encode_texts(texts), length)
-        for i in range(len(rows[features.INPUT_IDS])):
-            row = {theirs: np.asarray(rows[ours][i : i + 1]) for ours, theirs in INPUT_NAMES.items()}  # [1, length]
-            yield name, row
+        columns = {theirs: np.asarray(rows[ours], "int32") for ours, theirs in INPUT_NAMES.items()}
+        count = len(columns[INPUT_NAMES[features.INPUT_IDS]])
+        samples[name] = [{key: column[i : i + 1] for key, column in columns.items()} for i in range(count)]  # [1, S]
+    return samples

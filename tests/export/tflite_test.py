@@ -14,10 +14,12 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from bert_tf.core.errors import ConfigError, InputError
-from bert_tf.export import tflite
+from bert_tf.export import tflite, tflite_ranges
 from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import on_device
 from bert_tf.export.tflite import export_tflite
+from bert_tf.export.tflite_conversion import convert
+from bert_tf.export.tflite_outputs import outputs_of
 from bert_tf.tasks import TextClassifier
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
 from tests.export.conftest import ENCODER, VOCABULARY
@@ -97,13 +99,43 @@ def test_full_integer_file(texts, tmp_path):
     report = export_tflite(gentle, path, [48, 16], texts, "int8_full", texts, data, max_drop=100.0)
     assert max(report["error"].values()) < 0.1
     graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
-    kinds = [tensor.type for tensor in graph.subgraphs[0].tensors]
-    assert kinds.count(schema.TensorType.INT8) > 2 * kinds.count(schema.TensorType.FLOAT32)
+    kinds: dict = {}  # of the first input of each operator
+    for operator in graph.subgraphs[0].operators:
+        code = graph.operatorCodes[operator.opcodeIndex].builtinCode
+        kinds.setdefault(code, set()).add(graph.subgraphs[0].tensors[operator.inputs[0]].type)
+    operators, types = schema.BuiltinOperator, schema.TensorType
+    for name in ("BATCH_MATMUL", "SOFTMAX", "GELU", "TANH"):
+        assert kinds[getattr(operators, name)] == {types.INT8}, name
+    for name in ("MEAN", "RSQRT", "SQUARED_DIFFERENCE"):
+        assert kinds[getattr(operators, name)] == {types.FLOAT32}, name
+    dense = [o for o in graph.subgraphs[0].operators if o.inputs[0] >= 0 and is_dense(graph, o)]
+    assert len(dense) >= 6
+    for operator in dense:
+        activations, weights = (graph.subgraphs[0].tensors[i] for i in operator.inputs[:2])
+        assert (activations.type, weights.type) == (types.INT8, types.INT8)
+        assert len(weights.quantization.scale) == weights.shape[0]  # one for each output
+
+
+def test_dense_layers_whose_outputs_lose_too_much_read_float32(texts, monkeypatch):
+    # Equal shares of 256 steps: the variance is 255 ** 2 times that of the rounding.
+    assert tflite_ranges._decibels(2.0, 0.0, 2 * 255**2 / 12, 0.0, 255.0) == pytest.approx(20 * np.log10(255))
+    keras.utils.set_random_seed(1)
+    gentle = TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], **ENCODER | {"initializer_range": 0.1})
+    monkeypatch.setattr(tflite_ranges, "_LEAST", 1000.0)
+    content = convert(gentle, outputs_of(gentle).to_file, [16], "int8_full", texts)
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    dense = [operator for operator in graph.subgraphs[0].operators if is_dense(graph, operator)]
+    kinds = [[graph.subgraphs[0].tensors[i].type for i in operator.inputs[:2]] for operator in dense]
+    assert [schema.TensorType.FLOAT32, schema.TensorType.INT8] in kinds
+    assert all(activations == schema.TensorType.FLOAT32 for activations, _ in kinds)
+
+
+def is_dense(graph, operator):
+    return graph.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.FULLY_CONNECTED
 
 
 def test_a_file_that_differs_is_not_kept(model, texts, tmp_path, monkeypatch):
     other = type(model)(model.tokenizer, model.labels, **dataclasses.asdict(model.config))
-    convert = tflite.convert
     monkeypatch.setattr(tflite, "convert", lambda model, *rest: convert(other, *rest))
     with pytest.raises(InputError, match="differ from Keras by"):
         export_tflite(model, tmp_path / "model.tflite", [16], texts, "none")
