@@ -17,12 +17,13 @@ _ONLY_FOR = {
     "version": ("saved_model",),
     "dtype": ("saved_model",),
     "attention": ("saved_model",),
-    "quantize": ("tflite",),
-    "length": ("tflite",),
+    "quantize": ("tflite", "web"),
+    "length": ("tflite", "web"),
     "calibration": ("tflite",),
-    "accuracy_data": ("saved_model", "tflite"),
-    "skip_bad_rows": ("saved_model", "tflite"),
-    "max_drop": ("saved_model", "tflite"),
+    "accuracy_data": ("saved_model", "tflite", "web"),
+    "skip_bad_rows": ("saved_model", "tflite", "web"),
+    "max_drop": ("saved_model", "tflite", "web"),
+    "runtime": ("web",),
 }
 # Difference of a number in an answer to Keras in float32.
 _TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.1}
@@ -40,7 +41,7 @@ def export(flags: Any, overrides: list[str]) -> None:
     if flags.skip_bad_rows:
         overrides = [*overrides, "data.skip_bad_rows=true"]
     config = override(ExportConfig(files_of(flags.model)), overrides)
-    formats = {"saved_model": _saved_model, "tflite": _tflite, "onnx": _runtime, "openvino": _runtime}
+    formats = {"saved_model": _saved_model, "tflite": _tflite, "web": _web, "onnx": _runtime, "openvino": _runtime}
     if flags.format not in formats:
         raise ConfigError(f"Received: --format={flags.format}. Choose one of {', '.join(formats)}.")
     _check_format(flags)
@@ -87,7 +88,6 @@ def _saved_model(flags: Any, reference: Any, data: FileConfig) -> None:
 
 
 def _tflite(flags: Any, model: Any, data: FileConfig) -> None:
-    from bert_tf.export.comparison import scores_line
     from bert_tf.export.signatures import check_request, sample_request
     from bert_tf.export.tflite import export_tflite
 
@@ -100,7 +100,14 @@ def _tflite(flags: Any, model: Any, data: FileConfig) -> None:
     report = export_tflite(
         model, flags.output, lengths, texts, flags.quantize, calibration, accuracy_data, flags.max_drop
     )
-    print(f"TFLite file written to {flags.output}: {report['mib']:.1f} MiB, {report['quantize']}.")
+    _tell_file(report, f"TFLite file written to {flags.output}")
+
+
+def _tell_file(report: Mapping[str, Any], written: str) -> None:
+    """Prints the report of a .tflite."""
+    from bert_tf.export.comparison import scores_line
+
+    print(f"{written}: {report['mib']:.1f} MiB, {report['quantize']}.")
     for length, milliseconds in report["latency_ms"].items():
         within = f"outputs within {report['error'][length]:.1%} of Keras"
         print(f"  {length} tokens: {within}; latency {_times(milliseconds)} threads")
@@ -108,6 +115,22 @@ def _tflite(flags: Any, model: Any, data: FileConfig) -> None:
             print(f"    one token of a text: {_times(report['step_ms'][length])} threads")
     if "score" in report:
         print(f"  {scores_line(report['score'], 'tflite')}")
+
+
+def _web(flags: Any, model: Any, data: FileConfig) -> None:
+    from bert_tf.export.signatures import check_request
+    from bert_tf.export.web import export_web
+
+    lengths = lengths_of(flags.length) or [model.max_length]
+    if len(lengths) > 1 or flags.quantize == "int8_full":
+        raise ConfigError("Received: several lengths or int8_full with --format=web. Give one --length, and int8.")
+    accuracy_data = _labelled(flags.accuracy_data, data, model) if flags.accuracy_data else None
+    report = export_web(
+        *(model, flags.output, lengths[0], check_request(model), flags.runtime),
+        *(flags.quantize, accuracy_data, flags.max_drop),
+    )
+    _tell_file(report, f"Page written to {flags.output}")
+    print(f"Open it: python3 -m http.server --directory {flags.output}")
 
 
 def _runtime(flags: Any, model: Any, data: FileConfig) -> None:

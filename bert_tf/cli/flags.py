@@ -305,7 +305,8 @@ VERBS = {
         (
             _MODEL,
             Flag("output", None, "the new folder; saved_model: the folder for the new version; tflite: the file", True),
-            Flag("format", "saved_model", "saved_model, tflite, onnx or openvino"),
+            Flag("format", "saved_model", "saved_model, tflite, web, onnx or openvino"),
+            Flag("runtime", "node_modules", "web: the node_modules in which npm install @litertjs/core was run"),
             Flag("version", 0, "saved_model: version number; 0: the next one"),
             Flag("dtype", "float32", "saved_model: float32, bfloat16 for half the size, or int8 for a quarter"),
             Flag("attention", False, "saved_model: also return attention weights, for the page"),
