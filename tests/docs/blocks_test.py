@@ -25,7 +25,6 @@ NOT_RUN = {
     "pip install": "installs from the network",
     "npm install": "installs from the network",
     "cp -r node_modules/": "copies what npm installs",
-    "npm install": "installs from the network",
     "bert-tf export --model runs/sst2/model --output page": "needs LiteRT.js from npm; tests/export/web_test.py",
     "bert-tf export --model runs/chnsenticorp/model --output page": "the same",
     "python3 -m venv": "makes an environment; tests/wheel_test.py installs the package",
