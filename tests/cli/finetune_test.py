@@ -77,7 +77,7 @@ def predict(capsys):
     """Answers of the verb `predict`, as dicts."""
 
     def call(model, *overrides, **given):
-        given = dict.fromkeys(("text", "text_pair", "input", "field")) | given
+        given = dict.fromkeys(("text", "text_pair", "image", "audio", "input", "field")) | given
         predicting.predict(flags(model=str(model), **given), list(overrides))
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
