@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bert_tf.modeling.layer_changes import calls_replaced
 from bert_tf.modeling.layers.activations import gelu
+from bert_tf.modeling.layers.embeddings import SegmentEmbedding
 from bert_tf.modeling.layers.residual_norm import ResidualNorm
 
 # ... any leading axes, D features
@@ -67,8 +68,9 @@ def _embedding(layer: keras.layers.Embedding, ids: tf.Tensor) -> tf.Tensor:
     return tf.gather(layer.embeddings, ids)
 
 
-# The first class that a layer is an instance of holds.
-_FORMS: dict[Any, Callable[..., tf.Tensor]] = {
+# The first class that a layer is an instance of holds; None: its own form is plain.
+_FORMS: dict[Any, Callable[..., tf.Tensor] | None] = {
+    SegmentEmbedding: None,
     ResidualNorm: _residual_norm,
     keras.layers.LayerNormalization: _norm,
     keras.layers.Dense: _dense,
