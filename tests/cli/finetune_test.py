@@ -10,6 +10,7 @@ import pytest
 
 from bert_tf.cli import evaluate, finetune
 from bert_tf.cli import predict as predicting
+from bert_tf.cli.flags import VERBS
 from bert_tf.core.errors import InputError
 from tests.training.recipes.conftest import QUESTION
 
@@ -77,8 +78,8 @@ def predict(capsys):
     """Answers of the verb `predict`, as dicts."""
 
     def call(model, *overrides, **given):
-        given = dict.fromkeys(("text", "text_pair", "image", "audio", "input", "field")) | given
-        predicting.predict(flags(model=str(model), **given), list(overrides))
+        given = dict.fromkeys(flag.name for flag in VERBS["predict"].flags) | {"model": str(model)} | given
+        predicting.predict(flags(**given), list(overrides))
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return call

@@ -7,10 +7,11 @@ import types
 import pytest
 
 from bert_tf.cli import predict as predicting
+from bert_tf.cli.flags import VERBS
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.tasks import TASKS
 
-FLAGS = ("text", "text_pair", "image", "audio", "input", "field", "encoding", "skip_bad_rows")
+FLAGS = [flag.name for flag in VERBS["predict"].flags]
 
 
 class Counter:
@@ -41,7 +42,7 @@ def predict(capsys, monkeypatch, tmp_path):
             (tmp_path / "stdin").write_bytes(stdin)
             monkeypatch.setattr(predicting, "STDIN", str(tmp_path / "stdin"))
             given["input"] = "-"
-        flags = types.SimpleNamespace(model=str(tmp_path), **(dict.fromkeys(FLAGS) | given))
+        flags = types.SimpleNamespace(**dict.fromkeys(FLAGS) | {"model": str(tmp_path)} | given)
         predicting.predict(flags, overrides)
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.cli.explain import explain_texts
+from bert_tf.cli.flags import VERBS
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.evaluation.attribution import METHODS
 from bert_tf.evaluation.explain import Comparison, explain, faithfulness
@@ -176,10 +177,10 @@ def test_models_without_explanations_are_refused(classifier):
 def verb(tmp_path, classifier, capsys):
     if not (tmp_path / "model").exists():
         classifier.save_pretrained(tmp_path / "model")
-    names = ("text", "text_pair", "input", "field", "encoding", "skip_bad_rows", "label", "compare", "output")
+    names = [flag.name for flag in VERBS["explain"].flags]
 
     def call(**given):
-        values = {"model": str(tmp_path / "model"), "method": "leave_one_out"} | dict.fromkeys(names) | given
+        values = dict.fromkeys(names) | {"model": str(tmp_path / "model"), "method": "leave_one_out"} | given
         explain_texts(types.SimpleNamespace(**values), [])
         return capsys.readouterr().out
 

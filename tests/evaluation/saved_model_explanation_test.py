@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.cli.explain import explain_texts
+from bert_tf.cli.flags import VERBS
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.evaluation.saved_model_explanation import SavedModel, explain_saved_model, find_saved_model
 
@@ -74,8 +75,7 @@ def test_models_of_other_answers_are_refused(tmp_path):
 
 
 def test_the_verb_says_that_there_are_no_gradients(folder, capsys, caplog):
-    names = ("text_pair", "input", "field", "encoding", "skip_bad_rows", "label", "compare", "output", "method")
-    values = dict.fromkeys(names) | {"model": str(folder), "text": "good film"}
+    values = dict.fromkeys(flag.name for flag in VERBS["explain"].flags) | {"model": str(folder), "text": "good film"}
     explain_texts(types.SimpleNamespace(**values), [])
     line = json.loads(capsys.readouterr().out)
     assert [word["attribution"] for word in line["words"]] == pytest.approx([0.1, 0], abs=1e-6)
