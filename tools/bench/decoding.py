@@ -13,7 +13,7 @@ from bench.worker import require
 
 TITLE = "Decoding"
 FOLDERS = ("init",)
-SOURCE, LENGTH = 64, 65  # tokens of a source; of a text, the start token included
+SOURCE_LENGTH, LENGTH = 64, 65  # tokens of a source; of a text, the start token included
 GROWTH = (32, 128, 511)  # generated tokens; with the start token all positions
 NEVER = -1e4  # bias of a token that is never the likeliest
 
@@ -58,7 +58,7 @@ def _folder(paths):
 def checked(write, settings, paths):
     """The work to time, `write` of random sources int [N, S] to tokens [N, T], which must be those of the other one."""
     rows, length = settings["rows"], settings["length"]
-    sources = np.random.default_rng(0).integers(1000, 20000, (rows, SOURCE))
+    sources = np.random.default_rng(0).integers(1000, 20000, (rows, SOURCE_LENGTH))
     written = np.asarray(write(sources))
     require(written.shape == (rows, length), f"The tokens have the shape {written.shape}, not {(rows, length)}.")
     path = _folder(paths).with_name(f"tokens-{rows}-{settings['beams']}-{length}.npy")
