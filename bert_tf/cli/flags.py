@@ -11,7 +11,10 @@ from bert_tf.core.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """One flag of a verb; its type is the type of its default, or text where the default is None."""
+    """One flag of a verb; its type is the type of its default, or text where the default is None.
+
+    Without `help` it has no line of its own in the verb's help: that of another flag names it.
+    """
 
     name: str
     default: Any
@@ -171,15 +174,10 @@ VERBS = {
             _FIELD,
             _STRICT,
             _ENCODING,
-            Flag(
-                "scrub",
-                False,
-                "replace mail addresses, URLs, phone, card and identity numbers by [mail], [url] and so on; with "
-                "scrub_tagger=FOLDER, a tagging model, also names of persons",
-            ),
+            Flag("scrub", False, "replace mail addresses, URLs, phone, card and identity numbers by marks"),
             Flag("num_processes", None, "worker processes on this machine"),
-            Flag("runner", "processes", "processes, or a Beam runner: DirectRunner, FlinkRunner, SparkRunner, ..."),
-            Flag("beam_options", None, "options of the Beam runner, in quotes"),
+            Flag("runner", "processes", "or a Beam runner, such as FlinkRunner, with --beam_options='...'"),
+            Flag("beam_options", None, ""),
         ),
         "bert_tf.cli.records:records",
     ),

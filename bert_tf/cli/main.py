@@ -140,6 +140,8 @@ def _help(name: str, verb: Verb) -> str:
     width = max(map(len, names), default=0)
     rows = []
     for flag in verb.flags:
+        if not flag.help:
+            continue
         text = flag.help
         if flag.required:
             text += " (required)"

@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.export import tflite
+from bert_tf.export.comparison import compared_scores
 from bert_tf.export.litert_generator import LiteRTGenerator
 from bert_tf.export.litert_task import on_device
 from bert_tf.export.tflite import export_tflite
@@ -186,8 +187,10 @@ def test_points_of_bleu_are_percentage_points():
     def scored(value, best):
         return types.SimpleNamespace(SCORE="metric", SCORE_MAX=best, score=lambda *data: {"metric": value})
 
+    data = ([""], [""])
+
     assert (make(metric="bleu").SCORE_MAX, make().SCORE_MAX) == (100.0, 1.0)
-    report = tflite._score(scored(30.0, 100.0), scored(29.5, 100.0), ([""], [""]), 0.6)
+    report = compared_scores(scored(30.0, 100.0), 29.5, data, 0.6, "tflite")
     assert report["drop_points"] == pytest.approx(0.5)
     with pytest.raises(InputError, match="0.70 points below"):
-        tflite._score(scored(0.307, 1.0), scored(0.3, 1.0), ([""], [""]), 0.6)
+        compared_scores(scored(0.307, 1.0), 0.3, data, 0.6, "tflite")

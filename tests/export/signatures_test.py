@@ -92,6 +92,9 @@ class Chooser:
     def __call__(self, inputs, training):
         return tf.reduce_sum(inputs["input_ids"], 2)
 
+    def example_files(self):
+        return {}
+
     def example_outputs(self, answers):
         return answers
 

@@ -164,7 +164,7 @@ def test_a_picture_is_sent_as_base64(page, tmp_path):
     answer(page, text="what color is it?")
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff" + bytes(range(30)))
     page.set_input_files("input[name=image]", tmp_path / "a.jpg")
-    page.wait_for_function("document.querySelector('img.chosen').src.startsWith('data:image/jpeg')")
+    page.wait_for_selector("img.chosen[src^='data:image/jpeg']", state="attached")
     answer(page, text="what color is it?")
     page.set_input_files("input[name=image]", [])
     assert "red" in answer(page, text="what color is it?")
