@@ -37,6 +37,11 @@ class TextConfig:
         if self.max_word_chars < 1:
             raise ConfigError(f"Received: max_word_chars={self.max_word_chars}. It must be at least 1.")
 
+    @property
+    def strips_accents(self) -> bool:
+        """Whether accents are removed."""
+        return self.lower_case if self.strip_accents is None else self.strip_accents
+
     def to_json(self) -> dict[str, Any]:
         """The settings as a JSON file gives them back; lists of added tokens only where there are any."""
         values: dict[str, Any] = {}

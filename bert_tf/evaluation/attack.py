@@ -54,7 +54,7 @@ class Attempt:
 
 @dataclasses.dataclass(frozen=True)
 class Attack:
-    """What an attack on N examples found.
+    """Results of an attack on N examples.
 
     Attributes:
         rows: N.

@@ -113,7 +113,7 @@ def audit(
     groups = list(map(str, examples.kept.get(group, ())))
     if groups:
         group_names(groups)  # refuses a single one
-    substitutes = _substitutes(model, settings)
+    masked_lm = FillMask.from_pretrained(settings.masked_lm) if settings.masked_lm else None
     with progress.stages() as show:
         show("answers", 0, None)
         plain: EvaluationResult = model.SPEC.load("analyze")(model, examples)
@@ -127,7 +127,7 @@ def audit(
             show("noise", len(noise), total)
         show("swaps", 0, None)
         swaps = list(measure_counterfactuals(model, examples, plain, seed))
-        attacked, notes = _attack(model, examples, plain, settings, substitutes, seed)
+        attacked, notes = _attack(model, examples, plain, settings, masked_lm, seed)
         show("clusters", 0, None)
         clusters = worst_clusters(metric, single_texts(examples.texts), seed=seed)
         show("leakage", 0, None)
@@ -154,18 +154,13 @@ def audit(
     return found
 
 
-def _substitutes(model: Any, settings: AuditConfig) -> Substitutes:
-    """The substitutes for an attack; `InputError` for a masked LM that cannot be opened."""
-    masked_lm = FillMask.from_pretrained(settings.masked_lm) if settings.masked_lm else None
-    return Substitutes(model, masked_lm)
-
-
 def _attack(
-    model: Any, examples: Examples, plain: EvaluationResult, settings: AuditConfig, substitutes: Substitutes, seed: int
+    model: Any, examples: Examples, plain: EvaluationResult, settings: AuditConfig, masked_lm: Any, seed: int
 ) -> tuple[Attack | None, list[str]]:
     """The attack, of the examples until an interruption, which is noted; None for a task without classes of texts."""
     if not (settings.attacked_texts and can_attack(model, examples, plain)):
         return None, []
+    substitutes = Substitutes(model, masked_lm)
     attempts: list[Attempt] = []
     total = min(settings.attacked_texts, len(examples))
     notes: list[str] = []

@@ -41,7 +41,7 @@ class MembershipAttack:
 
 @dataclasses.dataclass(frozen=True)
 class Leakage:
-    """What the losses of examples tell about membership.
+    """Results of membership inference from the losses of examples.
 
     Attributes:
         members, others: numbers of examples of both kinds.

@@ -12,16 +12,21 @@ from bert_tf.core import features
 _ROWS = 64  # computed together
 
 
+def log_probabilities(model: Any) -> Any:
+    """A graph from the inputs of a `FillMask` to the log probabilities of its tokens at the first position, [N, V]."""
+    return tf.function(
+        lambda inputs: tf.nn.log_softmax(model(inputs, training=False)[:, 0, : model.tokenizer.vocab_size]),
+        input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in model.INPUTS}],
+        autograph=False,
+    )
+
+
 class PseudoLikelihood:
     """Scores sentences of a `FillMask` by the log probabilities of some of their tokens."""
 
     def __init__(self, model: Any):
         self.model = model
-        self.graph = tf.function(
-            lambda inputs: tf.nn.log_softmax(model(inputs, training=False)[:, 0, : model.tokenizer.vocab_size]),
-            input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in model.INPUTS}],
-            autograph=False,
-        )
+        self.graph = log_probabilities(model)
 
     def __call__(self, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """The sum of the log probabilities of the tokens at `positions`, int [K], of ids [N, S]: float64 [N]."""

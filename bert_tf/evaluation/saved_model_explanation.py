@@ -10,24 +10,27 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.saved_model_folders import numbered, read_labels
 from bert_tf.evaluation.explain import Explanation
 from bert_tf.tasks.base.explained import check_label
 from bert_tf.tasks.base.raw_inputs import decoded
 from bert_tf.tasks.spec import TaskSettings, TaskSpec
+from bert_tf.text.ideographs import IDEOGRAPHS
 
 # N texts, W words, C classes
 
 METHOD = "leave_one_out"
 _ROWS = 32  # answered at once
 # A Chinese character, or letters and digits with apostrophes between them.
-_WORDS = re.compile(r"[㐀-鿿]|(?:(?![㐀-鿿])\w)+(?:['’](?:(?![㐀-鿿])\w)+)*")
+_LETTERS = rf"(?:(?![{IDEOGRAPHS}])\w)+"
+_WORDS = re.compile(rf"[{IDEOGRAPHS}]|{_LETTERS}(?:['’]{_LETTERS})*")
 
 
 def find_saved_model(folder: str | os.PathLike) -> pathlib.Path | None:
     """The SavedModel in a folder, or its newest version in it; None where the folder has none."""
     folder = pathlib.Path(folder)
-    versions = [path for path in folder.glob("*") if path.name.isascii() and path.name.isdigit()]
-    for path in (folder, *sorted(versions, key=lambda path: -int(path.name))):
+    versions = sorted(numbered(folder.glob("*")), reverse=True)
+    for path in (folder, *(path for _, path in versions)):
         if (path / "saved_model.pb").exists():
             return path
     return None
@@ -70,8 +73,7 @@ class SavedModel:
         if self._output is None:
             known = ", ".join(sorted(outputs))
             raise ConfigError(f"{folder} returns {known}. Explained are probabilities of labels, and scores.")
-        labels = folder / "assets/labels.txt"
-        self.labels = labels.read_text(encoding="utf-8").splitlines() if labels.exists() else []
+        self.labels = read_labels(folder)
         self.SPEC = TaskSpec("saved_model", self.purpose, "", TaskSettings, self.TEXTS, self.OPTIONAL_TEXTS)
 
     def numbers_of(self, rows: Sequence[tuple[str, ...]]) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from bert_tf.core.errors import InputError
 from bert_tf.evaluation.confidence_intervals import intervals
 from bert_tf.tasks.base.raw_inputs import strings_in
+from bert_tf.text.ideographs import IDEOGRAPHS
 
 # N examples, K examples of a part
 
@@ -71,7 +72,7 @@ def worst_clusters(
 
     # Words of two letters and more, and single Chinese characters.
     vectorizer = TfidfVectorizer(
-        token_pattern=r"[㐀-鿿]|\b\w\w+\b", max_features=_LARGEST, sublinear_tf=True, max_df=0.5, min_df=2
+        token_pattern=rf"[{IDEOGRAPHS}]|\b\w\w+\b", max_features=_LARGEST, sublinear_tf=True, max_df=0.5, min_df=2
     )
     try:
         vectors = vectorizer.fit_transform(texts)  # [N, words]

@@ -1,5 +1,6 @@
 """Words that may stand in the place of a word: its neighbours among token embeddings, which a masked LM expects."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,8 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features
+from bert_tf.evaluation.pseudo_likelihood import log_probabilities
 from bert_tf.text.counterfactuals import cased
 from bert_tf.text.function_words import FUNCTION_WORDS
+from bert_tf.text.ideographs import IDEOGRAPHS
 from bert_tf.text.opposites import are_opposites
 
 # V vocabulary, E embedding, W words, K neighbours
@@ -16,7 +19,6 @@ from bert_tf.text.opposites import are_opposites
 NEIGHBOURS = 15  # of a word, the nearest
 LEAST_COSINE = 0.35  # of a neighbour
 EXPECTED = 200  # likeliest tokens of a masked LM in the place of a word
-_CHINESE = ("㐀", "鿿")
 
 
 class Substitutes:
@@ -42,11 +44,7 @@ class Substitutes:
         table = model.encoder.token_embedding(tf.range(self._tokenizer.vocab_size))
         self._table = _unit(tf.cast(table, tf.float32).numpy())  # [V, E]
         self._candidates = self._table[np.array(ids, int)]
-        self._graph = masked_lm and tf.function(
-            lambda inputs: masked_lm(inputs, training=False)[:, 0, : masked_lm.tokenizer.vocab_size],
-            input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in masked_lm.INPUTS}],
-            autograph=False,
-        )
+        self._graph = masked_lm and log_probabilities(masked_lm)
 
     def __call__(self, text: str, places: Sequence[tuple[int, int]]) -> list[list[str]]:
         """Substitutes for each of W words `text[start:end]`, the nearest first."""
@@ -91,10 +89,10 @@ class Substitutes:
         inputs = model.preprocessor(model.preprocessor.encode_texts(list(texts)))
         if not inputs[features.MASKED_LM_POSITIONS].shape[1]:
             return [set() for _ in texts]
-        logits = self._graph({name: inputs[name] for name in model.INPUTS})
+        logs = self._graph({name: inputs[name] for name in model.INPUTS})  # [W, V]
         spelled, starts = model.tokenizer.token_texts, model.tokenizer.starts_word
         found = []
-        best = tf.math.top_k(logits, min(EXPECTED, logits.shape[1])).indices.numpy()  # [W, EXPECTED]
+        best = tf.math.top_k(logs, min(EXPECTED, logs.shape[1])).indices.numpy()  # [W, EXPECTED]
         for ids, position in zip(best, inputs[features.MASKED_LM_POSITIONS].numpy()[:, 0], strict=True):
             found.append({spelled[i].lower() for i in ids if position and starts[i]})
         return found
@@ -106,7 +104,7 @@ def _is_word(text: str) -> bool:
 
 
 def _script(word: str) -> str:
-    if all(_CHINESE[0] <= letter <= _CHINESE[1] for letter in word):
+    if re.fullmatch(f"[{IDEOGRAPHS}]*", word):
         return "chinese"
     return "latin" if word.isascii() else "other"
 

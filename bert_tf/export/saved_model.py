@@ -11,14 +11,13 @@ import tensorflow as tf
 
 from bert_tf.core import files
 from bert_tf.core.errors import ConfigError, InputError
+from bert_tf.core.saved_model_folders import LARGEST_VERSION, numbered
 from bert_tf.export.comparison import check_difference, compared_scores, largest_difference
 from bert_tf.export.int8_weights import int8_weights
 from bert_tf.export.model_card import write_card, write_page_card
 from bert_tf.export.signatures import SERVING_DEFAULT, label_lines, named_classes, signatures
 from bert_tf.export.warmup import write_warmup
 from bert_tf.tasks.base.task import Task
-
-_LARGEST_VERSION = 2**63 - 1  # that TF Serving reads
 
 
 def export_saved_model(
@@ -55,9 +54,9 @@ def export_saved_model(
         InputError: the version exists, or the difference is above `tolerance`; then nothing is kept.
     """
     folder = pathlib.Path(folder)
-    if version and not 0 < version <= _LARGEST_VERSION:
+    if version and not 0 < version <= LARGEST_VERSION:
         raise ConfigError(
-            f"Received: --version={version}. Versions are numbers from 1 to {_LARGEST_VERSION}; 0 is the next."
+            f"Received: --version={version}. Versions are numbers from 1 to {LARGEST_VERSION}; 0 is the next."
         )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is no folder. --output is the folder for the versions of the model.")
@@ -135,10 +134,7 @@ def _taken(path: pathlib.Path) -> InputError:
 
 
 def _next_version(folder: pathlib.Path) -> int:
-    latest = 0
-    for path in folder.glob("*"):
-        if path.name.isascii() and path.name.isdigit() and int(path.name) <= _LARGEST_VERSION:
-            latest = max(latest, int(path.name))
-    if latest == _LARGEST_VERSION:
+    latest = max((version for version, _ in numbered(folder.glob("*"))), default=0)
+    if latest == LARGEST_VERSION:
         raise InputError(f"{folder} has the largest version, {latest}. Choose a free one with --version.")
     return latest + 1

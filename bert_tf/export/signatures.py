@@ -27,8 +27,7 @@ def signatures(model: Task, with_attention: bool = False) -> dict[str, Any]:
       its name in `TEXTS`.
     - `pair` takes all texts; it exists where some are optional.
     - `tokens` takes the encoder's inputs, int32 [N, S], under Google's feature names, and what else the model's
-      `token_specs` name. Rows that the model cannot read
-      are an error (INVALID_ARGUMENT), never another answer.
+      `token_specs` name. Rows that the model cannot read are an error (INVALID_ARGUMENT), never another answer.
     - `logits` takes what the model's `call` takes, `INPUTS`, and returns what it returns: numbers only, so that XLA
       (`jit_compile`) and the TFLite converter take it. The checks of `tokens` do nothing there.
     - `examples` takes "inputs", string [N], serialized tf.Examples with the texts under their names, and returns what

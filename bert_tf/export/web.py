@@ -109,7 +109,7 @@ def _copy_runtime(runtime: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def _description(model: Task, length: int) -> dict[str, Any]:
-    """What the page has to know about the model."""
+    """The description of the model that the page reads."""
     texts = [{"name": name, "optional": name in model.OPTIONAL_TEXTS} for name in model.TEXTS]
     return {
         "title": model.TASK.replace("_", " "),
@@ -127,13 +127,12 @@ def _description(model: Task, length: int) -> dict[str, Any]:
 def tokenizer_description(tokenizer: WordPieceTokenizer) -> dict[str, Any]:
     """The settings and tables of wordpiece.js, without the vocabulary; runs are [first row, number of rows, value]."""
     config = tokenizer.config
-    strips = config.lower_case if config.strip_accents is None else config.strip_accents
-    shift, properties = unicode_tables.tables(config.lower_case, strips, config.split_cjk, False)
+    shift, properties = unicode_tables.tables(config.lower_case, config.strips_accents, config.split_cjk, False)
     return {
         **{"cls": tokenizer.cls_id, "sep": tokenizer.sep_id, "pad": tokenizer.pad_id, "unknown": tokenizer.unk_id},
         "maxWordChars": config.max_word_chars,
         "lowerCase": config.lower_case,
-        "stripAccents": strips,
+        "stripAccents": config.strips_accents,
         "composedLater": unicode_tables.COMPOSED_LATER,
         "planesEnd": unicode_tables.PLANES_END,
         "tags": unicode_tables.TAGS,

@@ -13,6 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from bert_tf.core import files
 from bert_tf.core.errors import InputError
+from bert_tf.core.saved_model_folders import read_labels
 from bert_tf.serving.status import invalid
 
 _CARD, _MAX_CARD_BYTES = "assets.extra/bert_tf.json", 1 << 20  # the export writes it
@@ -53,7 +54,7 @@ class Servable:
     def __init__(self, path: str | os.PathLike):
         self.path = pathlib.Path(path)
         self.signature_defs = _read_signature_defs(self.path)
-        self.labels = _read_labels(self.path)
+        self.labels = read_labels(self.path)
         self.card = _read_card(self.path / _CARD)
         try:
             self._model = tf.saved_model.load(str(self.path))  # keeps the variables alive
@@ -71,14 +72,6 @@ class Servable:
         if name not in self.signatures:
             raise invalid(f"Received: signature_name={name!r}. Signatures: {', '.join(sorted(self.signatures))}.")
         return self.signatures[name]
-
-
-def _read_labels(path: pathlib.Path) -> list[str]:
-    """Names of the classes, from the labels.txt that the export writes to the assets; [] without one."""
-    files = sorted(path.glob("labels.txt")) + sorted(path.glob("assets*/labels.txt"))
-    if not files:
-        return []
-    return files[0].read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
 def _read_card(path: pathlib.Path) -> dict[str, Any]:

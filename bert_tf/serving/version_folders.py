@@ -5,6 +5,7 @@ import pathlib
 import stat
 
 from bert_tf.core.errors import InputError
+from bert_tf.core.saved_model_folders import numbered
 
 _MODEL_FILES = ("config.json", "bert_config.json")  # of ours and of other projects
 
@@ -13,14 +14,13 @@ def find_versions(base_path: str | os.PathLike) -> tuple[dict[int, pathlib.Path]
     """({version: path} of the folders in `base_path`, {path: reason} of those that must not be served)."""
     base_path = pathlib.Path(base_path)
     found, refused = {}, {}
-    for path in sorted(base_path.iterdir()):
-        is_number = path.name.isascii() and path.name.isdigit()
-        if not (is_number and path.is_dir() and int(path.name) < 2**63):  # versions are int64
+    for version, path in numbered(sorted(base_path.iterdir())):
+        if not path.is_dir():
             continue
         if problem := _problem(path, base_path.resolve()):
             refused[path] = f"{problem}; version {path.name} is not served."
         else:
-            found[int(path.name)] = path
+            found[version] = path
     return found, refused
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from bert_tf.text.ideographs import IDEOGRAPHS
+
 # A unit is a word with its punctuation, or one Chinese character; white space between is kept.
-_UNITS = re.compile(r"[㐀-鿿]|[^\s㐀-鿿]+|\s+")
+_UNITS = re.compile(rf"[{IDEOGRAPHS}]|[^\s{IDEOGRAPHS}]+|\s+")
 _LETTERS = re.compile(r"[A-Za-z]")
 _NEIGHBOURS = dict(
     zip(

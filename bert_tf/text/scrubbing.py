@@ -9,6 +9,7 @@ from typing import Any
 
 from bert_tf.core.errors import InputError
 from bert_tf.core.registry import resolve
+from bert_tf.text.ideographs import IDEOGRAPHS
 
 # Digits stand alone: next to no other digit, letter of the Latin alphabet, or decimal point with a digit.
 _BEFORE, _AFTER = r"(?<![0-9A-Za-z+])(?<![0-9]\.)", r"(?![0-9A-Za-z]|\.[0-9])"
@@ -46,7 +47,7 @@ class _Kind:
     check: Any = None  # function of what matches to whether it is one; None: it is
 
 
-_URL_END = r"[^\s<>\"'，。；：！？、（）【】《》“”‘’㐀-鿿]"
+_URL_END = rf"[^\s<>\"'，。；：！？、（）【】《》“”‘’{IDEOGRAPHS}]"
 _URL = rf"(?:https?|ftp)://{_URL_END}+|(?<![\w.@])www\.[\w-]+(?:\.[\w-]+)+{_URL_END}*"
 _MAIL = r"(?<![\w.+-])[\w.+-]*\w@\w(?:[\w-]*\w)?(?:\.\w(?:[\w-]*\w)?)+"
 _RESIDENT = r"[1-9][0-9]{5}(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])[0-9]{3}[0-9Xx]"

@@ -32,7 +32,7 @@ def call_in_microbatches(
     ids = inputs[features.INPUT_IDS]
     count, length = tf.shape(ids)[0], tf.shape(ids)[-1]
     width = _bucket(length, tf.maximum(length, longest))
-    order = tf.argsort(_lengths(inputs), stable=True)
+    order = tf.argsort(row_lengths(inputs), stable=True)
     parts = tf.maximum(1, -(-count // rows))
     size = -(-count // parts)
 
@@ -46,7 +46,7 @@ def call_in_microbatches(
 
     def call_part(part: dict) -> Any:
         """Outputs of one part, computed without the columns that are padding in all its rows."""
-        own = _bucket(tf.reduce_max(_lengths(part)), width)
+        own = _bucket(tf.reduce_max(row_lengths(part)), width)
         trimmed = dict(part)
         for name, value in part.items():
             if name in features.ENCODER_INPUTS:
@@ -73,7 +73,7 @@ def call_in_microbatches(
     return tf.nest.map_structure(join, outputs)
 
 
-def _lengths(inputs: dict) -> tf.Tensor:
+def row_lengths(inputs: dict) -> tf.Tensor:
     """Number of positions up to the last token of each row, of the longest text in rows of several; int32 [N]."""
     mask = inputs[features.INPUT_MASK]
     ends = mask * tf.range(1, tf.shape(mask)[-1] + 1, dtype=mask.dtype)

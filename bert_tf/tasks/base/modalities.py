@@ -58,7 +58,7 @@ class Image:
 
     @property
     def spec(self) -> tf.TensorSpec:
-        """What `decode` returns: pixels."""
+        """The pixels that `decode` returns."""
         return tf.TensorSpec([None, self.size, self.size, 3], tf.uint8, name=self.name)
 
     def check(self, content: bytes) -> None:
@@ -68,7 +68,7 @@ class Image:
     def decode(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Contents, string [N], as pixels, and the number of features that each has, int32 [N]; "" has none."""
         pixels, present = decode_images(contents, self.size)
-        return pixels, tf.cast(present, tf.int32) * int(np.prod(self.grid))
+        return pixels, tf.cast(present, tf.int32) * count_features(self)
 
     def make_layer(self, **kwargs: Any) -> keras.layers.Layer:
         """The layer from pixels to features [N, T, F]."""
@@ -115,7 +115,7 @@ class Audio:
 
     @property
     def spec(self) -> tf.TensorSpec:
-        """What `decode` returns: samples."""
+        """The samples that `decode` returns."""
         return tf.TensorSpec([None, self.samples], tf.int16, name=self.name)
 
     def check(self, content: bytes) -> None:
@@ -135,6 +135,12 @@ class Audio:
     def example(self) -> bytes:
         """The contents of a file, for examples and checks."""
         return example_sound(self.rate)
+
+
+def count_features(part: Image | Audio) -> int:
+    """T, of a modality."""
+    rows, columns = part.grid
+    return rows * columns
 
 
 MODALITIES: dict[str, type] = {"image": Image, "audio": Audio}
@@ -172,7 +178,7 @@ class Modalities:
         specs = {}
         for part in self.parts:
             specs[part.name] = part.spec
-            mask = tf.TensorSpec([None, int(np.prod(part.grid))], tf.int32, name=f"{part.name}_mask")
+            mask = tf.TensorSpec([None, count_features(part)], tf.int32, name=f"{part.name}_mask")
             specs[mask.name] = mask
         return specs
 
@@ -188,7 +194,7 @@ class Modalities:
         inputs = {}
         for part, column in zip(self.parts, contents, strict=True):
             inputs[part.name], counts = part.decode(column)
-            inputs[f"{part.name}_mask"] = tf.sequence_mask(counts, int(np.prod(part.grid)), tf.int32)
+            inputs[f"{part.name}_mask"] = tf.sequence_mask(counts, count_features(part), tf.int32)
         return inputs
 
     def features(self, inputs: Mapping[str, Any], layers: Sequence[Any], kept: Any = None) -> dict[str, Any]:

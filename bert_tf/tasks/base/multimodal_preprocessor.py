@@ -69,22 +69,24 @@ class MultimodalPreprocessor(Preprocessor):
 
     def unpad(self, inputs: dict, *learned: Any) -> tuple:
         """As the base class; contents, and what is decoded already, stay as they are."""
-        others = set(self._names) | set(self.modalities.input_specs())
-        kept = {name: value for name, value in inputs.items() if name in others}
-        words = {name: value for name, value in inputs.items() if name not in others}
+        words, kept = self._split(inputs)
         rows, *targets = super().unpad(words, *learned)
         return (rows | kept, *targets)
 
     def pad(self, rows: dict, *learned: Any) -> Any:
         """As the base class, with contents decoded."""
-        others = set(self._names) | set(self.modalities.input_specs())
-        kept = {name: value for name, value in rows.items() if name in others}
-        words = {name: value for name, value in rows.items() if name not in others}
+        words, kept = self._split(rows)
         padded = super().pad(words, *learned)
         if not learned:
             return self.complete(padded | kept)
         inputs, *targets = padded
         return (self.complete(inputs | kept), *targets)
+
+    def _split(self, inputs: dict) -> tuple[dict, dict]:
+        """The inputs of words, and those of files: contents, and what is decoded already."""
+        names = {*self._names, *self.modalities.input_specs()}
+        words = {name: value for name, value in inputs.items() if name not in names}
+        return words, {name: value for name, value in inputs.items() if name in names}
 
     @property
     def _names(self) -> list[str]:

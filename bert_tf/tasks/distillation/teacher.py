@@ -84,9 +84,9 @@ class Teacher:
         if width < values.shape[1]:
             _, directions = np.linalg.eigh(values.T @ values)  # in columns, the last ones have the largest variances
             values = values @ directions[:, ::-1][:, :width]
-        begun = keras.ops.convert_to_numpy(ours).copy()
-        begun[:, :width] = values / values.std()
-        ours.assign(begun)
+        initial = keras.ops.convert_to_numpy(ours).copy()
+        initial[:, :width] = values / values.std()
+        ours.assign(initial)
 
     def hidden_states(self, inputs: dict) -> list[Any]:
         """The teacher's hidden states for the student's inputs: [B, S, D] of the embeddings and of every layer."""

@@ -33,7 +33,7 @@ class Normalizer(tf.Module):
     def __init__(self, config: TextConfig):
         super().__init__()
         self._lower_case = config.lower_case
-        self.strip_accents = config.lower_case if config.strip_accents is None else config.strip_accents
+        self.strip_accents = config.strips_accents
         self._special_tokens = config.special_tokens
         self._split_cjk = config.split_cjk
         self._max_word_chars = config.max_word_chars

@@ -181,8 +181,7 @@ class UnigramTokenizer(Tokenizer):
     @functools.cached_property
     def _normalizer(self):
         """Changes texts as the config says; None where it says nothing."""
-        lower_case, strip_accents = self.config.lower_case, self.config.strip_accents
-        strip_accents = lower_case if strip_accents is None else strip_accents
+        lower_case, strip_accents = self.config.lower_case, self.config.strips_accents
         if not lower_case and not strip_accents:
             return None
         with tf.init_scope():  # a constant of the process, whichever graph asks for it first

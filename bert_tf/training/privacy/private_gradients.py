@@ -9,6 +9,7 @@ from bert_tf.core import features
 from bert_tf.core.errors import ConfigError
 from bert_tf.modeling.train_step import GlobalMean, GradientRule
 from bert_tf.tasks.base.example_losses import example_losses, weights_of
+from bert_tf.tasks.base.microbatch import row_lengths
 from bert_tf.tasks.embedding.losses import MultipleNegativesRankingLoss
 from bert_tf.training.privacy.ghost_norms import GhostNorms, check_uses
 
@@ -94,7 +95,6 @@ class PrivateGradients(GradientRule):
 
 def without_padding(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """The inputs of a task, cut after the last position, of S, that is a token in any row."""
-    mask = inputs[features.INPUT_MASK]  # [..., S]
-    longest = tf.reduce_max(mask * tf.range(1, tf.shape(mask)[-1] + 1, dtype=mask.dtype))
+    longest = tf.reduce_max(row_lengths(inputs))
     tokens = {name: inputs[name][..., : tf.maximum(longest, 1)] for name in features.ENCODER_INPUTS if name in inputs}
     return inputs | tokens

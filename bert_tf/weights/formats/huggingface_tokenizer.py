@@ -99,7 +99,7 @@ def write(folder: Path, checkpoint: Checkpoint, format: HuggingFaceFormat) -> No
     length = checkpoint.task.get("max_length", checkpoint.encoder.max_positions)
     if isinstance(checkpoint.vocabulary, Vocabulary):
         write_folder(folder, checkpoint.vocabulary)
-        settings["keep_accents"] = not text.lower_case if text.strip_accents is None else not text.strip_accents
+        settings["keep_accents"] = not text.strips_accents
         save_json(folder / CONFIG, settings | {"model_max_length": length})
         return
     write_vocabulary(folder / VOCABULARY, checkpoint.vocabulary)
