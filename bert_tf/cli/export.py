@@ -17,6 +17,7 @@ _ONLY_FOR = {
     "version": ("saved_model",),
     "dtype": ("saved_model",),
     "attention": ("saved_model",),
+    "constants": ("saved_model",),
     "quantize": ("tflite", "web"),
     "length": ("tflite", "web"),
     "calibration": ("tflite",),
@@ -78,7 +79,7 @@ def _saved_model(flags: Any, reference: Any, data: FileConfig) -> None:
         scores = saved_model_scores(reference, model, examples, flags.max_drop, int8)
     path, difference = export_saved_model(
         *(model, flags.output, check_request(model), flags.version, reference, _TOLERANCE[flags.dtype]),
-        *(flags.attention, int8, scores),
+        *(flags.attention, int8, scores, flags.constants),
     )
     print(f"SavedModel written to {path}; its answers are within {difference:.0e} of Keras.")
     if scores:

@@ -6,12 +6,18 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import tensorflow as tf
+
 from bert_tf.export.comparison import scores_line
 from bert_tf.export.signatures import example_request, required_texts
 from bert_tf.tasks.base.task import Task
 
 PAGE_CARD = "assets.extra/bert_tf.json"
 _MAX_LABELS = 20  # listed
+_CONSTANTS = (
+    "single texts are answered in less time; TensorFlow in Python takes some twenty times the size of that file as memory, "
+    "and seconds for a signature's first answer, which warm-up requests spare users"
+)
 _IN_PYTHON = """    import tensorflow as tf
     import tensorflow_text  # has the tokenizer's operators: without it, loading fails with "Op type not registered"
 
@@ -27,6 +33,7 @@ def write_card(
     difference: float,
     int8: bool = False,
     scores: Mapping[str, Any] | None = None,
+    constants: bool = False,
 ) -> None:
     """Writes README.md into `folder`.
 
@@ -36,8 +43,12 @@ def write_card(
         difference: largest absolute difference of a number in its answers to Keras.
         int8: whether kernels and token tables are int8.
         scores: of `compared_scores`, as "saved_model".
+        constants: whether weights are constants of the graph.
     """
     facts = "- " + "\n- ".join(_facts(model, difference, int8, scores))
+    if constants:
+        size = (folder / tf.saved_model.SAVED_MODEL_FILENAME_PB).stat().st_size / 2**20
+        facts += f"\n- Weights are constants of the graph, a file of {size:,.0f} MiB: {_CONSTANTS}"
     sections = [f"# {name}", facts, "## Signatures"]
     for signature, function in sorted(functions.items()):
         sections.append(_table(signature, function))

@@ -13,6 +13,7 @@ from bert_tf.core import files
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.saved_model_folders import LARGEST_VERSION, numbered
 from bert_tf.export.comparison import check_difference, compared_scores, largest_difference
+from bert_tf.export.constant_weights import constant_weights
 from bert_tf.export.int8_weights import int8_weights
 from bert_tf.export.model_card import write_card, write_page_card
 from bert_tf.export.signatures import SERVING_DEFAULT, label_lines, named_classes, signatures
@@ -30,6 +31,7 @@ def export_saved_model(
     attention: bool = False,
     int8: bool = False,
     scores: Mapping[str, Any] | None = None,
+    constants: bool = False,
 ) -> tuple[pathlib.Path, float]:
     """Writes FOLDER/VERSION: signatures (signatures.py), vocabulary and labels as assets, warm-up requests, cards.
 
@@ -45,29 +47,32 @@ def export_saved_model(
         attention: whether to add signatures that return attention probabilities (attention.py).
         int8: whether kernels and token tables are stored as int8 (int8_weights.py).
         scores: of `compared_scores`, as "saved_model", for the card.
+        constants: whether the graph holds the weights as constants (constant_weights.py); not with `int8`.
 
     Returns:
         (path of the version, largest absolute difference).
 
     Raises:
-        ConfigError: the version is out of range, or the encoder has no attention.
-        InputError: the version exists, or the difference is above `tolerance`; then nothing is kept.
+        ConfigError: the version is out of range, the encoder has no attention, or `constants` with `int8`.
+        InputError: the version exists, the model cannot have constant weights, or the difference is above `tolerance`; then nothing is kept.
     """
     folder = pathlib.Path(folder)
     if version and not 0 < version <= LARGEST_VERSION:
         raise ConfigError(
             f"Received: --version={version}. Versions are numbers from 1 to {LARGEST_VERSION}; 0 is the next."
         )
+    if constants and int8:
+        raise ConfigError("Received: constant weights in int8. Choose one of both: int8 kernels are scaled at run time.")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is no folder. --output is the folder for the versions of the model.")
     if version and (folder / str(version)).exists():
         raise _taken(folder / str(version))
-    with _stored(model, int8) as copies:
+    with constant_weights(model) if constants else _stored(model, int8) as copies:
         functions = signatures(model, attention)
     with files.temporary_folder(folder / "export") as work:
         temporary = work / "version"
         temporary.mkdir()
-        _save(model, functions, temporary, int8)
+        _save(model, functions, temporary)
         del copies  # until here they have to exist
         write_warmup(temporary, folder.name, model)
         write_page_card(temporary, model)
@@ -77,7 +82,7 @@ def export_saved_model(
         with _stored(compared, int8 and exact):
             difference = _difference(loaded[SERVING_DEFAULT], compared, check_texts, exact)
         check_difference("SavedModel", difference, tolerance)
-        write_card(temporary, folder.name, model, loaded, difference, int8, scores)
+        write_card(temporary, folder.name, model, loaded, difference, int8, scores, constants)
         return _publish(temporary, folder, version), difference
 
 
@@ -95,14 +100,12 @@ def _stored(model: Task, int8: bool) -> contextlib.AbstractContextManager[Any]:
     return int8_weights(model) if int8 else contextlib.nullcontext()
 
 
-def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path, int8: bool) -> None:
+def _save(model: Task, functions: dict[str, Any], folder: pathlib.Path) -> None:
     """Writes graph, variables and assets from a plain module, so that loading needs no Keras."""
     with tempfile.TemporaryDirectory() as assets:
         module = tf.Module()
-        module.parameters = [variable.value for variable in model.variables]
-        if int8:  # without the weights that the graphs do not read
-            read = [variable for function in functions.values() for variable in function.variables]
-            module.parameters = list({id(variable): variable for variable in read}.values())
+        read = [variable for function in functions.values() for variable in function.variables]
+        module.parameters = list({id(variable): variable for variable in read}.values())  # others are constants
         module.tokenizer = model.tokenizer  # its tables
         vocabulary = pathlib.Path(assets) / model.tokenizer.FILE_NAME
         model.tokenizer.save(vocabulary)

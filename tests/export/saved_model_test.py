@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from bert_tf.core.errors import InputError
+from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.export import saved_model
 from bert_tf.export.int8_weights import int8_weights, quantize
 from bert_tf.export.saved_model import export_saved_model
@@ -87,6 +87,30 @@ def test_int8_weights_are_smaller_and_answer_alike_in_all_signatures(model, text
     for found, answer in zip(answers["probabilities"].numpy(), inside, strict=True):
         assert found == pytest.approx(list(answer["probabilities"].values()), abs=1e-5)
     assert model.predict_text(texts)[0]["probabilities"] != inside[0]["probabilities"]  # the model itself is unchanged
+
+
+def test_constant_weights_answer_alike_and_leave_only_tables_of_lookups(model, texts, exported, tmp_path):
+    version, difference = export_saved_model(model, tmp_path / "constant", texts, constants=True)
+    assert difference < 1e-5
+    found, variables = (tf.saved_model.load(str(folder)) for folder in (version, exported[0]))
+    tables = [variable.shape for variable in found.parameters]
+    assert 0 < len(tables) < len(variables.parameters)
+    assert all(shape[-1] == model.config.embedding_size for shape in tables)
+    rows = model.preprocessor(tf.constant(texts * 20))  # several parts
+    for name, request in {"serving_default": {"text": tf.constant(texts)}, "tokens": rows, "logits": rows}.items():
+        answers, expected = found.signatures[name](**request), variables.signatures[name](**request)
+        for key in expected:
+            if expected[key].dtype == tf.float32:
+                np.testing.assert_allclose(answers[key], expected[key], atol=1e-5)
+    card = (version / "README.md").read_text(encoding="utf-8")
+    assert "Weights are constants of the graph" in card
+    assert model.predict_text(texts[:1])  # the model itself is as before
+
+
+def test_constant_weights_are_refused_with_int8(model, tmp_path):
+    with pytest.raises(ConfigError, match="constant weights in int8"):
+        export_saved_model(model, tmp_path / "none", ["text"], int8=True, constants=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_int8_values_by_hand():
