@@ -15,8 +15,8 @@ from bert_tf.tasks.base.task import Task
 PAGE_CARD = "assets.extra/bert_tf.json"
 _MAX_LABELS = 20  # listed
 _CONSTANTS = (
-    "single texts are answered in less time; TensorFlow in Python takes some twenty times the size of that file as memory, "
-    "and seconds for a signature's first answer, which warm-up requests spare users"
+    "single texts are answered in less time; TensorFlow in Python takes some twenty times the size of that file as "
+    "memory, and seconds for a signature's first answer, which warm-up requests spare users"
 )
 _IN_PYTHON = """    import tensorflow as tf
     import tensorflow_text  # has the tokenizer's operators: without it, loading fails with "Op type not registered"

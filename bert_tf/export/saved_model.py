@@ -54,7 +54,8 @@ def export_saved_model(
 
     Raises:
         ConfigError: the version is out of range, the encoder has no attention, or `constants` with `int8`.
-        InputError: the version exists, the model cannot have constant weights, or the difference is above `tolerance`; then nothing is kept.
+        InputError: the version exists, the model cannot have constant weights, or the difference is above `tolerance`;
+            then nothing is kept.
     """
     folder = pathlib.Path(folder)
     if version and not 0 < version <= LARGEST_VERSION:
@@ -62,7 +63,7 @@ def export_saved_model(
             f"Received: --version={version}. Versions are numbers from 1 to {LARGEST_VERSION}; 0 is the next."
         )
     if constants and int8:
-        raise ConfigError("Received: constant weights in int8. Choose one of both: int8 kernels are scaled at run time.")
+        raise ConfigError("Received: constant weights in int8. Choose one of both: int8 kernels are variables.")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is no folder. --output is the folder for the versions of the model.")
     if version and (folder / str(version)).exists():
