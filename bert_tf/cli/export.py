@@ -123,8 +123,10 @@ def _web(flags: Any, model: Any, data: FileConfig) -> None:
     from bert_tf.export.web import export_web
 
     lengths = lengths_of(flags.length) or [model.max_length]
-    if len(lengths) > 1 or flags.quantize == "int8_full":
-        raise ConfigError("Received: several lengths or int8_full with --format=web. Give one --length, and int8.")
+    if len(lengths) > 1 or flags.quantize in ("int4", "int8_full"):
+        raise ConfigError(
+            "Received: several lengths, int4 or int8_full with --format=web. Give one --length, and --quantize=int8."
+        )
     accuracy_data = _labelled(flags.accuracy_data, data, model) if flags.accuracy_data else None
     report = export_web(
         *(model, flags.output, lengths[0], check_request(model), flags.runtime),

@@ -309,7 +309,7 @@ VERBS = {
             Flag("dtype", "float32", "saved_model: float32, bfloat16 for half the size, or int8 for a quarter"),
             Flag("attention", False, "saved_model: also return attention weights, for the page"),
             Flag("constants", False, "saved_model: weights inside the graph; faster, and more memory"),
-            Flag("quantize", "int8", "tflite: none, float16, int8 (weights), or int8_full (weights and activations)"),
+            Flag("quantize", "int8", "tflite: none, float16, int8, int4 (weights), int8_full (activations too)"),
             Flag("length", None, "tflite: tokens per input, such as 128 or 32,128; default: the model's max_length"),
             Flag("calibration", None, "tflite, int8_full: files with one text per line, to calibrate ranges"),
             Flag(

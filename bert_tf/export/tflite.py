@@ -23,7 +23,7 @@ from bert_tf.tasks.base.task import Task
 from bert_tf.text.tokenizers.accent_aliases import accent_aliases
 
 # Largest relative error of a file's outputs. Above it the file is broken, not just coarse.
-_MAX_ERROR = {"none": 1e-3, "float16": 1e-2, "int8": 0.3, "int8_full": 0.5}
+_MAX_ERROR = {"none": 1e-3, "float16": 1e-2, "int8": 0.3, "int4": 0.5, "int8_full": 0.5}
 _THREADS = (1, 2, 4)
 
 
@@ -45,8 +45,9 @@ def export_tflite(
     Args:
         lengths: tokens per row, fixed in the file; one signature each, over the same weights.
         check_texts: texts as the model's `predict_text` takes them, for the comparison with Keras.
-        quantize: "none", "float16", "int8" (dynamic range: int8 weights, activations quantized at run time), or
-            "int8_full" (weights and activations, ranges learned from the texts `calibration`).
+        quantize: "none", "float16", "int8" (dynamic range: int8 weights, activations quantized at run time), "int4"
+            (the same with int4 weights), or "int8_full" (weights and activations, ranges learned from the texts
+            `calibration`).
         accuracy_data: (texts, targets) on which both models are scored, or None.
         max_drop: percentage points that the file's score may be below that of Keras.
 
@@ -59,7 +60,7 @@ def export_tflite(
             kept.
     """
     path = pathlib.Path(path)
-    _check(model, path, lengths, quantize, calibration and accuracy_data)
+    _check(model, path, lengths, quantize, calibration, accuracy_data)
     if not max_drop >= 0:
         raise ConfigError(f"Received: max_drop={max_drop}. Give a number of percentage points from 0.")
     content = _content(model, path.stem, lengths, quantize, calibration)
@@ -104,7 +105,9 @@ def _open(model: Task, path: pathlib.Path, num_threads: int | None = None) -> Li
     return (LiteRTGenerator if model.WRITES_TEXT else LiteRTModel)(path, num_threads)
 
 
-def _check(model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: str, measured: Any) -> None:
+def _check(
+    model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: str, calibration: Any, accuracy_data: Any
+) -> None:
     if quantize not in QUANTIZE:
         raise ConfigError(f"Received: quantize={quantize!r}. Choose from {', '.join(QUANTIZE)}.")
     if quantize == "int8_full" and model.WRITES_TEXT:
@@ -112,7 +115,12 @@ def _check(model: Task, path: pathlib.Path, lengths: Sequence[int], quantize: st
             "Received: quantize='int8_full'. A model that writes text passes keys and values between its signatures "
             "as float32. Choose int8, which quantizes the weights."
         )
-    if quantize == "int8_full" and not measured:
+    if quantize == "int4" and not accuracy_data:
+        raise ConfigError(
+            "int4 changes outputs by more than their bound of errors can tell from a broken file, so it must be scored "
+            "(--accuracy_data FILE)."
+        )
+    if quantize == "int8_full" and not (calibration and accuracy_data):
         raise ConfigError(
             "int8_full learns its ranges from some hundred texts (--calibration FILE), and often loses accuracy, so it "
             "must be scored (--accuracy_data FILE)."

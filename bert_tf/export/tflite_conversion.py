@@ -1,5 +1,6 @@
 """Converts a task model to the bytes of a .tflite of built-in operators, which every LiteRT has."""
 
+import contextlib
 import functools
 import tempfile
 from collections.abc import Callable, Sequence
@@ -15,11 +16,12 @@ from bert_tf.core.quiet_stderr import quiet_stderr
 from bert_tf.export.litert_task import at_length
 from bert_tf.export.signatures import SERVING_DEFAULT
 from bert_tf.export.step_signatures import StepSignatures
+from bert_tf.export.tflite_int4 import looked_up, quantize_int4
 from bert_tf.export.tflite_metadata import INPUT_NAMES
 from bert_tf.export.tflite_ranges import quantize_full
 from bert_tf.tasks.base.task import Task
 
-QUANTIZE = ("none", "float16", "int8", "int8_full")
+QUANTIZE = ("none", "float16", "int8", "int4", "int8_full")
 # Added to the attention scores of padding in int8_full: of the usual -30,000 eight bits keep no smaller differences.
 _SOFT_MASK = -20.0
 
@@ -46,22 +48,24 @@ def convert(
 
     Args:
         to_outputs: from what the model's `call` returns to {name: tensor}.
-        quantize: "none", "float16", "int8" (int8 weights, activations quantized at run time) or "int8_full" (both
-            int8, ranges learned from `calibration`; see tflite_ranges.py).
+        quantize: "none", "float16", "int8" (int8 weights, activations quantized at run time), "int4" (the same with
+            int4 weights; see tflite_int4.py) or "int8_full" (both int8, ranges learned from `calibration`; see
+            tflite_ranges.py).
         calibration: for "int8_full": texts as the model's `predict_text` takes them.
         aliases: further ids, numbered from the vocabulary's size on, by the ids that they are read as.
 
     Raises:
-        ConfigError: "int8_full" without the package ai_edge_quantizer.
+        ConfigError: "int4" or "int8_full" without the package ai_edge_quantizer.
         InputError: LiteRT lacks an operator.
     """
     if quantize == "int8_full":
         model = _with_soft_mask(model, max(lengths))
     names, functions = {}, {}  # length and function of each signature
-    for length in sorted(lengths, reverse=True):
-        name = signature_name(length, lengths)
-        names[name] = length
-        functions[name] = _function(model, to_outputs, length, aliases)
+    with _traced_for(quantize, model):
+        for length in sorted(lengths, reverse=True):
+            name = signature_name(length, lengths)
+            names[name] = length
+            functions[name] = _function(model, to_outputs, length, aliases)
     if quantize == "int8_full":
         with quiet_stderr():
             return quantize_full(_convert(model, functions, "none"), _samples(model, names, calibration))
@@ -71,10 +75,15 @@ def convert(
 def convert_steps(model: Task, lengths: Sequence[int], quantize: str) -> bytes:
     """As `convert`, of a model that writes text: the `StepSignatures` for sources of each of `lengths`."""
     functions = {}
-    for length in sorted(lengths, reverse=True):
-        for signature, function in StepSignatures(model, length).functions().items():
-            functions[step_name(signature, length, lengths)] = function
+    with _traced_for(quantize, model):
+        for length in sorted(lengths, reverse=True):
+            for signature, function in StepSignatures(model, length).functions().items():
+                functions[step_name(signature, length, lengths)] = function
     return _convert(model, functions, quantize)
+
+
+def _traced_for(quantize: str, model: Task) -> contextlib.AbstractContextManager[None]:
+    return looked_up(model) if quantize == "int4" else contextlib.nullcontext()
 
 
 def _convert(model: Task, functions: dict[str, Any], quantize: str) -> bytes:
@@ -88,12 +97,13 @@ def _convert(model: Task, functions: dict[str, Any], quantize: str) -> bytes:
         tf.saved_model.save(module, folder, functions)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(functions))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if quantize != "none":
+        if quantize in ("float16", "int8"):
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantize == "float16":
             converter.target_spec.supported_types = [tf.float16]
         try:
-            return converter.convert()
+            content = converter.convert()
+            return quantize_int4(content) if quantize == "int4" else content
         except ConverterError as error:
             raise InputError(f"LiteRT has no operators for this model: {str(error).splitlines()[0]}") from None
 

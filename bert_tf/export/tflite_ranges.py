@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from bert_tf.core.errors import ConfigError
+from bert_tf.export.tflite_quantizer import open_quantizer, quantized
 
 # Operators with integer activations. Layer norms and sums stay in float32: a norm is x * a + b with terms that nearly
 # cancel each other out, and a residual sum has a few features far larger than the others.
 _KINDS = ("FULLY_CONNECTED", "BATCH_MATMUL", "SOFTMAX", "GELU", "TANH", "TRANSPOSE", "RESHAPE")
 _MEASURED = ("FULLY_CONNECTED", "GELU")  # their outputs, which can stay float32
+_RUNTIME = "2.17.0"  # the first one with a scale for each output of a dense layer that reads float32
 _LOOKUP = "GATHER"  # in the token table, whose rows come out in int8
 # Decibels that the variance of a tensor has to be above that of its rounding to eight bits. The outputs of feed-forward
 # networks have outliers of a hundred standard deviations (Bondarenko et al. 2021), which leave less.
@@ -31,12 +32,7 @@ def quantize_full(content: bytes, samples: Mapping[str, Sequence[dict[str, np.nd
     Raises:
         ConfigError: the package ai_edge_quantizer is missing.
     """
-    try:
-        from ai_edge_quantizer import quantizer
-        from ai_edge_quantizer.algorithm_manager import AlgorithmName
-    except ImportError:
-        raise ConfigError("--quantize=int8_full needs ai_edge_quantizer: pip install 'bert_tf[quantize]'") from None
-    work = quantizer.Quantizer(bytearray(content))
+    work = open_quantizer(content, "int8_full")
     for kind in _KINDS:
         work.add_static_config(".*", kind, activation_num_bits=8, weight_num_bits=8)
     margins = signal_to_noise(content, samples)
@@ -50,9 +46,8 @@ def quantize_full(content: bytes, samples: Mapping[str, Sequence[dict[str, np.nd
             elif kind == "FULLY_CONNECTED":
                 work.add_dynamic_config(scope, kind, num_bits=8)
             else:
-                work.update_quantization_recipe(scope, kind, algorithm_key=AlgorithmName.NO_QUANTIZE)
-    ranges = work.calibrate(dict(samples), num_threads=1)
-    return bytes(work.quantize(ranges, enable_progress_report=False).quantized_model)
+                work.update_quantization_recipe(scope, kind, algorithm_key="no_quantize")
+    return quantized(work, _RUNTIME, work.calibrate(dict(samples), num_threads=1))
 
 
 def signal_to_noise(content: bytes, samples: Mapping[str, Sequence[dict[str, np.ndarray]]]) -> dict[str, float]:

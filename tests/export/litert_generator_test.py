@@ -124,12 +124,14 @@ def test_file_and_report(exported):
     assert model.purpose.encode() in named[b"TFLITE_METADATA"]
 
 
-def test_int8(tmp_path):
-    """The weights of both signatures are int8, also in layers with fewer heads than others."""
+@pytest.mark.parametrize("quantize", ["int8", "int4"])
+def test_quantized_weights(tmp_path, quantize):
+    """The weights of both signatures are quantized, also in layers with fewer heads than others."""
     sizes = {"hidden_size": 64, "intermediate_size": 128, "num_layers": 2, "layer_heads": (2, 1)}
     model, path = make(initializer_range=0.2, max_target_length=3, **sizes), tmp_path / "a.tflite"
-    report = export_tflite(model, path, [8], TEXTS, "int8")
-    assert 1e-5 < report["error"][8] < 0.05
+    data = (SOURCES, SOURCES)
+    report = export_tflite(model, path, [8], TEXTS, quantize, accuracy_data=data, max_drop=100.0)
+    assert 1e-5 < report["error"][8] < {"int8": 0.05, "int4": 0.2}[quantize]
     assert path.stat().st_size < 0.5 * 4 * model.count_params()
     graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
     assert not [code.customCode for code in graph.operatorCodes if code.customCode]

@@ -92,6 +92,42 @@ def test_quantized_files(model, texts, tmp_path, exported, quantize, size):
     assert (schema.TensorType.FLOAT16 if quantize == "float16" else schema.TensorType.INT8) in kinds
 
 
+def test_int4_file(texts, tmp_path):
+    keras.utils.set_random_seed(1)
+    # Kernels of 256 KiB, which the quantizer writes after the flatbuffer, where the metadata's zip goes.
+    sizes = ENCODER | {"initializer_range": 0.1, "intermediate_size": 4096}
+    gentle = TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], **sizes)
+    data, path = (texts, ["x", "y", "x", "y"]), tmp_path / "model.tflite"
+    report = export_tflite(gentle, path, [48, 16], texts, "int4", None, data, max_drop=100.0)
+    assert 0.001 < max(report["error"].values()) < 0.1
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
+    operators, types = schema.BuiltinOperator, schema.TensorType
+    kinds = {"LOOKUP": set(), "DENSE": set()}  # (type, shape) of weights
+    for operator in graph.subgraphs[0].operators:
+        code = graph.operatorCodes[operator.opcodeIndex]
+        if code.builtinCode in (operators.FULLY_CONNECTED, operators.EMBEDDING_LOOKUP):
+            weights = graph.subgraphs[0].tensors[operator.inputs[1]]
+            numbers = np.prod(weights.shape)
+            stored = len(graph.buffers[weights.buffer].data)
+            assert stored == (numbers / 2 if weights.type == types.INT4 else numbers)
+            assert len(weights.quantization.scale) == weights.shape[0]  # one for each output or row
+            kind = "DENSE" if code.builtinCode == operators.FULLY_CONNECTED else "LOOKUP"
+            kinds[kind].add((weights.type, *weights.shape))
+            assert code.version == {"DENSE": 12, "LOOKUP": 4}[kind]
+    assert kinds == {
+        "LOOKUP": {(types.INT4, 11, 64)},
+        "DENSE": {
+            (types.INT4, 4096, 64),
+            (types.INT4, 64, 4096),
+            *((types.INT8, *shape) for shape in ((64, 64), (64, 2), (2, 64))),
+        },
+    }
+    assert (
+        path.stat().st_size < 0.6 * gentle.count_params() + 130_000
+    )  # both signatures share the weights, not the scales
+    assert runtime_of(graph) == b"2.18.0"
+
+
 def test_full_integer_file(texts, tmp_path):
     keras.utils.set_random_seed(1)
     gentle = TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], **ENCODER | {"initializer_range": 0.1})
@@ -114,6 +150,7 @@ def test_full_integer_file(texts, tmp_path):
         activations, weights = (graph.subgraphs[0].tensors[i] for i in operator.inputs[:2])
         assert (activations.type, weights.type) == (types.INT8, types.INT8)
         assert len(weights.quantization.scale) == weights.shape[0]  # one for each output
+    assert runtime_of(graph) == b"2.17.0"
 
 
 def test_dense_layers_whose_outputs_lose_too_much_read_float32(texts, monkeypatch):
@@ -160,7 +197,8 @@ def test_a_file_that_scores_lower_is_not_kept(model, texts, tmp_path):
 @pytest.mark.parametrize(
     ("lengths", "settings", "message"),
     [
-        ([16], {"quantize": "int4"}, "Received: quantize='int4'. Choose from none, float16, int8, int8_full."),
+        ([16], {"quantize": "int2"}, "Received: quantize='int2'. Choose from none, float16, int8, int4, int8_full."),
+        ([16], {"quantize": "int4"}, "so it must be scored"),
         ([16], {"quantize": "int8_full"}, "--calibration"),
         ([16, 81], {}, r"Received: lengths \[16, 81\]. Rows of this model have 4 to 80 tokens."),
         ([3], {}, r"Received: lengths \[3\]. Rows of this model have 4 to 80 tokens."),
@@ -220,8 +258,12 @@ def test_a_tokenizer_that_phones_lack_is_left_out(model, texts, tmp_path, monkey
 def test_runtimes_that_the_docs_name_can_read_the_file(model, quantize, version):
     content = tflite.convert(model, tflite.outputs_of(model).to_file, [16], quantize)
     graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    assert runtime_of(graph) == version
+
+
+def runtime_of(graph):
     named = {entry.name: bytes(graph.buffers[entry.buffer].data) for entry in graph.metadata}
-    assert named[b"min_runtime_version"].rstrip(b"\0") == version
+    return named[b"min_runtime_version"].rstrip(b"\0")
 
 
 def test_the_report_may_not_overwrite_the_file(model, texts, tmp_path):
