@@ -30,6 +30,7 @@ DEEP_HEADS = {
     "image_features": [
         row for i in range(4) for row in keras_dense(f"image_features/conv_{i}", f"image_features/conv_{i}")
     ],
+    "inverse_temperature": [Row("inverse_temperature/bias", "inverse_temperature/vars/0")],
     "replaced_token": [
         *keras_dense("replaced_token/transform", "layers/replaced_token_head/transform"),
         *keras_dense("replaced_token/output", "layers/replaced_token_head/output_dense"),
