@@ -40,4 +40,5 @@ SPEC = TaskSpec(
     head="classifier",
     targets="bert_tf.tasks.classification.targets:ClassificationTargets",
     analyze="bert_tf.tasks.classification.analysis:analyze",
+    tflite_outputs="bert_tf.tasks.classification.tflite:tflite_outputs",
 )

@@ -27,4 +27,5 @@ SPEC = TaskSpec(
     example=("a red square", "", ""),
     targets="bert_tf.tasks.multimodal_embedding.targets:MultimodalEmbeddingTargets",
     analyze="bert_tf.tasks.multimodal_embedding.analysis:analyze",
+    tflite_outputs="bert_tf.tasks.embedding.tflite:tflite_outputs",
 )

@@ -7,15 +7,20 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 import bert_tf
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.readers.examples import FileConfig, read_examples
+from bert_tf.export import tflite
 from bert_tf.export.attention import attention
+from bert_tf.export.litert_model import LiteRTModel
+from bert_tf.export.litert_task import on_device
 from bert_tf.export.runtimes import export_runtime
 from bert_tf.export.saved_model import export_saved_model
 from bert_tf.export.signatures import check_request
+from bert_tf.export.tflite import export_tflite
 from bert_tf.media.images import example_image
 from bert_tf.media.sounds import example_sound, wav
 from bert_tf.modeling.families.bert import BertEncoder
@@ -165,6 +170,25 @@ def test_a_saved_model_takes_bytes(model, tmp_path):
         serve(**{name: tf.constant([value]) for name, value in zip(asked, ("film", b"GIF89a", b""), strict=True)})
     card = json.loads((path / "assets.extra/bert_tf.json").read_text())
     assert base64.b64decode(card["example"]["image"]["b64"]) == example_image()
+
+
+def test_a_tflite_file_takes_pixels_and_samples(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(tflite, "_latency", lambda *arguments: {})
+    report = export_tflite(model, tmp_path / "model.tflite", [12], check_request(model), "none")
+    assert report["error"][12] < 1e-4
+    litert = LiteRTModel(tmp_path / "model.tflite")
+    asked = (["good film", "bad", "bad"], [png(0), png(255), ""], ["", example_sound(RATE), ""])
+    rows = model.preprocessor(model.preprocessor.encode_texts(asked), 12)
+    np.testing.assert_allclose(litert(rows)["probabilities"], tf.nn.softmax(model(rows)), atol=1e-5)
+    answers = [answer["probability"] for answer in on_device(model, litert).predict_text(asked)]
+    np.testing.assert_allclose(answers, [answer["probability"] for answer in model.predict_text(asked)], atol=1e-5)
+    (runner,) = Interpreter(str(tmp_path / "model.tflite")).get_signature_list().values()
+    assert runner["inputs"] == [
+        *("audio", "audio_mask", "image", "image_mask"),
+        *("input_mask", "input_type_ids", "input_word_ids"),
+    ]
+    with pytest.raises(ConfigError, match="ranges would be learned from texts alone"):
+        export_tflite(model, tmp_path / "full.tflite", [12], check_request(model), "int8_full", ["film"], (asked, []))
 
 
 def test_one_graph_takes_text_and_contents(model):
