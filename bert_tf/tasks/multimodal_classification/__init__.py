@@ -41,4 +41,5 @@ SPEC = TaskSpec(
     targets="bert_tf.tasks.classification.targets:ClassificationTargets",
     analyze="bert_tf.tasks.classification.analysis:analyze",
     tflite_outputs="bert_tf.tasks.classification.tflite:tflite_outputs",
+    explained="bert_tf.tasks.classification.explained:explained",
 )

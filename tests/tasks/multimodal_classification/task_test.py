@@ -13,6 +13,8 @@ import bert_tf
 from bert_tf.core.config import TextConfig
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.readers.examples import FileConfig, read_examples
+from bert_tf.evaluation.explain import explain
+from bert_tf.evaluation.explanation_page import write_page
 from bert_tf.export import tflite
 from bert_tf.export.attention import attention
 from bert_tf.export.litert_model import LiteRTModel
@@ -152,10 +154,37 @@ def test_files_of_examples_name_files_and_rows(tmp_path):
 
 
 def test_what_is_not_exported_is_refused(model, tmp_path):
-    with pytest.raises(ConfigError, match="attention to image, audio is not exported"):
-        attention(model, [tf.constant(["film"])])
     with pytest.raises(ConfigError, match="--format=onnx for a model of text, image, audio"):
         export_runtime(model, tmp_path / "onnx", "onnx", None)
+
+
+def test_attention_of_words_to_words_and_files_is_all_there_is(model):
+    asked = (["good film", "bad"], [png(0), ""], ["", example_sound(RATE)])
+    found = {name: value.numpy() for name, value in attention(model, list(map(tf.constant, asked))).items()}
+    layers, tokens = found["attention"].shape[1:3]
+    assert found["image_attention"].shape == (2, layers, tokens, 2, 2)
+    assert found["audio_attention"].shape == (2, layers, tokens, 5, 1)
+    real = found["pieces"] != b""  # [N, S]
+    total = sum(found[f"{name}attention"].reshape(2, layers, tokens, -1).sum(-1) for name in ("", "image_", "audio_"))
+    np.testing.assert_allclose(total, np.broadcast_to(real[:, None], total.shape), atol=1e-5)
+    assert (found["image_attention"][0, :, real[0]] > 0).all()
+    assert found["image_attention"][1].max() == found["audio_attention"][0].max() == 0  # without a file
+
+
+def test_explanations_hide_one_feature_of_a_file_after_the_other(model, tmp_path):
+    asked = (["good film"], [png(0)], [""])
+    (rollout,) = explain(model, asked, "attention_rollout")
+    assert rollout.files.keys() == {"image"}
+    assert 0 < np.sum(rollout.files["image"]) < 1
+    (explanation,) = explain(model, asked, "leave_one_out", label="yes")
+    inputs = model.text_inputs(asked)
+    hidden = inputs | {"image_mask": tf.constant([[1, 1, 0, 1]])}  # the second row's first patch
+    expected = float(model(inputs)[0, 1] - model(hidden)[0, 1])
+    assert explanation.files["image"][1][0] == pytest.approx(expected, abs=1e-5)
+    write_page(tmp_path / "page.html", "pictures", [explanation])
+    page = (tmp_path / "page.html").read_text()
+    assert f"data:image/png;base64,{base64.b64encode(png(0)).decode()}" in page
+    assert f'title="{expected:+.3f}"' in page
 
 
 def test_a_saved_model_takes_bytes(model, tmp_path):
