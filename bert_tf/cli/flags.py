@@ -90,6 +90,9 @@ _TEXTS = (
     Flag("image", None, "the picture, of --text or alone: a PNG or JPEG file, for a model that reads them"),
     Flag("audio", None, "the sound, of --text or alone: a WAV file of 16-bit PCM, for a model that reads them"),
     Flag(
+        "vectors", None, "the vectors, of --text or alone: a .npy file of float32 [T, F], for a model that reads them"
+    ),
+    Flag(
         "input",
         None,
         "instead of --text: tables, SQuAD JSON, or files with one text per line; - is standard input",

@@ -23,7 +23,7 @@ from bert_tf.text.lines import STDIN
 
 _BATCH = 256  # examples answered at once
 _TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".conll", ".bio", ".iob", ".bioes")
-_FILES = ("image", "audio")  # flags that name a file
+_FILES = ("image", "audio", "vectors")  # flags that name a file
 _OBJECT = re.compile(r'\s*\{\s*("|\}|$)')  # begins a line that must be a JSON object, complete or not
 
 
@@ -97,7 +97,7 @@ def errors_at(rows: Sequence[Row]) -> Iterator[None]:
 
 
 def rows_of(flags: Any, config: FileConfig, model: Any) -> Iterator[Row]:
-    """Streams the examples that --text, --text_pair, --image, --audio, --input and --field name.
+    """Streams the examples that --text, --text_pair, --image, --audio, --vectors, --input and --field name.
 
     Their places are for messages.
 

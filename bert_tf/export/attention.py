@@ -30,8 +30,8 @@ def attention(model: Task, texts: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         - "texts": string [N, S], the tokens as parts of words.
         - "words": int32 [N, S], the number of the word that a token belongs to, counted over the row; -1 for special
           tokens and padding.
-        - "image_attention", "audio_attention", where the model reads such files: float32 [N, L, S, R, C], the attention
-          of a token to each feature of the file; 0 without a file.
+        - "image_attention", "audio_attention", "vectors_attention", where the model reads such files: float32
+          [N, L, S, R, C], the attention of a token to each feature of the file; 0 without a file.
         - "attention": float32 [N, L, S, S]. `attention[n, l, i, j]` is the attention of token i to token j in layer l
           (Vaswani et al. 2017, section 3.2.1), the mean of all heads; 0 from and to padding.
 

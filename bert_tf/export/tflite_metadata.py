@@ -39,6 +39,8 @@ _INPUTS = {
     "image_mask": {0: "image_mask", 1: "1 for each feature of the picture; all 0: there is no picture."},
     "image": {0: "image", 1: "RGB pixels from 0 to 255, row by row."},
     "audio_mask": {0: "audio_mask", 1: "1 for each feature of the sound, 0 for padding; all 0: there is no sound."},
+    "vectors_mask": {0: "vectors_mask", 1: "1 for each vector, 0 for padding; all 0: there are none."},
+    "vectors": {0: "vectors", 1: "Vectors, 0 after the last one."},
     "audio": {0: "audio", 1: "Mono samples of 16 bits; 0 after the end."},
 }
 _FEATURE = {0: 1, 1: {}}  # Content: FeatureProperties

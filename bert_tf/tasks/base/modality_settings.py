@@ -11,7 +11,7 @@ class ModalitySettings(TaskSettings):
     """Arguments of `MultimodalTask`; None leaves one to the model."""
 
     modalities: tuple[str, ...] | None = setting(
-        None, "files beside the text, in the order of their columns: image, audio"
+        None, "files beside the text, in the order of their columns: image, audio, vectors"
     )
     image_size: int | None = setting(None, "pixels, high and wide, that pictures are stretched to", least=1, most=4096)
     image_patch: int | None = setting(None, "pixels, high and wide, of a feature", least=1, most=1024)
@@ -23,3 +23,5 @@ class ModalitySettings(TaskSettings):
     audio_seconds: float | None = setting(None, "seconds that are read of a sound", above=0, most=600)
     audio_bands: int | None = setting(None, "mel bands of a frame", least=1, most=512)
     audio_stack: int | None = setting(None, "frames, one every 10 ms, of a feature", least=1, most=100)
+    vectors_length: int | None = setting(None, "vectors that are read of a .npy file", least=1, most=2**16)
+    vectors_size: int | None = setting(None, "numbers of a vector", least=1, most=2**16)

@@ -1,4 +1,4 @@
-"""A task's model that reads pictures or sounds beside its text."""
+"""A task's model that reads pictures, sounds or vectors beside its text."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from bert_tf.tasks.base.task import Task
 # In config.json, of the same name on the model.
 _SAVED = (
     *("modalities", "image_size", "image_patch", "image_network"),
-    *("audio_rate", "audio_seconds", "audio_bands", "audio_stack"),
+    *("audio_rate", "audio_seconds", "audio_bands", "audio_stack", "vectors_length", "vectors_size"),
 )
 
 
@@ -26,17 +26,19 @@ class MultimodalTask(Task):
     """Comes before the class of a task with one text, whose encoder then attends to features of files too.
 
     The texts of a request are the text and a file for each modality: PNG or JPEG for "image", WAV of 16-bit PCM for
-    "audio"; in Python a path (str or `Path`) or contents (bytes). A file may be "" in inference.
+    "audio", NumPy's .npy of float32 [T, F] for "vectors"; in Python a path (str or `Path`) or contents (bytes). A file
+    may be "" in inference.
 
     A subclass calls `build_files` in `build`, gives its preprocessor `files`, and adds `file_features` to the inputs of
     the encoder.
 
     Args:
-        modalities: "image", "audio" or both, in the order of their columns.
+        modalities: some of "image", "audio" and "vectors", in the order of their columns.
         image_size, image_patch, image_network: pixels along a picture and along the patch of a feature; "patches",
             which the encoder projects as ViLT does, or "convolutions" (`ImageConvolutions`).
         audio_rate, audio_seconds, audio_bands, audio_stack: samples a second, seconds that are read, mel bands of a
             frame, and frames of a feature (`LogMel`).
+        vectors_length, vectors_size: vectors that are read of a file, and F.
         args, others: as for the class of the task.
 
     Raises:
@@ -54,6 +56,8 @@ class MultimodalTask(Task):
         audio_seconds: float = 4.0,
         audio_bands: int = 40,
         audio_stack: int = 4,
+        vectors_length: int = 64,
+        vectors_size: int = 64,
         **others: Any,
     ):
         self.modality_settings: dict[str, Any] = {
@@ -65,6 +69,8 @@ class MultimodalTask(Task):
             "audio_seconds": audio_seconds,
             "audio_bands": audio_bands,
             "audio_stack": audio_stack,
+            "vectors_length": vectors_length,
+            "vectors_size": vectors_size,
         }
         self.files = Modalities(modalities, self.modality_settings)
         self.SPEC = dataclasses.replace(
@@ -105,7 +111,10 @@ class MultimodalTask(Task):
         return self.files.features(inputs, layers, kept)
 
     def token_specs(self) -> dict[str, tf.TensorSpec]:
-        """As `Task.token_specs`, with pixels, uint8 [N, H, W, 3], samples, int16 [N, L], and masks, int32 [N, T]."""
+        """As `Task.token_specs`, with those of files and masks, int32 [N, T].
+
+        Pixels are uint8 [N, H, W, 3], samples int16 [N, L], vectors float32 [N, T, F].
+        """
         return super().token_specs() | self.files.input_specs()
 
     def example_inputs(self) -> dict[str, keras.KerasTensor]:

@@ -24,7 +24,7 @@ class Settings(ModalitySettings):
         None, "weights of classes in the loss, as a table {label = weight}", least=0, choices=("balanced",)
     )
     modality_dropout: float | None = setting(
-        None, "share of the examples of which training hides a picture or sound", least=0, below=1
+        None, "share of the examples of which training hides a file", least=0, below=1
     )
 
 
@@ -33,10 +33,10 @@ SPEC = TaskSpec(
     summary="One class, any number of labels, or a score for a text with a picture, a sound, or both.",
     model="bert_tf.tasks.multimodal_classification.task:MultimodalClassifier",
     settings=Settings,
-    texts=("text", "image", "audio"),
-    optional_texts=("image", "audio"),
-    files=("image", "audio"),
-    example=("What is the color of the shape?", "", ""),
+    texts=("text", "image", "audio", "vectors"),
+    optional_texts=("image", "audio", "vectors"),
+    files=("image", "audio", "vectors"),
+    example=("What is the color of the shape?", "", "", ""),
     head="classifier",
     targets="bert_tf.tasks.classification.targets:ClassificationTargets",
     analyze="bert_tf.tasks.classification.analysis:analyze",

@@ -25,6 +25,7 @@ from bert_tf.export.signatures import check_request
 from bert_tf.export.tflite import export_tflite
 from bert_tf.media.images import example_image
 from bert_tf.media.sounds import example_sound, wav
+from bert_tf.media.vectors import npy
 from bert_tf.modeling.families.bert import BertEncoder
 from bert_tf.tasks import TASKS, MultimodalClassifier, TextClassifier
 from bert_tf.text.tokenizers.wordpiece import Tokenizer
@@ -84,6 +85,18 @@ def test_a_text_alone_has_the_answer_that_the_encoder_gives_to_its_words(model):
     np.testing.assert_allclose(model(inputs), alone(words), atol=1e-6)
     assert model.predict_text(["good film"]) == model.predict_text((["good film"], [""], [""]))
     assert model.predict_text({"text": ["good film"]}) == model.predict_text(["good film"])
+
+
+def test_vectors_of_a_file_change_the_answer(tmp_path):
+    sensor = make(modalities=["vectors"], vectors_length=3, vectors_size=2)
+    np.save(tmp_path / "a.npy", np.ones([2, 2], "float32"))
+    asked = (["film"] * 3, [tmp_path / "a.npy", npy(np.zeros([1, 2])), ""])
+    one, other, alone = (answer["probability"] for answer in sensor.predict_text(asked))
+    assert len({round(one, 4), round(other, 4), round(alone, 4)}) == 3
+    sensor.save_pretrained(tmp_path / "model")
+    assert bert_tf.load(tmp_path / "model").predict_text(asked) == sensor.predict_text(asked)
+    with pytest.raises(InputError, match=r"Row 0: the vectors .*has shape \(2, 2\); the model reads \[T, 3\]"):
+        make(modalities=["vectors"], vectors_size=3).predict_text((["film"], [tmp_path / "a.npy"]))
 
 
 def test_silence_after_a_short_sound_is_padding(model):
