@@ -30,6 +30,7 @@ CLASSES = {
     "bert_tf.modeling.layers.dropout": ("Dropout",),
     "bert_tf.modeling.layers.embeddings": ("Embeddings", "SegmentEmbedding"),
     "bert_tf.modeling.layers.modalities.feature_embeddings": ("FeatureEmbeddings",),
+    "bert_tf.modeling.layers.modalities.image_backbone": ("ImageBackbone",),
     "bert_tf.modeling.layers.modalities.image_patches": ("ImagePatches", "ImageConvolutions"),
     "bert_tf.modeling.layers.modalities.log_mel": ("LogMel",),
     "bert_tf.modeling.layers.heads": ("MaskedLMHead", "ReplacedTokenHead"),

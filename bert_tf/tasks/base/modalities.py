@@ -15,6 +15,7 @@ from bert_tf.media.contents import column_contents
 from bert_tf.media.images import check_image, decode_images, example_image
 from bert_tf.media.sounds import check_sound, decode_sounds, example_sound
 from bert_tf.media.vectors import check_vectors, decode_vectors, npy
+from bert_tf.modeling.layers.modalities.image_backbone import ImageBackbone, backbone_grid
 from bert_tf.modeling.layers.modalities.image_patches import CONVOLUTIONS, ImageConvolutions, ImagePatches
 from bert_tf.modeling.layers.modalities.log_mel import HOP_SECONDS, LogMel, num_features
 
@@ -26,15 +27,22 @@ _CONVOLVED = 2 ** len(CONVOLUTIONS)  # pixels along the patch of a feature of `I
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """A picture as `size` x `size` pixels, in features of `patch` x `patch`; `network` makes them (`NETWORKS`)."""
+    """A picture as `size` x `size` pixels, in features of `patch` x `patch`; `network` makes them (`NETWORKS`).
+
+    With a `backbone`, a Keras model from pixels to [N, rows, columns, F], that one makes them.
+    """
 
     size: int
     patch: int
     network: str
+    backbone: keras.Model | None = None
 
     name = "image"
 
     def __post_init__(self) -> None:
+        if self.backbone is not None:
+            backbone_grid(self.backbone, self.size)
+            return
         if self.network not in NETWORKS:
             raise ConfigError(f"Received: image_network={self.network!r}. Choose from {', '.join(NETWORKS)}.")
         if self.network != "patches" and self.patch != _CONVOLVED:
@@ -50,11 +58,15 @@ class Image:
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of features."""
+        if self.backbone is not None:
+            return backbone_grid(self.backbone, self.size)[:2]
         return self.size // self.patch, self.size // self.patch
 
     @property
     def width(self) -> int:
         """F."""
+        if self.backbone is not None:
+            return backbone_grid(self.backbone, self.size)[2]
         return 3 * self.patch**2 if self.network == "patches" else CONVOLUTIONS[-1]
 
     @property
@@ -73,6 +85,8 @@ class Image:
 
     def make_layer(self, **kwargs: Any) -> keras.layers.Layer:
         """The layer from pixels to features [N, T, F]."""
+        if self.backbone is not None:
+            return ImageBackbone(self.backbone, **kwargs)
         return ImagePatches(self.patch, **kwargs) if self.network == "patches" else ImageConvolutions(**kwargs)
 
     def example(self) -> bytes:

@@ -19,6 +19,9 @@ class ModalitySettings(TaskSettings):
         None, "makes features of pixels: patches (a linear projection) or convolutions (of 16 pixels)",
         choices=("patches", "convolutions"),
     )  # fmt: skip
+    image_backbone_file: str | None = setting(
+        None, "a .keras file: a model from pixels (0 to 255) to [rows, columns, F], which then makes the features"
+    )
     audio_rate: int | None = setting(None, "samples a second; other sounds are resampled", least=1000, most=384_000)
     audio_seconds: float | None = setting(None, "seconds that are read of a sound", above=0, most=600)
     audio_bands: int | None = setting(None, "mel bands of a frame", least=1, most=512)

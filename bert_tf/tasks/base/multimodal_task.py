@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError
+from bert_tf.modeling.layers.modalities.image_backbone import backbone_of, describe_backbone
 from bert_tf.tasks.base.batching import select
 from bert_tf.tasks.base.modalities import Modalities
 from bert_tf.tasks.base.task import Task
@@ -17,7 +18,7 @@ from bert_tf.tasks.base.task import Task
 
 # In config.json, of the same name on the model.
 _SAVED = (
-    *("modalities", "image_size", "image_patch", "image_network"),
+    *("modalities", "image_size", "image_patch", "image_network", "image_backbone"),
     *("audio_rate", "audio_seconds", "audio_bands", "audio_stack", "vectors_length", "vectors_size"),
 )
 
@@ -36,6 +37,9 @@ class MultimodalTask(Task):
         modalities: some of "image", "audio" and "vectors", in the order of their columns.
         image_size, image_patch, image_network: pixels along a picture and along the patch of a feature; "patches",
             which the encoder projects as ViLT does, or "convolutions" (`ImageConvolutions`).
+        image_backbone: a Keras model from pixels, 0 to 255, [N, H, W, 3] to features [N, rows, columns, F], which then
+            takes the place of patch and network; it is saved with the model (`ImageBackbone`).
+        image_backbone_file: the same from a .keras file.
         audio_rate, audio_seconds, audio_bands, audio_stack: samples a second, seconds that are read, mel bands of a
             frame, and frames of a feature (`LogMel`).
         vectors_length, vectors_size: vectors that are read of a file, and F.
@@ -52,6 +56,8 @@ class MultimodalTask(Task):
         image_size: int = 224,
         image_patch: int = 16,
         image_network: str = "patches",
+        image_backbone: Any = None,
+        image_backbone_file: Any = None,
         audio_rate: int = 16_000,
         audio_seconds: float = 4.0,
         audio_bands: int = 40,
@@ -72,7 +78,12 @@ class MultimodalTask(Task):
             "vectors_length": vectors_length,
             "vectors_size": vectors_size,
         }
-        self.files = Modalities(modalities, self.modality_settings)
+        if image_backbone_file is not None and image_backbone is None:  # a saved model has its own
+            image_backbone = image_backbone_file
+        backbone = None if image_backbone is None else backbone_of(image_backbone)
+        self.files = Modalities(modalities, self.modality_settings | {"image_backbone": backbone})
+        if backbone is not None:
+            self.modality_settings["image_backbone"] = describe_backbone(backbone)
         self.SPEC = dataclasses.replace(
             self.SPEC, texts=("text", *modalities), optional_texts=(), files=tuple(modalities)
         )

@@ -99,6 +99,29 @@ def test_vectors_of_a_file_change_the_answer(tmp_path):
         make(modalities=["vectors"], vectors_size=3).predict_text((["film"], [tmp_path / "a.npy"]))
 
 
+def test_a_backbone_is_saved_with_the_model(tmp_path):
+    inputs = keras.Input([16, 16, 3])
+    x = keras.layers.Rescaling(1 / 127.5, -1.0)(inputs)
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(6, 4, strides=4)(x))
+    backbone = keras.Model(inputs, x, name="mine")  # [N, 4, 4, 6]
+    model = make(modalities=["image"], image_backbone=backbone)
+    assert (model.config.feature_size, model.config.feature_positions) == (6, (4, 4))
+    asked = (["good film"] * 2, [png(0), png(255)])
+    model.compile(keras.optimizers.Adam(1e-2))
+    model.fit(asked, ["no", "yes"], epochs=2, verbose=0)
+    assert not np.allclose(model.image_features.backbone.get_weights()[0], backbone.get_weights()[0])  # a copy learns
+    model.save_pretrained(tmp_path / "model")
+    assert bert_tf.load(tmp_path / "model").predict_text(asked) == model.predict_text(asked)
+    backbone.save(tmp_path / "mine.keras")
+    again = make(modalities=["image"], image_backbone_file=str(tmp_path / "mine.keras"))
+    np.testing.assert_array_equal(again.image_features.backbone.get_weights()[0], backbone.get_weights()[0])
+    flat = keras.Model(inputs, keras.layers.Flatten()(x))
+    with pytest.raises(ConfigError, match=r"returns \(None, 96\). It must return features"):
+        make(modalities=["image"], image_backbone=flat)
+    with pytest.raises(ConfigError, match="The backbone no.keras cannot be read"):
+        make(modalities=["image"], image_backbone_file="no.keras")
+
+
 def test_silence_after_a_short_sound_is_padding(model):
     short = wav(np.full(200, 3000, "<i2").tobytes(), RATE)
     inputs = model.text_inputs((["film"], [""], [short]))
