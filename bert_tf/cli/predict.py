@@ -113,7 +113,9 @@ def rows_of(flags: Any, config: FileConfig, model: Any) -> Iterator[Row]:
             reads = ", ".join(model.TEXTS)
             raise ConfigError(f"Received: --{name}. The model reads {reads}; its task is {model.SPEC.name}.")
     if not flags.input:
-        texts = (flags.text, flags.text_pair) if flags.text_pair else (flags.text or "",)
+        texts: tuple[str, ...] = (flags.text or "",)
+        if flags.text_pair:
+            texts += (flags.text_pair,)
         texts += tuple(getattr(flags, name) or "" for name in files)
         yield Row("--text" if flags.text else f"--{named_files(flags)[0]}", texts, None, {})
         return

@@ -59,8 +59,8 @@ class Case:
         tokenizer = model.tokenizer
         self.files = model.files.parts if isinstance(model, MultimodalTask) else []
         texts, contents = texts[: model.num_segments], texts[model.num_segments :]
-        names = {"texts": model.TEXTS[: model.num_segments], "files": ()}
-        words = Preprocessor(dataclasses.replace(model.SPEC, **names), tokenizer, model.max_length)
+        spec = dataclasses.replace(model.SPEC, texts=model.TEXTS[: model.num_segments], files=())
+        words = Preprocessor(spec, tokenizer, model.max_length)
         self.inputs = words(texts)  # int32 [1, S]
         if self.files:
             self.inputs |= model.files.decode(contents)
