@@ -2,8 +2,8 @@
 
     python tools/benchmark_patches.py [STEPS]
 
-Both steps are measured in turns, STEPS (30) times each, in one process: batches of 16 rows of 64 tokens, without and with
-16 patches of 16 x 16 pixels; an encoder of 4 layers of 256. Prints the medians.
+Both steps are measured in turns, STEPS (30) times each, in one process: batches of 16 rows of 64 tokens, without and
+with 16 patches of 16 x 16 pixels; an encoder of 4 layers of 256. Prints the medians.
 """
 
 import sys
