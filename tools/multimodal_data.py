@@ -1,10 +1,13 @@
-"""Writes the files that configs/easy_vqa.toml and configs/spoken_digits.toml read, and an encoder to start from.
+"""Writes the files that configs/easy_vqa.toml, spoken_digits.toml and openmoji.toml read, and an encoder to start from.
 
     python tools/multimodal_data.py easy_vqa PACKAGE DATA         # PACKAGE: the folder easy_vqa of the package easy-vqa
     python tools/multimodal_data.py spoken_digits FOLDER DATA     # FOLDER: of the Free Spoken Digit Dataset, .npz files
+    python tools/multimodal_data.py openmoji FOLDER DATA          # FOLDER: node_modules after
+                                                                  # npm install openmoji@17 cldr-annotations-modern@45
 
-DATA/easy_vqa or DATA/spoken_digits gets train.tsv, test.tsv or dev.tsv, sounds as WAV files (pictures are read where
-they are), and `encoder`: sizes, random weights, and a vocabulary of the words of the training questions.
+DATA/easy_vqa, DATA/spoken_digits or DATA/openmoji gets train.tsv, test.tsv or dev.tsv, sounds as WAV files, drawings as
+PNG files (openmoji needs pip install cairosvg; the pictures of easy_vqa are read where they are), and `encoder`: sizes,
+random weights, and a vocabulary of the words of the training texts.
 """
 
 import json
@@ -28,8 +31,10 @@ SIZES = {"hidden_size": 128, "num_layers": 3, "num_heads": 4, "intermediate_size
 def main(kind, source, data):
     output = data / kind
     output.mkdir(parents=True, exist_ok=True)
-    questions = {"easy_vqa": easy_vqa, "spoken_digits": spoken_digits}[kind](source, output)
-    words = sorted({word for question in questions for word in re.findall(r"\w+|[^\w\s]", question.lower())})
+    texts = KINDS[kind](source, output)
+    words = sorted(
+        {word for text in texts for word in re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+|[^\w\s]", text.lower())}
+    )
     vocabulary = SPECIAL + words
     encoder = BertEncoder(vocab_size=len(vocabulary), **SIZES)
     encoder.save_pretrained(output / "encoder", Tokenizer(vocabulary), overwrite=(output / "encoder").exists())
@@ -66,12 +71,54 @@ def spoken_digits(source, output):
     return asked
 
 
+def openmoji(source, output):
+    """Emoji with their names and keywords in English and Chinese (Unicode CLDR); returns the texts to train on.
+
+    A fifth of each group is held out. Skin tones, flags, and what CLDR does not name in both languages are left out.
+    """
+    import cairosvg
+
+    names = {}
+    for language in ("en", "zh"):
+        file = source / f"cldr-annotations-modern/annotations/{language}/annotations.json"
+        names[language] = json.loads(file.read_text(encoding="utf-8"))["annotations"]["annotations"]
+    groups = {}
+    for emoji in json.loads((source / "openmoji/data/openmoji.json").read_text(encoding="utf-8")):
+        character = emoji["emoji"].replace("\ufe0f", "")
+        if emoji["skintone"] or emoji["group"] == "flags" or not all(character in known for known in names.values()):
+            continue
+        groups.setdefault(emoji["group"], []).append((emoji["hexcode"], character))
+    (output / "pictures").mkdir(exist_ok=True)
+    random = np.random.default_rng(0)
+    train, test = [], {language: [] for language in names}
+    for members in groups.values():
+        heldout = set(random.choice(len(members), round(len(members) / 5), replace=False).tolist())
+        for i, (code, character) in enumerate(members):
+            picture = f"pictures/{code}.png"
+            svg = source / f"openmoji/color/svg/{code}.svg"
+            cairosvg.svg2png(url=str(svg), write_to=str(output / picture), output_width=72, output_height=72)
+            for language, known in names.items():
+                (name,) = known[character]["tts"]
+                words = ", ".join(dict.fromkeys([name, *known[character].get("default", [])]))  # each once
+                if i in heldout:
+                    test[language].append((words, picture))
+                else:
+                    train += [(text, picture) for text in dict.fromkeys((name, words))]
+    write(output / "train.tsv", "image", train)
+    for language, rows in test.items():
+        write(output / f"test_{language}.tsv", "image", rows)
+    write(output / "test.tsv", "image", [row for rows in test.values() for row in rows])
+    return [text for text, _ in train]
+
+
 def write(path, name, rows):
-    lines = ["\t".join(row) for row in [("text", name, "label"), *rows]]
+    lines = ["\t".join(row) for row in [("text", name, "label")[: len(rows[0])], *rows]]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+KINDS = {"easy_vqa": easy_vqa, "spoken_digits": spoken_digits, "openmoji": openmoji}
+
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[1] not in ("easy_vqa", "spoken_digits"):
+    if len(sys.argv) != 4 or sys.argv[1] not in KINDS:
         sys.exit(__doc__)
     main(sys.argv[1], pathlib.Path(sys.argv[2]).absolute(), pathlib.Path(sys.argv[3]).absolute())

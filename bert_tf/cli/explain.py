@@ -72,7 +72,11 @@ def _check_saved_model(flags: Any) -> None:
 
 
 def _line(explanation: Explanation) -> str:
-    return json.dumps(dataclasses.asdict(explanation), ensure_ascii=False)
+    values = dataclasses.asdict(explanation)
+    del values["pictures"]
+    if not explanation.files:
+        del values["files"]
+    return json.dumps(values, ensure_ascii=False)
 
 
 def _write(folder: pathlib.Path, title: str, explanations: list[Explanation], measured: Faithfulness | None) -> None:

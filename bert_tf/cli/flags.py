@@ -87,8 +87,11 @@ _LABELLED = Flag("data", None, "a file of labelled examples, or tfds:NAME:SPLIT"
 _TEXTS = (
     Flag("text", None, "one text; for question answering, the question"),
     Flag("text_pair", None, "the second text: the context of a question, or the other text of a pair"),
-    Flag("image", None, "the picture of --text: a PNG or JPEG file, for a model that reads pictures"),
-    Flag("audio", None, "the sound of --text: a WAV file of 16-bit PCM, for a model that reads sounds"),
+    Flag("image", None, "the picture, of --text or alone: a PNG or JPEG file, for a model that reads them"),
+    Flag("audio", None, "the sound, of --text or alone: a WAV file of 16-bit PCM, for a model that reads them"),
+    Flag(
+        "vectors", None, "the vectors, of --text or alone: a .npy file of float32 [T, F], for a model that reads them"
+    ),
     Flag(
         "input",
         None,

@@ -23,7 +23,7 @@ from bert_tf.text.lines import STDIN
 
 _BATCH = 256  # examples answered at once
 _TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".conll", ".bio", ".iob", ".bioes")
-_FILES = ("image", "audio")  # flags that name a file
+_FILES = ("image", "audio", "vectors")  # flags that name a file
 _OBJECT = re.compile(r'\s*\{\s*("|\}|$)')  # begins a line that must be a JSON object, complete or not
 
 
@@ -57,15 +57,20 @@ def predict(flags: Any, overrides: Sequence[str]) -> None:
         )
 
 
+def named_files(flags: Any) -> list[str]:
+    """The flags by which files are given, without those in tables."""
+    return [name for name in _FILES if getattr(flags, name)]
+
+
 def check_texts(flags: Any) -> None:
     """Raises `ConfigError` for flags that do not go together."""
-    if bool(flags.text) == bool(flags.input):
+    named = named_files(flags)
+    if flags.input and named:
+        raise ConfigError(f"Received: --{named[0]} with --input. In tables, files are named in a column.")
+    if bool(flags.text or named) == bool(flags.input):
         raise ConfigError("Give either --text or --input.")
     if flags.text_pair and not flags.text:
         raise ConfigError("Received: --text_pair without --text. In files, second texts are in a column.")
-    for name in _FILES:
-        if getattr(flags, name) and not flags.text:
-            raise ConfigError(f"Received: --{name} without --text. In tables, files are named in a column.")
     for name in ("text", "text_pair"):
         if not (getattr(flags, name) or "").isascii() and re.search("[\ud800-\udfff]", getattr(flags, name)):
             raise ConfigError(f"--{name} is not UTF-8. Give it in a file, with --input and --encoding.")
@@ -92,7 +97,7 @@ def errors_at(rows: Sequence[Row]) -> Iterator[None]:
 
 
 def rows_of(flags: Any, config: FileConfig, model: Any) -> Iterator[Row]:
-    """Streams the examples that --text, --text_pair, --image, --audio, --input and --field name.
+    """Streams the examples that --text, --text_pair, --image, --audio, --vectors, --input and --field name.
 
     Their places are for messages.
 
@@ -103,14 +108,16 @@ def rows_of(flags: Any, config: FileConfig, model: Any) -> Iterator[Row]:
     files = [name for name in model.TEXTS if name in model.SPEC.files]
     if flags.text_pair and len(model.TEXTS) - len(files) < 2:
         raise ConfigError(f"Received: --text_pair. The model answers single texts; its task is {model.SPEC.name}.")
-    for name in _FILES:
-        if getattr(flags, name) and name not in files:
+    for name in named_files(flags):
+        if name not in files:
             reads = ", ".join(model.TEXTS)
             raise ConfigError(f"Received: --{name}. The model reads {reads}; its task is {model.SPEC.name}.")
-    if flags.text:
-        texts = (flags.text, flags.text_pair) if flags.text_pair else (flags.text,)
+    if not flags.input:
+        texts: tuple[str, ...] = (flags.text or "",)
+        if flags.text_pair:
+            texts += (flags.text_pair,)
         texts += tuple(getattr(flags, name) or "" for name in files)
-        yield Row("--text", texts, None, {})
+        yield Row("--text" if flags.text else f"--{named_files(flags)[0]}", texts, None, {})
         return
     for path in [STDIN] if flags.input == "-" else find_files(flags.input):
         bad = BadRows(path, config.skip_bad_rows)

@@ -1,5 +1,6 @@
 """How much each word of a text adds to a number that a model computes: attribution methods."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from bert_tf.core import features
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.modeling.layer_changes import calls_replaced
 from bert_tf.tasks.base.explained import explained_of
+from bert_tf.tasks.base.modalities import count_features
+from bert_tf.tasks.base.multimodal_task import MultimodalTask
 from bert_tf.tasks.base.preprocessor import Preprocessor
 from bert_tf.tasks.base.task import Task
 
@@ -41,7 +44,7 @@ class Case:
 
     Args:
         model: a task model.
-        texts: encoded texts, string tensors [1].
+        texts: encoded texts, string tensors [1], and contents of files after them.
         label: the label to explain; None: what the model answers.
 
     Raises:
@@ -54,7 +57,13 @@ class Case:
             raise ConfigError(f"Explanations need Keras on TensorFlow; it runs on {keras.backend.backend()}.")
         self.model = model
         tokenizer = model.tokenizer
-        self.inputs = Preprocessor(model.SPEC, tokenizer, model.max_length)(texts)  # int32 [1, S]
+        self.files = model.files.parts if isinstance(model, MultimodalTask) else []
+        texts, contents = texts[: model.num_segments], texts[model.num_segments :]
+        spec = dataclasses.replace(model.SPEC, texts=model.TEXTS[: model.num_segments], files=())
+        words = Preprocessor(spec, tokenizer, model.max_length)
+        self.inputs = words(texts)  # int32 [1, S]
+        if self.files:
+            self.inputs |= model.files.decode(contents)
         self.ids = self.inputs[features.INPUT_IDS][0].numpy()  # [S]
         places = find_places(tokenizer, [text[0] for text in texts])
         self.words = find_words(tokenizer, places, self.ids)
@@ -101,6 +110,24 @@ class Case:
             positions = list(self.words[number].positions)
             ids[positions] = self.masked_ids[positions]
         return ids
+
+    @property
+    def encoder_inputs(self) -> dict[str, tf.Tensor]:
+        """The row as the encoder takes it."""
+        if not self.files:
+            return self.inputs
+        words = {name: self.inputs[name] for name in features.ENCODER_INPUTS}
+        return words | self.model.file_features(self.inputs)
+
+    def scores_without_features(self, part: Any) -> np.ndarray:
+        """The number for the row without one feature of a file, for each feature that it has; float32 [T]."""
+        name = f"{part.name}_mask"
+        mask = self.inputs[name]  # [1, T]
+        scores = []
+        for hidden in _chunks(np.eye(mask.shape[1], dtype="int32")):
+            rows = self._rows(len(hidden)) | {name: mask * (1 - hidden)}
+            scores.append(self.explained.score(self.model(rows, training=False)).numpy())
+        return np.concatenate(scores)
 
     def by_word(self, tokens: np.ndarray) -> np.ndarray:
         """The sums of values of tokens, [S], over the tokens of each word: [W]."""
@@ -189,12 +216,34 @@ def attention_rollout(case: Case) -> np.ndarray:
     encoder = case.model.encoder
     if not encoder.has_attention_probs:
         raise ConfigError(f"The encoder {case.model.family} has no attention to follow. Choose another method.")
-    layers = encoder(case.inputs, training=False, all_outputs=True)["attention_probs"]  # of [1, H, S, S]
-    flow = np.eye(len(case.ids))
+    return case.by_word(_rollout(case))
+
+
+def _rollout(case: Case) -> np.ndarray:
+    """The attention, through all layers, to each token and then to each feature of files: [S + T]."""
+    outputs = case.model.encoder(case.encoder_inputs, training=False, all_outputs=True)
+    layers = outputs["attention_probs"]  # of [1, H, S + T, S + T]
+    flow = np.eye(int(layers[0].shape[-1]))
     for heads in layers:
-        shares = tf.reduce_mean(tf.cast(heads[0], tf.float32), 0).numpy()  # [S, S]
+        shares = tf.reduce_mean(tf.cast(heads[0], tf.float32), 0).numpy()  # [S + T, S + T]
         flow = (shares + np.eye(len(shares))) / 2 @ flow
-    return case.by_word(flow[list(case.explained.positions)].mean(0))
+    return flow[list(case.explained.positions)].mean(0)
+
+
+def by_feature(case: Case, method: str) -> dict[str, np.ndarray]:
+    """{file: attribution of each feature, float [rows, columns]} of the files that a row has.
+
+    By attention rollout it is the attention; by every other method how much lower the number is without the feature.
+    """
+    found, first = {}, len(case.ids)
+    flow = _rollout(case) if case.files and method == ROLLOUT else None
+    for part in case.files:
+        count = count_features(part)
+        if tf.reduce_any(case.inputs[f"{part.name}_mask"] > 0):
+            values = case.score - case.scores_without_features(part) if flow is None else flow[first : first + count]
+            found[part.name] = np.reshape(values, part.grid)
+        first += count
+    return found
 
 
 ROLLOUT = "attention_rollout"  # the one that not every encoder has

@@ -10,7 +10,7 @@ from absl import logging
 
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.progress import stages
-from bert_tf.evaluation.attribution import METHODS, ROLLOUT, Case
+from bert_tf.evaluation.attribution import METHODS, ROLLOUT, Case, by_feature
 from bert_tf.evaluation.confidence_intervals import intervals
 from bert_tf.tasks.base.raw_inputs import decoded
 from bert_tf.tasks.base.task import Task
@@ -33,6 +33,8 @@ class Explanation:
         score, baseline: that logit, and what it is with all words masked.
         words: {"text": number of the text, "start", "end": characters in it, "word", "attribution"} of each word, in
             their order. The sum of integrated gradients is `score` - `baseline`.
+        files: {name: rows and columns of attributions} of the features of each file (see `by_feature`).
+        pictures: {name: contents} of these files, for a page.
     """
 
     texts: tuple[str, ...]
@@ -41,6 +43,8 @@ class Explanation:
     score: float
     baseline: float
     words: list[dict[str, Any]]
+    files: dict[str, list[list[float]]] = dataclasses.field(default_factory=dict)
+    pictures: dict[str, bytes] = dataclasses.field(default_factory=dict, repr=False)
 
 
 def explain(
@@ -53,7 +57,7 @@ def explain(
     """Explains the model's answer to each of N texts, one after the other.
 
     Args:
-        model: for classification, tagging or question answering.
+        model: for classification, also of files, tagging or question answering.
         texts: as `predict_text` takes them. Longer ones than a row are cut, which a logged line says.
         method: a name of `METHODS`.
         label: the label to explain; None: the one that the model gives.
@@ -64,11 +68,17 @@ def explain(
         InputError: a text is no string or has no words, or the model lacks the label; names its row.
     """
     check_methods([method])
-    for texts_of_row, case in _cases(model, _columns(model, texts), label):
+    columns = _columns(model, texts)
+    for row, (texts_of_row, case) in enumerate(_cases(model, columns, label)):
         attributions = METHODS[method](case)  # [W]
         if comparison:
             comparison.add(case, {method: attributions})
-        yield _explanation(case, texts_of_row, method, attributions)
+        explanation = _explanation(case, texts_of_row, method, attributions)
+        files = {name: values.tolist() for name, values in by_feature(case, method).items()}
+        contents = dict(zip(model.TEXTS, columns, strict=False))
+        yield dataclasses.replace(
+            explanation, files=files, pictures={name: contents[name][row].numpy() for name in files}
+        )
 
 
 def check_methods(methods: Sequence[str]) -> None:
@@ -96,7 +106,7 @@ def _cases(model: Task, columns: tuple, label: str | None) -> Iterator[tuple[tup
         except InputError as error:
             raise InputError(f"Row {row}: {error}") from None
         cut += case.is_cut
-        yield tuple(decoded(column[row].numpy()) for column in columns), case
+        yield tuple(decoded(column[row].numpy()) for column in columns[: model.num_segments]), case
     if cut:
         logging.warning(
             "%d of the texts are cut to %d tokens: their last words are not explained.", cut, model.max_length

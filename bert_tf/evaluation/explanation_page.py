@@ -19,6 +19,10 @@ table { border-collapse: collapse; }
 caption { text-align: left; padding: .5rem 0; }
 th, td { padding: .15rem .8rem .15rem 0; text-align: left; font-variant-numeric: tabular-nums; }
 img { background: white; max-width: 100%; }
+div.picture { display: inline-grid; margin: .5rem 1rem .5rem 0; width: 16rem; aspect-ratio: 1; }
+div.picture > img, div.picture > div { grid-area: 1 / 1; width: 100%; height: 100%; }
+div.picture > div { display: grid; }
+div.picture.alone { aspect-ratio: auto; height: 1.5rem; }
 """
 
 
@@ -66,19 +70,43 @@ def _text(explanation):
                 end = word["end"]
         parts.append("".join(shown) + html.escape(text[end:]))
     scores = f"{explanation.score:.2f}; {explanation.baseline:.2f} without its words"
+    pictures = "".join(_picture(explanation, name) for name in explanation.files)
     return (
         f'<p class="text">{" <b>|</b> ".join(parts)}<br>'
-        f"<small><b>{html.escape(explanation.explained)}</b> ({scores}), by {explanation.method}</small>"
+        f"<small><b>{html.escape(explanation.explained)}</b> ({scores}), by {explanation.method}</small></p>{pictures}"
     )
+
+
+def _picture(explanation, name):
+    """A picture under a grid of its patches, coloured as words are; of a sound the grid alone, time to the right."""
+    rows, content = explanation.files[name], explanation.pictures.get(name, b"")
+    if len(rows[0]) == 1:  # one axis: time
+        rows = [[value for row in rows for value in row]]
+    strongest = max(abs(value) for row in rows for value in row) or 1
+    patches = "".join(_patch(value, strongest) for row in rows for value in row)
+    kind = {b"\x89P": "png", b"\xff\xd8": "jpeg"}.get(content[:2])
+    data = base64.b64encode(content).decode("ascii")
+    image = f'<img alt="{html.escape(name)}" src="data:image/{kind};base64,{data}">' if kind else ""
+    return (
+        f'<div class="picture{"" if kind else " alone"}">{image}'
+        f'<div style="grid-template-columns: repeat({len(rows[0])}, 1fr)">{patches}</div></div>'
+    )
+
+
+def _patch(attribution, strongest):
+    return f'<div style="{_background(attribution, strongest)}" title="{attribution:+.3f}"></div>'
 
 
 def _word(text, attribution, strongest):
-    color = "--more" if attribution > 0 else "--less"
-    strength = abs(attribution) / strongest
     return (
-        f'<span class="word" style="background: rgba(var({color}), {0.6 * strength:.2f})" '
+        f'<span class="word" style="{_background(attribution, strongest)}" '
         f'title="{attribution:+.3f}">{html.escape(text)}</span>'
     )
+
+
+def _background(attribution, strongest):
+    color = "--more" if attribution > 0 else "--less"
+    return f"background: rgba(var({color}), {0.6 * abs(attribution) / strongest:.2f})"
 
 
 def _tables(measured):

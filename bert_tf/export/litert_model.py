@@ -15,6 +15,7 @@ from bert_tf.export.tflite_metadata import INPUT_NAMES
 # N rows, S tokens
 
 _WARMUP_RUNS = 3
+_OURS = {theirs: ours for ours, theirs in INPUT_NAMES.items()}
 
 
 class LiteRTModel:
@@ -37,10 +38,8 @@ class LiteRTModel:
             by_length = {}
             for name in interpreter.get_signature_list():
                 runner = interpreter.get_signature_runner(name)
-                length = _row_length(runner)
-                by_length[length] = runner
-                row = np.zeros([1, length], "int32")
-                runner(**dict.fromkeys(INPUT_NAMES.values(), row))  # allocates the tensors, which prints to stderr
+                by_length[_row_length(runner)] = runner
+                runner(**_blank(runner))  # allocates the tensors, which prints to stderr
         self._runners = dict(sorted(by_length.items(), reverse=True))
         self.lengths = list(self._runners)
 
@@ -48,7 +47,8 @@ class LiteRTModel:
         """Runs the signature for the rows' length.
 
         Args:
-            inputs: the encoder's, integers [N, S] under our names, with N > 0 and S one of `lengths`.
+            inputs: the model's under our names: the encoder's, integers [N, S], with N > 0 and S one of `lengths`, and
+                those of pictures and sounds.
 
         Returns:
             {output name: float32 [N, ...]}.
@@ -56,9 +56,11 @@ class LiteRTModel:
         Raises:
             InputError: an output is not finite.
         """
-        columns = {theirs: np.asarray(inputs[ours], "int32") for ours, theirs in INPUT_NAMES.items()}
         count, length = inputs[features.INPUT_IDS].shape
         runner = self._runners[length]
+        columns = {}
+        for theirs, details in runner.get_input_details().items():
+            columns[theirs] = np.asarray(inputs[_OURS.get(theirs, theirs)], details["dtype"])
         rows = []
         for i in range(count):
             row = {name: column[i : i + 1] for name, column in columns.items()}  # [1, S]
@@ -70,8 +72,9 @@ class LiteRTModel:
 
     def latencies(self, length: int) -> dict[str, float]:
         """{"latency_ms": milliseconds for one row of `length` tokens}."""
-        row = dict.fromkeys(features.ENCODER_INPUTS, np.ones([1, length], "int32"))
-        return {"latency_ms": median_ms(lambda: self(row))}
+        runner = self._runners[length]
+        row = {name: np.ones_like(value) for name, value in _blank(runner).items()}
+        return {"latency_ms": median_ms(lambda: runner(**row))}
 
 
 def check_finite(outputs: dict[str, np.ndarray], path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -90,6 +93,11 @@ def median_ms(run: Callable[[], Any], repeats: int = 20) -> float:
         run()
         seconds.append(time.perf_counter() - begin)
     return float(np.median(seconds[_WARMUP_RUNS:])) * 1e3
+
+
+def _blank(runner: Any) -> dict[str, np.ndarray]:
+    """Inputs of a signature, all 0."""
+    return {name: np.zeros(each["shape"], each["dtype"]) for name, each in runner.get_input_details().items()}
 
 
 def _row_length(runner: Any) -> int:

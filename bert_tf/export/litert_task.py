@@ -36,21 +36,27 @@ def on_device(model: TaskModel, litert: LiteRTModel | LiteRTGenerator) -> TaskMo
     if isinstance(litert, LiteRTGenerator):
         return _writing(copy, litert)
     length, outputs = litert.lengths[0], outputs_of(model)
-    any_row = {name: tf.ones([1, length], tf.int32) for name in features.ENCODER_INPUTS}
+    any_row = {}
+    for name, row in model.token_specs().items():
+        shape = [1, length] if name in features.ENCODER_INPUTS else [1, *row.shape[1:]]
+        any_row[name] = tf.ones(shape, row.dtype)
     example = outputs.to_file(copy(any_row, training=False))
     specs = {}  # of the outputs, for any number of rows
     for name, value in example.items():
         specs[name] = tf.TensorSpec([None, *value.shape[1:]], value.dtype)
 
     def run(*rows: np.ndarray) -> list[np.ndarray]:
-        answers = litert(dict(zip(features.ENCODER_INPUTS, rows, strict=True)))
+        answers = litert(dict(zip(model.INPUTS, rows, strict=True)))
         return [answers[name] for name in specs]
 
     def call(inputs: Mapping[str, tf.Tensor], training: bool | None = None) -> Any:
         del training
         given = tf.shape(inputs[features.INPUT_IDS])[1]
         padding = [[0, 0], [0, length - given]]
-        rows = [tf.pad(inputs[name], padding) for name in features.ENCODER_INPUTS]  # [N, length]
+        rows = []
+        for name in model.INPUTS:
+            words = name in features.ENCODER_INPUTS
+            rows.append(tf.pad(inputs[name], padding) if words else inputs[name])  # [N, length] of words
         answers = tf.numpy_function(run, rows, [spec.dtype for spec in specs.values()])
         named = {}
         for answer, (name, spec) in zip(answers, specs.items(), strict=True):

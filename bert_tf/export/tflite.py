@@ -120,6 +120,11 @@ def _check(
             "int4 changes outputs by more than their bound of errors can tell from a broken file, so it must be scored "
             "(--accuracy_data FILE)."
         )
+    if quantize == "int8_full" and model.SPEC.files:
+        raise ConfigError(
+            f"Received: quantize='int8_full' for a model of {', '.join(model.TEXTS)}. Its ranges would be learned from "
+            "texts alone. Choose int8, which quantizes the weights."
+        )
     if quantize == "int8_full" and not (calibration and accuracy_data):
         raise ConfigError(
             "int8_full learns its ranges from some hundred texts (--calibration FILE), and often loses accuracy, so it "
@@ -148,7 +153,7 @@ def _error(model: Task, litert: LiteRTGenerator | LiteRTModel, length: int, text
     """Relative error of the file's outputs, those for padding left out: the largest of all outputs."""
     copy, outputs = at_length(model, length), outputs_of(model)
     inputs = copy.preprocessor(copy.preprocessor.encode_texts(texts), length)
-    rows = {name: inputs[name] for name in features.ENCODER_INPUTS}  # [N, S]
+    rows = {name: inputs[name] for name in (features.ENCODER_INPUTS if model.WRITES_TEXT else model.INPUTS)}  # [N, S]
     if model.WRITES_TEXT:
         rows |= _written_targets(copy, rows)  # [N, T]
     expected = outputs.to_file(copy(rows, training=False))

@@ -17,7 +17,7 @@ from bert_tf.export.litert_task import at_length
 from bert_tf.export.signatures import SERVING_DEFAULT
 from bert_tf.export.step_signatures import StepSignatures
 from bert_tf.export.tflite_int4 import looked_up, quantize_int4
-from bert_tf.export.tflite_metadata import INPUT_NAMES
+from bert_tf.export.tflite_metadata import INPUT_NAMES, input_names
 from bert_tf.export.tflite_ranges import quantize_full
 from bert_tf.tasks.base.task import Task
 
@@ -45,6 +45,8 @@ def convert(
     aliases: Sequence[int] = (),
 ) -> bytes:
     """The flatbuffer, with a signature per length: int32 [1, length] under `INPUT_NAMES` in, outputs [1, ...] out.
+
+    A model of pictures or sounds also takes its pixels or samples and their masks, of one example.
 
     Args:
         to_outputs: from what the model's `call` returns to {name: tensor}.
@@ -124,12 +126,16 @@ def _function(
     model: Task, to_outputs: Callable[[Any], dict[str, tf.Tensor]], length: int, aliases: Sequence[int]
 ) -> Any:
     known_ids = tf.constant([*range(model.tokenizer.vocab_size), *aliases])  # [ids of the file]
-    spec = [tf.TensorSpec([1, length], tf.int32, name=name) for name in INPUT_NAMES.values()]
+    names, specs = input_names(model), model.token_specs()
+    spec = []
+    for ours, theirs in names.items():
+        shape = [1, length] if ours in features.ENCODER_INPUTS else [1, *specs[ours].shape[1:]]
+        spec.append(tf.TensorSpec(shape, specs[ours].dtype, name=theirs))
 
     @tf.function(input_signature=spec, autograph=False)
     def serve(ids: tf.Tensor, *others: tf.Tensor) -> dict[str, tf.Tensor]:
-        rows = tf.gather(known_ids, ids), *others  # [1, length] each
-        return to_outputs(model(dict(zip(INPUT_NAMES, rows, strict=True)), training=False))
+        rows = tf.gather(known_ids, ids), *others  # [1, length] each, then those of files
+        return to_outputs(model(dict(zip(names, rows, strict=True)), training=False))
 
     return serve.get_concrete_function()
 

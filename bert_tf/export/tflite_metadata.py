@@ -21,6 +21,12 @@ INPUT_NAMES = {
     features.SEGMENT_IDS: "input_type_ids",
 }
 
+
+def input_names(model: Any) -> dict[str, str]:
+    """{our name: name in the file} of the inputs of a task model; those of pictures and sounds are the same."""
+    return {name: INPUT_NAMES.get(name, name) for name in model.INPUTS}
+
+
 VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 _FIELD = "TFLITE_METADATA"  # the entry that readers look for
 _VERSION = "1.1.0"  # of the schema, at least
@@ -30,6 +36,12 @@ _INPUTS = {
     "input_word_ids": {0: "ids", 1: "Token ids, [CLS] first, [SEP] last, then padding."},
     "input_mask": {0: "mask", 1: "1 for a token, 0 for padding."},
     "input_type_ids": {0: "segment_ids", 1: "0 for the first text and padding, 1 for the second."},
+    "image_mask": {0: "image_mask", 1: "1 for each feature of the picture; all 0: there is no picture."},
+    "image": {0: "image", 1: "RGB pixels from 0 to 255, row by row."},
+    "audio_mask": {0: "audio_mask", 1: "1 for each feature of the sound, 0 for padding; all 0: there is no sound."},
+    "vectors_mask": {0: "vectors_mask", 1: "1 for each vector, 0 for padding; all 0: there are none."},
+    "vectors": {0: "vectors", 1: "Vectors, 0 after the last one."},
+    "audio": {0: "audio", 1: "Mono samples of 16 bits; 0 after the end."},
 }
 _FEATURE = {0: 1, 1: {}}  # Content: FeatureProperties
 _VOCABULARY_FILE = {

@@ -80,7 +80,7 @@ def export_web(
 def _check_model(model: Task) -> None:
     outputs_of(model)  # raises where a .tflite cannot hold the task
     takes_lists = any(spec.shape.rank > 1 for spec in model.text_specs().values())
-    if model.WRITES_TEXT or takes_lists:
+    if model.WRITES_TEXT or takes_lists or model.SPEC.files:
         raise ConfigError(f"Received: --format=web for the task {model.TASK}, whose answers the page cannot show.")
     if not isinstance(model.tokenizer, WordPieceTokenizer):
         raise ConfigError("Received: --format=web for a model whose tokenizer is not WordPiece. A page has no other.")

@@ -1,1 +1,1 @@
-"""Files of pictures and sounds: checked before they are decoded, decoded in TensorFlow ops."""
+"""Files of pictures, sounds and vectors: checked before they are decoded, decoded in TensorFlow ops."""

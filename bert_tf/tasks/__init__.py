@@ -11,6 +11,7 @@ TASKS = Registry(
         "classification": "bert_tf.tasks.classification:SPEC",
         "multimodal_classification": "bert_tf.tasks.multimodal_classification:SPEC",
         "embedding": "bert_tf.tasks.embedding:SPEC",
+        "multimodal_embedding": "bert_tf.tasks.multimodal_embedding:SPEC",
         "tagging": "bert_tf.tasks.tagging:SPEC",
         "question_answering": "bert_tf.tasks.question_answering:SPEC",
         "multiple_choice": "bert_tf.tasks.multiple_choice:SPEC",

@@ -56,7 +56,8 @@ def test_a_picture_goes_with_a_text_to_models_that_read_pictures(predict):
         predict(PAIRS, text="good", image="a.png")
     with pytest.raises(ConfigError, match="--audio. The model reads text, image"):
         predict(PICTURES, text="good", audio="a.wav")
-    with pytest.raises(ConfigError, match="--image without --text"):
+    assert predict(PICTURES, image="a.png") == [{"text": "", "image": "a.png", "label": 0}]
+    with pytest.raises(ConfigError, match="--image with --input"):
         predict(PICTURES, input="texts.txt", image="a.png")
     with pytest.raises(ConfigError, match="--text_pair. The model answers single texts"):
         predict(PICTURES, text="good", text_pair="bad")

@@ -36,6 +36,9 @@ NOT_RUN = {
     "bert-tf quickstart": "ten minutes; tests/quickstart/",
     "bert-tf finetune --config easy_vqa": "needs data of tools/multimodal_data.py",
     "bert-tf finetune --config spoken_digits": "needs data of tools/multimodal_data.py",
+    "bert-tf finetune --config openmoji": "needs data of tools/multimodal_data.py",
+    "bert-tf evaluate --model runs/openmoji": "the same",
+    "bert-tf predict --model runs/openmoji": "the same",
     "bert-tf compress": "many runs; tests/cli/compress_test.py",
     "bert-tf convert --input FOLDER --output FOLDER": "two folders of one name",
 }
@@ -46,6 +49,8 @@ NOT_RUN_BLOCKS = {
     "import grpc": "needs a server; tests/serving/grpc_test.py",
     "def greedy(ids)": "run by tests/export/litert_generator_test.py",
     "AutoModelForMaskedLM": "needs PyTorch",
+    "MultimodalEmbedder": "needs pictures; tests/tasks/multimodal_embedding/",
+    "keras.applications": "a large network; tests/tasks/multimodal_classification/",
     "[--output": "a line of usage",
     "--config FILE": "a line of usage",
     "--config 配置.toml": "a line of usage",

@@ -1,5 +1,6 @@
 """Files of pictures and sounds: what is decoded, and what is refused before it is."""
 
+import io
 import struct
 
 import numpy as np
@@ -10,6 +11,7 @@ from bert_tf.core.errors import InputError
 from bert_tf.media.contents import column_contents
 from bert_tf.media.images import check_image, decode_images, example_image
 from bert_tf.media.sounds import check_sound, decode_sounds, example_sound, wav
+from bert_tf.media.vectors import check_vectors, decode_vectors, npy
 from bert_tf.modeling.layers.modalities.image_patches import ImageConvolutions, ImagePatches
 from bert_tf.modeling.layers.modalities.log_mel import LogMel, mel_filters, num_features
 
@@ -140,3 +142,41 @@ def test_log_mel_finds_the_band_of_a_tone():
     energy = np.abs(np.fft.rfft(tone[800:1000] / 32768 * np.hanning(201)[:-1], 256)) ** 2 @ filters  # frame 10
     expected = (np.maximum(np.log10(np.maximum(energy, 1e-10)), features.max() * 4 - 12) + 4) / 4
     np.testing.assert_allclose(features[0, 5, :20], expected, atol=1e-3)
+
+
+def test_vectors_are_read_by_graphs_as_by_numpy():
+    numbers = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    contents = tf.constant([npy(numbers), b"", npy(numbers[:2])])
+    vectors, counts = tf.function(lambda contents: decode_vectors(contents, 3, 4))(contents)
+    assert counts.numpy().tolist() == [4, 0, 2]
+    np.testing.assert_array_equal(vectors[0], numbers[:4])
+    np.testing.assert_array_equal(vectors[2], [*numbers[:2], [0] * 3, [0] * 3])
+    check_vectors(npy(numbers), 3)
+
+
+def saved(array, **how):
+    stream = io.BytesIO()
+    np.save(stream, array, **how)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"PK\x03\x04", "is no .npy file of version 1.0; it begins with"),
+        (saved(np.array([{}], object), allow_pickle=True), "holds object in C order; it must be float32"),
+        (saved(np.zeros([2, 3])), "holds float64"),
+        (saved(np.zeros([2, 3], "float32", order="F")), "in Fortran order"),
+        (npy(np.zeros([2, 4])), r"has shape \(2, 4\); the model reads \[T, 3\]"),
+        (npy(np.zeros([0, 3])), r"has shape \(0, 3\)"),
+        (npy(np.zeros([2, 3]))[:-4], "has 20 bytes of numbers; its shape"),
+        (npy(np.full([2, 3], np.nan)), "not finite"),
+        (npy(np.zeros([2, 3])).replace(b"descr", b"de(cr"), "no header that NumPy can read"),
+    ],
+)
+def test_bad_vectors_are_refused(content, match):
+    with pytest.raises(InputError, match=match):
+        check_vectors(content, 3)
+    if "finite" not in match:
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            decode_vectors(tf.constant([content]), 3, 4)

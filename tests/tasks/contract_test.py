@@ -13,6 +13,7 @@ from bert_tf.media.images import example_image
 from bert_tf.tasks import (
     TASKS,
     MultimodalClassifier,
+    MultimodalEmbedder,
     MultipleChoice,
     QuestionAnswerer,
     TextClassifier,
@@ -127,7 +128,8 @@ def learned(request):
 
 
 def test_every_task_that_learns_is_here():
-    assert {case.task for case in CASES.values()} == {model for model in MODELS if model.SCORE}
+    without_targets = {MultimodalEmbedder}  # see its own tests
+    assert {case.task for case in CASES.values()} | without_targets == {model for model in MODELS if model.SCORE}
 
 
 def test_learns(learned):

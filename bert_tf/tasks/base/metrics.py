@@ -66,23 +66,33 @@ def correlations(truth: Any, found: Any) -> dict[str, float]:
 
 
 def ranking_metrics(
-    queries: np.ndarray, texts: np.ndarray, truth: np.ndarray, ks: Sequence[int] = (1, 5, 10)
+    queries: np.ndarray,
+    texts: np.ndarray,
+    truth: np.ndarray,
+    ks: Sequence[int] = (1, 5, 10),
+    groups: np.ndarray | None = None,
 ) -> dict[str, float]:
     """Metrics of a search.
 
     Args:
         queries, texts: vectors of length 1, float32 [Q, D] and [T, D].
         truth: number of the right text of each query, int [Q].
+        groups: int [T]; texts of one group are right for the same queries, and none of them is wrong for another's.
+            None: each is a group of its own.
 
     Returns:
         {"recall@k", "mrr"}: the share of queries whose right text is among the k most similar, and the mean of
         1 / its rank. Among equally similar texts the right one counts as the last.
     """
+    if groups is None:
+        groups = np.arange(len(texts))
     parts = []
     for first in range(0, len(queries), _QUERIES):
         similarities = queries[first : first + _QUERIES] @ texts.T  # [queries of this part, T]
-        right = np.take_along_axis(similarities, truth[first : first + _QUERIES, None], 1)
-        parts.append(np.sum(similarities >= right, 1))  # ranks from 1
+        own = truth[first : first + _QUERIES, None]  # [queries, 1]
+        right = np.take_along_axis(similarities, own, 1)
+        wrong = groups != groups[own]  # [queries, T]
+        parts.append(1 + np.sum((similarities >= right) & wrong, 1))  # ranks from 1
     ranks = np.concatenate(parts)  # [Q]
     return {f"recall@{k}": float(np.mean(ranks <= k)) for k in ks} | {"mrr": float(np.mean(1 / ranks))}
 

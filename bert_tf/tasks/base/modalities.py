@@ -1,4 +1,4 @@
-"""Pictures and sounds beside a text: their settings, their files as tensors, and their layers."""
+"""Pictures, sounds and vectors beside a text: their settings, their files as tensors, and their layers."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,8 @@ from bert_tf.core.errors import ConfigError
 from bert_tf.media.contents import column_contents
 from bert_tf.media.images import check_image, decode_images, example_image
 from bert_tf.media.sounds import check_sound, decode_sounds, example_sound
+from bert_tf.media.vectors import check_vectors, decode_vectors, npy
+from bert_tf.modeling.layers.modalities.image_backbone import ImageBackbone, backbone_grid
 from bert_tf.modeling.layers.modalities.image_patches import CONVOLUTIONS, ImageConvolutions, ImagePatches
 from bert_tf.modeling.layers.modalities.log_mel import HOP_SECONDS, LogMel, num_features
 
@@ -25,15 +27,22 @@ _CONVOLVED = 2 ** len(CONVOLUTIONS)  # pixels along the patch of a feature of `I
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """A picture as `size` x `size` pixels, in features of `patch` x `patch`; `network` makes them (`NETWORKS`)."""
+    """A picture as `size` x `size` pixels, in features of `patch` x `patch`; `network` makes them (`NETWORKS`).
+
+    With a `backbone`, a Keras model from pixels to [N, rows, columns, F], that one makes them.
+    """
 
     size: int
     patch: int
     network: str
+    backbone: keras.Model | None = None
 
     name = "image"
 
     def __post_init__(self) -> None:
+        if self.backbone is not None:
+            backbone_grid(self.backbone, self.size)
+            return
         if self.network not in NETWORKS:
             raise ConfigError(f"Received: image_network={self.network!r}. Choose from {', '.join(NETWORKS)}.")
         if self.network != "patches" and self.patch != _CONVOLVED:
@@ -49,11 +58,15 @@ class Image:
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of features."""
+        if self.backbone is not None:
+            return backbone_grid(self.backbone, self.size)[:2]
         return self.size // self.patch, self.size // self.patch
 
     @property
     def width(self) -> int:
         """F."""
+        if self.backbone is not None:
+            return backbone_grid(self.backbone, self.size)[2]
         return 3 * self.patch**2 if self.network == "patches" else CONVOLUTIONS[-1]
 
     @property
@@ -72,6 +85,8 @@ class Image:
 
     def make_layer(self, **kwargs: Any) -> keras.layers.Layer:
         """The layer from pixels to features [N, T, F]."""
+        if self.backbone is not None:
+            return ImageBackbone(self.backbone, **kwargs)
         return ImagePatches(self.patch, **kwargs) if self.network == "patches" else ImageConvolutions(**kwargs)
 
     def example(self) -> bytes:
@@ -137,13 +152,60 @@ class Audio:
         return example_sound(self.rate)
 
 
-def count_features(part: Image | Audio) -> int:
+@dataclasses.dataclass(frozen=True)
+class Vectors:
+    """The first `length` vectors of a file, of `size` numbers each: a feature each, taken as they are."""
+
+    length: int
+    size: int
+
+    name = "vectors"
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.length <= 2**16 and 1 <= self.size <= 2**16):
+            raise ConfigError(
+                f"Received: vectors_length={self.length}, vectors_size={self.size}. Each must be in 1 to {2**16:,}."
+            )
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Features, and 1: they have one axis."""
+        return self.length, 1
+
+    @property
+    def width(self) -> int:
+        """F."""
+        return self.size
+
+    @property
+    def spec(self) -> tf.TensorSpec:
+        """The vectors that `decode` returns."""
+        return tf.TensorSpec([None, self.length, self.size], tf.float32, name=self.name)
+
+    def check(self, content: bytes) -> None:
+        """Raises `InputError`, a predicate, for contents that are no .npy of float32 [T, F]."""
+        check_vectors(content, self.size)
+
+    def decode(self, contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Contents, string [N], as vectors, and the number that each has, int32 [N]; "" has none."""
+        return decode_vectors(contents, self.size, self.length)
+
+    def make_layer(self, **kwargs: Any) -> keras.layers.Layer:
+        """The layer from vectors to features [N, T, F], which changes nothing."""
+        return keras.layers.Identity(**kwargs)
+
+    def example(self) -> bytes:
+        """The contents of a file, for examples and checks."""
+        return npy(np.linspace(-1, 1, self.size)[None])
+
+
+def count_features(part: Image | Audio | Vectors) -> int:
     """T, of a modality."""
     rows, columns = part.grid
     return rows * columns
 
 
-MODALITIES: dict[str, type] = {"image": Image, "audio": Audio}
+MODALITIES: dict[str, type] = {"image": Image, "audio": Audio, "vectors": Vectors}
 
 
 class Modalities:

@@ -53,7 +53,7 @@ class MultimodalPreprocessor(Preprocessor):
     def training_inputs(self, texts: tuple) -> dict:
         """The words' inputs, and contents that `pad` decodes."""
         words = len(self.spec.texts)
-        return Preprocessor.__call__(self, texts[:words]) | self._named(texts[words:])
+        return Preprocessor.__call__(self, texts[:words]) | self.named_contents(texts[words:])
 
     def inference_inputs(self, texts: tuple) -> dict:
         """The same; `complete` decodes those that `pad` has not seen."""
@@ -61,10 +61,10 @@ class MultimodalPreprocessor(Preprocessor):
 
     def complete(self, inputs: dict) -> dict:
         """The inputs with contents decoded; those of requests made of tokens stay."""
-        contents = [inputs[name] for name in self._names if name in inputs]
+        contents = [inputs[name] for name in self.contents_names if name in inputs]
         if not contents:
             return inputs
-        words = {name: value for name, value in inputs.items() if name not in self._names}
+        words = {name: value for name, value in inputs.items() if name not in self.contents_names}
         return words | self.modalities.decode(contents)
 
     def unpad(self, inputs: dict, *learned: Any) -> tuple:
@@ -84,13 +84,15 @@ class MultimodalPreprocessor(Preprocessor):
 
     def _split(self, inputs: dict) -> tuple[dict, dict]:
         """The inputs of words, and those of files: contents, and what is decoded already."""
-        names = {*self._names, *self.modalities.input_specs()}
+        names = {*self.contents_names, *self.modalities.input_specs()}
         words = {name: value for name, value in inputs.items() if name not in names}
         return words, {name: value for name, value in inputs.items() if name in names}
 
     @property
-    def _names(self) -> list[str]:
+    def contents_names(self) -> list[str]:
+        """Names of the columns of files in rows that are not decoded."""
         return [_CONTENTS + name for name in self.modalities.names]
 
-    def _named(self, contents: Any) -> dict[str, tf.Tensor]:
-        return dict(zip(self._names, contents, strict=True))
+    def named_contents(self, contents: Any) -> dict[str, tf.Tensor]:
+        """Columns of contents under `contents_names`."""
+        return dict(zip(self.contents_names, contents, strict=True))

@@ -41,12 +41,30 @@ class MultipleNegativesRankingLoss(keras.losses.Loss):
         vectors = normalize(y_pred)  # [N, T, D]
         texts = ops.concatenate([vectors[:, i] for i in range(1, vectors.shape[1])])  # [N * (T - 1), D]
         logits = self.scale * ops.matmul(vectors[:, 0], ops.transpose(texts))  # [N, N * (T - 1)]
-        numbers = ops.reshape(y_true, (-1,))
-        count = ops.shape(numbers)[0]
-        copies = ops.cast(ops.equal(numbers[:, None], numbers[None]), "float32") - ops.eye(count)  # [N, N]
+        copies = _copies(ops.reshape(y_true, (-1,)))  # [N, N]
+        count = ops.shape(copies)[0]
         blank = ops.zeros((count, ops.shape(texts)[0] - count))  # third texts are always negatives
-        logits = logits - 1e9 * ops.concatenate([copies, blank], 1)
-        return keras.losses.sparse_categorical_crossentropy(ops.arange(count), logits, from_logits=True)
+        return _find_own(logits - 1e9 * ops.concatenate([copies, blank], 1))
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class SymmetricContrastiveLoss(keras.losses.Loss):
+    """Symmetric InfoNCE of two views of each example, text and picture (Radford et al. 2021, figure 3).
+
+    The mean of two cross-entropies, of finding the second view of an example by its first among those of the batch, and
+    the first by the second. `y_true` [N, 2] numbers the distinct views: an example that shares one with the right
+    example is masked out, because it is not wrong.
+    """
+
+    def __init__(self, name: str = "symmetric_contrastive_loss", **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Numbers of the views [N, 2] and vectors whose products are logits, [N, 2, D], to losses [N]."""
+        logits = ops.matmul(y_pred[:, 0], ops.transpose(y_pred[:, 1]))  # [N, N]
+        copies = ops.maximum(_copies(y_true[:, 0]), _copies(y_true[:, 1]))  # [N, N]
+        logits = logits - 1e9 * copies
+        return (_find_own(logits) + _find_own(ops.transpose(logits))) / 2.0
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -66,6 +84,18 @@ class TripletLoss(keras.losses.Loss):
         near = _distance(y_pred[:, 0], y_pred[:, 1])  # [N]
         far = _distance(y_pred[:, 0], y_pred[:, 2])  # [N]
         return ops.relu(near - far + self.margin)
+
+
+def _copies(numbers: Any) -> Any:
+    """1 where another example has the same number, float32 [N, N] of numbers [N]."""
+    same = ops.cast(ops.equal(numbers[:, None], numbers[None]), "float32")
+    return same - ops.eye(ops.shape(numbers)[0])
+
+
+def _find_own(logits: Any) -> Any:
+    """Cross-entropy [N] of column i for row i of logits [N, at least N]."""
+    right = ops.arange(ops.shape(logits)[0])
+    return keras.losses.sparse_categorical_crossentropy(right, logits, from_logits=True)
 
 
 def _distance(first: Any, second: Any) -> Any:

@@ -19,6 +19,7 @@ from bert_tf.tasks.embedding import SPEC
 from bert_tf.tasks.embedding.losses import CosineSimilarityLoss, MultipleNegativesRankingLoss, TripletLoss
 from bert_tf.tasks.embedding.postprocessor import EmbeddingPostprocessor
 from bert_tf.tasks.embedding.preprocessor import EmbeddingPreprocessor
+from bert_tf.tasks.embedding.search import most_similar, unit
 
 # N texts or examples, T texts of an example in training, S sequence, D hidden, Q queries
 
@@ -169,7 +170,7 @@ class TextEmbedder(LongTextTask):
         return self._similarity(first, second, batch_size)
 
     def _similarity(self, texts: PreparedExamples, others: PreparedExamples, batch_size: int) -> np.ndarray:
-        first, second = _unit(self._embed(texts, batch_size)), _unit(self._embed(others, batch_size))
+        first, second = unit(self._embed(texts, batch_size)), unit(self._embed(others, batch_size))
         return np.sum(first * second, -1)
 
     def search(
@@ -188,21 +189,11 @@ class TextEmbedder(LongTextTask):
         """
         strings = None
         if isinstance(texts, np.ndarray) and texts.ndim == 2:
-            vectors = _unit(texts)
+            vectors = texts
         else:
-            vectors = _unit(self.embed(texts, batch_size))
+            vectors = self.embed(texts, batch_size)
             strings = list(texts)
-        found = []
-        for query in _unit(self.embed(queries, batch_size, prompt)):
-            scores = vectors @ query  # [N]
-            matches = []
-            for i in np.argsort(-scores, kind="stable")[:top_k].tolist():
-                match = {"index": i, "score": float(scores[i])}
-                if strings is not None:
-                    match["text"] = strings[i]
-                matches.append(match)
-            found.append(matches)
-        return found
+        return most_similar(self.embed(queries, batch_size, prompt), vectors, top_k, strings)
 
     def score(self, texts: Any, targets: Any = None, batch_size: int = 64) -> dict[str, float]:
         """Metrics of (texts, others) with scores, of (queries, matches) without, or of (texts, near, far).
@@ -233,7 +224,7 @@ class TextEmbedder(LongTextTask):
         # Equal matches are one text to find, or the search would choose among copies of it.
         _, first, truth = np.unique(others[0].texts[0].numpy(), return_index=True, return_inverse=True)
         matches = self._embed(others[0].take(first), batch_size)
-        return ranking_metrics(_unit(self._embed(texts, batch_size)), _unit(matches), truth)
+        return ranking_metrics(unit(self._embed(texts, batch_size)), unit(matches), truth)
 
     def task_settings(self) -> dict:
         """As `Task.task_settings`, with pooling, normalization, objective, highest score, and prompts if any."""
@@ -244,8 +235,3 @@ class TextEmbedder(LongTextTask):
     def saved_settings(cls, task: dict, source: Any) -> dict:
         """As `Task.saved_settings`, with pooling, normalization, objective, highest score and prompts."""
         return super().saved_settings(task, source) | select(task, (*_SAVED, *_SAVED_IF_SET))
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """The vectors [N, D] scaled to length 1."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

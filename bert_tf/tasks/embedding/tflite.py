@@ -1,10 +1,10 @@
-"""TFLite outputs of text embedders."""
+"""TFLite outputs of embedders."""
 
 from bert_tf.export.tflite_outputs import TFLiteOutputs, named
-from bert_tf.tasks.embedding.task import TextEmbedder
+from bert_tf.tasks.base.task import Task
 
 
-def tflite_outputs(model: TextEmbedder) -> TFLiteOutputs:
+def tflite_outputs(model: Task) -> TFLiteOutputs:
     """Output "embedding" [N, D]."""
     del model
     return named("embedding")

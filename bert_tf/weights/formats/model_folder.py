@@ -30,11 +30,14 @@ DEEP_HEADS = {
     "image_features": [
         row for i in range(4) for row in keras_dense(f"image_features/conv_{i}", f"image_features/conv_{i}")
     ],
+    "inverse_temperature": [Row("inverse_temperature/bias", "inverse_temperature/vars/0")],
     "replaced_token": [
         *keras_dense("replaced_token/transform", "layers/replaced_token_head/transform"),
         *keras_dense("replaced_token/output", "layers/replaced_token_head/output_dense"),
     ],
 }
+# A network of the user: its weights keep their names.
+BACKBONE = "image_features/backbone/"
 LATE_DENSE = "layers/dense"
 FOREIGN = {"next_sentence_pooler"}  # parts of other projects' models that ours do not have
 
@@ -66,7 +69,7 @@ def read(folder: Path) -> Checkpoint:
     decoder = None
     if values := member(settings, "decoder", {}, folder / CONFIG):
         decoder = parse(families()[family].config, values, folder / CONFIG)
-    rows, shapes = _rows(family, encoder, heads), all_shapes(family, encoder, decoder)
+    rows, shapes = _rows(family, encoder, heads, tensors), all_shapes(family, encoder, decoder)
     if any(name.startswith("decoder/") for name in tensors):
         rows += _decoder_rows(family, encoder, decoder)
     weights = read_rows(rows, tensors, shapes, ("seed_generator", "optimizer/"))
@@ -76,7 +79,7 @@ def read(folder: Path) -> Checkpoint:
 def write(checkpoint: Checkpoint, folder: Path) -> list[str]:
     """Writes the files into `folder`; returns a line for each thing that could not be carried over."""
     heads = _heads_in(checkpoint.weights, r"(\w+)/(?:kernel|bias)")
-    rows = _rows(checkpoint.family, checkpoint.encoder, heads - FOREIGN)
+    rows = _rows(checkpoint.family, checkpoint.encoder, heads - FOREIGN, checkpoint.weights)
     rows += _decoder_rows(checkpoint.family, checkpoint.encoder, checkpoint.decoder)
     tensors, left_out = write_rows(rows, checkpoint.weights)
     known = {row.ours for row in rows}
@@ -127,8 +130,11 @@ def _heads_in(names: Iterable[str], pattern: str) -> set[str]:
     return heads
 
 
-def _rows(family: str, encoder: Any, dense_heads: Iterable[str]) -> list[Row]:
-    rows = family_format(family, FORMAT).rows(encoder) + sum(DEEP_HEADS.values(), [])
+def _rows(family: str, encoder: Any, dense_heads: Iterable[str], names: Iterable[str]) -> list[Row]:
+    """The table for weights or tensors of these `names`."""
+    backbone = [Row(name, name) for name in names if name.startswith(BACKBONE)]
+    heads = DEEP_HEADS | ({"image_features": backbone} if backbone else {})
+    rows = family_format(family, FORMAT).rows(encoder) + sum(heads.values(), [])
     if not families()[family].encoder.has_token_head:
         rows += MASKED_LM_TRANSFORM
     for name in sorted(set(dense_heads) - set(DEEP_HEADS)):
