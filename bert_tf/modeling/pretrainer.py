@@ -87,7 +87,7 @@ class BertPretrainer(Pretrained, keras.Model):
     ) -> dict[str, Any]:
         """The outputs for a batch; inputs and outputs are described at the class."""
         positions = inputs[features.MASKED_LM_POSITIONS]  # [B, P]
-        if training and not all_outputs:
+        if training and not all_outputs and not self.encoder.is_recording:
             # The loss needs no other vectors, so that the last block computes only these.
             outputs = self.encoder(inputs, training=training, all_outputs=all_outputs, positions=positions)
             x = outputs[features.SEQUENCE_OUTPUT]  # [B, P, D]
@@ -109,6 +109,11 @@ class BertPretrainer(Pretrained, keras.Model):
 
         `next_sentence=False` is for batches that have targets of the masked LM alone (the records' objective "none").
         """
+        losses, metrics = self.losses_and_metrics(next_sentence)
+        super().compile(optimizer, loss=loss or losses, weighted_metrics=weighted_metrics or metrics, **kwargs)
+
+    def losses_and_metrics(self, next_sentence: bool = True) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+        """New losses and metrics of the outputs that are learned, by their names; `next_sentence` as for `compile`."""
         outputs = [features.MASKED_LM_LOGITS]
         if next_sentence and self.next_sentence:
             outputs.append(features.NEXT_SENTENCE_LOGITS)
@@ -116,7 +121,7 @@ class BertPretrainer(Pretrained, keras.Model):
         for name in outputs:
             losses[name] = GlobalMean(SparseCrossEntropy())
             metrics[name] = [Accuracy()]
-        super().compile(optimizer, loss=loss or losses, weighted_metrics=weighted_metrics or metrics, **kwargs)
+        return losses, metrics
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """As Keras's, for the outputs that have targets."""

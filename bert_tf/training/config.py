@@ -6,6 +6,7 @@ from typing import Any
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.core.settings import Settings, setting
+from bert_tf.training.teacher_config import MAX_LAYERS, PretrainTeacherConfig
 
 # This package's, then those of Keras.
 OPTIMIZERS = (
@@ -17,7 +18,7 @@ STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
 OBJECTIVES = ("masked_lm", "next_sentence", "sentence_order", "replaced_token")
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 # Sizes beyond which a typing error is likelier than a machine that can hold them.
-MAX_ROWS, MAX_POSITIONS, MAX_WIDTH, MAX_LAYERS = 2**20, 2**20, 2**16, 1024
+MAX_ROWS, MAX_POSITIONS, MAX_WIDTH = 2**20, 2**20, 2**16
 _LARGEST_SEED = 2**32 - 1  # NumPy's
 # Settings of `ModelConfig` that are not of the encoder.
 _NOT_OF_THE_ENCODER = ("init", "vocabulary", "lower_case", "encoder", "generator_size")
@@ -146,10 +147,19 @@ class PretrainConfig(Settings):
         "what is learned; none: masked LM, and next sentence or sentence order where the records have pairs",
         choices=OBJECTIVES,
     )
+    teacher: PretrainTeacherConfig = PretrainTeacherConfig()
     training: TrainingConfig = TrainingConfig()
 
     def check(self) -> None:
-        """Raises `ConfigError` unless the run has records and an end."""
+        """Raises `ConfigError` unless the run has records and an end, and a teacher that can teach it."""
+        self.teacher.check()
+        if self.teacher.model and self.objective == "replaced_token":
+            raise ConfigError("Received: a teacher with objective=replaced_token. It teaches masked LM: set another.")
+        if self.teacher.relation_weight and any(phase.pack_length for phase in self.all_phases):
+            raise ConfigError(
+                "Received: teacher.relation_weight with pack_length. Relations are those of all tokens of a row, and "
+                "packed rows hold several texts: set either."
+            )
         for phase in self.all_phases:
             if not phase.records:
                 raise ConfigError("No records to train on: set data.records=FOLDER, as bert-tf records wrote it.")

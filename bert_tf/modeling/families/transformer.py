@@ -167,6 +167,11 @@ class TransformerEncoder(Encoder):
         finally:
             self._recorded = None
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether calls are in the context of `recording`."""
+        return self._recorded is not None
+
     def attention_vectors(self, i: int, x: Any) -> tuple[Any, Any, Any]:
         """Queries, keys and values of layer number `i` for its input [B, S, D]: [B, S, N * H] each, heads joined."""
         return layer_block(self, i).attention_vectors(x)
@@ -194,7 +199,7 @@ class TransformerEncoder(Encoder):
             `cls_only`; and [B, D], or [B, E, D] where the inputs have `cls_positions`. With features and all vectors of
             the last block also "feature_output" [B, T, D]; hidden states and attention are then of S + T vectors.
         """
-        cls_only = cls_only and self._recorded is None
+        cls_only = cls_only and not self.is_recording
         vectors, inputs = self._embed_features(inputs, training)  # [B, T, D]
         select_queries = functools.partial(_select_queries, inputs=inputs, positions=positions)
         contexts, queries = self.attention_contexts(inputs, all_outputs), None

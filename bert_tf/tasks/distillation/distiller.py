@@ -6,25 +6,22 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from bert_tf.core import features
 from bert_tf.core.errors import ConfigError
-from bert_tf.modeling.families.transformer import layer_block
-from bert_tf.modeling.layers.dense import dense
 from bert_tf.modeling.train_step import DistributedSteps, GlobalMean
 from bert_tf.tasks.base.class_weights import weigh_classes
 from bert_tf.tasks.base.encoded import EncodedExamples
 from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.base.raw_inputs import is_text
 from bert_tf.tasks.distillation.examples import join_columns, weigh_rows, with_labels, with_replaced_tokens
-from bert_tf.tasks.distillation.layer_losses import hidden_loss, relation_heads, relation_loss, spread_layers
+from bert_tf.tasks.distillation.followed_layers import HIDDEN, RELATIONS, FollowedLayers
 from bert_tf.tasks.distillation.soft_targets import OutputAsLoss, soft_loss, soften
 from bert_tf.tasks.distillation.teacher import ONE_OUTPUT, Teacher
 
 # B batch, N examples, C classes, S positions of a row
 
-LABELS, TEACHER, HIDDEN, RELATIONS = "labels", "teacher", "hidden", "relations"  # names of the losses
+LABELS, TEACHER = "labels", "teacher"  # names of further losses
 
 
 class Distiller(DistributedSteps, keras.Model):
@@ -76,34 +73,20 @@ class Distiller(DistributedSteps, keras.Model):
         self.teacher = Teacher(teacher, student)
         self.weights_of = {LABELS: 1 - weight, TEACHER: weight, HIDDEN: hidden_weight, RELATIONS: relation_weight}
         self.temperature = temperature
-        self.projection = None
+        self.followed = self.projection = None
         if hidden_weight or relation_weight:
-            self._follow_layers(layers, relation_heads)
+            self.followed = self._follow_layers(layers, relation_heads)
+            self.projection = self.followed.projection  # Keras trains it as a layer of this model
         elif layers:
             raise ConfigError(f"Received: layers={list(layers)} without hidden_weight or relation_weight. Set either.")
         self.built = True
 
     def _follow_layers(self, layers, heads):
-        """Sets `layers_followed`, the heads of relations and the projection of hidden states."""
-        teacher = self.teacher.model
+        """The `FollowedLayers` of the losses that have a weight."""
         for check in (self.teacher.check_blocks, self.teacher.check_rows):
             check("hidden_weight or relation_weight")
-        ours, theirs = self.config.num_layers, teacher.config.num_layers
-        layers = list(layers) or spread_layers(ours, theirs)
-        if len(layers) != ours or not all(1 <= layer <= theirs for layer in layers):
-            raise ConfigError(
-                f"Received: layers={layers}. Give a layer of the teacher, from 1 to {theirs}, for each of the "
-                f"student's {ours} layers."
-            )
-        self.layers_followed = tuple(layers)
-        last = layer_block(self.encoder, ours - 1).attention
-        followed = layer_block(teacher.encoder, layers[-1] - 1).attention
-        self.heads = relation_heads(last.query.units, followed.query.units, last.num_heads, heads)
-        if self.weights_of[HIDDEN] and teacher.config.hidden_size != self.config.hidden_size:
-            self.projection = dense(
-                teacher.config.hidden_size, self.config.initializer_range, dtype=self.dtype_policy, name="projection"
-            )
-            self.projection.build((None, None, self.config.hidden_size))
+        losses = [name for name in (HIDDEN, RELATIONS) if self.weights_of[name]]
+        return FollowedLayers(self.encoder, self.teacher.model.encoder, losses, layers, heads, policy=self.dtype_policy)
 
     @property
     def SCORE(self) -> str:
@@ -113,42 +96,25 @@ class Distiller(DistributedSteps, keras.Model):
     @property
     def cls_only(self) -> bool:
         """Whether the last block computes the vector of [CLS] alone."""
-        return self.student.cls_only and not (self.weights_of[HIDDEN] or self.weights_of[RELATIONS])
+        return self.student.cls_only and not self.followed
 
     def call(self, inputs: dict, training: bool | None = None) -> dict:
         """The student's inputs to {"labels", "teacher": its outputs; "hidden", "relations": float32 [B]}.
 
         Losses of weight 0 are left out, except "labels".
         """
-        if not (self.weights_of[HIDDEN] or self.weights_of[RELATIONS]):
+        if not self.followed:
             return self._outputs(self.student(inputs, training=training), inputs)
         with self.encoder.recording() as recorded:
             outputs = self._outputs(self.student(inputs, training=training), inputs)
-        mask = inputs[features.INPUT_MASK]
-        states, followed = recorded.states, self.teacher.hidden_states(inputs)
-        if self.weights_of[HIDDEN]:
-            outputs[HIDDEN] = self._hidden(states, followed, mask)
-        if self.weights_of[RELATIONS]:
-            last = self.config.num_layers
-            ours = self.encoder.attention_vectors(last - 1, states[last - 1])
-            theirs = self.teacher.attention_vectors(self.layers_followed[-1], followed)
-            outputs[RELATIONS] = relation_loss(ours, theirs, self.heads, mask)
-        return outputs
+        followed = self.teacher.hidden_states(inputs)
+        return outputs | self.followed(recorded.states, followed, inputs[features.INPUT_MASK])
 
     def _outputs(self, logits, inputs):
         outputs = {LABELS: logits}
         if self.weights_of[TEACHER]:
             outputs[TEACHER] = self.student.outputs_to_teach(logits, inputs)
         return outputs
-
-    def _hidden(self, states, followed, mask):
-        """The mean of `hidden_loss` over the student's layers: float32 [B]."""
-        losses = []
-        for state, layer in zip(states[1:], self.layers_followed, strict=True):
-            if self.projection:
-                state = self.projection(state)
-            losses.append(hidden_loss(state, followed[layer], mask))
-        return ops.mean(ops.stack(losses), 0)
 
     def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
         """As Keras's; by default AdamW at 5e-5. The losses and their weights are the distiller's own."""

@@ -94,11 +94,6 @@ class Teacher:
             self.model.encoder({name: inputs[name] for name in features.ENCODER_INPUTS}, training=False)
         return [keras.ops.stop_gradient(state) for state in recorded.states]
 
-    def attention_vectors(self, layer: int, states: list[Any]) -> tuple[Any, ...]:
-        """Queries, keys and values of layer number `layer`, from 1, of `hidden_states`: [B, S, N * H] each."""
-        vectors = self.model.encoder.attention_vectors(layer - 1, states[layer - 1])
-        return tuple(keras.ops.stop_gradient(vector) for vector in vectors)
-
     def logits(
         self, examples: PreparedExamples, texts: tuple, show: Callable[[int, int], None] | None = None
     ) -> dict[str, np.ndarray]:

@@ -14,9 +14,9 @@ from bert_tf.data.readers.examples import FileConfig
 from bert_tf.data.readers.tfds import PREFIX
 from bert_tf.tasks import TASKS
 from bert_tf.text.noise import NOISES
-from bert_tf.training.config import MAX_LAYERS, MAX_ROWS, MAX_WIDTH, TrainingConfig
+from bert_tf.training.config import MAX_ROWS, MAX_WIDTH, TrainingConfig
 from bert_tf.training.recipes.privacy_config import PrivacyConfig
-from bert_tf.training.recipes.teacher_config import TeacherConfig
+from bert_tf.training.teacher_config import MAX_LAYERS, TeacherConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,6 +23,7 @@ from bert_tf.training.recipes.pretraining_data import (
     tokenizer_of,
 )
 from bert_tf.training.recipes.pretraining_objectives import OBJECTIVES
+from bert_tf.training.recipes.pretraining_teacher import check_teacher, taught_losses, with_teacher
 from bert_tf.training.trainer import Trainer
 from bert_tf.weights import read_model
 
@@ -52,6 +53,8 @@ def pretrain(config: PretrainConfig) -> dict[str, float]:
         model = job.make_model(training)
         validations = [source.validation for source in job.sources]
         scores = Trainer(model, job.sources, validations, training, folder).train()
+        if config.teacher.model:
+            model = model.student
         if strategies.is_chief():
             model.save_pretrained(folder / "model", job.tokenizer, overwrite=True)
             write_curves(folder, "pretraining")
@@ -73,17 +76,25 @@ class PretrainJob:
     def __init__(self, config: PretrainConfig):
         self.config = config
         self.objective = OBJECTIVES[config.objective]
-        self.sources = [RecordsSource(phase, config.training, self.objective.outputs) for phase in config.all_phases]
+        taught = taught_losses(config.teacher)
+        self.sources = []
+        for phase in config.all_phases:
+            self.sources.append(RecordsSource(phase, config.training, self.objective.outputs, taught))
         self.tokenizer = tokenizer_of(self.sources, config.model)
         self.has_pairs = have_pairs(self.sources, config.objective)
         self.encoder = self._encoder_settings()
+        if config.teacher.model:
+            check_teacher(config.teacher.model, self.tokenizer, self.encoder["vocab_size"], self.sources)
         self.strategy = strategies.make_strategy(config.training.strategy)
         for source in self.sources:
             # Raises `ConfigError` now rather than when the phase begins.
             rows_per_replica(self.strategy, source.batch_size, config.training.accumulation_steps)
 
     def make_model(self, training: TrainingConfig) -> Any:
-        """Makes a compiled model, with the weights in the folder `model.init` or random ones by the seed."""
+        """Makes a compiled model, with the weights in the folder `model.init` or random ones by the seed.
+
+        With a teacher it is a `PretrainingDistiller`.
+        """
         settings = self.config.model
         pretrainer: Any = self.objective.pretrainer
         head = self.objective.arguments(settings)
@@ -95,6 +106,8 @@ class PretrainJob:
                 model = pretrainer.from_pretrained(settings.init, training.precision, **head)
             else:
                 model = pretrainer(dtype=training.precision, **self.encoder, **head)
+            if self.config.teacher.model:
+                model = with_teacher(model, self.config.teacher, training.precision)
             compile_model(model, training, **unused)
         return model
 
@@ -123,6 +136,7 @@ class PretrainJob:
             "parameters": f"{model.count_params():,}",
             "vocabulary": f"{encoder.vocab_size:,} tokens",
             "initialized from": self.config.model.init,
+            "teacher": self.config.teacher.model,
             "objective": (self.config.objective or "").replace("_", " "),
             "records": ", ".join(records),
             "held out": ", ".join(heldout),

@@ -13,6 +13,7 @@ from bert_tf.core.errors import ConfigError
 from bert_tf.core.features import INPUT_IDS, NEXT_SENTENCE_LABELS
 from bert_tf.data.pipeline.pretraining_dataset import make_dataset
 from bert_tf.data.pipeline.record_reader import Records
+from bert_tf.tasks.distillation.pretraining_distiller import with_taught
 from bert_tf.text.tokenizers.base import Tokenizer
 from bert_tf.training.callbacks.metrics_logger import short_name
 from bert_tf.training.config import ModelConfig, PhaseConfig, TrainingConfig
@@ -27,20 +28,28 @@ class RecordsSource(DataSource):
 
     Args:
         outputs: as for `make_dataset`.
+        taught: names of the losses of a teacher, which get blank targets; see `with_taught`.
 
     Attributes:
         records: to train on.
         validation: its held-out records as a `RecordsValidation`; None if it names none.
     """
 
-    def __init__(self, phase: PhaseConfig, config: TrainingConfig, outputs: Collection[str] | None = None):
+    def __init__(
+        self,
+        phase: PhaseConfig,
+        config: TrainingConfig,
+        outputs: Collection[str] | None = None,
+        taught: Sequence[str] = (),
+    ):
         self.phase = phase
         self.batch_size, self.share = phase.batch_size, phase.share
         self.records = Records(phase.records, config.skip_records)
-        self._dataset = functools.partial(_dataset, self.records, phase, config, outputs)
+        self._dataset = functools.partial(_dataset, self.records, phase, config, outputs, taught)
         self.validation: RecordsValidation | None = None
         if phase.heldout:
-            self.validation = RecordsValidation(Records(phase.heldout, config.skip_records), phase, config, outputs)
+            heldout = Records(phase.heldout, config.skip_records)
+            self.validation = RecordsValidation(heldout, phase, config, outputs, taught)
 
     @property
     def all_records(self) -> list[Records]:
@@ -63,10 +72,15 @@ class RecordsValidation(Validation):
     """Held-out records; losses and accuracies are means over batches, as in training."""
 
     def __init__(
-        self, records: Records, phase: PhaseConfig, config: TrainingConfig, outputs: Collection[str] | None = None
+        self,
+        records: Records,
+        phase: PhaseConfig,
+        config: TrainingConfig,
+        outputs: Collection[str] | None = None,
+        taught: Sequence[str] = (),
     ):
         self.records, self.phase, self.config = records, phase, config
-        self._dataset = functools.partial(_dataset, records, phase, config, outputs, shuffle=False)
+        self._dataset = functools.partial(_dataset, records, phase, config, outputs, taught, shuffle=False)
         self._steps: dict[tuple[int, int], int] = {}  # batches of one pass, by rows and replicas
 
     def evaluate(self, model: keras.Model) -> dict[str, float]:
@@ -99,10 +113,11 @@ def _dataset(
     phase: PhaseConfig,
     config: TrainingConfig,
     outputs: Collection[str] | None,
+    taught: Sequence[str],
     rows: int,
     **settings: Any,
 ) -> tf.data.Dataset:
-    return make_dataset(
+    data = make_dataset(
         records,
         rows,
         seed=config.seed,
@@ -111,6 +126,7 @@ def _dataset(
         outputs=outputs,
         **settings,
     )
+    return data.map(functools.partial(with_taught, taught=taught)) if taught else data
 
 
 def tokenizer_of(sources: Sequence[RecordsSource], model: ModelConfig) -> Tokenizer:

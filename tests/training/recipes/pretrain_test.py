@@ -149,7 +149,7 @@ def test_a_stopped_run_goes_on_exactly(trained, stopped, tmp_path):
     assert_same_run(config.output, folder)
 
 
-KINDS = ["packed and masked in training", "two phases and accumulated", "albert", "electra", "sgd", "adafactor"]
+KINDS = ["packed and taught", "two phases and accumulated", "albert", "electra", "sgd", "adafactor"]
 
 
 def killed_after_step_8(whole, folder):
@@ -162,12 +162,14 @@ def killed_after_step_8(whole, folder):
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=pytest.mark.soak if kind == "sgd" else ()) for kind in KINDS]
 )
-def test_a_killed_run_of_another_kind_goes_on_exactly(config, records, tmp_path, kind):
+def test_a_killed_run_of_another_kind_goes_on_exactly(config, records, trained, tmp_path, kind):
     resumed_training = {}
     if kind != "electra":
         config = changed(config, data={"heldout": None})
-    if "packed" in kind:
-        config = changed(config, data={"records": str(records / "dynamic"), "pack_length": 64})
+    if "packed" in kind:  # masked in training; the teacher is wider
+        data = {"records": str(records / "dynamic"), "pack_length": 64}
+        teacher = {"model": f"{trained[0].output}/model", "hidden_weight": 1.0}
+        config = changed(config, data=data, model={"hidden_size": 8}, teacher=teacher)
     elif "phases" in kind:
         short = dataclasses.replace(config.data, share=0.5)
         phases = (short, dataclasses.replace(short, records=str(records / "long"), batch_size=4))
@@ -297,6 +299,18 @@ BAD = {
     "objective of pairs": (
         lambda c, r, t: changed(c, objective="next_sentence", data={"records": str(r / "single"), "heldout": None}),
         "objective='next_sentence'. .*single.* was made with objective=none",
+    ),
+    "teacher": (
+        lambda c, r, t: changed(c, teacher={"model": other_vocabulary(r, t)}),
+        "teacher.model=.*other, which has another vocabulary or tokenizer than the records or the student",
+    ),
+    "relations of packed rows": (
+        lambda c, r, t: changed(c, teacher={"model": "a", "relation_weight": 1.0}, data={"pack_length": 64}),
+        "teacher.relation_weight with pack_length",
+    ),
+    "teacher of replaced tokens": (
+        lambda c, r, t: changed(c, teacher={"model": "a"}, objective="replaced_token"),
+        "a teacher with objective=replaced_token",
     ),
     "strategy": (lambda c, r, t: changed(c, training={"strategy": "multi_worker"}), "needs TF_CONFIG"),
 }
