@@ -268,3 +268,26 @@ def test_bad_requests(model, pruned):
     quantized.quantize("int8")
     with pytest.raises(InputError, match="Prune first, then quantize"):
         prune.remove(quantized, importance, heads=0.5)
+
+
+def test_learned_gates_close_what_the_loss_does_not_need():
+    model = make(num_layers=2)
+    texts, labels = TEXTS[:8] * 4, LABELS[:8] * 4
+    model.compile(keras.optimizers.Adam(3e-3))
+    model.fit(texts, labels, batch_size=8, epochs=10, verbose=0, seed=0)
+    for block in model.encoder.blocks:  # half of the heads, and every second column, do nothing
+        heads, columns = block.attention.output_dense.kernel, block.output_dense.kernel
+        heads.assign(heads * (np.arange(len(heads.numpy())) >= len(heads.numpy()) // 2)[:, np.newaxis])
+        columns.assign(columns * (np.arange(len(columns.numpy())) % 2)[:, np.newaxis])
+    learned = prune.learn_gates(model, texts, labels, heads=0.5, columns=0.5, epochs=10, batch_size=8)
+    for of_heads, of_columns in zip(learned.heads, learned.columns, strict=True):
+        assert of_heads[:2].max() < of_heads[2:].min()
+        assert of_columns[::2].max() < of_columns[1::2].mean()
+    again = prune.learn_gates(model, texts, labels, heads=0.5, columns=0.5, epochs=10, batch_size=8)
+    np.testing.assert_array_equal(again.columns[0], learned.columns[0])
+
+
+@pytest.mark.parametrize("shares", [{"heads": 1.0}, {"columns": -0.1}])
+def test_gates_of_impossible_shares_are_refused(model, shares):
+    with pytest.raises(ConfigError, match="share to close, at least 0 and below 1"):
+        prune.learn_gates(model, TEXTS[:8], LABELS[:8], **shares)
