@@ -6,12 +6,11 @@ import pytest
 from bench import compression
 
 
-def report(score, mib, milliseconds, keras=0.9):
+def report(score, mib, keras=0.9):
     return {
         "quantize": "int8",
         "mib": mib,
         "score": {"metric": "accuracy", "keras": keras, "tflite": score},
-        "latency_ms": {length: {"1": time} for length, time in milliseconds.items()},
     }
 
 
@@ -19,21 +18,22 @@ def report(score, mib, milliseconds, keras=0.9):
 def folder(tmp_path):
     folder = tmp_path / "small"
     steps = {
-        "whole": report(0.895, 22.5, {"64": 3.0, "32": 1.6}),
-        "pruned": report(0.89, 10.25, {"64": 2.0, "32": 0.8}, 0.895),
+        "whole": report(0.895, 22.5),
+        "pruned": report(0.89, 10.25, 0.895),
     }
     for name, content in steps.items():
         (folder / "steps" / name).mkdir(parents=True)
-        (folder / "steps" / name / "step.json").write_text(json.dumps(content))
+        (folder / "steps" / name / "model.json").write_text(json.dumps(content))
     (folder / "compress.json").write_text(json.dumps({"steps": [{"name": name} for name in steps]}))
     return folder
 
 
 def test_rows_of_steps_and_of_a_single_file(folder, tmp_path):
     single, page = tmp_path / "student.json", tmp_path / "page.md"
-    single.write_text(json.dumps(report(0.905, 8.0, {"32": 0.4}, 0.91)))
+    single.write_text(json.dumps(report(0.905, 8.0, 0.91)))
     page.write_text("before\n<!-- compression -->\nold\n<!-- end of compression -->\nafter\n")
-    compression.write({"sst2": [folder, single]}, page)
+    times = {"whole": {64: 3.0, 32: 1.6}, "pruned": {64: 2.0, 32: 0.8}, tmp_path.name: {32: 0.4}}
+    compression.write({"sst2": [folder, single]}, page, lambda paths: [times[path.parent.name] for path in paths])
     lines = page.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("before", "after")
     assert [line for line in lines if line.startswith("| sst2")] == [
