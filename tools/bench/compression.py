@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+
 from bench import page
 from bench.figures import table
 from bench.options import ROOT
