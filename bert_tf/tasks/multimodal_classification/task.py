@@ -27,9 +27,8 @@ class MultimodalClassifier(MultimodalTask, TextClassifier):
     Args:
         modality_dropout: share of the examples of which a picture or sound is hidden in training, each for itself, so
             that the model learns to answer without.
-        modalities, image_size, image_patch, image_network, audio_rate, audio_seconds, audio_bands, audio_stack,
-            vectors_length, vectors_size: as for `MultimodalTask`.
-        Others: as for `TextClassifier`; longer texts are truncated.
+        Others: as for `TextClassifier`; longer texts are truncated. The settings of pictures, sounds and vectors
+            (`modalities`, `image_size` and so on) are those of `MultimodalTask`.
 
     Raises:
         ConfigError: a setting is impossible; or the encoder, if it is given, was made for other features.
