@@ -94,7 +94,7 @@ def _tables(data: pathlib.Path, tickets: pathlib.Path) -> None:
     dialogues = [{"dialogue": text, "summary": "a film"} for text in ENGLISH]
     for part in ("train.jsonl.gz", "dev.jsonl"):
         _write(data / "dialogsum" / part, "\n".join(map(json.dumps, dialogues)) + "\n")
-    _write(data / "books/one.txt", "\n".join(["The film is good and the jokes are dull. " * 6] * 60))
+    _write(data / "books/one.txt", "\n\n".join(["The film is good and the jokes are dull. " * 6] * 60))
     rows = [f'{i},"{text}",{("billing", "accounts")[i % 2]}' for i, text in enumerate(ENGLISH * 4)]
     chinese = [f'{i},"{text}",{("账单", "账号")[i % 2]}' for i, text in enumerate(CHINESE * 4)]
     for part in ("train.csv", "test.csv"):
