@@ -161,8 +161,10 @@ def stand_in(block, workspace, models):
             writes = re.search(rf"(--output|save_pretrained\()[ \"]*{written}[\s\"]", code)
             if not writes:
                 shutil.copytree(models / kind, target)
-    if "runs/quickstart/vocab.txt" in code and not (workspace / "runs/quickstart/vocab.txt").exists():
-        shutil.copy(models / "pretrained/vocab.txt", workspace / "runs/quickstart/vocab.txt")
+    vocabulary = workspace / "runs/quickstart/vocab.txt"
+    if "runs/quickstart/vocab.txt" in code and not vocabulary.exists():
+        vocabulary.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(models / "pretrained/vocab.txt", vocabulary)
 
 
 def write_configs(page, workspace):
