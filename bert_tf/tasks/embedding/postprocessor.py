@@ -8,6 +8,8 @@ from bert_tf.tasks.base.postprocessor import Postprocessor
 
 # N texts, W windows, D hidden
 
+ANSWER = "embedding"  # name of the vectors
+
 
 class EmbeddingPostprocessor(Postprocessor):
     """The vector of a text; of a long text, the mean of its windows' vectors.
@@ -23,4 +25,4 @@ class EmbeddingPostprocessor(Postprocessor):
         vectors = windows.mean_of_texts(outputs, inputs)
         if self.normalize and windows.WINDOW_TEXTS in inputs:
             vectors = normalize(vectors)
-        return {"embedding": vectors[:, : self.truncate_dim]}
+        return {ANSWER: vectors[:, : self.truncate_dim]}

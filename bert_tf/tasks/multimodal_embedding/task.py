@@ -16,7 +16,7 @@ from bert_tf.tasks.base.metrics import ranking_metrics
 from bert_tf.tasks.base.multimodal_task import MultimodalTask
 from bert_tf.tasks.base.prepared import PreparedExamples
 from bert_tf.tasks.embedding.losses import SymmetricContrastiveLoss
-from bert_tf.tasks.embedding.postprocessor import EmbeddingPostprocessor
+from bert_tf.tasks.embedding.postprocessor import ANSWER, EmbeddingPostprocessor
 from bert_tf.tasks.embedding.search import most_similar
 from bert_tf.tasks.multimodal_embedding import SPEC
 from bert_tf.tasks.multimodal_embedding.preprocessor import MultimodalEmbeddingPreprocessor, distinct
@@ -106,7 +106,7 @@ class MultimodalEmbedder(MultimodalTask):
     def _embed(self, prepared: PreparedExamples, batch_size: int) -> np.ndarray:
         vectors = np.zeros((len(prepared), self.config.hidden_size), "float32")
         for numbers, answers in self._predict_batches(prepared, batch_size):
-            vectors[numbers] = answers["embedding"]
+            vectors[numbers] = answers[ANSWER]
         return vectors
 
     def search(self, queries: Any, vectors: np.ndarray, top_k: int = 10, batch_size: int = 32) -> list[list[dict]]:
