@@ -18,12 +18,12 @@ from bert_tf.data.readers.bad_rows import BadRows, read_lines
 from bert_tf.data.readers.examples import FileConfig, Row, files_of, stream_rows
 from bert_tf.data.readers.tables import parse_row
 from bert_tf.tasks import load
+from bert_tf.tasks.base.modality_settings import FILES
 from bert_tf.text.corpus import find_files
 from bert_tf.text.lines import STDIN
 
 _BATCH = 256  # examples answered at once
 _TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".conll", ".bio", ".iob", ".bioes")
-_FILES = ("image", "audio", "vectors")  # flags that name a file
 _OBJECT = re.compile(r'\s*\{\s*("|\}|$)')  # begins a line that must be a JSON object, complete or not
 
 
@@ -59,7 +59,7 @@ def predict(flags: Any, overrides: Sequence[str]) -> None:
 
 def named_files(flags: Any) -> list[str]:
     """The flags by which files are given, without those in tables."""
-    return [name for name in _FILES if getattr(flags, name)]
+    return [name for name in FILES if getattr(flags, name)]
 
 
 def check_texts(flags: Any) -> None:

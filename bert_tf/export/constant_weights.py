@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from bert_tf.core.errors import InputError
+from bert_tf.export.int8_weights import multiplies_with_table
 from bert_tf.modeling.layer_changes import calls_replaced
-from bert_tf.modeling.layers.heads import MaskedLMHead
 from bert_tf.tasks.base.task import Task
 
 _MOST_BYTES = 2**30  # a graph's file holds 2 GiB, and its texts and tables need some
@@ -52,7 +52,8 @@ def constant_weights(model: Task) -> Iterator[list[tf.Variable]]:
 
 def _weights(model: Task) -> list[keras.Variable]:
     """All but tables that are only looked up; a masked LM head multiplies with the one of the tokens."""
-    layers = list(model._flatten_layers())
-    tied = any(isinstance(layer, MaskedLMHead) for layer in layers)
-    tables = {id(layer.embeddings) for layer in layers if isinstance(layer, keras.layers.Embedding) and not tied}
+    if multiplies_with_table(model):
+        return model.variables
+    layers = model._flatten_layers()
+    tables = {id(layer.embeddings) for layer in layers if isinstance(layer, keras.layers.Embedding)}
     return [weight for weight in model.variables if id(weight) not in tables]

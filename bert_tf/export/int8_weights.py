@@ -29,7 +29,7 @@ def int8_weights(model: Task) -> Iterator[list[tf.Variable]]:
         The copies and scales. A graph that is traced inside reads them in place of the weights, and does not keep them.
     """
     forms: list[tuple[Any, Callable[..., tuple[Callable, list[tf.Variable]]]]] = [(keras.layers.Dense, _dense)]
-    if not (model.WRITES_TEXT or any(isinstance(layer, MaskedLMHead) for layer in model._flatten_layers())):
+    if not multiplies_with_table(model):
         forms.append((keras.layers.Embedding, _lookup))
     calls: dict[Any, Callable] = {}
     copies: list[tf.Variable] = []
@@ -42,6 +42,11 @@ def int8_weights(model: Task) -> Iterator[list[tf.Variable]]:
     with calls_replaced(calls):
         yield copies
     model.reset_predict_graph()
+
+
+def multiplies_with_table(model: Task) -> bool:
+    """Whether a head multiplies with the token table, which otherwise is only looked up."""
+    return model.WRITES_TEXT or any(isinstance(layer, MaskedLMHead) for layer in model._flatten_layers())
 
 
 def quantize(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

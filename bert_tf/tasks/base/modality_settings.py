@@ -5,6 +5,8 @@ import dataclasses
 from bert_tf.core.settings import setting
 from bert_tf.tasks.spec import TaskSettings
 
+FILES = ("image", "audio", "vectors")  # texts of a request that are files
+
 
 @dataclasses.dataclass(frozen=True)
 class ModalitySettings(TaskSettings):

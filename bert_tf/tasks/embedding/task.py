@@ -17,7 +17,7 @@ from bert_tf.tasks.base.prepared import PreparedColumns, PreparedExamples
 from bert_tf.tasks.base.preprocessor import Preprocessor
 from bert_tf.tasks.embedding import SPEC
 from bert_tf.tasks.embedding.losses import CosineSimilarityLoss, MultipleNegativesRankingLoss, TripletLoss
-from bert_tf.tasks.embedding.postprocessor import EmbeddingPostprocessor
+from bert_tf.tasks.embedding.postprocessor import ANSWER, EmbeddingPostprocessor
 from bert_tf.tasks.embedding.preprocessor import EmbeddingPreprocessor
 from bert_tf.tasks.embedding.search import most_similar, unit
 
@@ -140,7 +140,7 @@ class TextEmbedder(LongTextTask):
         if isinstance(prepared, PreparedExamples):
             return super().predict_prepared(prepared, batch_size)
         vectors = np.stack([self._embed(column, batch_size) for column in prepared.columns], 1)
-        return [{"embedding": row.tolist()} for row in vectors]
+        return [{ANSWER: row.tolist()} for row in vectors]
 
     def inference_inputs(self, texts: tuple) -> dict[str, Any]:
         """As `Task.inference_inputs`, after the default prompt."""
@@ -161,7 +161,7 @@ class TextEmbedder(LongTextTask):
         """Vectors of N prepared texts, float32 [N, D]."""
         vectors = np.zeros((len(prepared), self.truncate_dim or self.config.hidden_size), "float32")
         for numbers, answers in self._predict_batches(prepared, batch_size):
-            vectors[numbers] = answers["embedding"]
+            vectors[numbers] = answers[ANSWER]
         return vectors
 
     def similarity(self, texts: Any, others: Any, batch_size: int = 32) -> np.ndarray:

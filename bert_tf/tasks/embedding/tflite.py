@@ -2,9 +2,10 @@
 
 from bert_tf.export.tflite_outputs import TFLiteOutputs, named
 from bert_tf.tasks.base.task import Task
+from bert_tf.tasks.embedding.postprocessor import ANSWER
 
 
 def tflite_outputs(model: Task) -> TFLiteOutputs:
     """Output "embedding" [N, D]."""
     del model
-    return named("embedding")
+    return named(ANSWER)

@@ -3,7 +3,7 @@
 import dataclasses
 
 from bert_tf.core.settings import setting
-from bert_tf.tasks.base.modality_settings import ModalitySettings
+from bert_tf.tasks.base.modality_settings import FILES, ModalitySettings
 from bert_tf.tasks.spec import TaskSpec
 
 
@@ -33,9 +33,9 @@ SPEC = TaskSpec(
     summary="One class, any number of labels, or a score for a text with a picture, a sound, or both.",
     model="bert_tf.tasks.multimodal_classification.task:MultimodalClassifier",
     settings=Settings,
-    texts=("text", "image", "audio", "vectors"),
-    optional_texts=("image", "audio", "vectors"),
-    files=("image", "audio", "vectors"),
+    texts=("text", *FILES),
+    optional_texts=FILES,
+    files=FILES,
     example=("What is the color of the shape?", "", "", ""),
     head="classifier",
     targets="bert_tf.tasks.classification.targets:ClassificationTargets",

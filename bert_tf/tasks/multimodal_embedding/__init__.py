@@ -3,7 +3,7 @@
 import dataclasses
 
 from bert_tf.core.settings import setting
-from bert_tf.tasks.base.modality_settings import ModalitySettings
+from bert_tf.tasks.base.modality_settings import FILES, ModalitySettings
 from bert_tf.tasks.spec import TaskSpec
 
 
@@ -21,9 +21,9 @@ SPEC = TaskSpec(
     summary="One vector per text, picture or sound, in one space: search among pictures by words, and back.",
     model="bert_tf.tasks.multimodal_embedding.task:MultimodalEmbedder",
     settings=Settings,
-    texts=("text", "image", "audio", "vectors"),
-    optional_texts=("image", "audio", "vectors"),
-    files=("image", "audio", "vectors"),
+    texts=("text", *FILES),
+    optional_texts=FILES,
+    files=FILES,
     example=("a red square", "", "", ""),
     targets="bert_tf.tasks.multimodal_embedding.targets:MultimodalEmbeddingTargets",
     analyze="bert_tf.tasks.multimodal_embedding.analysis:analyze",
