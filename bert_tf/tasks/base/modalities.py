@@ -227,6 +227,8 @@ class Modalities:
             kind = MODALITIES[name]
             fields = {field.name: settings[f"{name}_{field.name}"] for field in dataclasses.fields(kind)}
             self.parts.append(kind(**fields))
+        columns = tuple(tf.TensorSpec([None], tf.string, name=name) for name in self.names)
+        self._decode = tf.function(self._decoded, input_signature=[columns], autograph=False)
 
     def encoder_settings(self) -> dict[str, Any]:
         """The fields of the encoder's config that these features need."""
@@ -253,6 +255,9 @@ class Modalities:
 
     def decode(self, contents: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         """Contents, string [N] each, as the inputs of `input_specs`; TensorFlow ops only."""
+        return self._decode(tuple(contents))
+
+    def _decoded(self, contents: tuple[tf.Tensor, ...]) -> dict[str, tf.Tensor]:
         inputs = {}
         for part, column in zip(self.parts, contents, strict=True):
             inputs[part.name], counts = part.decode(column)
