@@ -9,7 +9,7 @@ from bert_tf.core.config import assignment, read_toml
 from bert_tf.core.errors import ConfigError
 from bert_tf.data.readers.examples import files_of
 from bert_tf.data.readers.tfds import PREFIX
-from bert_tf.export.compress_target import Measured, Target
+from bert_tf.export.compress_target import Measured, Target, check_forms
 from bert_tf.tasks import TASKS
 from bert_tf.training.recipes.early_checks import check_finetune
 from bert_tf.training.recipes.finetune_config import FinetuneConfig, make_config
@@ -21,13 +21,13 @@ _HELD_OUT = 0.1  # share of the training examples, where no held-out file is nam
 def compress(flags: Any, overrides: list[str]) -> None:
     """Makes smaller files of a model until one is within the target; prints what each step gives."""
     target = Target.parse(flags.target)
-    if flags.quantize == "int8_full":
-        raise ConfigError("Received: --quantize=int8_full. It has to be calibrated: use bert-tf export for the result.")
+    forms = flags.quantize.split(",")
+    check_forms(forms)
     config = _config(flags, overrides)
     check_finetune(config)  # a mistake is reported before TensorFlow is imported
     from bert_tf.export.compress import compress as run
 
-    chosen = run(config, target, lengths_of(flags.length), flags.quantize, _tell)
+    chosen = run(config, target, lengths_of(flags.length), forms, _tell)
     print(f"{chosen.name} reaches {flags.target}: {config.output}/model.tflite and model/; all steps: README.md.")
 
 

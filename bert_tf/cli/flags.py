@@ -336,7 +336,7 @@ VERBS = {
             Flag("heldout", None, "labelled examples to score on; default: from the config, or a tenth of --data"),
             Flag("config", None, "a config of fine-tuning, for data and training; default: its defaults"),
             Flag("length", None, "tokens per row of the files, such as 128 or 32,128; default: the model's max_length"),
-            Flag("quantize", "int8", "weights of the files: none, float16 or int8"),
+            Flag("quantize", "int8", "weights of the files: none, float16, int8 or int4; a file for each of int8,int4"),
             _SKIP,
             _ENCODING,
         ),

@@ -16,7 +16,7 @@ from bert_tf.core.config import assignment
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.data.readers.examples import write_files_of
 from bert_tf.export.compress_report import write_report
-from bert_tf.export.compress_target import Measured, Target
+from bert_tf.export.compress_target import Measured, Target, check_forms
 from bert_tf.export.signatures import check_request
 from bert_tf.export.tflite import export_tflite
 from bert_tf.tasks import TASKS, load
@@ -27,8 +27,9 @@ from bert_tf.training.recipes.finetune import finetune
 from bert_tf.training.recipes.finetune_config import FinetuneConfig, override_config
 from bert_tf.training.recipes.finetune_data import check_rows, read_rows
 
-_STEP, _STEPS = "step.json", "steps"
-_FILES = ("model.tflite", "model.json")  # the second is the report of the first
+_STEPS = "steps"
+_FILES = (".tflite", ".json")  # of a form of a step; the second is the report of the first
+_TEACHER = "teacher"  # folder of its outputs, which the steps share
 _RANKED = 2048  # training examples on which the effect of heads and columns is measured, at most
 _HEADS, _COLUMNS = 1 / 3, 1 / 2  # shares to remove
 
@@ -54,7 +55,7 @@ def compress(
     config: FinetuneConfig,
     target: Target,
     lengths: Sequence[int] = (),
-    quantize: str = "int8",
+    quantize: Sequence[str] = ("int8",),
     tell: Callable[[Measured], None] = lambda measured: None,
 ) -> Measured:
     """Makes smaller and faster .tflite files of a model until one is within the target.
@@ -68,7 +69,7 @@ def compress(
             is. It is the teacher of the smaller ones, where the task has teachers and the config names no other.
         lengths: tokens of a row in the files, a signature each; (): the model's `max_length`. The longest rows are
             scored, and their time is compared with the target's.
-        quantize: as for `export_tflite`, without int8_full.
+        quantize: forms of the file of each step, from the mildest on: as for `export_tflite`, without int8_full.
         tell: called after each step.
 
     Returns:
@@ -79,17 +80,19 @@ def compress(
         InputError: no step is within the target. The nearest is kept as if it were.
     """
     config.check()
+    check_forms(quantize)
     if config.tasks or config.seeds != 1:
         raise ConfigError("Received: a config of several tasks or seeds. One model is compressed: leave them out.")
     folder = pathlib.Path(config.output)
     with run_folder.locked(folder):
-        _check_folder(folder, {"config": dataclasses.asdict(config), "lengths": lengths, "quantize": quantize})
+        _check_folder(folder, {"config": dataclasses.asdict(config), "lengths": lengths, "quantize": list(quantize)})
         work = Compression(config, folder / _STEPS, lengths, quantize)
         measured: list[Measured] = []
         for found in work.steps():
-            measured.append(found)
-            tell(found)
-            if target.ends(measured):
+            measured += found
+            for one in found:
+                tell(one)
+            if target.ends(found):
                 break
         chosen, reached = target.choose(measured)
         work.publish(chosen, folder)
@@ -110,43 +113,47 @@ class Compression:
         left_out: {name: why} of steps that this model does not have.
     """
 
-    def __init__(self, config: FinetuneConfig, folder: pathlib.Path, lengths: Sequence[int], quantize: str):
+    def __init__(self, config: FinetuneConfig, folder: pathlib.Path, lengths: Sequence[int], quantize: Sequence[str]):
         self.config, self.folder, self.quantize = config, folder, quantize
         self.left_out: dict[str, str] = {}
         self.whole = load(config.model.init)
         self.lengths = list(lengths) or [self.whole.max_length]
         rows = read_rows(config)
         self.learned, self.heldout = check_rows(rows[0], rows[1], self.whole, config.data.separator)
-        self._models: dict[str, str] = {}  # the folder of each step's model
+        self._kept: dict[str, tuple[str, pathlib.Path]] = {}  # model folder, and file without its ending, of each file
         self._teacher = config.model.init
         self._score = 0.0  # of the whole model
 
-    def steps(self) -> Iterator[Measured]:
-        """Yields what each step makes; each begins with the model of the one before."""
+    def steps(self) -> Iterator[list[Measured]]:
+        """Yields the files that each step makes, one for each form; it begins with the model of the one before."""
         init = self.config.model.init
         for step in _steps(self.whole):
             folder = self.folder / step.name
             model = init
             if step.change:
                 model = str(folder / ("run/model" if step.trains else "changed"))
-            if not (folder / _STEP).exists():
+            missing = [kind for kind in self.quantize if not (folder / kind).with_suffix(_FILES[1]).exists()]
+            if missing:
                 try:
                     changed = step.change and step.change(load(init), self.learned)
                 except (ConfigError, InputError) as error:
                     self.left_out[step.name] = str(error)
                     continue
                 self._take(step, changed, folder)
-                self._export(load(model), folder)
+                trained = load(model)
+                for kind in missing:
+                    self._export(trained, folder, kind)
             if not step.trains:  # it computes the same, with this vocabulary
                 self._teacher = model
-            init = self._models[step.name] = model
-            yield self._measured(step, files.read_json(folder / _STEP))
+            init = model
+            yield [self._measured(step, model, folder / kind) for kind in self.quantize]
 
     def publish(self, chosen: Measured, folder: pathlib.Path) -> None:
         """Writes the model and the file of a step to `folder`, in place of earlier ones."""
-        self._save(load(self._models[chosen.name]), folder / "model")
-        for name in _FILES:
-            shutil.copyfile(self.folder / chosen.name / name, folder / name)
+        model, path = self._kept[chosen.name]
+        self._save(load(model), folder / "model")
+        for ending in _FILES:
+            shutil.copyfile(path.with_suffix(ending), folder / f"model{ending}")
 
     def _take(self, step: Step, changed: Any, folder: pathlib.Path) -> None:
         """Writes the changed model of a step, and trains it."""
@@ -161,30 +168,33 @@ class Compression:
         model.save_pretrained(folder, overwrite=folder.exists())
         write_files_of(folder, self.config.data)
 
-    def _export(self, model: Any, folder: pathlib.Path) -> None:
-        """Writes the file of a step, and its report, which marks the step as finished."""
+    def _export(self, model: Any, folder: pathlib.Path, kind: str) -> None:
+        """Writes the file of a form of a step, and its report, which marks it as finished."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in _FILES:
-            (folder / name).unlink(missing_ok=True)  # of an interrupted call
+        path = folder / f"{kind}{_FILES[0]}"
+        path.unlink(missing_ok=True)  # of an interrupted call
         heldout = (self.heldout.texts, self.heldout.targets)
-        report = export_tflite(
-            *(model, folder / _FILES[0], self.lengths, check_request(model), self.quantize, None, heldout),
+        export_tflite(
+            *(model, path, self.lengths, check_request(model), kind, None, heldout),
             max_drop=100.0,  # the score is measured, whatever it is
         )
-        files.write_text(folder / _STEP, json.dumps(report, indent=2) + "\n")
 
     def _run(self, init: pathlib.Path, output: pathlib.Path) -> FinetuneConfig:
         """The config of a step's training."""
         settings = {"model.init": str(init), "output": str(output)}
         if TASKS[self.config.task].distills and self.config.teacher.model in (None, self.config.model.init):
-            settings["teacher.model"] = str(self._teacher)
+            settings |= {"teacher.model": str(self._teacher), "teacher.outputs": str(self.folder / _TEACHER)}
         return override_config(self.config, [assignment(name, value) for name, value in settings.items()])
 
-    def _measured(self, step: Step, report: dict) -> Measured:
+    def _measured(self, step: Step, model: str, path: pathlib.Path) -> Measured:
+        """What the file of a form of a step, `path` without its ending, takes and gives."""
+        report = files.read_json(path.with_suffix(_FILES[1]))
         score = report["score"]
+        name = step.name if len(self.quantize) == 1 else f"{step.name}-{path.name}"
+        self._kept[name] = model, path
         self._score = self._score or score["keras"]  # of the first step, which changes no weights
         return Measured(
-            name=step.name,
+            name=name,
             meaning=step.meaning,
             size=report["mib"] * 2**20,
             latency=report["latency_ms"][str(max(self.lengths))]["1"],

@@ -12,6 +12,7 @@ _UNITS = {
     "points": {"": 1.0},
 }
 _EXAMPLES = "size=8MB, latency=2ms or points=1, or several of them separated by commas"
+FORMS = ("none", "float16", "int8", "int4")  # of the files, as in `export_tflite`
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?) *([a-z]*)")
 
 
@@ -73,14 +74,14 @@ class Target:
         """Whether a file is within all limits."""
         return all(getattr(measured, name) <= limit for name, limit in self.limits.items())
 
-    def ends(self, measured: Sequence[Measured]) -> bool:
-        """Whether further steps are of no use after these.
+    def ends(self, step: Sequence[Measured]) -> bool:
+        """Whether further steps are of no use after the files of this one.
 
-        With a size or a latency that is so as soon as a file has both; with points alone, when more are lost.
+        With a size or a latency that is so as soon as a file has both; with points alone, when each loses more.
         """
         if self.is_of_points_alone:
-            return not self.allows(measured[-1])
-        return dataclasses.replace(self, points=None).allows(measured[-1])
+            return not any(map(self.allows, step))
+        return any(map(dataclasses.replace(self, points=None).allows, step))
 
     def choose(self, measured: Sequence[Measured]) -> tuple[Measured, bool]:
         """The file to take, and whether it is within all limits.
@@ -98,3 +99,12 @@ class Target:
     def _excess(self, measured: Measured) -> float:
         """The largest ratio of a value to its limit."""
         return max(getattr(measured, name) / max(limit, 1e-9) for name, limit in self.limits.items())
+
+
+def check_forms(quantize: Sequence[str]) -> None:
+    """Raises `ConfigError` unless these are `FORMS`, one at least, each once."""
+    if not quantize or len(set(quantize)) < len(quantize) or not set(quantize) <= set(FORMS):
+        raise ConfigError(
+            f"Received: --quantize={','.join(quantize)}. Choose from {', '.join(FORMS)}, several separated by commas; "
+            "int8_full, which has to be calibrated, is for bert-tf export."
+        )

@@ -65,6 +65,9 @@ class TeacherConfig(PretrainTeacherConfig):
         0, "copies of each example with replaced tokens, of which the teacher's outputs alone are learned", least=0
     )
     augment_share: float = setting(0.15, "share of the tokens of a copy that are replaced", above=0, below=1)
+    outputs: str | None = setting(
+        None, "folder that keeps the teacher's outputs for other runs on the same examples; none: the run's checkpoints"
+    )
 
     def check(self) -> None:
         """Raises `ConfigError` for settings that do not fit each other."""

@@ -47,13 +47,13 @@ def test_what_is_no_target(text):
 
 def test_the_first_within_a_size_ends_the_steps():
     target = Target(size=10e6)
-    assert [target.ends([MILD]), target.ends([MILD, MIDDLE])] == [False, True]
+    assert [target.ends([MILD]), target.ends([MIDDLE])] == [False, True]
     assert target.choose([MILD, MIDDLE]) == (MIDDLE, True)
 
 
 def test_of_points_alone_the_fastest_within_them():
     target = Target(points=1.0)
-    assert [target.ends([MILD]), target.ends([MILD, MIDDLE, HARD])] == [False, True]
+    assert [target.ends([MILD]), target.ends([MIDDLE, HARD]), target.ends([HARD])] == [False, False, True]
     assert target.choose([MILD, MIDDLE, HARD]) == (MIDDLE, True)
 
 
@@ -79,7 +79,7 @@ def test_steps_to_a_target_and_to_another_one(bert_tf_command, model, toys, tmp_
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("whole reaches size=1GB")
     assert bert_tf.load(output / "model").config.num_layers == 2
-    finished = (output / "steps/whole/step.json").stat().st_mtime_ns
+    finished = (output / "steps/whole/int8.json").stat().st_mtime_ns
 
     failed = bert_tf_command(*flags, "--target=size=1KB")
     assert failed.returncode == 1
@@ -92,12 +92,13 @@ def test_steps_to_a_target_and_to_another_one(bert_tf_command, model, toys, tmp_
     sizes = [step["size"] for step in found["steps"]]
     assert sizes[-1] < sizes[2] < sizes[0]
     assert (output / "model.tflite").stat().st_size == sizes[-1]
-    assert (output / "steps/whole/step.json").stat().st_mtime_ns == finished
+    assert (output / "steps/whole/int8.json").stat().st_mtime_ns == finished
     smallest = bert_tf.load(output / "model")
     assert (smallest.config.num_layers, sum(smallest.config.layer_heads)) == (1, 3)
     resolved = json.loads((output / "steps/pruned/run/settings.json").read_text())
     asked = resolved["asked"]["teacher"]
     assert (asked["model"], asked["hidden_weight"]) == (str(output / "steps/vocabulary/changed"), 0.5)
+    assert len(list((output / "steps/teacher").iterdir())) == 1  # of the same rows for both trainings
     for name in ("README.md", "compress.png"):
         assert (output / name).exists()
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
@@ -107,12 +108,16 @@ def test_steps_to_a_target_and_to_another_one(bert_tf_command, model, toys, tmp_
     assert "is of other settings" in other.stderr
 
 
-def test_files_of_several_lengths(model, toys, tmp_path):
+def test_files_of_several_lengths_and_forms(model, toys, tmp_path):
     rows = {"train": str(toys / "classes.tsv"), "heldout": str(toys / "classes.tsv")}
     config = make_config({"data": rows, "model": {"init": str(model)}, "output": str(tmp_path / "small")})
-    chosen = compress(config, Target(size=1e9), lengths=[8, 12])
+    found: list = []
+    chosen = compress(config, Target(size=1e9), [8, 12], ["none", "float16"], found.append)
+    assert [one.name for one in found] == ["whole-none", "whole-float16"]
+    assert found[1].size < found[0].size
     report = json.loads((tmp_path / "small/model.json").read_text())
     assert report["lengths"] == [12, 8]
+    assert report["quantize"] == chosen.name.removeprefix("whole-")
     assert chosen.latency == report["latency_ms"]["12"]["1"]
 
 

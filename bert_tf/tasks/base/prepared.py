@@ -25,6 +25,7 @@ class PreparedExamples:
     """N tokenized examples of a task; a batch is gathered and padded, and nothing is tokenized again.
 
     Attributes:
+        rows: tuple of nests of tensors, ragged or not, [N, ...].
         lengths: tokens in the longest row of each example, int [N].
         texts: the encoded texts, where answers may quote them; None in training.
     """
@@ -40,13 +41,13 @@ class PreparedExamples:
         """Keeps the rows of all examples.
 
         Args:
-            rows: tuple of nests of tensors, ragged or not, [N, ...].
+            rows: see the attributes.
             pad: function of these nests, for the examples of a batch, to the padded batch.
             lengths: see the attributes.
             texts: see the attributes.
             characters: number of characters of each text, where texts of any length are read whole, int [N].
         """
-        self._rows, self._pad, self._characters = rows, pad, characters
+        self.rows, self._pad, self._characters = rows, pad, characters
         self.lengths, self.texts = lengths, texts
 
     def __len__(self) -> int:
@@ -54,7 +55,7 @@ class PreparedExamples:
 
     def batch(self, numbers: Any) -> Any:
         """The examples with these numbers, int [B], padded to the longest of them."""
-        return self._pad(*take(self._rows, numbers))
+        return self._pad(*take(self.rows, numbers))
 
     def whole(self) -> Any:
         """All examples as one batch."""
@@ -63,15 +64,15 @@ class PreparedExamples:
     def take(self, numbers: np.ndarray) -> "PreparedExamples":
         """The examples with these numbers, int [M], without their texts."""
         characters = None if self._characters is None else self._characters[numbers]
-        return PreparedExamples(take(self._rows, numbers), self._pad, self.lengths[numbers], None, characters)
+        return PreparedExamples(take(self.rows, numbers), self._pad, self.lengths[numbers], None, characters)
 
     def changed(self, change: Callable) -> "PreparedExamples":
         """The same examples with the rows `change(*rows)`, a tuple of nests as in the constructor."""
-        return PreparedExamples(change(*self._rows), self._pad, self.lengths, self.texts, self._characters)
+        return PreparedExamples(change(*self.rows), self._pad, self.lengths, self.texts, self._characters)
 
     def followed_by(self, others: "PreparedExamples") -> "PreparedExamples":
         """These examples, then `others`, whose rows have the same structure; without their texts."""
-        rows = tf.nest.map_structure(lambda *values: tf.concat(values, 0), self._rows, others._rows)
+        rows = tf.nest.map_structure(lambda *values: tf.concat(values, 0), self.rows, others.rows)
         return PreparedExamples(rows, self._pad, np.concatenate([self.lengths, others.lengths]))
 
     def sampler(self, plan: BatchPlan) -> BatchSampler:

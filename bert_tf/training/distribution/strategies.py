@@ -67,5 +67,10 @@ def is_chief() -> bool:
 
 def agree(strategy: tf.distribute.Strategy, value: float) -> float:
     """The mean of the workers' numbers, so that all use the same one; also a barrier for all workers."""
-    values = strategy.run(tf.function(lambda: tf.constant(value, tf.float32)))
+    values = strategy.run(_identity, (tf.constant(value, tf.float32),))
     return float(strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None))
+
+
+@tf.function(autograph=False)
+def _identity(value: tf.Tensor) -> tf.Tensor:
+    return tf.identity(value)

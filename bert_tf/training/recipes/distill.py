@@ -1,5 +1,6 @@
 """Fine-tuning with a teacher: the job of a run whose student learns a trained model's outputs besides the labels."""
 
+import hashlib
 import pathlib
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors import numpy as safetensors
 
 from bert_tf.core import files, progress
 from bert_tf.core.errors import InputError
+from bert_tf.core.hub import resolve_folder
 from bert_tf.data.readers.examples import read_examples
 from bert_tf.tasks import TASKS, load
 from bert_tf.tasks.distillation.distiller import Distiller
@@ -20,8 +22,6 @@ from bert_tf.training.config import TrainingConfig
 from bert_tf.training.distribution.strategies import agree, is_chief
 from bert_tf.training.recipes.finetune_config import FinetuneConfig
 from bert_tf.training.recipes.finetune_jobs import TaskJob
-
-OUTPUTS = "teacher.safetensors"  # in the folder of the run's checkpoints, with which it is removed
 
 
 class DistillJob(TaskJob):
@@ -81,14 +81,18 @@ class DistillJob(TaskJob):
             raise InputError(f"{examples.path}: {error}") from None
 
     def teach(self, folder: pathlib.Path, strategy: tf.distribute.Strategy) -> None:
-        """Adds the teacher's outputs to the training examples: computed by the chief, or read from `folder`."""
-        path = folder / OUTPUTS
+        """Adds the teacher's outputs to the training examples, computed by the chief, or read.
+
+        They are in the folder of the settings, or in `folder`, that of the run's checkpoints, which is removed with it.
+        """
+        path = pathlib.Path(self.config.teacher.outputs or folder) / f"teacher-{self._digest()}.safetensors"
         logits = self._read(path)
         if is_chief() and logits is None:
             with progress.stages() as show:
                 logits = self.distiller.teacher_logits(
                     self.train_examples, self.columns, lambda done, total: show("teaching", done, total)
                 )
+            path.parent.mkdir(parents=True, exist_ok=True)
             with files.atomic_file(path) as temporary:
                 safetensors.save_file(logits, temporary)
         agree(strategy, 0.0)  # the other workers wait for the chief
@@ -98,17 +102,24 @@ class DistillJob(TaskJob):
             raise InputError(f"{path}, which another worker wrote, cannot be read. All workers need the same folder.")
         self.train_examples = self.distiller.teach(self.train_examples, logits)
 
+    def _digest(self) -> str:
+        """Of all that the teacher's outputs depend on: its files, the examples, and the texts if it reads these."""
+        digest = hashlib.sha256()
+        for path in sorted(resolve_folder(self.config.teacher.model).iterdir()):
+            if path.is_file():
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        read = [self.train_examples.rows, () if self.distiller.teacher.reads_rows else self.columns]
+        for values in tf.nest.flatten(read, expand_composites=True):
+            digest.update(np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()[:16]
+
     def _read(self, path: pathlib.Path) -> dict[str, np.ndarray] | None:
-        """The teacher's outputs that this run, or the chief, wrote; None where there are none, or they are damaged."""
+        """The teacher's outputs that a run, or the chief, wrote; None where there are none, or they are damaged."""
         if not path.exists():
             return None
-        rows = self.train_examples.lengths.sum() if self.model.PER_TOKEN else len(self.train_examples)
         try:
-            logits = safetensors.load_file(path)
+            return safetensors.load_file(path)
         except (OSError, SafetensorError) as error:
             logging.warning("%s is damaged (%s): the teacher's outputs are computed again.", path, error)
             return None
-        if any(len(values) != rows for values in logits.values()):
-            logging.warning("%s is of other examples: the teacher's outputs are computed again.", path)
-            return None
-        return logits

@@ -1,5 +1,6 @@
 """Pixels as one feature per patch: the patches themselves, or what a few convolutions make of them."""
 
+import itertools
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ from keras import ops
 # N pictures, H height, W width, P pixels along a patch, T = (H / P) (W / P) patches, F width of a feature
 
 CONVOLUTIONS = (16, 32, 64, 64)  # channels; each halves height and width
+_GROUPS = 8  # of channels
 
 
 def normalized(image: Any, dtype: Any) -> Any:
@@ -38,7 +40,11 @@ class ImagePatches(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("bert_tf")
 class ImageConvolutions(keras.layers.Layer):
-    """Four convolutions of 3 x 3 with stride 2 and ReLU: [N, H, W, 3] to [N, T, 64] for patches of 16 pixels."""
+    """Four convolutions of 3 x 3 with stride 2: [N, H, W, 3] to [N, T, 64] for patches of 16 pixels.
+
+    Each is followed by group normalization (Wu & He 2018), without which shapes are learned slowly at the rates that
+    transformers need, and ReLU.
+    """
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -48,21 +54,25 @@ class ImageConvolutions(keras.layers.Layer):
                 3,
                 strides=2,
                 padding="same",
-                activation="relu",
+                use_bias=False,
                 kernel_initializer="he_normal",
                 dtype=self.dtype_policy,
                 name=f"conv_{i}",
             )
             setattr(self, f"conv_{i}", layer)
+            norm = keras.layers.GroupNormalization(_GROUPS, dtype=self.dtype_policy, name=f"norm_{i}")
+            setattr(self, f"norm_{i}", norm)
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the variables; their shapes do not depend on the inputs."""
-        for i, channels in enumerate((3, *CONVOLUTIONS[:-1])):
-            getattr(self, f"conv_{i}").build((None, None, None, channels))
+        for i, (before, channels) in enumerate(itertools.pairwise((3, *CONVOLUTIONS))):
+            getattr(self, f"conv_{i}").build((None, None, None, before))
+            getattr(self, f"norm_{i}").build((None, None, None, channels))
 
     def call(self, image: Any) -> Any:
         """Pixels, 0 to 255 of any type, [N, H, W, 3], to features [N, T, 64]."""
         x = normalized(image, self.compute_dtype)
         for i in range(len(CONVOLUTIONS)):
-            x = getattr(self, f"conv_{i}")(x)  # [N, H / 2^(i + 1), W / 2^(i + 1), channels]
+            x = getattr(self, f"norm_{i}")(getattr(self, f"conv_{i}")(x))  # [N, H / 2^(i + 1), W / 2^(i + 1), channels]
+            x = ops.relu(x)
         return ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))
