@@ -120,7 +120,7 @@ class Compression:
         self.lengths = list(lengths) or [self.whole.max_length]
         rows = read_rows(config)
         self.learned, self.heldout = check_rows(rows[0], rows[1], self.whole, config.data.separator)
-        self._kept: dict[str, tuple[str, pathlib.Path]] = {}  # model folder, and file without its ending, of each file
+        self._models: dict[str, str] = {}  # the folder of the model of each file
         self._teacher = config.model.init
         self._score = 0.0  # of the whole model
 
@@ -146,14 +146,13 @@ class Compression:
             if not step.trains:  # it computes the same, with this vocabulary
                 self._teacher = model
             init = model
-            yield [self._measured(step, model, folder / kind) for kind in self.quantize]
+            yield [self._measured(step, model, kind) for kind in self.quantize]
 
     def publish(self, chosen: Measured, folder: pathlib.Path) -> None:
         """Writes the model and the file of a step to `folder`, in place of earlier ones."""
-        model, path = self._kept[chosen.name]
-        self._save(load(model), folder / "model")
+        self._save(load(self._models[chosen.name]), folder / "model")
         for ending in _FILES:
-            shutil.copyfile(path.with_suffix(ending), folder / f"model{ending}")
+            shutil.copyfile((folder / chosen.file).with_suffix(ending), folder / f"model{ending}")
 
     def _take(self, step: Step, changed: Any, folder: pathlib.Path) -> None:
         """Writes the changed model of a step, and trains it."""
@@ -186,12 +185,12 @@ class Compression:
             settings |= {"teacher.model": str(self._teacher), "teacher.outputs": str(self.folder / _TEACHER)}
         return override_config(self.config, [assignment(name, value) for name, value in settings.items()])
 
-    def _measured(self, step: Step, model: str, path: pathlib.Path) -> Measured:
-        """What the file of a form of a step, `path` without its ending, takes and gives."""
-        report = files.read_json(path.with_suffix(_FILES[1]))
+    def _measured(self, step: Step, model: str, kind: str) -> Measured:
+        """What the file of a form of a step takes and gives."""
+        report = files.read_json(self.folder / step.name / f"{kind}{_FILES[1]}")
         score = report["score"]
-        name = step.name if len(self.quantize) == 1 else f"{step.name}-{path.name}"
-        self._kept[name] = model, path
+        name = step.name if len(self.quantize) == 1 else f"{step.name}-{kind}"
+        self._models[name] = model
         self._score = self._score or score["keras"]  # of the first step, which changes no weights
         return Measured(
             name=name,
@@ -200,6 +199,7 @@ class Compression:
             latency=report["latency_ms"][str(max(self.lengths))]["1"],
             score=score["tflite"],
             points=100 * (self._score - score["tflite"]) / self.whole.SCORE_MAX,
+            file=f"{_STEPS}/{step.name}/{kind}{_FILES[0]}",
         )
 
 

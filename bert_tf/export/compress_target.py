@@ -27,6 +27,7 @@ class Measured:
         latency: milliseconds of a row on one thread.
         score: the task's main metric of the file, on the held-out examples.
         points: percentage points of it that are lost, against the model before all steps.
+        file: its path in the folder of the compression.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Measured:
     latency: float
     score: float
     points: float
+    file: str
 
 
 @dataclasses.dataclass(frozen=True)

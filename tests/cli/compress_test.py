@@ -19,7 +19,7 @@ TRAINING = ("epochs=1", "batch_size=8", "training.precision=float32", "teacher.h
 
 
 def point(name, size, latency, points):
-    return Measured(name, "", size, latency, 0.9 - points / 100, points)
+    return Measured(name, "", size, latency, 0.9 - points / 100, points, "")
 
 
 MILD, MIDDLE, HARD = point("mild", 20e6, 4.0, 0.1), point("middle", 9e6, 2.5, 0.8), point("hard", 5e6, 1.0, 3.0)

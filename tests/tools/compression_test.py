@@ -24,7 +24,9 @@ def folder(tmp_path):
     for name, content in steps.items():
         (folder / "steps" / name).mkdir(parents=True)
         (folder / "steps" / name / "model.json").write_text(json.dumps(content))
-    (folder / "compress.json").write_text(json.dumps({"steps": [{"name": name} for name in steps]}))
+    (folder / "compress.json").write_text(
+        json.dumps({"steps": [{"name": name, "file": f"steps/{name}/model.tflite"} for name in steps]})
+    )
     return folder
 
 

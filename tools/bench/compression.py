@@ -47,7 +47,7 @@ def read(path: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
         report = json.loads(path.read_text(encoding="utf-8"))
         return [(f"{path.stem}, {report['quantize']}", path.with_suffix(".tflite"))]
     steps = json.loads((path / "compress.json").read_text(encoding="utf-8"))["steps"]
-    return [(step["name"], path / "steps" / step["name"] / "model.tflite") for step in steps]
+    return [(step["name"], path / step["file"]) for step in steps]
 
 
 def report_of(file: pathlib.Path) -> dict:
