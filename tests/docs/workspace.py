@@ -92,7 +92,7 @@ def _pictures(folder: pathlib.Path) -> None:
         rows = [f"is there a square?\t{file}\tyes", f"is there a circle?\t{file}\tno"] * 4
         for part in parts.split():
             _write(folder / name / f"{part}.tsv", "\n".join([f"text\t{kind}\tlabel", *rows]) + "\n")
-    for part in ("train", "test", "test_en"):
+    for part in ("train", "test", "test_en", "test_zh"):
         rows = [f"{text}\tpictures/1F34E.png" for text in ENGLISH * 2]
         _write(data / "openmoji" / f"{part}.tsv", "\n".join(["text\timage", *rows]) + "\n")
 
