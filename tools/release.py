@@ -4,6 +4,7 @@ python tools/release.py [--minutes 2]; the files are in dist/. Nothing is upload
 """
 
 import argparse
+import os
 import pathlib
 import shutil
 import signal
@@ -70,13 +71,14 @@ def begin_quickstart(program: pathlib.Path, folder: pathlib.Path, minutes: float
     print("+", program, "quickstart --output", folder, f"(for {minutes:g} minutes)", flush=True)
     command = [program, "quickstart", "--output", folder]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(command, cwd=folder.parent, **pipes) as started:
+    # A group of its own, to end it with its workers, and at once: Ctrl-C would wait for a step and save a checkpoint.
+    with subprocess.Popen(command, cwd=folder.parent, start_new_session=True, **pipes) as started:
         try:
             output, _ = started.communicate(timeout=60 * minutes)
             if started.returncode:
                 sys.exit(f"{output}\nThe quick start failed.")
         except subprocess.TimeoutExpired:
-            started.send_signal(signal.SIGINT)
+            os.killpg(started.pid, signal.SIGKILL)
             output, _ = started.communicate()
     if not (folder / "vocab.txt").is_file():
         sys.exit(f"{output}\nAfter {minutes:g} minutes the quick start has no vocabulary.")

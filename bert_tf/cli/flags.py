@@ -109,7 +109,7 @@ VERBS = {
         "bert-tf quickstart --corpus 'my/*.txt' --seed 1 pretrain_steps=4000",
         (
             Flag("corpus", None, "your own text files; default: the documentation of the installed packages"),
-            Flag("output", None, "the run's folder; default: runs/quickstart, with the seed added if it is not 0"),
+            Flag("output", None, "the run's folder; default: runs/quickstart, with a corpus runs/quickstart-own-text"),
             Flag("seed", 0, "random seed"),
             Flag("config", None, "a TOML file of settings, such as configs/quickstart.toml"),
         ),

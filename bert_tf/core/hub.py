@@ -123,7 +123,8 @@ def _why(error: Exception, parts: re.Match) -> str:
             return "the cache lacks it, or some of its files, and HF_HUB_OFFLINE is set. Unset it to download them."
         return (
             f"{hub} was not reached ({_first_line(cause or error)}), and the cache lacks it, or some of its "
-            "files. Check the network, set HF_ENDPOINT to a mirror, or copy the folder here and give its path."
+            "files. Check the network, set HF_ENDPOINT to a mirror, or give a folder: one copied here, or the small "
+            "model that `bert-tf quickstart` pretrains."
         )
     return f"{_first_line(error)}. Nothing incomplete is used; the same command resumes the download."
 

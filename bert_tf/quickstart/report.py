@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def write_report(run: Run, results: dict, seconds: float) -> None:
         curves["classifier"] = classifier.get("curves", {})
     plot_curves(curves, run.folder / CURVES)
     run.console.print(_table(results, seconds))
-    run.say(_next_steps(run, classifier))
+    run.say(_next_steps(run, results))
     # Without the texts of the held-out paragraphs.
     metrics = {"settings": run.settings, "seconds": seconds, **results}
     metrics["fine-tune"] = {key: value for key, value in classifier.items() if key != "heldout"}
@@ -80,7 +81,7 @@ def _rows(results: dict) -> Iterator[tuple[str, str, str]]:
     )
 
 
-def _next_steps(run: Run, classifier: dict) -> str:
+def _next_steps(run: Run, results: dict) -> str:
     """Text with the files of the run and commands to try."""
     folder = run.folder
     lines = [
@@ -91,10 +92,13 @@ def _next_steps(run: Run, classifier: dict) -> str:
     ]
     command = _command()
     tries = [f"{command} inspect {folder}/records/train --count 3", f"{command} quickstart --corpus 'my/*.txt'"]
-    if "skipped" not in classifier:
+    if "skipped" not in results["fine-tune"]:
+        text = '"Returns a tensor of zeros."'
+        if run.settings["corpus"]:
+            text = shlex.quote(results["ask"]["example"]["text"][:40])
         exported = "  classifier/, saved_models/, tflite/  the fine-tuned model, as folder, SavedModel, int8 TFLite"
         lines.insert(2, exported)
-        tries.insert(0, f'{command} predict --model {folder}/classifier --text "Returns a tensor of zeros."')
+        tries.insert(0, f"{command} predict --model {folder}/classifier --text {text}")
     else:
         tries.append(f"{pathlib.Path(command).with_name('tensorboard')} --logdir {folder}")
     return "\n".join([*lines, "Try next:", *(f"  {line}" for line in tries)])

@@ -75,6 +75,6 @@ def ask_saved_model(version: pathlib.Path, texts: list[str]) -> dict[str, np.nda
     labels, probabilities = [], []
     for first in range(0, len(texts), BATCH):
         answers = serve(text=tf.constant(texts[first : first + BATCH]))
-        labels.append(answers["label"].numpy())
+        labels += [label.decode() for label in answers["label"].numpy()]
         probabilities.append(answers["probabilities"].numpy())
-    return {"label": np.concatenate(labels).astype(str), "probabilities": np.concatenate(probabilities)}
+    return {"label": np.array(labels), "probabilities": np.concatenate(probabilities)}

@@ -18,6 +18,7 @@ from bert_tf.quickstart.documentation import LABELS
 from bert_tf.quickstart.run import Run
 from bert_tf.quickstart.settings import QuickstartConfig
 from bert_tf.tasks.fill_mask.task import FillMask
+from bert_tf.text.tokenizers.unicode_tables import CJK_IDEOGRAPHS
 from bert_tf.training.callbacks.metrics_logger import METRICS, read_metrics
 from bert_tf.training.compile_model import compile_model
 from bert_tf.training.config import ModelConfig, PhaseConfig, PretrainConfig, TrainingConfig
@@ -105,7 +106,7 @@ def fill_masks(run: Run, corpus: str | None) -> list[dict]:
 
 
 def masked_sentences(documents: Sequence[texts.Document], mask: str) -> list[str]:
-    """The first 12 words of three paragraphs, the seventh masked; in text without spaces 24 characters, one masked.
+    """The first 12 words of three paragraphs, the seventh masked; in Chinese the first 24 characters, one masked.
 
     Args:
         documents: held-out ones; the paragraphs are spread evenly over them.
@@ -117,11 +118,16 @@ def masked_sentences(documents: Sequence[texts.Document], mask: str) -> list[str
     sentences = []
     for paragraph in paragraphs[:: max(1, len(paragraphs) // 3)][:3]:
         words = paragraph.split()[:12]
-        if len(words) == 12:
+        # The spaces of a Chinese paragraph are between its sentences, not between words.
+        if len(words) == 12 and not _has_ideographs(paragraph):
             sentences.append(" ".join([*words[:6], mask, *words[7:]]))
-        else:  # Chinese, for example
+        else:
             sentences.append(paragraph[:12] + mask + paragraph[13:24])
     return sentences
+
+
+def _has_ideographs(text: str) -> bool:
+    return any(first <= ord(letter) <= last for letter in text for first, last in CJK_IDEOGRAPHS)
 
 
 def finetune(run: Run, config: QuickstartConfig, corpus: str | None, seed: int) -> dict:

@@ -1,9 +1,12 @@
 """Every Python and shell block of the README and of docs/ runs, on tiny models and data; what cannot is listed."""
 
-import json
-import pathlib
+import contextlib
+import os
 import re
 import shutil
+import subprocess
+import sys
+import time
 import urllib.parse
 
 import numpy as np
@@ -12,49 +15,39 @@ import pytest
 from bert_tf.cli.flags import VERBS
 from bert_tf.core import hub
 from bert_tf.core.config import load_toml, override
+from bert_tf.serving.models import ModelConfig
 from bert_tf.tasks import load
 from bert_tf.training.config import PretrainConfig
 from bert_tf.training.recipes.finetune_config import load_config
 from tests.cli.conftest import bert_tf_command  # noqa: F401
 from tests.docs.blocks import OURS, PAGES, ROOT, Block, blocks_of
 from tests.docs.tiny_models import write_all
-from tests.docs.workspace import CHINESE, ENGLISH, MODELS, write_workspace
+from tests.docs.workspace import CHINESE, ENGLISH, MODELS, write_records_of, write_workspace
+from tests.serving.conftest import running
 
 # Commands that are not run, by their first words.
 NOT_RUN = {
-    "pip install": "installs from the network",
+    "make": "takes minutes, or installs; that the Makefile has the target is tested",
+    "pip install": "installs from the network; tools/release.py installs the package",
     "npm install": "installs from the network",
     "cp -r node_modules/": "copies what npm installs",
     "bert-tf export --model runs/sst2/model --output page": "needs LiteRT.js from npm; tests/export/web_test.py",
-    "bert-tf export --model runs/chnsenticorp/model --output page": "the same",
-    "python3 -m venv": "makes an environment; tests/wheel_test.py installs the package",
+    "bert-tf export --model runs/chnsenticorp/model --output page": "needs LiteRT.js; tests/export/web_test.py",
+    "python3 -m venv": "makes an environment; tools/release.py makes one",
     "docker run": "needs a container engine",
     "docker build": "needs a container engine; tests/containerfile_test.py",
     "python3 -m http.server": "serves files until it is stopped",
+    "python tools/multimodal_data.py": "needs data of other packages; the commands after it run on data of the test",
     "python tools/": "a measurement of minutes",
     "TF_CONFIG=": "needs several machines; tests/training/distribution/",
     "bert-tf quickstart": "ten minutes; tests/quickstart/",
-    "bert-tf finetune --config easy_vqa": "needs data of tools/multimodal_data.py",
-    "bert-tf finetune --config spoken_digits": "needs data of tools/multimodal_data.py",
-    "bert-tf finetune --config openmoji": "needs data of tools/multimodal_data.py",
-    "bert-tf evaluate --model runs/openmoji": "the same",
-    "bert-tf predict --model runs/openmoji": "the same",
     "bert-tf compress": "many runs; tests/cli/compress_test.py",
     "bert-tf convert --input FOLDER --output FOLDER": "two folders of one name",
 }
 # Blocks that are not run, by words in them.
-NOT_RUN_BLOCKS = {
-    "MultiWorkerMirroredStrategy": "needs several workers; tests/training/distribution/",
-    "# BERT: next sentence, WordPiece": "needs the configs' records; tests/training/recipes/tokenizers_test.py",
-    "import grpc": "needs a server; tests/serving/grpc_test.py",
-    "def greedy(ids)": "run by tests/export/litert_generator_test.py",
-    "AutoModelForMaskedLM": "needs PyTorch",
-    "MultimodalEmbedder": "needs pictures; tests/tasks/multimodal_embedding/",
-    "keras.applications": "a large network; tests/tasks/multimodal_classification/",
-    "[--output": "a line of usage",
-    "--config FILE": "a line of usage",
-    "--config 配置.toml": "a line of usage",
-}
+NOT_RUN_BLOCKS = {"AutoModelForMaskedLM": "needs PyTorch: tests/docs/peers_test.py"}
+# Blocks that need a process of their own, by words in them.
+ALONE = ("MultiWorkerMirroredStrategy",)
 SHORT = {  # flags and settings that are added, so that a verb takes seconds
     "vocab": ["--size=300"],
     "records": ["--num_processes=1", "--dupe_factor=1"],
@@ -82,17 +75,55 @@ def workspace(models, tmp_path, monkeypatch):
     return tmp_path
 
 
+class Servers(contextlib.ExitStack):
+    """Servers in this process, which `bert-tf serve` starts, by the name of their model."""
+
+    def __init__(self):
+        super().__init__()
+        self.clients = {}
+
+    def start(self, name, base_path):
+        self.clients[name] = self.enter_context(running(None, (ModelConfig(name, base_path),)))
+
+    def send(self, url, body):
+        """Sends a request; a model that was exported again gets time to be loaded."""
+        url = urllib.parse.urlsplit(url)
+        assert url.netloc == "127.0.0.1:8501"
+        name = re.fullmatch(r"/v1/models/(\w+):(predict|classify|regress)", url.path)[1]
+        for _ in range(60):
+            status, answer = self.clients[name].post(url.path, body.encode())
+            if status == 200:
+                return
+            time.sleep(0.5)
+        raise AssertionError(answer)
+
+
+@pytest.fixture
+def servers():
+    with Servers() as found:
+        yield found
+
+
 def reason(block: Block) -> str | None:
-    """Why a block is not run."""
+    """Why a block, with each of its commands, is not run."""
     if block.project != OURS:
         return f"code of {block.project}: tests/docs/peers_test.py"
+    if block.language == "shell":
+        reasons = [not_run(words) for words in block.commands()]
+        return reasons[0] if all(reasons) else None
     return next((why for words, why in NOT_RUN_BLOCKS.items() if words in block.code), None)
+
+
+def not_run(words: list[str]) -> str | None:
+    """Why a command is not run."""
+    command = " ".join(words)
+    return next((why for start, why in NOT_RUN.items() if command.startswith(start)), None)
 
 
 @pytest.mark.parametrize(
     "page", [pytest.param(page, marks=() if page in QUICK else pytest.mark.soak) for page in WITH_BLOCKS]
 )
-def test_the_blocks_of_a_page_run(page, workspace, models, bert_tf_command):  # noqa: F811
+def test_the_blocks_of_a_page_run(page, workspace, models, servers, bert_tf_command):  # noqa: F811
     blocks = blocks_of(page)
     write_configs(page, workspace)
     names = namespace() | {"model": load(models / "classifier")}
@@ -101,41 +132,44 @@ def test_the_blocks_of_a_page_run(page, workspace, models, bert_tf_command):  # 
         if reason(block):
             continue
         stand_in(block, workspace, models)
-        if block.language == "python":
+        if any(words in block.code for words in ALONE):
+            run_alone(block)
+        elif block.language == "python":
             # A second block may write to the same place.
             code = re.sub(r'(save_pretrained\(|write_model\(.*, )("[^"]*")\)', r"\1\2, overwrite=True)", block.code)
+            for client in servers.clients.values():
+                code = code.replace("127.0.0.1:8500", client.grpc)
             exec(compile("\n" * (block.line - 1) + code, ROOT / page, "exec"), names)
         else:
             for words in block.commands():
-                run_command(words, block, workspace, bert_tf_command)
+                run_command(words, block, servers, bert_tf_command)
         run += 1
     print(f"{page}: {run} of {len(blocks)} blocks run")
     assert run + sum(bool(reason(block)) for block in blocks) == len(blocks)
 
 
-def run_command(words, block, workspace, bert_tf_command):  # noqa: F811
-    command = " ".join(words)
-    if any(command.startswith(start) for start in NOT_RUN):
+def run_alone(block):
+    code = block.code.replace("steps_per_epoch=1000", "steps_per_epoch=2")
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+
+
+def run_command(words, block, servers, bert_tf_command):  # noqa: F811
+    if not_run(words):
         return
-    if words[0] == "make":
-        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.M), command
-    elif words[0] == "curl":
-        check_request(words)
-    else:
-        assert words[0] == "bert-tf", command
-        verb = words[1]
-        if verb == "serve":
-            flags = parsed(words)
-            assert pathlib.Path(flags["model_base_path"]).is_dir(), command
-            return
-        done = bert_tf_command(*words[1:], *SHORT.get(verb, []))
-        assert done.returncode == 0, f"{block.page}:{block.line}: {command}\n{done.stderr}"
-
-
-def check_request(words):
-    """A request's body is JSON, and its path one of the server's."""
-    json.loads(words[words.index("-d") + 1])
-    assert re.fullmatch(r"/v1/models/\w+:(predict|classify|regress)", urllib.parse.urlsplit(words[-1]).path)
+    if words[0] == "curl":
+        servers.send(words[-1], words[words.index("-d") + 1])
+        return
+    command = " ".join(words)
+    assert words[0] == "bert-tf", command
+    verb = words[1]
+    if verb == "serve":
+        flags = parsed(words)
+        servers.start(flags["model_name"], flags["model_base_path"])
+        return
+    if verb == "pretrain" and not any(word.startswith("data.records=") for word in words):
+        write_records_of(words[words.index("--config") + 1])
+    done = bert_tf_command(*words[1:], *SHORT.get(verb, []))
+    assert done.returncode == 0, f"{block.page}:{block.line}: {command}\n{done.stderr}"
 
 
 def parsed(words):
@@ -199,17 +233,22 @@ def test_blocks_that_are_not_run_are_few(capsys):
         for block in left:
             print(f"  {block.page}:{block.line}: {reason(block)}")
     assert len(blocks) > 100
-    assert len(left) < len(blocks) / 5
+    assert len(left) < len(blocks) / 4
     assert {words for words in NOT_RUN_BLOCKS if any(words in block.code for block in blocks)} == set(NOT_RUN_BLOCKS)
+    reasons = " ".join([*NOT_RUN.values(), *NOT_RUN_BLOCKS.values()])
+    assert [path for path in re.findall(r"(?:tests|tools)/[\w/.]+", reasons) if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", WITH_BLOCKS)
 def test_verbs_flags_and_configs_are_known(page):
     """Of every command, without running it."""
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M)
     for block in blocks_of(page):
-        if block.language != "shell" or reason(block):
+        if block.language != "shell" or block.project != OURS:
             continue
         for words in block.commands():
+            if words[0] == "make":
+                assert words[1] in targets, words
             if words[0] == "bert-tf":
                 flags = [word for word in words[2:] if word.startswith("--")]
                 known = {flag.name for flag in VERBS[words[1]].flags}

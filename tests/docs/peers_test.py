@@ -1,4 +1,10 @@
-"""Other projects' code in docs/WAYS_OVER.md runs where the project is installed."""
+"""Other projects' code in the documentation, in both languages, runs where the project is installed."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -7,13 +13,14 @@ from bert_tf.weights import read_model, write_model
 from tests.docs.blocks import blocks_of
 from tests.docs.tiny_models import write_pretrained
 
-PAGE = "docs/WAYS_OVER.md"
+PAGES = ("docs/WAYS_OVER.md", "docs/WAYS_OVER.zh.md")
+in_both_languages = pytest.mark.parametrize("page", PAGES)
 IDS = np.array([[2, 5, 6, 3, 7, 3], [2, 9, 3, 0, 0, 0]], "int32")
 TOKENS = {"ids": IDS, "mask": (IDS != 0).astype("int32"), "segments": np.array([[0] * 4 + [1] * 2, [0] * 6], "int32")}
 
 
-def code_of(project):
-    (block,) = [block for block in blocks_of(PAGE) if block.project == project and block.language == "python"]
+def code_of(project, page=PAGES[0]):
+    (block,) = [block for block in blocks_of(page) if block.project == project and block.language == "python"]
     return block.code
 
 
@@ -24,11 +31,12 @@ def model(tmp_path_factory):
     return folder
 
 
-def test_keras_hub(model, tmp_path):
+@in_both_languages
+def test_keras_hub(page, model, tmp_path):
     keras_hub = pytest.importorskip("keras_hub")
     write_model(read_model(model), tmp_path / "preset", "keras_hub")
     names = {}
-    exec(code_of("keras-hub").replace("bert_base_en_uncased", str(tmp_path / "preset")), names)
+    exec(re.sub("bert_base_(en_uncased|zh)", str(tmp_path / "preset"), code_of("keras-hub", page)), names)
     assert isinstance(names["classifier"], keras_hub.models.BertTextClassifier)
     assert names["classifier"].predict(["a good film"]).shape == (1, 2)
 
@@ -42,7 +50,8 @@ def test_model_garden():
     assert theirs["pooled_output"].shape == (2, 16)
 
 
-def test_transformers_4(model, tmp_path):
+@in_both_languages
+def test_transformers_4(page, model, tmp_path):
     transformers = pytest.importorskip("transformers", reason="needs transformers 4")
     if not hasattr(transformers, "TFBertModel"):
         pytest.skip("needs transformers 4: version 5 has no TensorFlow classes")
@@ -50,27 +59,44 @@ def test_transformers_4(model, tmp_path):
 
     write_model(read_model(model), tmp_path / "hf", "huggingface")
     names = {"MODEL": str(tmp_path / "hf"), "tf": tf}
-    exec(code_of("transformers 4"), names)
+    exec(code_of("transformers 4", page), names)
     assert names["outputs"].last_hidden_state.shape[-1] == 16
 
 
-def test_sentence_transformers(model, tmp_path):
+@pytest.mark.parametrize("page", ["docs/WEIGHTS.md", "docs/WEIGHTS.zh.md"])
+def test_conversion_of_pickled_weights(page, model, tmp_path, monkeypatch):
+    pytest.importorskip("torch", reason="needs transformers and PyTorch")
+    pytest.importorskip("transformers")
+    write_model(read_model(model), tmp_path / "hfl/chinese-roberta-wwm-ext", "huggingface")
+    monkeypatch.chdir(tmp_path)
+    (block,) = [block for block in blocks_of(page) if "AutoModelForMaskedLM" in block.code]
+    exec(block.code, {})
+    assert read_model("chinese-roberta-wwm-ext").vocabulary == read_model(model).vocabulary
+
+
+@in_both_languages
+def test_sentence_transformers(page, model, tmp_path):
     pytest.importorskip("sentence_transformers")
     write_model(read_model(model), tmp_path / "hf", "huggingface")
     names = {"MODEL": str(tmp_path / "hf")}
-    exec(code_of("sentence-transformers"), names)
+    exec(code_of("sentence-transformers", page), names)
     assert names["vectors"].shape == (2, 16)
 
 
-@pytest.mark.parametrize("project, module", [("bert4keras", "bert4keras.models"), ("keras-bert", "keras_bert")])
-def test_projects_for_keras_2(project, module, model, tmp_path, monkeypatch):
-    try:
-        pytest.importorskip(module, exc_type=ImportError, reason=f"needs {project}, which needs Keras 2")
-    except AttributeError as error:  # their imports of names that Keras 3 lacks
-        pytest.skip(f"needs Keras 2: {error}")
+@in_both_languages
+@pytest.mark.parametrize("project, module", [("bert4keras", "bert4keras"), ("keras-bert", "keras_bert")])
+def test_projects_for_keras_2(project, module, page, model, tmp_path):
+    """In a process of their own, with TensorFlow's Keras 2 under the name of Keras."""
+    for name in (module, "tf_keras"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"needs {project} and tf_keras, which is Keras 2")
     write_model(read_model(model), tmp_path / "MODEL", "google")
-    monkeypatch.chdir(tmp_path)
-    exec(code_of(project), {"np": np})
+    code = "import numpy as np\n" + code_of(project, page)
+    keras_2 = {"TF_USE_LEGACY_KERAS": "1", "TF_KERAS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | keras_2, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_bert_as_service():

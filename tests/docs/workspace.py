@@ -1,11 +1,18 @@
 """A folder in which the commands of the documentation run: tiny data sets, corpora and models under the names used."""
 
+import dataclasses
 import gzip
 import json
 import pathlib
 import shutil
 
+from bert_tf.core.config import load_toml
+from bert_tf.data.pretraining.make_records import write_records
+from bert_tf.data.pretraining.records_config import RecordsConfig
 from bert_tf.media.images import example_image
+from bert_tf.media.sounds import example_sound
+from bert_tf.text.tokenizers.train_vocabulary import learn_from_files
+from bert_tf.training.config import PretrainConfig
 
 ROOT = pathlib.Path(__file__).parents[2]
 ENGLISH = ["a warm film", "dull jokes", "the film is good", "bad , dull and bad"]
@@ -26,6 +33,9 @@ MODELS = {
     "runs/chnsenticorp/pruned": "classifier",
     "runs/embedder": "embedder",
     "runs/dialogsum/model": "generator",
+    "DATA/easy_vqa/encoder": "pretrained",
+    "DATA/spoken_digits/encoder": "pretrained",
+    "DATA/openmoji/encoder": "pretrained",
     "bert-base-uncased": "deep",
     "bert-base-chinese": "pretrained",
     "chinese_L-12_H-768_A-12": "google",
@@ -70,11 +80,46 @@ def _rows(column: str, texts: list[str], labels: tuple[str, ...] = ("positive", 
 
 
 def _pictures(folder: pathlib.Path) -> None:
-    (folder / "pictures").mkdir()
-    (folder / "pictures/0.png").write_bytes(example_image())
-    rows = ["is there a square?\t../pictures/0.png\tyes", "is there a circle?\t../pictures/0.png\tno"] * 4
-    for part in ("train.tsv", "test.tsv"):
-        _write(folder / "shapes" / part, "\n".join(["text\timage\tlabel", *rows]) + "\n")
+    """Pictures and sounds, and tables of them."""
+    data = folder / "DATA"
+    for path in ("a.png", "b.png", "c.png", "pictures/0.png", "DATA/openmoji/pictures/1F34E.png"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(example_image())
+    for name, parts in (("shapes", "train test"), ("DATA/easy_vqa", "train test"), ("DATA/spoken_digits", "train dev")):
+        kind, file = ("audio", "0.wav") if "digits" in name else ("image", "0.png")
+        (folder / name).mkdir()
+        (folder / name / file).write_bytes(example_sound(8000) if kind == "audio" else example_image())
+        rows = [f"is there a square?\t{file}\tyes", f"is there a circle?\t{file}\tno"] * 4
+        for part in parts.split():
+            _write(folder / name / f"{part}.tsv", "\n".join([f"text\t{kind}\tlabel", *rows]) + "\n")
+    for part in ("train", "test", "test_en", "test_zh"):
+        rows = [f"{text}\tpictures/1F34E.png" for text in ENGLISH * 2]
+        _write(data / "openmoji" / f"{part}.tsv", "\n".join(["text\timage", *rows]) + "\n")
+
+
+# Vocabularies and objectives of records that are not WordPiece and pairs of sentences, by the encoder's family.
+_VOCABULARIES = {
+    "roberta": ("bpe", "tokenizer.json"),
+    "modernbert": ("bpe", "tokenizer.json"),
+    "albert": ("unigram", "spiece.model"),
+}
+_OBJECTIVES = {"masked_lm": "full_sentences", "replaced_token": "full_sentences", "sentence_order": "sentence_order"}
+
+
+def write_records_of(name: str) -> None:
+    """Writes records where a config of pretraining expects them, of the workspace's text, with a small vocabulary."""
+    config = load_toml(PretrainConfig, name)
+    kind, file = _VOCABULARIES.get(config.model.encoder, ("wordpiece", "vocab.txt"))
+    vocabulary = pathlib.Path(config.output).parent / file
+    size = {"bpe": 300, "unigram": 100, "wordpiece": 300}[kind]
+    learn_from_files("text/*.txt", vocabulary, size, kind=kind, overwrite=True)
+    settings = RecordsConfig(max_length=32, dupe_factor=1, num_processes=1)
+    if config.objective:
+        settings = dataclasses.replace(settings, objective=_OBJECTIVES[config.objective], static_masking=False)
+    for phase in config.all_phases:
+        for folder in (phase.records, phase.heldout):
+            if folder and not pathlib.Path(folder).exists():
+                write_records("text/*.txt", vocabulary, folder, settings)
 
 
 def _tables(data: pathlib.Path, tickets: pathlib.Path) -> None:

@@ -11,6 +11,7 @@ from bert_tf.quickstart.documents import (
     labelled_paragraphs,
     read_own_documents,
 )
+from bert_tf.quickstart.stages import masked_sentences
 
 SENTENCE = "The committee met on Tuesday and talked about the harvest of the year before. "
 
@@ -30,6 +31,15 @@ def test_wrapped_lines_are_joined(tmp_path):
     (tmp_path / "wrapped.txt").write_text(text, encoding="utf-8")
     documents = read_own_documents(tmp_path / "wrapped.txt")
     assert documents[0].paragraphs[0].startswith("one two three four five. one two")
+
+
+def test_a_masked_word_and_a_masked_character():
+    chinese = "两周后比赛在武汉重新开赛。 冠军不敌对手，以一比三失利。"
+    paragraphs = [SENTENCE * 6, chinese * 20, (chinese + " ") * 20]
+    english, joined, spaced = masked_sentences([Document("a", [text]) for text in paragraphs], "[MASK]")
+    assert english == "The committee met on Tuesday and [MASK] about the harvest of the"
+    # Spaces between sentences are no spaces between words.
+    assert joined == spaced == "两周后比赛在武汉重新开赛[MASK] 冠军不敌对手，以一比"
 
 
 def test_too_little_text(tmp_path):
