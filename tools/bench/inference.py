@@ -29,6 +29,7 @@ def races(options):
     floats = ("float32", "bfloat16")
     settings = []  # (contender of `wanted`, contender, its settings)
     settings += [("bert_tf", "bert_tf", {"dtype": dtype}) for dtype in floats]
+    settings += [("bert_tf", "bert_tf", {"dtype": dtype, "constants": True}) for dtype in floats]
     settings += [("bert_tf", "litert", {"dtype": "int8"})]
     settings += [
         ("keras_hub", "keras_hub", {"dtype": dtype, "length": length}) for dtype in floats for length in (LENGTH, 64)
@@ -72,10 +73,12 @@ def prepare(settings, paths):
     kernel.assign(50 * kernel)
     sentences = read(paths)
     model.save_pretrained(folder / "model", overwrite=True)
-    half = TextClassifier.from_pretrained(folder / "model", dtype="mixed_bfloat16")
-    for name, made, tolerance in (("float32", model, 1e-3), ("bfloat16", half, 0.2)):
-        if not (folder / name).exists():
-            export_saved_model(made, folder / name, sentences[:8], reference=model, tolerance=tolerance)
+    half = TextClassifier.from_pretrained(folder / "model", dtype="bfloat16")
+    for dtype, made, tolerance in (("float32", model, 1e-3), ("bfloat16", half, 0.2)):
+        for constants in (False, True):
+            how = {"reference": model, "tolerance": tolerance, "constants": constants}
+            if not (path := _saved_model(folder, dtype, constants)).exists():
+                export_saved_model(made, path, sentences[:8], **how)
     if not (folder / "int8.tflite").exists():
         export_tflite(model, folder / "int8.tflite", LITE, sentences[:8])
     for name in ("keras_hub", "huggingface"):
@@ -83,6 +86,10 @@ def prepare(settings, paths):
             write_model(model.to_checkpoint(model.tokenizer, model.task_settings()), folder / name, name)
     answers = [list(answer["probabilities"].values()) for answer in model.predict_text(sentences)]
     (folder / "answers.json").write_text(json.dumps(answers))
+
+
+def _saved_model(folder, dtype, constants=False):
+    return folder / (f"{dtype}-constants" if constants else dtype)
 
 
 def _folder(paths):
@@ -118,7 +125,8 @@ def bert_tf(settings, paths, meter):
     import tensorflow_text  # noqa: F401 - ops of the graph
 
     meter.begin()
-    loaded = tf.saved_model.load(str(_folder(paths) / settings["dtype"] / "1"))
+    path = _saved_model(_folder(paths), settings["dtype"], settings.get("constants", False))
+    loaded = tf.saved_model.load(str(path / "1"))
     serve = loaded.signatures["serving_default"]
 
     def answer(sentences):
@@ -199,4 +207,5 @@ def describe(store):
 def _label(found):
     name = {"bert_tf": "bert_tf SavedModel", "litert": "bert_tf .tflite"}.get(found.contender, found.contender)
     length = found.settings.get("length")
-    return f"{name} {found.settings['dtype']}" + (f", rows of {length}" if length else "")
+    constants = ", constants" if found.settings.get("constants") else ""
+    return f"{name} {found.settings['dtype']}{constants}" + (f", rows of {length}" if length else "")

@@ -253,7 +253,6 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         return call_in_microbatches(
             lambda part: self(part, training=False),
             inputs,
-            self.max_length,
             dtypes=self.LOGITS,
             per_token=self.PER_TOKEN,
         )

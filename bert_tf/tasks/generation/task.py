@@ -225,7 +225,7 @@ class TextGenerator(SequenceToSequence, Task):
             return tf.pad(ids, [[0, 0], [0, config.max_length - tf.shape(ids)[1]]], constant_values=pad)
 
         sources = complete_inputs(select(inputs, features.ENCODER_INPUTS), self.pad_id)
-        ids = call_in_microbatches(write_part, sources, self.max_length, dtypes=tf.int32)  # [N, max_length]
+        ids = call_in_microbatches(write_part, sources, dtypes=tf.int32, save_padding=False)  # [N, max_length]
         used = tf.reduce_any(ids != pad, 0)  # [max_length]
         return ids[:, : tf.reduce_sum(tf.cast(used, tf.int32))]
 

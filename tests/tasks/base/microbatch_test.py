@@ -29,9 +29,9 @@ def test_parts_give_what_the_whole_gives(rows):
         return {"pieces": ids * 2, "spots": tf.cast(part["masked_lm_positions"], tf.float32)}
 
     whole = call(INPUTS)
-    pieces = call_in_microbatches(lambda part: call(part)["pieces"], INPUTS, 60, rows, per_token=True)
+    pieces = call_in_microbatches(lambda part: call(part)["pieces"], INPUTS, rows, per_token=True)
     np.testing.assert_array_equal(pieces, whole["pieces"])
-    spots = call_in_microbatches(lambda part: {"spots": call(part)["spots"]}, INPUTS, 60, rows, {"spots": tf.float32})
+    spots = call_in_microbatches(lambda part: {"spots": call(part)["spots"]}, INPUTS, rows, {"spots": tf.float32})
     np.testing.assert_array_equal(spots["spots"], whole["spots"])
     assert max(sizes[1:]) <= rows  # the first is the whole
 
@@ -43,11 +43,36 @@ def test_a_part_is_as_long_as_its_longest_row():
         shapes.append(tuple(part["input_ids"].shape))
         return tf.zeros(part["input_ids"].shape[:1])
 
-    call_in_microbatches(call, INPUTS, 64, 2)
-    assert shapes == [(2, 8), (2, 8), (2, 24), (2, 40), (2, 64)]
+    call_in_microbatches(call, INPUTS, 2)
+    assert shapes == [(2, 1), (2, 3), (2, 17), (2, 40), (2, 60)]
     shapes.clear()
-    call_in_microbatches(call, INPUTS, 60, 3)  # no row may be longer than 60
-    assert shapes == [(3, 8), (3, 24), (3, 60)]
+    call_in_microbatches(call, INPUTS, 3)
+    assert shapes == [(3, 2), (3, 17), (3, 60)]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "shapes"),
+    [
+        ([5, 30] * 16, [(8, 5), (8, 5), (8, 30), (8, 30)]),
+        ([28, 30] * 16, [(32, 30)]),  # too little padding
+        ([5, 30] * 7, [(14, 30)]),  # too few rows
+    ],
+)
+def test_rows_of_unequal_length_go_into_more_parts(lengths, shapes):
+    mask = tf.sequence_mask(lengths, dtype=tf.int32)
+    seen = []
+
+    def call(part):
+        seen.append(tuple(part["input_ids"].shape))
+        return tf.reduce_sum(part["input_ids"], 1)
+
+    inputs = {"input_ids": mask, "input_mask": mask}
+    found = call_in_microbatches(call, inputs, dtypes=tf.int32)
+    np.testing.assert_array_equal(found, lengths)
+    assert seen == shapes
+    seen.clear()
+    call_in_microbatches(call, inputs, dtypes=tf.int32, save_padding=False)
+    assert seen == [(len(lengths), 30)]
 
 
 def test_a_task_answers_in_parts(monkeypatch):
@@ -62,24 +87,24 @@ def test_a_task_answers_in_parts(monkeypatch):
 
     monkeypatch.setattr(model, "call", call)
     model.serve(tf.constant(["good " * (1 + 12 * (number % 2)) for number in range(64)]))
-    assert seen == [[32, 8], [32, 16]]
+    assert seen == [[32, 3], [32, 15]]
 
 
 def test_pieces_behind_a_gap_count():
     """A request of pieces may have any mask."""
     inputs = {name: tf.constant([[1, 0] * 15 + [1]]) for name in INPUTS}
-    found = call_in_microbatches(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, 64, per_token=True)
+    found = call_in_microbatches(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, per_token=True)
     np.testing.assert_array_equal(found, inputs["input_ids"])
 
 
 def test_no_rows():
     inputs = {name: value[:0] for name, value in INPUTS.items()}
-    assert call_in_microbatches(lambda part: tf.zeros((tf.shape(part["input_ids"])[0], 3)), inputs, 64).shape == (0, 3)
-    pieces = call_in_microbatches(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, 64, per_token=True)
+    assert call_in_microbatches(lambda part: tf.zeros((tf.shape(part["input_ids"])[0], 3)), inputs).shape == (0, 3)
+    pieces = call_in_microbatches(lambda part: tf.cast(part["input_ids"], tf.float32), inputs, per_token=True)
     assert pieces.shape == (0, 60)
 
 
 def test_several_texts_a_row():
     inputs = {name: tf.reshape(INPUTS[name][:8], (4, 2, -1)) for name in ("input_ids", "input_mask", "segment_ids")}
-    found = call_in_microbatches(lambda part: tf.cast(tf.reduce_sum(part["input_ids"], 2), tf.float32), inputs, 64, 2)
+    found = call_in_microbatches(lambda part: tf.cast(tf.reduce_sum(part["input_ids"], 2), tf.float32), inputs, 2)
     np.testing.assert_array_equal(found, tf.reduce_sum(inputs["input_ids"], 2))
