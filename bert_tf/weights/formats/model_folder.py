@@ -28,7 +28,12 @@ MASKED_LM_TRANSFORM = [
 DEEP_HEADS = {
     "masked_lm": [Row("masked_lm/bias", "layers/masked_lm_head/vars/0")],
     "image_features": [
-        row for i in range(4) for row in keras_dense(f"image_features/conv_{i}", f"image_features/conv_{i}")
+        row
+        for i in range(4)
+        for row in (
+            Row(f"image_features/conv_{i}/kernel", f"image_features/conv_{i}/vars/0"),
+            *keras_norm(f"image_features/norm_{i}", f"image_features/norm_{i}"),
+        )
     ],
     "inverse_temperature": [Row("inverse_temperature/bias", "inverse_temperature/vars/0")],
     "replaced_token": [
