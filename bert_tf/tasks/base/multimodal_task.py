@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bert_tf.core import features
@@ -120,6 +121,17 @@ class MultimodalTask(Task):
         """The encoder's inputs of features, from the inputs `INPUTS`; `kept` as for `Modalities.features`."""
         layers = [getattr(self, f"{name}_features") for name in self.files.names]
         return self.files.features(inputs, layers, kept)
+
+    def weights_taken_from(self, checkpoint: Any, source: Any, settings: dict) -> dict[str, np.ndarray]:
+        """As `Task.weights_taken_from`, with the networks of the modalities, whatever the head, where they fit."""
+        networks = tuple(f"{name}_features/" for name in self.files.names)
+        found = checkpoint.weights
+        fits = {
+            name: found[name]
+            for name, variable in self.named_weights.items()
+            if name.startswith(networks) and name in found and found[name].shape == tuple(variable.shape)
+        }
+        return super().weights_taken_from(checkpoint, source, settings) | fits
 
     def token_specs(self) -> dict[str, tf.TensorSpec]:
         """As `Task.token_specs`, with those of files and masks, int32 [N, T].

@@ -147,6 +147,11 @@ def test_a_folder_keeps_modalities_and_a_text_model_becomes_one(model, tmp_path)
         assert (loaded.TEXTS, loaded.config) == (saved.TEXTS, saved.config)
         asked = (["good film"] * 2, [png(0), png(255)])
         assert loaded.predict_text(asked) == saved.predict_text(asked)
+    other = MultimodalClassifier.from_pretrained(tmp_path / "convolutions", labels=["a", "b", "c"])
+    networks = [name for name in other.named_weights if name.startswith("image_features/")]
+    assert len(networks) == 12
+    for name in networks:
+        np.testing.assert_array_equal(other.named_weights[name], convolutions.named_weights[name])
     BertEncoder(**SIZES).save_pretrained(tmp_path / "words", Tokenizer(VOCABULARY))
     settings = {"labels": ["no", "yes"], "max_length": 12, "modalities": ["image"], "image_size": 8, "image_patch": 4}
     fresh = MultimodalClassifier.from_pretrained(tmp_path / "words", **settings)
