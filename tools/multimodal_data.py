@@ -45,8 +45,8 @@ def main(kind, source, data):
 def easy_vqa(source, output):
     """Questions, each with the path of its picture, and answers; returns those to train on.
 
-    Those that ask for a shape are in files of their own too, to begin with: beside the colours, which are easy, little is
-    learned of shapes.
+    Those that ask for a shape are in files of their own too, to begin with: beside the colours, which are easy, little
+    is learned of shapes.
     """
     asked = []
     for part in ("train", "test"):
