@@ -312,7 +312,7 @@ VERBS = {
             Flag("dtype", "float32", "saved_model: float32, bfloat16 for half the size, or int8 for a quarter"),
             Flag("attention", False, "saved_model: also return attention weights, for the page"),
             Flag("constants", False, "saved_model: weights inside the graph; faster, and more memory"),
-            Flag("quantize", "int8", "tflite: none, float16, int8, int4 (weights), int8_full (activations too)"),
+            Flag("quantize", "int8", "tflite: none, float16, int8, int4_table, int4, or int8_full (activations too)"),
             Flag("length", None, "tflite: tokens per input, such as 128 or 32,128; default: the model's max_length"),
             Flag("calibration", None, "tflite, int8_full: files with one text per line, to calibrate ranges"),
             Flag(
@@ -336,7 +336,7 @@ VERBS = {
             Flag("heldout", None, "labelled examples to score on; default: from the config, or a tenth of --data"),
             Flag("config", None, "a config of fine-tuning, for data and training; default: its defaults"),
             Flag("length", None, "tokens per row of the files, such as 128 or 32,128; default: the model's max_length"),
-            Flag("quantize", "int8", "weights of the files: none, float16, int8 or int4; a file for each of int8,int4"),
+            Flag("quantize", "int8", "none, float16, int8, int4_table, int4; of several, as int8,int4, a file each"),
             _SKIP,
             _ENCODING,
         ),

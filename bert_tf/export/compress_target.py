@@ -12,7 +12,7 @@ _UNITS = {
     "points": {"": 1.0},
 }
 _EXAMPLES = "size=8MB, latency=2ms or points=1, or several of them separated by commas"
-FORMS = ("none", "float16", "int8", "int4")  # of the files, as in `export_tflite`
+FORMS = ("none", "float16", "int8", "int4_table", "int4")  # of the files, as in `export_tflite`
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?) *([a-z]*)")
 
 

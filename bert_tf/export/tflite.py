@@ -16,14 +16,14 @@ from bert_tf.export.litert_generator import LiteRTGenerator, asset_files
 from bert_tf.export.litert_model import LiteRTModel
 from bert_tf.export.litert_task import at_length, on_device
 from bert_tf.export.signatures import label_lines
-from bert_tf.export.tflite_conversion import QUANTIZE, convert, convert_steps
+from bert_tf.export.tflite_conversion import INT4, QUANTIZE, convert, convert_steps
 from bert_tf.export.tflite_metadata import add_files, add_metadata
 from bert_tf.export.tflite_outputs import outputs_of
 from bert_tf.tasks.base.task import Task
 from bert_tf.text.tokenizers.accent_aliases import accent_aliases
 
 # Largest relative error of a file's outputs. Above it the file is broken, not just coarse.
-_MAX_ERROR = {"none": 1e-3, "float16": 1e-2, "int8": 0.3, "int4": 0.5, "int8_full": 0.5}
+_MAX_ERROR = {"none": 1e-3, "float16": 1e-2, "int8": 0.3, "int4_table": 0.5, "int4": 0.5, "int8_full": 0.5}
 _THREADS = (1, 2, 4)
 
 
@@ -45,9 +45,9 @@ def export_tflite(
     Args:
         lengths: tokens per row, fixed in the file; one signature each, over the same weights.
         check_texts: texts as the model's `predict_text` takes them, for the comparison with Keras.
-        quantize: "none", "float16", "int8" (dynamic range: int8 weights, activations quantized at run time), "int4"
-            (the same with int4 weights), or "int8_full" (weights and activations, ranges learned from the texts
-            `calibration`).
+        quantize: "none", "float16", "int8" (dynamic range: int8 weights, activations quantized at run time),
+            "int4_table" or "int4" (the same with an int4 token table, or int4 weights), or "int8_full" (weights and
+            activations, ranges learned from the texts `calibration`).
         accuracy_data: (texts, targets) on which both models are scored, or None.
         max_drop: percentage points that the file's score may be below that of Keras.
 
@@ -115,10 +115,10 @@ def _check(
             "Received: quantize='int8_full'. A model that writes text passes keys and values between its signatures "
             "as float32. Choose int8, which quantizes the weights."
         )
-    if quantize == "int4" and not accuracy_data:
+    if quantize in INT4 and not accuracy_data:
         raise ConfigError(
-            "int4 changes outputs by more than their bound of errors can tell from a broken file, so it must be scored "
-            "(--accuracy_data FILE)."
+            f"{quantize} changes outputs by more than their bound of errors can tell from a broken file, so it must be "
+            "scored (--accuracy_data FILE)."
         )
     if quantize == "int8_full" and model.SPEC.files:
         raise ConfigError(

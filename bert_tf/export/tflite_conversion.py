@@ -21,7 +21,8 @@ from bert_tf.export.tflite_metadata import INPUT_NAMES, input_names
 from bert_tf.export.tflite_ranges import quantize_full
 from bert_tf.tasks.base.task import Task
 
-QUANTIZE = ("none", "float16", "int8", "int4", "int8_full")
+QUANTIZE = ("none", "float16", "int8", "int4_table", "int4", "int8_full")
+INT4 = ("int4_table", "int4")
 # Added to the attention scores of padding in int8_full: of the usual -30,000 eight bits keep no smaller differences.
 _SOFT_MASK = -20.0
 
@@ -50,14 +51,14 @@ def convert(
 
     Args:
         to_outputs: from what the model's `call` returns to {name: tensor}.
-        quantize: "none", "float16", "int8" (int8 weights, activations quantized at run time), "int4" (the same with
-            int4 weights; see tflite_int4.py) or "int8_full" (both int8, ranges learned from `calibration`; see
-            tflite_ranges.py).
+        quantize: "none", "float16", "int8" (int8 weights, activations quantized at run time), "int4_table" or "int4"
+            (the same with an int4 token table, or int4 weights; see tflite_int4.py) or "int8_full" (both int8, ranges
+            learned from `calibration`; see tflite_ranges.py).
         calibration: for "int8_full": texts as the model's `predict_text` takes them.
         aliases: further ids, numbered from the vocabulary's size on, by the ids that they are read as.
 
     Raises:
-        ConfigError: "int4" or "int8_full" without the package ai_edge_quantizer.
+        ConfigError: `INT4` or "int8_full" without the package ai_edge_quantizer.
         InputError: LiteRT lacks an operator.
     """
     if quantize == "int8_full":
@@ -85,7 +86,7 @@ def convert_steps(model: Task, lengths: Sequence[int], quantize: str) -> bytes:
 
 
 def _traced_for(quantize: str, model: Task) -> contextlib.AbstractContextManager[None]:
-    return looked_up(model) if quantize == "int4" else contextlib.nullcontext()
+    return looked_up(model) if quantize in INT4 else contextlib.nullcontext()
 
 
 def _convert(model: Task, functions: dict[str, Any], quantize: str) -> bytes:
@@ -105,7 +106,7 @@ def _convert(model: Task, functions: dict[str, Any], quantize: str) -> bytes:
             converter.target_spec.supported_types = [tf.float16]
         try:
             content = converter.convert()
-            return quantize_int4(content) if quantize == "int4" else content
+            return quantize_int4(content, quantize == "int4_table") if quantize in INT4 else content
         except ConverterError as error:
             raise InputError(f"LiteRT has no operators for this model: {str(error).splitlines()[0]}") from None
 

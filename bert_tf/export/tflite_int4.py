@@ -1,4 +1,4 @@
-"""Quantizes the weights of a float .tflite to int4, those of small operators to int8; activations stay float32."""
+"""Quantizes the weights of a float .tflite to int4, or its token table alone; activations stay float32."""
 
 import contextlib
 import re
@@ -48,18 +48,22 @@ def _lookup(table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
     return tf.gather(table, ids)
 
 
-def quantize_int4(content: bytes) -> bytes:
-    """The flatbuffer with int4 weights, with a scale for each output or row.
+def quantize_int4(content: bytes, table_alone: bool) -> bytes:
+    """The flatbuffer with int4 weights, those of small operators int8, with a scale for each output or row.
 
     Args:
         content: of a float32 file, traced with `looked_up`.
+        table_alone: whether dense layers are int8 all.
 
     Raises:
         ConfigError: the package ai_edge_quantizer is missing.
     """
     work = open_quantizer(content, "int4")
-    for kind in ("FULLY_CONNECTED", "EMBEDDING_LOOKUP"):
-        work.add_dynamic_config(".*", kind, num_bits=4, algorithm_key=_CLIPPED)
+    work.add_dynamic_config(".*", "EMBEDDING_LOOKUP", num_bits=4, algorithm_key=_CLIPPED)
+    if table_alone:
+        work.add_dynamic_config(".*", "FULLY_CONNECTED", num_bits=8)
+        return quantized(work, _RUNTIME)
+    work.add_dynamic_config(".*", "FULLY_CONNECTED", num_bits=4, algorithm_key=_CLIPPED)
     for name in _small_layers(content):
         work.add_dynamic_config(f"^{re.escape(name)};?$", "FULLY_CONNECTED", num_bits=8)
     return quantized(work, _RUNTIME)

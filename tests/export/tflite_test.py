@@ -92,13 +92,14 @@ def test_quantized_files(model, texts, tmp_path, exported, quantize, size):
     assert (schema.TensorType.FLOAT16 if quantize == "float16" else schema.TensorType.INT8) in kinds
 
 
-def test_int4_file(texts, tmp_path):
+@pytest.mark.parametrize("quantize", ["int4", "int4_table"])
+def test_int4_file(quantize, texts, tmp_path):
     keras.utils.set_random_seed(1)
     # Kernels of 256 KiB, which the quantizer writes after the flatbuffer, where the metadata's zip goes.
     sizes = ENCODER | {"initializer_range": 0.1, "intermediate_size": 4096}
     gentle = TextClassifier(Tokenizer(VOCABULARY), ["x", "y"], **sizes)
     data, path = (texts, ["x", "y", "x", "y"]), tmp_path / "model.tflite"
-    report = export_tflite(gentle, path, [48, 16], texts, "int4", None, data, max_drop=100.0)
+    report = export_tflite(gentle, path, [48, 16], texts, quantize, None, data, max_drop=100.0)
     assert 0.001 < max(report["error"].values()) < 0.1
     graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes()))
     operators, types = schema.BuiltinOperator, schema.TensorType
@@ -113,17 +114,19 @@ def test_int4_file(texts, tmp_path):
             assert len(weights.quantization.scale) == weights.shape[0]  # one for each output or row
             kind = "DENSE" if code.builtinCode == operators.FULLY_CONNECTED else "LOOKUP"
             kinds[kind].add((weights.type, *weights.shape))
-            assert code.version == {"DENSE": 12, "LOOKUP": 4}[kind]
+            if weights.type == types.INT4:
+                assert code.version == {"DENSE": 12, "LOOKUP": 4}[kind]
+    dense = types.INT4 if quantize == "int4" else types.INT8
     assert kinds == {
         "LOOKUP": {(types.INT4, 11, 64)},
         "DENSE": {
-            (types.INT4, 4096, 64),
-            (types.INT4, 64, 4096),
+            (dense, 4096, 64),
+            (dense, 64, 4096),
             *((types.INT8, *shape) for shape in ((64, 64), (64, 2), (2, 64))),
         },
     }
     assert (
-        path.stat().st_size < 0.6 * gentle.count_params() + 130_000
+        path.stat().st_size < (0.6 if quantize == "int4" else 1.1) * gentle.count_params() + 130_000
     )  # both signatures share the weights, not the scales
     assert runtime_of(graph) == b"2.18.0"
 
@@ -197,7 +200,11 @@ def test_a_file_that_scores_lower_is_not_kept(model, texts, tmp_path):
 @pytest.mark.parametrize(
     ("lengths", "settings", "message"),
     [
-        ([16], {"quantize": "int2"}, "Received: quantize='int2'. Choose from none, float16, int8, int4, int8_full."),
+        (
+            [16],
+            {"quantize": "int2"},
+            "Received: quantize='int2'. Choose from none, float16, int8, int4_table, int4, int8",
+        ),
         ([16], {"quantize": "int4"}, "so it must be scored"),
         ([16], {"quantize": "int8_full"}, "--calibration"),
         ([16, 81], {}, r"Received: lengths \[16, 81\]. Rows of this model have 4 to 80 tokens."),
