@@ -12,7 +12,9 @@ import tensorflow as tf
 from bert_tf.core.errors import ConfigError, InputError
 from bert_tf.core.saved_model_folders import numbered, read_labels
 from bert_tf.evaluation.explain import Explanation
+from bert_tf.media.contents import column_contents
 from bert_tf.tasks.base.explained import check_label
+from bert_tf.tasks.base.modality_settings import FILES
 from bert_tf.tasks.base.raw_inputs import decoded
 from bert_tf.tasks.spec import TaskSettings, TaskSpec
 from bert_tf.text.ideographs import IDEOGRAPHS
@@ -44,7 +46,8 @@ class SavedModel:
         purpose: for people.
 
     Args:
-        folder: of the SavedModel: strings [N] in, "probabilities" [N, C] or "score" [N] out.
+        folder: of the SavedModel: strings [N] in, of texts and contents of files, "probabilities" [N, C] or "score" [N]
+            out.
 
     Raises:
         ConfigError: its signatures take or return something else.
@@ -66,7 +69,7 @@ class SavedModel:
             raise ConfigError(f"{folder} has no signature that takes texts, which an explanation needs.")
         every = max(self._by_texts, key=len)
         required = min(self._by_texts, key=len)
-        self.TEXTS = tuple(sorted(every, key=lambda name: (name == "context", name)))
+        self.TEXTS = tuple(sorted(every, key=lambda name: (name in FILES, name == "context", name)))
         self.OPTIONAL_TEXTS = tuple(name for name in self.TEXTS if name not in required)
         outputs = self._by_texts[required].structured_outputs
         self._output = next((name for name in ("probabilities", "score") if name in outputs), None)
@@ -74,10 +77,13 @@ class SavedModel:
             known = ", ".join(sorted(outputs))
             raise ConfigError(f"{folder} returns {known}. Explained are probabilities of labels, and scores.")
         self.labels = read_labels(folder)
-        self.SPEC = TaskSpec("saved_model", self.purpose, "", TaskSettings, self.TEXTS, self.OPTIONAL_TEXTS)
+        files = tuple(name for name in self.TEXTS if name in FILES)
+        self.SPEC = TaskSpec(
+            *("saved_model", self.purpose, "", TaskSettings, self.TEXTS, self.OPTIONAL_TEXTS), files=files
+        )
 
-    def numbers_of(self, rows: Sequence[tuple[str, ...]]) -> np.ndarray:
-        """The probabilities of each row of texts, float [N, C], or its score, [N, 1]."""
+    def numbers_of(self, rows: Sequence[tuple[str | bytes, ...]]) -> np.ndarray:
+        """The probabilities of each row of texts and contents of files, float [N, C], or its score, [N, 1]."""
         names = self.TEXTS[: len(rows[0])]
         serve = self._by_texts.get(frozenset(names))
         if serve is None:
@@ -103,18 +109,21 @@ def explain_saved_model(
     """Yields an `Explanation` by leaving out one word after the other, for each of N examples.
 
     The explained number is a probability, or the score; `baseline` is that of empty texts. Words are runs of letters
-    and digits, and Chinese characters. Arguments and errors as for `explain`.
+    and digits, and Chinese characters. Files, given by their paths, stay in all. Arguments and errors as for `explain`.
     """
     check_label(label, model.labels)
     for number, row in enumerate(zip(*texts, strict=True)):
         row = tuple(map(decoded, row))
         if not row[-1] and len(row) > 1 and model.TEXTS[len(row) - 1] in model.OPTIONAL_TEXTS:
             row = row[:-1]
-        words = [(column, *match.span()) for column, text in enumerate(row) for match in _WORDS.finditer(text)]
+        count = len(model.TEXTS) - len(model.SPEC.files)
+        read, names = row[:count], model.TEXTS[count : len(row)]
+        files = tuple(_content(number, name, path) for name, path in zip(names, row[count:], strict=True))
+        words = [(column, *match.span()) for column, text in enumerate(read) for match in _WORDS.finditer(text)]
         if not words:
             raise InputError(f"Row {number}: The text has no words.")
-        rows = [row, ("",) * len(row), *(_without(row, *word) for word in words)]
-        numbers = model.numbers_of(rows)  # [2 + W, C]
+        rows = [read, ("",) * len(read), *(_without(read, *word) for word in words)]
+        numbers = model.numbers_of([(*texts, *files) for texts in rows])  # [2 + W, C]
         chosen = int(numbers[0].argmax()) if label is None else model.labels.index(label)
         score, baseline, *others = map(float, numbers[:, chosen])
         found = []
@@ -122,6 +131,14 @@ def explain_saved_model(
             place = {"text": column, "start": start, "end": end}
             found.append(place | {"word": row[column][start:end], "attribution": score - other})
         yield Explanation(row, model.name_of(chosen), METHOD, score, baseline, found)
+
+
+def _content(number: int, name: str, path: str) -> bytes:
+    """The contents of the file of a row; the graph checks them."""
+    try:
+        return column_contents([path], name, lambda content: None).numpy()[0]
+    except InputError as error:
+        raise InputError(str(error).replace("Row 0", f"Row {number}", 1)) from None
 
 
 def _without(row: tuple[str, ...], column: int, start: int, end: int) -> tuple[str, ...]:

@@ -55,6 +55,19 @@ def test_words_are_worth_what_their_absence_costs(folder):
     assert other.words[0]["attribution"] == pytest.approx(0.1)
 
 
+def test_files_stay_while_words_are_left_out(tmp_path):
+    module = Praise()
+    tf.saved_model.save(module, str(tmp_path / "model"), {"serving_default": module.signature("text", "image")})
+    (tmp_path / "picture.png").write_text("bad")
+    model = SavedModel(tmp_path / "model")
+    assert (model.TEXTS, model.SPEC.files) == (("text", "image"), ("image",))
+    (one,) = explain_saved_model(model, (["good film"], [str(tmp_path / "picture.png")]))
+    assert (one.score, one.baseline) == pytest.approx((0.5, 0.6))
+    assert [(word["word"], word["text"]) for word in one.words] == [("good", 0), ("film", 0)]
+    with pytest.raises(InputError, match="Row 0: .*missing.png cannot be read"):
+        list(explain_saved_model(model, (["good"], [str(tmp_path / "missing.png")])))
+
+
 def test_a_given_label_and_bad_texts(folder):
     model = SavedModel(folder / "2")
     (one,) = explain_saved_model(model, (["good"],), "neg")
