@@ -85,7 +85,11 @@ def _pictures(folder: pathlib.Path) -> None:
     for path in ("a.png", "b.png", "c.png", "pictures/0.png", "DATA/openmoji/pictures/1F34E.png"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(example_image())
-    for name, parts in (("shapes", "train test"), ("DATA/easy_vqa", "train test"), ("DATA/spoken_digits", "train dev")):
+    for name, parts in (
+        ("shapes", "train test"),
+        ("DATA/easy_vqa", "train test train_shapes test_shapes"),
+        ("DATA/spoken_digits", "train dev"),
+    ):
         kind, file = ("audio", "0.wav") if "digits" in name else ("image", "0.png")
         (folder / name).mkdir()
         (folder / name / file).write_bytes(example_sound(8000) if kind == "audio" else example_image())
