@@ -48,7 +48,7 @@ def make_model(vocabulary, answers, big):
         y = layers.Dense(32, activation="tanh")(y)
     joined = layers.Dense(32, activation="tanh")(layers.Multiply()([x, y]))
     model = keras.Model([image, question], layers.Dense(answers, activation="softmax")(joined))
-    model.compile(keras.optimizers.Adam(5e-4), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(keras.optimizers.Adam(5e-4), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
