@@ -85,8 +85,8 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         self.max_length = int(max_length)
         if self.max_length > self.config.max_positions:
             raise InputError(
-                f"Received: max_length={max_length}. This encoder has {self.config.max_positions} positions: give at most "
-                "as many."
+                f"Received: max_length={max_length}. This encoder has {self.config.max_positions} positions: give at "
+                "most as many."
             )
         if self.max_length <= (added := tokenizer.num_added(self.num_segments)):
             raise ConfigError(
