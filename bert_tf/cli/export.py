@@ -120,10 +120,11 @@ def _tell_file(report: Mapping[str, Any], written: str) -> None:
 
 def _web(flags: Any, model: Any, data: FileConfig) -> None:
     from bert_tf.export.signatures import check_request
+    from bert_tf.export.tflite_conversion import INT4
     from bert_tf.export.web import export_web
 
     lengths = lengths_of(flags.length) or [model.max_length]
-    if len(lengths) > 1 or flags.quantize in ("int4_table", "int4", "int8_full"):
+    if len(lengths) > 1 or flags.quantize in (*INT4, "int8_full"):
         raise ConfigError(
             "Received: several lengths, int4 or int8_full with --format=web. Give one --length, and --quantize=int8."
         )

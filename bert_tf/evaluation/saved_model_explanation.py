@@ -112,13 +112,15 @@ def explain_saved_model(
     and digits, and Chinese characters. Files, given by their paths, stay in all. Arguments and errors as for `explain`.
     """
     check_label(label, model.labels)
+    count = len(model.TEXTS) - len(model.SPEC.files)
+    contents = []  # of the columns of files; the graph checks them
+    for name, column in zip(model.TEXTS[count:], texts[count:], strict=False):
+        contents.append(column_contents(column, name, lambda content: None).numpy())
     for number, row in enumerate(zip(*texts, strict=True)):
         row = tuple(map(decoded, row))
         if not row[-1] and len(row) > 1 and model.TEXTS[len(row) - 1] in model.OPTIONAL_TEXTS:
             row = row[:-1]
-        count = len(model.TEXTS) - len(model.SPEC.files)
-        read, names = row[:count], model.TEXTS[count : len(row)]
-        files = tuple(_content(number, name, path) for name, path in zip(names, row[count:], strict=True))
+        read, files = row[:count], [column[number] for column in contents]
         words = [(column, *match.span()) for column, text in enumerate(read) for match in _WORDS.finditer(text)]
         if not words:
             raise InputError(f"Row {number}: The text has no words.")
@@ -131,14 +133,6 @@ def explain_saved_model(
             place = {"text": column, "start": start, "end": end}
             found.append(place | {"word": row[column][start:end], "attribution": score - other})
         yield Explanation(row, model.name_of(chosen), METHOD, score, baseline, found)
-
-
-def _content(number: int, name: str, path: str) -> bytes:
-    """The contents of the file of a row; the graph checks them."""
-    try:
-        return column_contents([path], name, lambda content: None).numpy()[0]
-    except InputError as error:
-        raise InputError(str(error).replace("Row 0", f"Row {number}", 1)) from None
 
 
 def _without(row: tuple[str, ...], column: int, start: int, end: int) -> tuple[str, ...]:

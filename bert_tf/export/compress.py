@@ -186,7 +186,7 @@ class Compression:
         return override_config(self.config, [assignment(name, value) for name, value in settings.items()])
 
     def _measured(self, step: Step, model: str, kind: str) -> Measured:
-        """What the file of a form of a step takes and gives."""
+        """The size, latency and score of a step's file in the form `kind`."""
         report = files.read_json(self.folder / step.name / f"{kind}{_FILES[1]}")
         score = report["score"]
         name = step.name if len(self.quantize) == 1 else f"{step.name}-{kind}"
