@@ -114,13 +114,13 @@ def explain_saved_model(
     check_label(label, model.labels)
     count = len(model.TEXTS) - len(model.SPEC.files)
     contents = []  # of the columns of files; the graph checks them
-    for name, column in zip(model.TEXTS[count:], texts[count:], strict=False):
-        contents.append(column_contents(column, name, lambda content: None).numpy())
+    for name, paths in zip(model.TEXTS[count:], texts[count:], strict=False):
+        contents.append(column_contents(paths, name, lambda content: None).numpy())
     for number, row in enumerate(zip(*texts, strict=True)):
         row = tuple(map(decoded, row))
         if not row[-1] and len(row) > 1 and model.TEXTS[len(row) - 1] in model.OPTIONAL_TEXTS:
             row = row[:-1]
-        read, files = row[:count], [column[number] for column in contents]
+        read, files = row[:count], [of_column[number] for of_column in contents]
         words = [(column, *match.span()) for column, text in enumerate(read) for match in _WORDS.finditer(text)]
         if not words:
             raise InputError(f"Row {number}: The text has no words.")
