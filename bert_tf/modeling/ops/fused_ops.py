@@ -75,6 +75,14 @@ def _apply_mask(x, bits, dropped):
 
 
 @fused
+def _apply_mask_again(x, bits, dropped, upstream):
+    # Until the gradient the bytes take half the memory of the result. Without the operand that nothing reads, TensorFlow
+    # would find the same operation twice and keep the first result.
+    del upstream
+    return _apply_mask(x, bits, dropped)
+
+
+@fused
 def _scale(x, scale):
     return ops.cast(upcast(x) * scale, x.dtype)
 
@@ -93,10 +101,11 @@ def attend(query: Any, key: Any, value: Any, mask: Any, seed: Any, dropped: int,
     @ops.custom_gradient
     def compute(query, key, value, mask):
         probs = attention_probs(query, key, mask)  # [B, N, Q, S]
-        kept = _apply_mask(probs, _mask_bytes(probs, seed), dropped)
-        context = ops.matmul(kept, _scale(value, scale))  # [B, N, Q, H]
+        bits = _mask_bytes(probs, seed)
+        context = ops.matmul(_apply_mask(probs, bits, dropped), _scale(value, scale))  # [B, N, Q, H]
 
         def gradient(upstream):
+            kept = _apply_mask_again(probs, bits, dropped, upstream)  # [B, N, Q, S]
             # Scores are divided by sqrt(H): here it costs less, because value is smaller than the scores.
             kept_gradient = ops.matmul(upstream, _transpose(_scale(value, scale * temperature)))  # [B, N, Q, S]
             scores_gradient = _scores_gradient(
