@@ -76,8 +76,8 @@ def _apply_mask(x, bits, dropped):
 
 @fused
 def _apply_mask_again(x, bits, dropped, upstream):
-    # Until the gradient the bytes take half the memory of the result. Without the operand that nothing reads, TensorFlow
-    # would find the same operation twice and keep the first result.
+    # Until the gradient the bytes take half the memory of the result. Without the operand that nothing reads,
+    # TensorFlow would find the same operation twice and keep the first result.
     del upstream
     return _apply_mask(x, bits, dropped)
 
