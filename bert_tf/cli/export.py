@@ -124,10 +124,10 @@ def _web(flags: Any, model: Any, data: FileConfig) -> None:
     from bert_tf.export.web import export_web
 
     lengths = lengths_of(flags.length) or [model.max_length]
-    if len(lengths) > 1 or flags.quantize in (*INT4, "int8_full"):
-        raise ConfigError(
-            "Received: several lengths, int4 or int8_full with --format=web. Give one --length, and --quantize=int8."
-        )
+    if len(lengths) > 1:
+        raise ConfigError(f"Received: --length={flags.length} with --format=web. A page has one length.")
+    if flags.quantize in (*INT4, "int8_full"):
+        raise ConfigError(f"Received: --quantize={flags.quantize} with --format=web. Choose none, float16 or int8.")
     accuracy_data = _labelled(flags.accuracy_data, data, model) if flags.accuracy_data else None
     report = export_web(
         *(model, flags.output, lengths[0], check_request(model), flags.runtime),
