@@ -24,7 +24,7 @@ from bert_tf.text.tokenizers.wordpiece import Tokenizer
 
 RATE = 8000
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-SHAPES = ["circle", "rectangle", "triangle"]
+COLOURS = {"black", "blue", "brown", "gray", "green", "red", "teal", "yellow"}
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SIZES = {"hidden_size": 128, "num_layers": 3, "num_heads": 4, "intermediate_size": 512, "max_positions": 64}
 SIZES["initializer_range"] = SIZES["hidden_size"] ** -0.5  # with BERT's 0.02 so narrow a model learns little for long
@@ -45,18 +45,40 @@ def main(kind, source, data):
 def easy_vqa(source, output):
     """Questions, each with the path of its picture, and answers; returns those to train on.
 
-    Those that ask for a shape are in files of their own too, to begin with: beside the colours, which are easy, little
-    is learned of shapes.
+    Two more pairs of files are to begin with, because in all questions at once colours hide the shapes, which are harder
+    to see, and of eight questions whether a colour is there seven have the same answer:
+
+    - `shapes`: the questions that name no colour and ask for none;
+    - `even`: all, but of those whether a colour is there as many in which it is as in which it is not.
     """
+    random = np.random.default_rng(0)
     asked = []
     for part in ("train", "test"):
         rows = json.loads((source / "data" / part / "questions.json").read_text())
         images = os.path.relpath(source / "data" / part / "images", output)
         rows = [(question, f"{images}/{number}.png", answer) for question, answer, number in rows]
+        there, absent = [], []
+        for row in rows:
+            if is_of_colour(row) and row[2] in ("yes", "no"):
+                denied = bool({"no", "not"} & words_of(row[0]))
+                (absent if (row[2] == "no") != denied else there).append(row)
+        too_many = {absent[i] for i in random.permutation(len(absent))[len(there) :]}
         write(output / f"{part}.tsv", "image", rows)
-        write(output / f"{part}_shapes.tsv", "image", [row for row in rows if row[2] in SHAPES])
+        write(output / f"{part}_shapes.tsv", "image", [row for row in rows if not is_of_colour(row)])
+        write(output / f"{part}_even.tsv", "image", [row for row in rows if row not in too_many])
         asked += [question for question, *_ in rows] * (part == "train")
     return asked
+
+
+def is_of_colour(row):
+    """Whether a question names a colour or asks for one."""
+    question, _, answer = row
+    return bool(COLOURS & (words_of(question) | {answer}))
+
+
+def words_of(question):
+    """The words of a question, without its question mark."""
+    return set(question.rstrip("?").split())
 
 
 def spoken_digits(source, output):

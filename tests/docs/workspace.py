@@ -87,7 +87,7 @@ def _pictures(folder: pathlib.Path) -> None:
         (folder / path).write_bytes(example_image())
     for name, parts in (
         ("shapes", "train test"),
-        ("DATA/easy_vqa", "train test train_shapes test_shapes"),
+        ("DATA/easy_vqa", "train test train_shapes test_shapes train_even test_even"),
         ("DATA/spoken_digits", "train dev"),
     ):
         kind, file = ("audio", "0.wav") if "digits" in name else ("image", "0.png")
