@@ -45,8 +45,8 @@ def main(kind, source, data):
 def easy_vqa(source, output):
     """Questions, each with the path of its picture, and answers; returns those to train on.
 
-    Two more pairs of files are to begin with, because in all questions at once colours hide the shapes, which are harder
-    to see, and of eight questions whether a colour is there seven have the same answer:
+    Two more pairs of files are to begin with, because in all questions at once colours, which are easy, keep shapes
+    from being learned, and of eight questions whether a colour is there seven find that it is not:
 
     - `shapes`: the questions that name no colour and ask for none;
     - `even`: all, but of those whether a colour is there as many in which it is as in which it is not.

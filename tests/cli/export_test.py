@@ -87,7 +87,7 @@ def test_bfloat16_saved_model_of_a_version(folder, tmp_path, capsys):
         ({"format": "tflite", "length": "900"}, r"Received: lengths \[900\]. Rows of this model have 4 to 80 tokens."),
         ({"format": "tflite", "quantize": "int8_full"}, "--calibration FILE"),
         ({"format": "web", "length": "8,16"}, "Received: --length=8,16 with --format=web. A page has one length."),
-        ({"format": "web", "quantize": "int4"}, "Received: --quantize=int4 with --format=web. Choose none, float16 or int8."),
+        ({"format": "web", "quantize": "int4"}, "--quantize=int4 with --format=web. Choose none, float16 or int8."),
         ({"format": "web", "runtime": "none"}, "--runtime=none, where @litertjs/core/package.json is missing. Run npm"),
         ({"format": "tflite", "calibration": "a.txt"}, "Received: --calibration with --quantize=int8. Only int8"),
         ({"format": "tflite", "max_drop": 1.0}, "Received: --max_drop without --accuracy_data FILE, whose"),
