@@ -57,14 +57,17 @@ def easy_vqa(source, output):
         rows = json.loads((source / "data" / part / "questions.json").read_text())
         images = os.path.relpath(source / "data" / part / "images", output)
         rows = [(question, f"{images}/{number}.png", answer) for question, answer, number in rows]
-        there, absent = [], []
+        shapes, there, absent = [], [], []
         for row in rows:
-            if is_of_colour(row) and row[2] in ("yes", "no"):
-                denied = bool({"no", "not"} & words_of(row[0]))
-                (absent if (row[2] == "no") != denied else there).append(row)
+            if not is_of_colour(row):
+                shapes.append(row)
+            elif row[2] in ("yes", "no"):
+                asks_for_absence = not words_of(row[0]).isdisjoint({"no", "not"})
+                found = there if asks_for_absence == (row[2] == "no") else absent
+                found.append(row)
         too_many = {absent[i] for i in random.permutation(len(absent))[len(there) :]}
         write(output / f"{part}.tsv", "image", rows)
-        write(output / f"{part}_shapes.tsv", "image", [row for row in rows if not is_of_colour(row)])
+        write(output / f"{part}_shapes.tsv", "image", shapes)
         write(output / f"{part}_even.tsv", "image", [row for row in rows if row not in too_many])
         asked += [question for question, *_ in rows] * (part == "train")
     return asked
@@ -73,7 +76,7 @@ def easy_vqa(source, output):
 def is_of_colour(row):
     """Whether a question names a colour or asks for one."""
     question, _, answer = row
-    return bool(COLOURS & (words_of(question) | {answer}))
+    return answer in COLOURS or not words_of(question).isdisjoint(COLOURS)
 
 
 def words_of(question):

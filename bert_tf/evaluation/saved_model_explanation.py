@@ -125,7 +125,7 @@ def explain_saved_model(
         if not words:
             raise InputError(f"Row {number}: The text has no words.")
         rows = [read, ("",) * len(read), *(_without(read, *word) for word in words)]
-        numbers = model.numbers_of([(*texts, *files) for texts in rows])  # [2 + W, C]
+        numbers = model.numbers_of([(*changed, *files) for changed in rows])  # [2 + W, C]
         chosen = int(numbers[0].argmax()) if label is None else model.labels.index(label)
         score, baseline, *others = map(float, numbers[:, chosen])
         found = []
