@@ -28,35 +28,40 @@ def without(names: Sequence[str]) -> Iterator[None]:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds one module once, with a loader that runs it within a context."""
+    """Finds one module, until it is imported, with a loader that runs it within a context."""
 
     def __init__(self, name: str, context: Callable[[], contextlib.AbstractContextManager]):
         self.name, self.context = name, context
+        self.asks_others = False
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if name != self.name:
+        if name != self.name or self.asks_others:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        self.asks_others = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self.asks_others = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self.context)
+            spec.loader = _Loader(spec.loader, self)
         return spec
 
 
 class _Loader(importlib.abc.Loader):
     """Loads a module as another loader does, which the module then has as its own."""
 
-    def __init__(self, loader: Any, context: Callable[[], contextlib.AbstractContextManager]):
-        self.loader, self.context = loader, context
+    def __init__(self, loader: Any, finder: _Finder):
+        self.loader, self.finder = loader, finder
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
+        sys.meta_path.remove(self.finder)
         module.__loader__ = module.__spec__.loader = self.loader
-        with self.context():
+        with self.finder.context():
             self.loader.exec_module(module)
 
 

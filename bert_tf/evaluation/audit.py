@@ -130,8 +130,10 @@ def audit(
         attacked, notes = _attack(model, examples, plain, settings, masked_lm, seed)
         show("clusters", 0, None)
         clusters = worst_clusters(metric, single_texts(examples.texts), seed=seed)
-        show("leakage", 0, None)
-        leakage = measure_leakage(model, trained_on, examples, seed) if trained_on else None
+        leakage = None
+        if trained_on:
+            show("leakage", 0, None)
+            leakage = measure_leakage(model, trained_on, examples, seed)
     found = Audit(
         model=str(folder),
         data=str(path),

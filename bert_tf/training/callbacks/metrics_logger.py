@@ -33,8 +33,8 @@ class MetricsLogger(keras.callbacks.Callback):
     """Logs the means since the previous log every `log_every` steps of a `Trainer`.
 
     A line of metrics.jsonl is {"step", "loss", accuracies, "learning_rate", "gradient_norm", "tokens_per_second"
-    (without padding), "matmul_peak" (share of the machine's peak speed)}, or {"step", "heldout_loss", ...}. When a run
-    resumes, lines after the step that it resumes from are dropped.
+    (without padding), "matmul_peak" (share of the machine's peak speed, if it is below 1)}, or {"step", "heldout_loss",
+    ...}. When a run resumes, lines after the step that it resumes from are dropped.
     """
 
     def __init__(self, trainer: "Trainer"):
@@ -98,7 +98,9 @@ class MetricsLogger(keras.callbacks.Callback):
         if layerwise := layerwise_of(trainer.model.optimizer):
             figures["gradient_norm"] = float(layerwise.gradient_norm.numpy())
         figures["tokens_per_second"] = speed * self.tokens
-        figures["matmul_peak"] = speed * self.flops / self.peak
+        share = speed * self.flops / self.peak
+        if share <= 1:  # else the peak was measured while others computed too
+            figures["matmul_peak"] = share
         self._write(figures)
         trainer.reset_metrics()
         self.since = time.monotonic(), trainer.step
