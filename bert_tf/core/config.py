@@ -158,9 +158,9 @@ def _replace(config: Any, keys: list[str], value: Any, full_key: str) -> Any:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    """`value` as the type of a field; only int to float and list to tuple are converted."""
+    """`value` as the type of a field: int becomes float, list tuple, and "none" None where no other text is allowed."""
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if value is None and type(None) in options:
+    if type(None) in options and (value is None or (value == "none" and str not in options)):
         return None
     options = tuple(option for option in options if option is not type(None))
     for option in options[:-1]:

@@ -105,6 +105,19 @@ def test_a_field_of_several_types():
             override(Weighted(), [value])
 
 
+def test_a_file_says_none_as_a_text_where_a_text_is_not_allowed(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Clipping:
+        norm: float | None = 1.0
+        name: str | None = "a"
+        steps: int = 1
+
+    (tmp_path / "none.toml").write_text('norm = "none"\nname = "none"\n')
+    assert load_toml(Clipping, tmp_path / "none.toml") == Clipping(None, "none")
+    with pytest.raises(ConfigError, match="Received: steps='none'. steps must be of type int."):
+        from_dict(Clipping, {"steps": "none"})
+
+
 def test_a_text_is_no_list():
     with pytest.raises(ConfigError, match="Received: names='text'. names must be of type list."):
         override(Weighted(), ["names=text"])

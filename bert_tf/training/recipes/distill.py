@@ -16,6 +16,7 @@ from bert_tf.core.errors import InputError
 from bert_tf.core.hub import resolve_folder
 from bert_tf.data.readers.examples import read_examples
 from bert_tf.tasks import TASKS, load
+from bert_tf.tasks.base.batching import take
 from bert_tf.tasks.distillation.distiller import Distiller
 from bert_tf.tasks.distillation.examples import join_columns
 from bert_tf.training.config import TrainingConfig
@@ -80,6 +81,18 @@ class DistillJob(TaskJob):
         except InputError as error:
             raise InputError(f"{examples.path}: {error}") from None
 
+    def _originals(self) -> np.ndarray:
+        """For each training example the number of the one whose outputs it learns, int [N].
+
+        That is the original for a copy with noise, so that the student learns to answer as the teacher does without
+        noise, and else the example itself, as in tasks on tokens: there the tokens of a copy are others.
+        """
+        numbers = np.arange(len(self.train_examples))
+        if self.config.data.noise and not self.model.PER_TOKEN:
+            copied = len(self.learned)  # the originals, then as many in each round of copies
+            numbers[:copied] %= copied // (1 + self.config.data.noise_copies)
+        return numbers
+
     def teach(self, folder: pathlib.Path, strategy: tf.distribute.Strategy) -> None:
         """Adds the teacher's outputs to the training examples, computed by the chief, or read.
 
@@ -88,10 +101,13 @@ class DistillJob(TaskJob):
         path = pathlib.Path(self.config.teacher.outputs or folder) / f"teacher-{self._digest()}.safetensors"
         logits = self._read(path)
         if is_chief() and logits is None:
+            read, places = np.unique(self._originals(), return_inverse=True)
+            columns = () if self.distiller.teacher.reads_rows else take(self.columns, read)
             with progress.stages() as show:
-                logits = self.distiller.teacher_logits(
-                    self.train_examples, self.columns, lambda done, total: show("teaching", done, total)
+                found = self.distiller.teacher_logits(
+                    self.train_examples.take(read), columns, lambda done, total: show("teaching", done, total)
                 )
+            logits = found if len(read) == len(places) else {name: found[name][places] for name in found}
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.atomic_file(path) as temporary:
                 safetensors.save_file(logits, temporary)

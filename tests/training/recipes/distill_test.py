@@ -115,6 +115,29 @@ def test_outputs_of_the_teacher_are_read_again_unless_they_are_damaged(init, toy
     assert inputs["input_ids"].shape[0] == 8 and targets["teacher"].shape == (8, 2)
 
 
+@pytest.mark.parametrize("own_tokens", [False, True])
+def test_copies_with_noise_learn_what_the_teacher_says_about_their_originals(
+    init, toys, teacher, tmp_path, monkeypatch, own_tokens
+):
+    data = {"folder": str(toys), "train": "classes.tsv", "heldout": "classes.tsv"}
+    noise = {"noise": {"typos": 1.0}, "noise_copies": 2}
+    settings = {"model": str(teacher), "outputs": str(tmp_path), "augment": 0 if own_tokens else 1}
+    config = make_config({"data": data | noise, "model": {"init": str(init)}, "teacher": settings})
+    job = make_job(config)
+    job.make_model(dataclasses.replace(config.training, precision="float32"))
+    monkeypatch.setattr(job.distiller.teacher, "reads_rows", not own_tokens)
+    job.prepare()
+    job.teach(tmp_path, tf.distribute.get_strategy())
+    (path,) = tmp_path.glob("*.safetensors")
+    logits = safetensors.load_file(path)["logits"]
+    rows = len(TEXTS)
+    assert len(logits) == (3 if own_tokens else 6) * rows
+    np.testing.assert_allclose(logits[:rows], bert_tf.load(teacher).predict(job.rows[0].texts[0], verbose=0), atol=1e-5)
+    np.testing.assert_array_equal(logits[rows : 3 * rows], np.tile(logits[:rows], (2, 1)))
+    copies = job.learned.texts[0]
+    assert copies[rows : 2 * rows] != copies[:rows]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
