@@ -6,7 +6,7 @@ Together with ops/xla.py the only place in this folder that knows TensorFlow; on
 import contextlib
 import functools
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -62,6 +62,7 @@ class GradientRule:
     """
 
     static_rows = True  # whether batches that are cut into parts must have a static number of rows
+    metrics: Sequence[keras.metrics.Metric] = ()  # its own, which its `gradients` updates
 
     def gradients(self, model: Any, x: Any, y: Any, sample_weight: Any, shares: Any) -> dict[int, Any]:
         """Gradients as {index of the trainable weight: dense gradient}; updates the metrics.
@@ -132,6 +133,11 @@ class DistributedSteps:
     ) -> Any:
         """As Keras's, a float32 scalar; `GlobalMean` losses are this replica's share of the mean."""
         return self.loss_of_shares(x, y, y_pred, self._normalized_weights(y, sample_weight), training)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """As Keras's, with those of the `gradient_rule`."""
+        return [*super().metrics, *(self.gradient_rule.metrics if self.gradient_rule else ())]
 
     def default_weights(self, targets: Any) -> Any:
         """The weights of targets in a batch that has none: 1 for each row, [B]."""

@@ -22,7 +22,8 @@ class PrivateGradients(GradientRule):
     """The noisy mean of the examples' clipped gradients.
 
     A step's gradient is (sum of the clipped gradients + noise) / `batch_size`; the noise of each weight is normal with
-    the standard deviation `noise_multiplier` * `clip_norm`, and follows from `seed` and the step alone.
+    the standard deviation `noise_multiplier` * `clip_norm`, and follows from `seed` and the step alone. The metric
+    "clipped" is the share of the examples whose gradient is longer than `clip_norm`.
 
     Args:
         model: a compiled task model; the rows of an example must be next to each other.
@@ -42,6 +43,7 @@ class PrivateGradients(GradientRule):
     ):
         self.batch_size, self.clip_norm = batch_size, clip_norm
         self.noise_multiplier, self.seed = noise_multiplier, seed
+        self.metrics = [keras.metrics.Mean("clipped")] if clip_norm else []
         for loss in keras.tree.flatten(model.loss):
             if not isinstance(loss, GlobalMean) or isinstance(loss.loss, MultipleNegativesRankingLoss):
                 raise ConfigError(
@@ -89,6 +91,7 @@ class PrivateGradients(GradientRule):
         """The factors of examples by the norms of their gradients, [B]: 0 where these are not finite."""
         if not self.clip_norm:
             return tf.ones_like(norms)
+        self.metrics[0].update_state(norms > self.clip_norm, norms > 0)  # not of examples that fill the batch up
         factors = tf.minimum(1.0, self.clip_norm / tf.maximum(norms, _TINY))
         return tf.where(tf.math.is_finite(norms), factors, 0.0)
 

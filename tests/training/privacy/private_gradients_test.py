@@ -64,6 +64,24 @@ def test_an_example_without_a_finite_gradient_counts_nothing():
     np.testing.assert_allclose(rule._factors(tf.constant([0.5, 4.0, np.inf, np.nan])), [1.0, 0.25, 0.0, 0.0])
 
 
+def test_the_share_of_clipped_examples_is_a_metric(eagerly):
+    model, plain = make_model((1.0, 0.0)), make_model()
+    data = next(iter(model.dataset(TEXTS[:4], LABELS[:4], 4)))
+    norms = []
+    for row in range(4):
+        one = [tf.nest.map_structure(lambda values, row=row: values[row : row + 1], part) for part in data]
+        with tf.GradientTape() as tape:
+            loss = plain.compute_loss(one[0], one[1], plain(one[0], training=False))
+        norms.append(float(tf.linalg.global_norm(tape.gradient(loss, plain.trainable_weights))))
+    model.gradient_rule = PrivateGradients(model, 4, float(np.median(norms)), 0.0, seed=0)
+    weights = tf.constant([1.0, 1.0, 1.0, 0.0])  # the last row fills the batch up
+    logs = model.train_on_batch(*data, weights, return_dict=True)
+    assert logs["clipped"] == pytest.approx(np.mean(np.array(norms[:3]) > np.median(norms)))
+    model.reset_metrics()
+    assert model.gradient_rule.metrics[0].result() == 0
+    assert "clipped" not in [metric.name for metric in plain.metrics]
+
+
 def test_a_batch_is_a_poisson_sample():
     sampler = PoissonSampler(BatchPlan(10, seed=1), 40)
     counts = np.zeros(40)
