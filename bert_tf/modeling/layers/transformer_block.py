@@ -102,12 +102,12 @@ class SelfAttention(keras.layers.Layer):
 
     def join_heads(self, x: Any) -> Any:
         """[B, N, Q, H] to [B, Q, N * H]."""
-        batch, length = ops.shape(x)[0], ops.shape(x)[2]
+        batch, _, length, _ = ops.shape(x)
         return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (batch, length, self.num_heads * self.head_size))
 
     def split_heads(self, x: Any) -> Any:
         """[B, S, N * H] to [B, N, S, H]."""
-        batch, length = ops.shape(x)[0], ops.shape(x)[1]
+        batch, length, _ = ops.shape(x)
         x = ops.reshape(x, (batch, length, self.num_heads, self.head_size))  # [B, S, N, H]
         return ops.transpose(x, (0, 2, 1, 3))  # [B, N, S, H]
 
