@@ -19,6 +19,8 @@ class Dense(keras.layers.Dense):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """[..., D] to [..., units]."""
+        if len(inputs.shape) == 2:
+            return super().call(inputs, training=training)
         vectors = super().call(ops.reshape(inputs, (-1, inputs.shape[-1])), training=training)  # [B * S, units]
         return ops.reshape(vectors, (*ops.shape(inputs)[:-1], self.units))  # [..., units]
 

@@ -42,8 +42,7 @@ class RotarySelfAttention(SelfAttention):
         self, x: Any, context: Mapping[str, Any], training: bool | None = None, queries: Any = None
     ) -> tuple[Any, Any]:
         """[B, S, D] to ([B, Q, D], attention probabilities [B, N, Q, S], or those of the chunks)."""
-        query = self.split_heads(self.query(x if queries is None else queries))  # [B, N, Q, H]
-        key, value = self.split_heads(self.key(x)), self.split_heads(self.value(x))  # [B, N, S, H]
+        query, key, value = self.queries_keys_and_values(x, queries)
         query, key = rotate(query, *context[QUERY_ROTATION]), rotate(key, *context[KEY_ROTATION])
         if SEES in context:
             query = query * context[SEES]
@@ -54,7 +53,7 @@ class RotarySelfAttention(SelfAttention):
             key, value = split_neighbours(key, width), split_neighbours(value, width)
             y, probs = self.attend(queries, key, value, context[CHUNK_BIAS], training)
             y = join_chunks(y, ops.shape(x)[0], ops.shape(x)[1])
-        return self.output_dense(self.join_heads(y)), probs
+        return self.output(y), probs
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -133,10 +132,11 @@ class PreNormBlock(keras.layers.Layer):
             normed_queries = None if queries is None else self.attention_norm(queries)
         y, probs = self.attention(normed, context, training=training, queries=normed_queries)
         x = residual + self.attention_dropout(y, training=training)  # [B, Q, D]
-        normed = self.output_norm(x)
+        normed = ops.reshape(self.output_norm(x), (-1, self.hidden_size))  # [B * Q, D]
         activation = self.training_activation if training else self.activation
-        hidden = activation(self.intermediate(normed)) * self.gate(normed)  # [B, Q, F]
-        return x + self.output_dense(self.dropout(hidden, training=training)), probs
+        hidden = activation(self.intermediate(normed)) * self.gate(normed)  # [B * Q, F]
+        hidden = self.output_dense(self.dropout(hidden, training=training))
+        return x + ops.reshape(hidden, ops.shape(x)), probs
 
     def attention_vectors(self, x: Any) -> tuple[Any, Any, Any]:
         """As `TransformerBlock.attention_vectors`; queries and keys are not rotated by their positions."""

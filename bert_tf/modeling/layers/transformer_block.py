@@ -8,7 +8,7 @@ import keras
 from keras import ops, tree
 
 from bert_tf.modeling.layers.activations import get_activation
-from bert_tf.modeling.layers.dense import dense
+from bert_tf.modeling.layers.dense import Dense, dense
 from bert_tf.modeling.layers.dropout import Dropout
 from bert_tf.modeling.layers.residual_norm import ResidualNorm
 from bert_tf.modeling.ops.fused_ops import attend, attention_probs
@@ -58,19 +58,23 @@ class SelfAttention(keras.layers.Layer):
 
     def call(self, x: Any, bias: Any, training: bool | None = None, queries: Any = None) -> tuple[Any, Any]:
         """`bias` [B, 1, 1 or Q, S] is added to the scores: 0 = attend, very negative = do not."""
-        if queries is None:
-            queries = x
-        query = self.split_heads(self.query(queries))  # [B, N, Q, H]
-        context, probs = self.attend(query, *self.keys_and_values(x), bias, training)
-        return self.output_dense(self.join_heads(context)), probs
+        context, probs = self.attend(*self.queries_keys_and_values(x, queries), bias, training)
+        return self.output(context), probs
 
     def projections(self, x: Any) -> tuple[Any, Any, Any]:
         """Queries, keys and values of the vectors `x` [B, S, D] with all heads joined: [B, S, N * H] each."""
         return self.query(x), self.key(x), self.value(x)
 
+    def queries_keys_and_values(self, x: Any, queries: Any = None) -> list[Any]:
+        """Queries [B, N, Q, H] of `queries`, or of `x`, and keys and values of the vectors `x` [B, S, D]."""
+        if queries is None:
+            return self.heads(x, self.query, self.key, self.value)
+        return [*self.heads(queries, self.query), *self.heads(x, self.key, self.value)]
+
     def keys_and_values(self, x: Any) -> tuple[Any, Any]:
         """Keys and values of the vectors `x` [B, S, D]: [B, N, S, H] each."""
-        return self.split_heads(self.key(x)), self.split_heads(self.value(x))
+        key, value = self.heads(x, self.key, self.value)
+        return key, value
 
     def attend_to(self, queries: Any, parts: Sequence[tuple[Any, Any]], bias: Any) -> Any:
         """As `call` at inference, with keys and values that are known already: [B, Q, D] to [B, Q, D].
@@ -80,7 +84,7 @@ class SelfAttention(keras.layers.Layer):
             parts: pairs of keys and values [B, N, S_i, H], which together are of S tokens.
             bias: [B, 1, 1 or Q, S].
         """
-        query = self.split_heads(self.query(queries))  # [B, N, Q, H]
+        (query,) = self.heads(queries, self.query)  # [B, N, Q, H]
         query = query * query.shape[-1] ** -0.5
         scores = [ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2))) for keys, _ in parts]  # [B, N, Q, S_i] each
         probs = ops.softmax(_join(scores) + ops.cast(bias, query.dtype))  # [B, N, Q, S]
@@ -89,7 +93,7 @@ class SelfAttention(keras.layers.Layer):
             end = start + ops.shape(values)[2]
             context += ops.matmul(probs[..., start:end] if len(parts) > 1 else probs, values)  # [B, N, Q, H]
             start = end
-        return self.output_dense(self.join_heads(context))
+        return self.output(context)
 
     def attend(self, query: Any, key: Any, value: Any, bias: Any, training: bool | None = None) -> tuple[Any, Any]:
         """Weighted values [B, N, Q, H] and attention probabilities [B, N, Q, S], with dropout in training."""
@@ -100,16 +104,18 @@ class SelfAttention(keras.layers.Layer):
         seed, dropped, scale = self.dropout.mask_args()
         return attend(query, key, value, bias, seed, dropped, scale), probs
 
-    def join_heads(self, x: Any) -> Any:
-        """[B, N, Q, H] to [B, Q, N * H]."""
-        batch, _, length, _ = ops.shape(x)
-        return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (batch, length, self.num_heads * self.head_size))
+    def heads(self, x: Any, *projections: Dense) -> list[Any]:
+        """Projections of the vectors `x` [B, S, D], split into heads: [B, N, S, H] each."""
+        batch, length, width = ops.shape(x)
+        vectors = ops.reshape(x, (-1, width))  # [B * S, D]: each reshape is a few ops of a graph, so they share one
+        split = [ops.reshape(layer(vectors), (batch, length, self.num_heads, self.head_size)) for layer in projections]
+        return [ops.transpose(heads, (0, 2, 1, 3)) for heads in split]
 
-    def split_heads(self, x: Any) -> Any:
-        """[B, S, N * H] to [B, N, S, H]."""
-        batch, length, _ = ops.shape(x)
-        x = ops.reshape(x, (batch, length, self.num_heads, self.head_size))  # [B, S, N, H]
-        return ops.transpose(x, (0, 2, 1, 3))  # [B, N, S, H]
+    def output(self, context: Any) -> Any:
+        """The block's vectors [B, Q, D] from the weighted values of its heads [B, N, Q, H]."""
+        batch, _, length, _ = ops.shape(context)
+        vectors = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (-1, self.num_heads * self.head_size))  # [B * Q, .]
+        return ops.reshape(self.output_dense(vectors), (batch, length, self.hidden_size))
 
 
 def _join(parts):
@@ -185,8 +191,8 @@ class TransformerBlock(keras.layers.Layer):
     def feed_forward(self, x: Any, training: bool | None = None) -> Any:
         """The second half of the block: [B, Q, D] to [B, Q, D]."""
         activation = self.training_activation if training else self.activation
-        hidden = activation(self.intermediate(x))  # [B, Q, F]
-        hidden = self.output_dense(hidden)  # [B, Q, D]
+        hidden = activation(self.intermediate(ops.reshape(x, (-1, self.hidden_size))))  # [B * Q, F]
+        hidden = ops.reshape(self.output_dense(hidden), ops.shape(x))  # [B, Q, D]
         return self.output_norm(hidden, x, dropout=self.dropout, training=training)
 
     def call_rematerialized(self, x: Any, mask: Any, queries: Any = None) -> Any:

@@ -196,8 +196,8 @@ def gated(encoder: Any, heads: Sequence[Any], columns: Sequence[Any]) -> Iterato
 
 def _gated_call(call: Callable, gate: tf.Tensor) -> Callable:
     def multiplied(x: Any, *args: Any, **kwargs: Any) -> Any:
-        of_rows = tf.repeat(gate, tf.shape(x)[0] // tf.shape(gate)[0], 0)  # [rows, units]
-        return call(x * tf.cast(of_rows, x.dtype)[:, tf.newaxis], *args, **kwargs)  # [rows, S, units]
+        of_vectors = tf.repeat(gate, tf.shape(x)[0] // tf.shape(gate)[0], 0)  # [rows * S, units], as x
+        return call(x * tf.cast(of_vectors, x.dtype), *args, **kwargs)
 
     return multiplied
 
