@@ -36,6 +36,7 @@ def compile_model(model: keras.Model, training: TrainingConfig, **more: Any) -> 
         clip_norm=training.clip_norm,
         layer_decay=training.layer_decay,
         stages=stages_of(model),
+        ema_momentum=training.ema_momentum,
         **own,
     )
     model.encoder.remat = training.remat

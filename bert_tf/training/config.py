@@ -42,6 +42,12 @@ class TrainingConfig(Settings):
     layer_decay: float | None = setting(
         None, "factor of the learning rate from a layer to the one below", above=0, most=1
     )
+    ema_momentum: float | None = setting(
+        None,
+        "momentum of an average of the weights, which is evaluated and saved; none: not averaged",
+        above=0,
+        below=1,
+    )
     seed: int = setting(0, "random seed of weights, order, masks and dropout", least=0, most=_LARGEST_SEED)
     precision: str = setting(
         "auto", "dtype policy; auto: mixed_bfloat16 where it is measured to be faster", choices=("auto", *POLICIES)

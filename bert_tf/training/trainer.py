@@ -22,6 +22,7 @@ from bert_tf.training.config import TrainingConfig
 from bert_tf.training.data_source import DataSource, Validation
 from bert_tf.training.distribution.batches import distribute, rows_per_replica
 from bert_tf.training.distribution.strategies import agree, is_chief, worker
+from bert_tf.training.optimizers.layerwise import layerwise_of
 
 CHECKPOINTS = "checkpoints"  # subfolder of a run
 # Raised by a collective operation when another worker ends, depending on the moment.
@@ -98,6 +99,8 @@ class Trainer:
     def train(self) -> dict[str, float]:
         """Trains to the last step; returns the last metrics on held-out data.
 
+        Afterwards the model has the average of its weights, if the optimizer has one.
+
         Raises:
             InputError: why the run cannot continue: a signal, a diverging loss, damaged records.
             WorkerLost: another worker has ended.
@@ -116,6 +119,7 @@ class Trainer:
             raise WorkerLost(f"Lost another worker after step {self.step}: {reason}") from error
         finally:
             self.checkpoints.wait()
+        self._exchange_averages()
         return self.scores
 
     def restore_best(self) -> dict[str, float]:
@@ -126,6 +130,7 @@ class Trainer:
                 f"{self.checkpoints.folder} has no intact checkpoint with a score. Set output to a new folder."
             )
         self.checkpoints.restore(step, named_variables(self.model))
+        self._exchange_averages()
         return self.checkpoints.metadata(step)["scores"]
 
     @property
@@ -153,6 +158,17 @@ class Trainer:
         self.scores = {"step": self.step} | validation.evaluate(self.model)
         self.history.append(validation.score(self.scores))
         return self.scores
+
+    @contextlib.contextmanager
+    def with_averages(self) -> Iterator[None]:
+        """A context in which the model has the averages of its weights, if the optimizer keeps them."""
+        self._exchange_averages()
+        yield
+        self._exchange_averages()
+
+    def _exchange_averages(self) -> None:
+        if optimizer := layerwise_of(self.model.optimizer):
+            optimizer.exchange_averages()
 
     def reset_metrics(self) -> None:
         """Resets the running means of the model's metrics."""

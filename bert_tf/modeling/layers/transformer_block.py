@@ -58,7 +58,8 @@ class SelfAttention(keras.layers.Layer):
 
     def call(self, x: Any, bias: Any, training: bool | None = None, queries: Any = None) -> tuple[Any, Any]:
         """`bias` [B, 1, 1 or Q, S] is added to the scores: 0 = attend, very negative = do not."""
-        context, probs = self.attend(*self.queries_keys_and_values(x, queries), bias, training)
+        query, key, value = self.queries_keys_and_values(x, queries)
+        context, probs = self.attend(query, key, value, bias, training)
         return self.output(context), probs
 
     def projections(self, x: Any) -> tuple[Any, Any, Any]:

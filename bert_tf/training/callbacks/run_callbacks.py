@@ -82,9 +82,10 @@ class EvaluateCallback(keras.callbacks.Callback):
         if phase.validation and due:
             self.logger.log(logs)
             self.logger.show_evaluations()
-            scores = trainer.evaluate(phase.validation)
-            self.logger.show_evaluations()
-            self.logger.log_scores(phase.validation.losses(trainer.model) | scores)
+            with trainer.with_averages():
+                scores = trainer.evaluate(phase.validation)
+                self.logger.show_evaluations()
+                self.logger.log_scores(phase.validation.losses(trainer.model) | scores)
             trainer.reset_metrics()  # Keras's `evaluate` uses the same metrics
             trainer.model.stop_training = trainer.done
 

@@ -1,4 +1,4 @@
-"""Layer-wise learning rates, freezing and gradual unfreezing of an encoder's layers."""
+"""Layer-wise learning rates, freezing and gradual unfreezing of an encoder's layers; averages of the weights."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,8 +32,12 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
         layer_decay: factor of the learning rate from a layer to the one below, in (0, 1]; None: 1.
         stages: paths of the encoder's layers from bottom to top (see `stages_of`). Variables outside of them, the
             pooler and the heads, are above the topmost.
+        ema_momentum: of a moving average of the weights, in (0, 1): a step takes `ema_momentum` of the average and the
+            rest of the new weights, and step t at most 1 - 1 / t of the average, so that it is the mean of all weights
+            at first; None: no average.
 
     Attributes:
+        averages: that average of each variable, float32; [] without.
         gradient_norm: float32 scalar variable, the global norm of the last step before clipping.
         layer_rates: float32 variable [stages + 1], the factor of the learning rate of each stage; 0: frozen.
 
@@ -48,6 +52,7 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
         clip_norm: float | None = None,
         layer_decay: float | None = None,
         stages: Sequence[str] = (),
+        ema_momentum: float | None = None,
         name: str | None = None,
     ):
         super().__init__(learning_rate=0.0, name=name or inner.name)
@@ -71,6 +76,8 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
         self.clip_norm = clip_norm
         self.layer_decay = layer_decay
         self.stages = list(stages)
+        self.moving = ema_momentum  # Keras has an `ema_momentum` of its own
+        self.averages: list[keras.Variable] = []
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Builds `inner`, and makes `layer_rates` and `gradient_norm`."""
@@ -84,11 +91,13 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
             (self.top + 1,), lambda shape, dtype: ops.cast(self._scales(), dtype), "float32", name="layer_rates"
         )
         self.gradient_norm = self.add_variable((), dtype="float32", name="gradient_norm")
+        if self.moving:
+            self.averages = [self.add_variable(one.shape, dtype="float32", name="average") for one in variables]
 
     @property
     def variables(self) -> list:
-        """The inner optimizer's variables, then `layer_rates` and `gradient_norm`."""
-        own = [self.layer_rates, self.gradient_norm] if self.built else []
+        """The inner optimizer's variables, then `layer_rates`, `gradient_norm` and `averages`."""
+        own = [self.layer_rates, self.gradient_norm, *self.averages] if self.built else []
         return [*self.inner.variables, *own]
 
     @property
@@ -136,6 +145,11 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
             if self.weight_decay and update_ops.is_decayed(variable):
                 update_ops.assign(variable, variable * (1 - rate * self.weight_decay))
         update_ops.update_all(self.inner, clipped, variables, rates)
+        if self.moving:
+            steps = ops.cast(self.iterations, "float32")  # before this one
+            rest = ops.maximum(1 - self.moving, 1 / (steps + 1))
+            for average, variable in zip(self.averages, self._trainable_variables, strict=True):
+                update_ops.assign(average, average + rest * (ops.cast(variable, "float32") - average))
         self.iterations.assign_add(1)
 
     def _clip(self, gradients: Sequence, is_free: Sequence) -> list:
@@ -155,6 +169,13 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
             is_free = [free * scale for free in is_free]
         return list(map(update_ops.scaled, gradients, is_free))
 
+    def exchange_averages(self) -> None:
+        """Exchanges the weights of the model with their averages."""
+        for average, variable in zip(self.averages, self._trainable_variables, strict=bool(self.averages)):
+            value = ops.convert_to_numpy(variable)
+            variable.assign(average)
+            average.assign(value)
+
     def finalize_variable_values(self, var_list: Sequence) -> None:
         """Called by Keras at the end of `fit`."""
         self.inner.finalize_variable_values(var_list)
@@ -166,6 +187,7 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
             "clip_norm": self.clip_norm,
             "layer_decay": self.layer_decay,
             "stages": list(self.stages),
+            "ema_momentum": self.moving,
             "inner": keras.saving.serialize_keras_object(self.inner),
         }
 

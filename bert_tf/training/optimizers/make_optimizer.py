@@ -19,6 +19,7 @@ def make_optimizer(
     clip_norm: float | None = 1.0,
     layer_decay: float | None = None,
     stages: Sequence[str] = (),
+    ema_momentum: float | None = None,
     **settings: Any,
 ) -> LayerwiseOptimizer:
     """Makes the optimizer called `name`, wrapped in a `LayerwiseOptimizer`.
@@ -26,7 +27,8 @@ def make_optimizer(
     Args:
         name: one of `OPTIMIZERS`: "adamw" and "lamb" are this package's, the others Keras's.
         learning_rate: a number or a schedule.
-        weight_decay, clip_norm, layer_decay, stages: see `LayerwiseOptimizer`; LAMB applies the decay itself.
+        weight_decay, clip_norm, layer_decay, stages, ema_momentum: see `LayerwiseOptimizer`. LAMB applies the decay
+            itself.
         settings: further arguments of the optimizer, such as `beta_2` or `momentum`.
 
     Raises:
@@ -43,4 +45,4 @@ def make_optimizer(
     else:
         classes = {known.lower(): known for known in dir(keras.optimizers)}  # {"sgd": "SGD"}
         inner = getattr(keras.optimizers, classes[name])(rate, weight_decay=None, name=name, **settings)
-    return LayerwiseOptimizer(inner, weight_decay, clip_norm, layer_decay, stages)
+    return LayerwiseOptimizer(inner, weight_decay, clip_norm, layer_decay, stages, ema_momentum)

@@ -127,3 +127,24 @@ def test_fit_sets_one_more_layer_free_a_stage():
     # The masked LM head's output matrix is the token embedding, which comes last all the same.
     assert recorder.moved == [list(PARTS[3:]), list(PARTS[2:]), list(PARTS[1:]), list(PARTS), list(PARTS)]
     np.testing.assert_allclose(model.optimizer.layer_rates.numpy(), [0.729, 0.81, 0.9, 1.0], rtol=1e-6)
+
+
+def test_averages_are_the_mean_at_first_and_then_move_by_the_momentum():
+    kernel = keras.Variable([2.0, -1.0], name="kernel")
+    optimizer = make_optimizer("sgd", 0.1, weight_decay=0.5, clip_norm=None, ema_momentum=0.6)
+    values = []
+    for _ in range(5):
+        optimizer.apply([2 * kernel.numpy()], [kernel])
+        values.append(kernel.numpy())
+    expected = (values[0] + values[1]) / 2  # 0.6 of the average after the third step are less than 2 / 3
+    for value in values[2:]:
+        expected = 0.6 * expected + 0.4 * value
+    (average,) = optimizer.averages
+    np.testing.assert_allclose(average.numpy(), expected, rtol=1e-6)
+    assert optimizer.variables[-1] is average
+    optimizer.exchange_averages()
+    np.testing.assert_array_equal(average.numpy(), values[-1])
+    np.testing.assert_allclose(kernel.numpy(), expected, rtol=1e-6)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    again.build([kernel])
+    assert len(again.averages) == 1

@@ -19,7 +19,7 @@ from bert_tf.training.recipes.finetune import UnfreezeByEpoch, make_job, summari
 from bert_tf.training.recipes.finetune_config import load_config, make_config, override_config
 from bert_tf.training.recipes.finetune_data import check_rows, read_rows
 from bert_tf.weights import read_model
-from tests.tasks.samples import TEXTS
+from tests.tasks.samples import LABELS, TEXTS
 from tests.training.recipes.conftest import TOYS
 
 
@@ -69,6 +69,22 @@ def test_a_killed_run_goes_on_to_the_same_weights(run, tmp_path, killed_at_step_
     assert whole.keys() == killed.keys()
     for name, value in whole.items():
         np.testing.assert_array_equal(value, killed[name], err_msg=name)
+
+
+def test_averages_of_the_weights_are_evaluated_and_saved(run, tmp_path, killed_at_step_5):
+    settings = {"epochs": 2, "training": {"checkpoint_every": 3, "keep_checkpoints": 9, "ema_momentum": 0.5}}
+    _, results = run("classes.tsv", tmp_path / "whole", **settings)
+    with killed_at_step_5():
+        run("classes.tsv", tmp_path / "killed", **settings)
+    run("classes.tsv", tmp_path / "killed", **settings)
+    del settings["training"]["ema_momentum"]
+    run("classes.tsv", tmp_path / "plain", **settings)
+    whole, killed, plain = (weights(tmp_path / name) for name in ("whole", "killed", "plain"))
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, killed[name], err_msg=name)
+    assert any(np.abs(value - plain[name]).max() > 1e-4 for name, value in whole.items())
+    model = bert_tf.load(tmp_path / "whole/model")
+    assert model.score(TEXTS, LABELS)["accuracy"] == pytest.approx(results["scores"]["accuracy"])
 
 
 @pytest.mark.parametrize(
