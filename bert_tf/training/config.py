@@ -78,6 +78,11 @@ class TrainingConfig(Settings):
                 "together."
             )
 
+    def describe_optimizer(self) -> str:
+        """The optimizer, its rate and what becomes of the weights, in words."""
+        average = f", average of the weights with momentum {self.ema_momentum:g}" if self.ema_momentum else ""
+        return f"{self.optimizer}, {self.learning_rate:g}, {self.schedule}{average}"
+
 
 @dataclasses.dataclass(frozen=True)
 class PhaseConfig(Settings):

@@ -205,7 +205,7 @@ def _facts(job: TaskJob | MultiTaskJob, training: TrainingConfig, results: dict)
         "trained on": "; ".join(trained_on),
         "held out": "; ".join(heldout),
         "steps": f"{training.steps:,} of {config.batch_size} rows; the best, step {results['best_step']:,}, is kept",
-        "optimizer": f"{training.optimizer}, {training.learning_rate:g}, {training.schedule}",
+        "optimizer": training.describe_optimizer(),
         "max_length": ", ".join(lengths),
         "computed in": training.precision,
         "seed": training.seed,

@@ -141,7 +141,7 @@ class PretrainJob:
             "records": ", ".join(records),
             "held out": ", ".join(heldout),
             "steps": f"{training.steps:,}",
-            "optimizer": f"{training.optimizer}, {training.learning_rate:g}, {training.schedule}",
+            "optimizer": training.describe_optimizer(),
             "computed in": training.precision,
             "seed": training.seed,
         }

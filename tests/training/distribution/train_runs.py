@@ -1,4 +1,4 @@
-"""Trains 20 steps for each STRATEGY:PARTS of argv and leaves weights and losses in FOLDER/STRATEGY:PARTS.npz."""
+"""Trains 20 steps for each STRATEGY:PARTS of argv and leaves averaged weights and losses in FOLDER/STRATEGY:PARTS.npz."""
 
 import sys
 
@@ -18,7 +18,8 @@ def train(records, folder, run):
     """Runs one STRATEGY:PARTS."""
     name, parts = run.split(":")
     parts = int(parts)
-    training = TrainingConfig(steps=20, learning_rate=1e-3, accumulation_steps=parts, precision="float32")
+    how = {"learning_rate": 1e-3, "precision": "float32", "ema_momentum": 0.5}
+    training = TrainingConfig(steps=20, accumulation_steps=parts, **how)
     strategy = strategies.make_strategy(name)
     source = RecordsSource(PhaseConfig(records=records, heldout=records, batch_size=16), training)
     keras.utils.set_random_seed(0)
@@ -36,6 +37,7 @@ def train(records, folder, run):
         compile_model(model, training)
     data = distribute(strategy, source, rows_per_replica(strategy, 16, parts))
     losses = model.fit(data, steps_per_epoch=10, epochs=2, verbose=0, shuffle=False).history["loss"]
+    model.optimizer.exchange_averages()
     scores = source.validation.evaluate(model)
     if strategies.worker()[0] == 0:
         arrays = {name.replace("/", "."): array for name, array in model.to_weights().items()}

@@ -72,18 +72,19 @@ def test_a_killed_run_goes_on_to_the_same_weights(run, tmp_path, killed_at_step_
 
 
 def test_averages_of_the_weights_are_evaluated_and_saved(run, tmp_path, killed_at_step_5):
-    settings = {"epochs": 2, "training": {"checkpoint_every": 3, "keep_checkpoints": 9, "ema_momentum": 0.5}}
+    plain = {"checkpoint_every": 3, "keep_checkpoints": 9, "schedule": "constant"}
+    settings = {"epochs": 2, "training": plain | {"ema_momentum": 0.5}}
     _, results = run("classes.tsv", tmp_path / "whole", **settings)
     with killed_at_step_5():
         run("classes.tsv", tmp_path / "killed", **settings)
     run("classes.tsv", tmp_path / "killed", **settings)
-    del settings["training"]["ema_momentum"]
-    run("classes.tsv", tmp_path / "plain", **settings)
+    run("classes.tsv", tmp_path / "plain", epochs=2, training=plain)
     whole, killed, plain = (weights(tmp_path / name) for name in ("whole", "killed", "plain"))
     for name, value in whole.items():
         np.testing.assert_array_equal(value, killed[name], err_msg=name)
     assert any(np.abs(value - plain[name]).max() > 1e-4 for name, value in whole.items())
     model = bert_tf.load(tmp_path / "whole/model")
+    assert "constant, average of the weights with momentum 0.5 |" in (tmp_path / "whole/model/README.md").read_text()
     assert model.score(TEXTS, LABELS)["accuracy"] == pytest.approx(results["scores"]["accuracy"])
 
 
