@@ -115,7 +115,8 @@ class SelfAttention(keras.layers.Layer):
     def output(self, context: Any) -> Any:
         """The block's vectors [B, Q, D] from the weighted values of its heads [B, N, Q, H]."""
         batch, _, length, _ = ops.shape(context)
-        vectors = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (-1, self.num_heads * self.head_size))  # [B * Q, .]
+        joined = ops.transpose(context, (0, 2, 1, 3))  # [B, Q, N, H]
+        vectors = ops.reshape(joined, (-1, self.num_heads * self.head_size))  # [B * Q, N * H]
         return ops.reshape(self.output_dense(vectors), (batch, length, self.hidden_size))
 
 

@@ -76,7 +76,7 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
         self.clip_norm = clip_norm
         self.layer_decay = layer_decay
         self.stages = list(stages)
-        self.moving = ema_momentum  # Keras has an `ema_momentum` of its own
+        self.average_momentum = ema_momentum  # `ema_momentum` is an attribute of Keras
         self.averages: list[keras.Variable] = []
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
@@ -91,7 +91,7 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
             (self.top + 1,), lambda shape, dtype: ops.cast(self._scales(), dtype), "float32", name="layer_rates"
         )
         self.gradient_norm = self.add_variable((), dtype="float32", name="gradient_norm")
-        if self.moving:
+        if self.average_momentum:
             self.averages = [self.add_variable(one.shape, dtype="float32", name="average") for one in variables]
 
     @property
@@ -145,9 +145,9 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
             if self.weight_decay and update_ops.is_decayed(variable):
                 update_ops.assign(variable, variable * (1 - rate * self.weight_decay))
         update_ops.update_all(self.inner, clipped, variables, rates)
-        if self.moving:
+        if self.average_momentum:
             steps = ops.cast(self.iterations, "float32")  # before this one
-            rest = ops.maximum(1 - self.moving, 1 / (steps + 1))
+            rest = ops.maximum(1 - self.average_momentum, 1 / (steps + 1))
             for average, variable in zip(self.averages, self._trainable_variables, strict=True):
                 update_ops.assign(average, average + rest * (ops.cast(variable, "float32") - average))
         self.iterations.assign_add(1)
@@ -171,7 +171,7 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
 
     def exchange_averages(self) -> None:
         """Exchanges the weights of the model with their averages."""
-        for average, variable in zip(self.averages, self._trainable_variables, strict=bool(self.averages)):
+        for average, variable in zip(self.averages, self._trainable_variables, strict=False):
             value = ops.convert_to_numpy(variable)
             variable.assign(average)
             average.assign(value)
@@ -187,7 +187,7 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
             "clip_norm": self.clip_norm,
             "layer_decay": self.layer_decay,
             "stages": list(self.stages),
-            "ema_momentum": self.moving,
+            "ema_momentum": self.average_momentum,
             "inner": keras.saving.serialize_keras_object(self.inner),
         }
 
