@@ -1,4 +1,4 @@
-"""Trains 20 steps for each STRATEGY:PARTS of argv; leaves averaged weights, and losses, in FOLDER/STRATEGY:PARTS.npz."""
+"""Trains 20 steps for each STRATEGY:PARTS; leaves averaged weights, and losses, in FOLDER/STRATEGY:PARTS.npz."""
 
 import sys
 
