@@ -205,7 +205,7 @@ def write_configs(page, workspace):
     """The TOML blocks of a page as the files that its commands name."""
     text = (ROOT / page).read_text(encoding="utf-8")
     for code in re.findall(r"^```toml\n(.*?)^```$", text, re.M | re.S):
-        name = "student.toml" if "[teacher]" in code else None
+        name = "student.toml" if "[teacher]" in code and "task =" in code else None
         for known in ("tickets", "shapes"):
             name = name or (f"{known}.toml" if known in code else None)
         if name:
