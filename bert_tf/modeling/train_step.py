@@ -137,7 +137,9 @@ class DistributedSteps:
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """As Keras's, with those of the `gradient_rule`."""
-        return [*super().metrics, *(self.gradient_rule.metrics if self.gradient_rule else ())]
+        if self.gradient_rule is None:
+            return super().metrics
+        return [*super().metrics, *self.gradient_rule.metrics]
 
     def default_weights(self, targets: Any) -> Any:
         """The weights of targets in a batch that has none: 1 for each row, [B]."""

@@ -34,8 +34,7 @@ def warm_up(servable: Servable) -> None:
             for signature, inputs in _request(servable, prediction_log_pb2.PredictionLog.FromString(record)):
                 requests[signature].append(inputs)
         with futures.ThreadPoolExecutor() as threads:
-            for done in [threads.submit(_answer, *item) for item in requests.items()]:
-                done.result()
+            list(threads.map(_answer, requests, requests.values()))  # raises what one of them raised
     except (tf.errors.OpError, RequestError, ValueError) as error:
         raise InputError(f"A warm-up request of {file} failed: {error}") from error
 

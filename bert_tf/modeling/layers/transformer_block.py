@@ -70,7 +70,7 @@ class SelfAttention(keras.layers.Layer):
         """Queries [B, N, Q, H] of `queries`, or of `x`, and keys and values of the vectors `x` [B, S, D]."""
         if queries is None:
             return self.heads(x, self.query, self.key, self.value)
-        return [*self.heads(queries, self.query), *self.heads(x, self.key, self.value)]
+        return [*self.heads(queries, self.query), *self.keys_and_values(x)]
 
     def keys_and_values(self, x: Any) -> tuple[Any, Any]:
         """Keys and values of the vectors `x` [B, S, D]: [B, N, S, H] each."""
@@ -109,8 +109,11 @@ class SelfAttention(keras.layers.Layer):
         """Projections of the vectors `x` [B, S, D], split into heads: [B, N, S, H] each."""
         batch, length, width = ops.shape(x)
         vectors = ops.reshape(x, (-1, width))  # [B * S, D]: each reshape is a few ops of a graph, so they share one
-        split = [ops.reshape(layer(vectors), (batch, length, self.num_heads, self.head_size)) for layer in projections]
-        return [ops.transpose(heads, (0, 2, 1, 3)) for heads in split]
+        found = []
+        for layer in projections:
+            split = ops.reshape(layer(vectors), (batch, length, self.num_heads, self.head_size))  # [B, S, N, H]
+            found.append(ops.transpose(split, (0, 2, 1, 3)))
+        return found
 
     def output(self, context: Any) -> Any:
         """The block's vectors [B, Q, D] from the weighted values of its heads [B, N, Q, H]."""
