@@ -26,7 +26,7 @@ _OPERATORS = re.compile(r"^\{\{.*?\}\} | \[Op:\w+\]$")
 _UNUSED = {
     "tensorflow": ("googleapiclient",),
     "tensorflow.lite.python.util": ("jax",),
-    "keras": ("sklearn", "pandas", "matplotlib"),
+    "keras": ("sklearn", "pandas", "matplotlib", "cv2"),
     "keras.src.callbacks.orbax_checkpoint": ("jax",),
 }
 # Objects until a garbage collection. TensorFlow makes a million that stay: Python's own 700 cost a tenth of a start.

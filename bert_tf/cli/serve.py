@@ -1,15 +1,29 @@
 """The verb `serve`."""
 
 import asyncio
+import functools
+import gc
 from typing import Any
 
 from bert_tf.core.errors import ConfigError
+from bert_tf.core.import_hooks import import_within, leave_out, without
 
 
 def serve(flags: Any, overrides: list[str]) -> None:
     """Serves until SIGINT or SIGTERM."""
     if overrides:
         raise ConfigError(f"Received: {overrides[0]!r}. bert-tf serve has flags only, no key=value settings.")
+    gc.disable()  # until the models are open, see `server.serve`
+    try:
+        _serve(flags)
+    finally:
+        gc.enable()
+
+
+def _serve(flags: Any) -> None:
+    # TensorFlow alone opens and runs the models. It looks for Keras, and tensorflow_text has layers of Keras.
+    import_within("tensorflow", functools.partial(without, ("keras.src",)))
+    leave_out("tensorflow_text.python.keras")
     try:
         from bert_tf.serving import server  # imports the extra's packages before TensorFlow
     except ImportError as error:

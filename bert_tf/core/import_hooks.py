@@ -18,13 +18,18 @@ def import_within(name: str, context: Callable[[], contextlib.AbstractContextMan
 
 @contextlib.contextmanager
 def without(names: Sequence[str]) -> Iterator[None]:
-    """Within it top-level packages cannot be imported; those that are already, stay."""
+    """Within it modules cannot be imported; those that are already, stay."""
     blocker = _Blocker(names)
     sys.meta_path.insert(0, blocker)
     try:
         yield
     finally:
         sys.meta_path.remove(blocker)
+
+
+def leave_out(name: str) -> None:
+    """Makes imports of a module that is not imported yet find an empty one."""
+    sys.modules.setdefault(name, ModuleType(name))
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -66,7 +71,7 @@ class _Loader(importlib.abc.Loader):
 
 
 class _Blocker(importlib.abc.MetaPathFinder):
-    """Refuses to find some packages."""
+    """Refuses to find some modules."""
 
     def __init__(self, names: Sequence[str]):
         self.names = frozenset(names)

@@ -12,7 +12,7 @@ from bert_tf.core.errors import ConfigError, already_exists
 from bert_tf.export import onnx, openvino
 from bert_tf.export.comparison import check_difference, largest_difference
 from bert_tf.export.converter_forms import converter_forms
-from bert_tf.export.signatures import call_outputs, call_specs, concrete_function, label_lines
+from bert_tf.export.signatures import call_specs, concrete_function, label_lines, named_outputs
 from bert_tf.modeling.layers.encoder_inputs import HUGGINGFACE_NAMES
 from bert_tf.tasks.base.batching import take
 from bert_tf.tasks.base.task import Task
@@ -72,7 +72,7 @@ def export_runtime(
         differences = []
         for inputs in _check_inputs(model, check_texts):
             rows = {name: inputs[ours].numpy().astype("int64") for ours, name in _input_names(model).items()}
-            differences.append(largest_difference(run(rows), call_outputs(model, inputs)))
+            differences.append(largest_difference(run(rows), named_outputs(model, model(inputs, training=False))))
         check_difference(f"{format} model", max(differences), tolerance)
         _write_description(model, temporary)
         if not files.publish(temporary, folder, replace=False):
@@ -96,7 +96,7 @@ def _function(model: Task) -> Any:
 
     def compute(*rows: tf.Tensor) -> dict[str, tf.Tensor]:
         columns = [tf.cast(row, tf.int32) for row in rows]
-        return call_outputs(model, dict(zip(names, columns, strict=True)))
+        return named_outputs(model, model(dict(zip(names, columns, strict=True)), training=False))
 
     with converter_forms(model):
         return concrete_function(inputs, compute)

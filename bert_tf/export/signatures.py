@@ -49,7 +49,7 @@ def signatures(model: Task, with_attention: bool = False) -> dict[str, Any]:
     functions = {name: concrete_function(asked, answer) for name, asked in inputs.items()}
     functions[TOKENS] = _tokens(model)
     functions[LOGITS] = _logits(model)
-    functions[EXAMPLES] = _examples(model)
+    functions[EXAMPLES] = _examples(model, functions.get(PAIR, functions[SERVING_DEFAULT]))
     if with_attention:
         for name, asked in inputs.items():
             functions[ATTENTION[name]] = concrete_function(asked, lambda *texts: attention(model, texts))
@@ -144,7 +144,8 @@ def _logits(model: Task) -> Any:
     specs = call_specs(model)
 
     def compute(*inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        return call_outputs(model, _checked(model, dict(zip(specs, inputs, strict=True))))
+        outputs = model.call_in_graph(_checked(model, dict(zip(specs, inputs, strict=True))))
+        return named_outputs(model, outputs)
 
     return concrete_function(list(specs.values()), compute)
 
@@ -157,9 +158,8 @@ def call_specs(model: Task) -> dict[str, tf.TensorSpec]:
     return specs
 
 
-def call_outputs(model: Task, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """{name: tensor} of the outputs of the model's `call` at inference."""
-    outputs = model(inputs, training=False)
+def named_outputs(model: Task, outputs: Any) -> dict[str, tf.Tensor]:
+    """{name: tensor} of the outputs of the model's `call`."""
     if isinstance(outputs, dict):
         return outputs
     return {LOGITS if model.SPEC.head else "vectors": outputs}  # [N, C], or [N, D] of a task without a head
@@ -200,13 +200,13 @@ def _require(condition: tf.Tensor, *message: Any) -> tf.Operation:
     return tf.raw_ops.Assert(condition=tf.reduce_all(condition), data=list(message))
 
 
-def _examples(model: Task) -> Any:
+def _examples(model: Task, answer: Callable[..., dict[str, tf.Tensor]]) -> Any:
+    """The signature `examples`; `answer` is the one that takes all texts."""
     features = _example_features(model)
 
     def compute(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_example(serialized, features)
-        texts = [parsed[name] for name in model.TEXTS]  # [N] or [N, T] each
-        return model.example_outputs(model.serve(*texts))
+        return model.example_outputs(answer(**{name: parsed[name] for name in model.TEXTS}))  # [N] or [N, T] each
 
     return concrete_function([tf.TensorSpec([None], tf.string, name="inputs")], compute)
 

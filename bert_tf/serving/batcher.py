@@ -36,8 +36,9 @@ class Batcher:
     """Queues of requests, one per signature and shape of a row, and threads that run the batches.
 
     A batch is due when it is full or its first request has waited for `batch_timeout_micros`. While all threads are
-    busy the queues grow, so a busy server gets large batches without a timeout. All methods run on the event loop; only
-    the graphs run in threads.
+    busy the queues grow, so a busy server gets large batches without a timeout. A thread that becomes idle beside a
+    running batch leaves fewer requests than that batch has in their queue: the clients that were just answered are
+    about to send their next ones. All methods run on the event loop; only the graphs run in threads.
 
     Args:
         config: a `BatchingConfig`.
@@ -49,6 +50,7 @@ class Batcher:
         self._observe = observe
         self._queues: dict[tuple, collections.deque[_Request]] = {}  # in the order of their first request
         self._idle = config.num_batch_threads
+        self._running: list[tuple[tuple, int]] = []  # queue and number of requests of each batch in a thread
         self._threads = concurrent.futures.ThreadPoolExecutor(config.num_batch_threads, "batch")
         self._timer: asyncio.TimerHandle | None = None
 
@@ -90,13 +92,20 @@ class Batcher:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        while self._idle and self._queues:
-            key = min(self._queues, key=lambda key: self._due(self._queues[key]))
+        while self._idle and (keys := [key for key in self._queues if not self._gathers(key)]):
+            key = min(keys, key=lambda key: self._due(self._queues[key]))
             wait = self._due(self._queues[key]) - time.monotonic()
             if wait > 0:
                 self._timer = asyncio.get_running_loop().call_later(wait, self._start_ready)
                 return
-            self._start(key[0], self._take(key))
+            self._start(key, self._take(key))
+
+    def _gathers(self, key: tuple) -> bool:
+        """Whether a queue has room in its first batch and fewer requests than each running batch of its kind."""
+        queue = self._queues[key]
+        if _count_rows(queue) >= self._config.max_batch_size:
+            return False
+        return len(queue) < min((count for other, count in self._running if other == key), default=0)
 
     def _due(self, queue: collections.deque[_Request]) -> float:
         """Time at which the first batch of a queue is due; a full one is due at once."""
@@ -118,17 +127,19 @@ class Batcher:
             del self._queues[key]
         return batch
 
-    def _start(self, signature: Signature, batch: list[_Request]) -> None:
+    def _start(self, key: tuple, batch: list[_Request]) -> None:
         if not batch:
             return
         self._idle -= 1
+        self._running.append((key, len(batch)))
         self._observe(_count_rows(batch))
         inputs = [request.inputs for request in batch]
-        running = asyncio.get_running_loop().run_in_executor(self._threads, _run_batch, signature, inputs)
-        running.add_done_callback(lambda done: self._finished(batch, done))
+        running = asyncio.get_running_loop().run_in_executor(self._threads, _run_batch, key[0], inputs)
+        running.add_done_callback(lambda done: self._finished(key, batch, done))
 
-    def _finished(self, batch: list[_Request], running: asyncio.Future) -> None:
+    def _finished(self, key: tuple, batch: list[_Request], running: asyncio.Future) -> None:
         self._idle += 1
+        self._running.remove((key, len(batch)))
         for request, answer in zip(batch, running.result(), strict=True):
             if request.answer.done():  # its client has disconnected
                 continue

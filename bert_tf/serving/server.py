@@ -1,6 +1,7 @@
 """The server: loads the models, opens both ports, and finishes running requests when it stops."""
 
 import asyncio
+import gc
 import signal
 
 import grpc
@@ -90,6 +91,8 @@ async def serve(options: Options) -> None:
     """Serves until SIGINT or SIGTERM; a second signal ends the process at once."""
     server = Server(options)
     await server.start()
+    gc.freeze()  # what the server has made stays: collections, for which requests would wait, pass over it
+    gc.enable()
     watching = asyncio.create_task(server.watch())
     loop = asyncio.get_running_loop()
 

@@ -60,6 +60,20 @@ main()
     assert done.stderr == "bert-tf: bert-tf serve needs aiohttp: pip install 'bert_tf[serve]'\n"
 
 
+def test_the_server_is_imported_without_keras(tmp_path):
+    (tmp_path / "file").write_text("")
+    code = """
+import atexit, gc, sys
+found = {"keras", "keras.src", "tensorflow_text"}
+atexit.register(lambda: print(sorted(found & set(sys.modules)), gc.isenabled()))
+sys.argv = ["bert-tf", "serve", "--model_base_path=file"]
+from bert_tf.cli.main import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "['tensorflow_text'] True\n"), done.stderr
+
+
 def from_flags(**given):
     flags = {flag.name: flag.default for flag in VERBS["serve"].flags}
     return options.from_flags(types.SimpleNamespace(**flags | given))

@@ -79,6 +79,33 @@ def test_an_idle_thread_waits_for_more_rows_until_the_timeout():
     assert signature.runs == [[1, 2]]
 
 
+def test_an_idle_thread_beside_a_running_batch_waits_for_as_many_requests_or_its_end():
+    async def run():
+        batcher = Batcher(BatchingConfig(9, batch_timeout_micros=10_000, num_batch_threads=2))
+        signature, other = Doubler(), Doubler()
+        tasks = []
+
+        async def send(signature, *values):
+            tasks.extend(asyncio.create_task(batcher.run(signature, rows(value))) for value in values)
+            await asyncio.sleep(0.05)
+
+        await send(signature, 1, 2, 3)
+        await send(signature, 4, 5)
+        assert signature.runs == [[1, 2, 3]]
+        await send(other, 6)
+        assert other.runs == [[6]]  # requests for another signature do not wait
+        other.go.set()
+        await send(signature, 7)
+        assert signature.runs == [[1, 2, 3], [4, 5, 7]]
+        await send(signature, 8)
+        signature.go.set()
+        await asyncio.gather(*tasks)
+        assert signature.runs[2:] == [[8]]
+        batcher.close()
+
+    asyncio.run(run())
+
+
 def test_rows_of_unequal_shape_run_in_separate_batches():
     signature = Doubler()
     answers = ask(signature, config(9), [rows(1), rows(2), rows(3, length=2), rows(4), rows(5, length=2)], first=1)

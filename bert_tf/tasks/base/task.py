@@ -97,6 +97,7 @@ class Task(RawTextMethods, Pretrained, keras.Model):
     def reset_predict_graph(self) -> None:
         """Traces inference again on its next call; needed after a change of a setting that the graph depends on."""
         self._predict_graph = tf.function(self.predict_inputs, autograph=False)
+        self._call_graph = tf.function(lambda inputs: self(inputs, training=False), autograph=False)
 
     def refresh_predict_graph(self) -> None:
         """As `reset_predict_graph`, if the model has other variables than at the last call."""
@@ -251,12 +252,12 @@ class Task(RawTextMethods, Pretrained, keras.Model):
         if keras.backend.backend() != "tensorflow":
             arrays = {name: value.numpy() for name, value in inputs.items()}
             return tf.nest.map_structure(tf.constant, self.predict_on_batch(arrays))
-        return call_in_microbatches(
-            lambda part: self(part, training=False),
-            inputs,
-            dtypes=self.LOGITS,
-            per_token=self.PER_TOKEN,
-        )
+        return call_in_microbatches(self.call_in_graph, inputs, dtypes=self.LOGITS, per_token=self.PER_TOKEN)
+
+    def call_in_graph(self, inputs: dict[str, tf.Tensor]) -> Any:
+        """The outputs of `call` at inference, by one graph for all batch sizes and lengths, inside of other graphs."""
+        any_size = {name: tf.TensorSpec([None, None, *x.shape[2:]], x.dtype) for name, x in inputs.items()}
+        return self._call_graph.get_concrete_function(any_size)(inputs)
 
     def outputs_to_teach(self, outputs: Any, inputs: dict[str, tf.Tensor]) -> Any:
         """The outputs of `call` for training examples as a student learns them, the same in training and inference."""

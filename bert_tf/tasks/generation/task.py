@@ -204,6 +204,7 @@ class TextGenerator(SequenceToSequence, Task):
 
     def reset_predict_graph(self) -> None:
         """As the base class; the graph is of `write`, for texts and token ids."""
+        super().reset_predict_graph()
         self._predict_graph = tf.function(self.write, autograph=False)
 
     def predict_in_graph(self, inputs: dict[str, tf.Tensor], **search: Any) -> dict[str, tf.Tensor]:
