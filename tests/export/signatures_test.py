@@ -89,7 +89,7 @@ class Chooser:
     def predict_in_graph(self, inputs):
         return {"choice": tf.argmax(tf.reduce_max(inputs["input_ids"], 2), 1)}
 
-    def __call__(self, inputs, training):
+    def call_in_graph(self, inputs):
         return tf.reduce_sum(inputs["input_ids"], 2)
 
     def example_files(self):
