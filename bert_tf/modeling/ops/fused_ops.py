@@ -46,16 +46,18 @@ def _normal_cdf(z):
 
 def dropout(x: Any, seed: Any, dropped: int, scale: float) -> Any:
     """`x` * scale, with zeros where a byte drawn from `seed` (uint32 [2]) is below `dropped`; None: no zeros."""
-    bits = _mask_bytes(x, seed)
 
     def apply(x):
-        return _dropout(x, bits, dropped, scale)
+        return _dropout(x, _mask_bytes(x, seed), dropped, scale)
 
     return ops.custom_gradient(lambda x: (apply(x), apply))(x)
 
 
 def _mask_bytes(x, seed):
-    """Random bytes, uint8 of the shape of `x`, that decide what dropout drops; None without a seed."""
+    """Random bytes, uint8 of the shape of `x`, that decide what dropout drops; None without a seed.
+
+    A gradient draws them again, for a tensor of its own: kept until then they would take a tenth of a step's memory.
+    """
     if seed is None:
         return None
     return random_bytes(x, seed)
@@ -72,14 +74,6 @@ def _apply_mask(x, bits, dropped):
         return x
     kept = bits >= ops.cast(dropped, "uint8")
     return x * ops.cast(kept, x.dtype)
-
-
-@fused
-def _apply_mask_again(x, bits, dropped, upstream):
-    # Until the gradient the bytes take half the memory of the result. Without the operand that nothing reads,
-    # TensorFlow would find the same operation twice and keep the first result.
-    del upstream
-    return _apply_mask(x, bits, dropped)
 
 
 @fused
@@ -101,13 +95,13 @@ def attend(query: Any, key: Any, value: Any, mask: Any, seed: Any, dropped: int,
     @ops.custom_gradient
     def compute(query, key, value, mask):
         probs = attention_probs(query, key, mask)  # [B, N, Q, S]
-        bits = _mask_bytes(probs, seed)
-        context = ops.matmul(_apply_mask(probs, bits, dropped), _scale(value, scale))  # [B, N, Q, H]
+        kept = _apply_mask(probs, _mask_bytes(probs, seed), dropped)  # [B, N, Q, S]
+        context = ops.matmul(kept, _scale(value, scale))  # [B, N, Q, H]
 
         def gradient(upstream):
-            kept = _apply_mask_again(probs, bits, dropped, upstream)  # [B, N, Q, S]
             # Scores are divided by sqrt(H): here it costs less, because value is smaller than the scores.
             kept_gradient = ops.matmul(upstream, _transpose(_scale(value, scale * temperature)))  # [B, N, Q, S]
+            kept = _apply_mask(probs, _mask_bytes(kept_gradient, seed), dropped)  # [B, N, Q, S]
             scores_gradient = _scores_gradient(
                 probs, kept, kept_gradient, upstream, context, temperature
             )  # [B, N, Q, S]
@@ -152,6 +146,7 @@ def add_and_norm(
         y, normed, inverse = _add_and_norm(x, residual, gamma, beta, epsilon, bits, dropped, scale)
 
         def gradient(upstream):
+            bits = _mask_bytes(upstream, seed)
             return _add_and_norm_gradient(upstream, normed, inverse, gamma, bits, dropped, scale)
 
         return y, gradient

@@ -141,15 +141,15 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
         clipped = self._clip(update_ops.sum_over_replicas(present), is_free)
         learning_rate = ops.cast(self.learning_rate, "float32")
         rates = [learning_rate * scale for scale in scales]
-        for variable, rate in zip(variables, rates, strict=True):
+        for variable, rate, gradient in zip(variables, rates, clipped, strict=True):
             if self.weight_decay and update_ops.is_decayed(variable):
-                update_ops.assign(variable, variable * (1 - rate * self.weight_decay))
+                update_ops.decay(variable, rate * self.weight_decay, gradient)
         update_ops.update_all(self.inner, clipped, variables, rates)
         if self.average_momentum:
             steps = ops.cast(self.iterations, "float32")  # before this one
             rest = ops.maximum(1 - self.average_momentum, 1 / (steps + 1))
             for average, variable in zip(self.averages, self._trainable_variables, strict=True):
-                update_ops.assign(average, average + rest * (ops.cast(variable, "float32") - average))
+                update_ops.subtract(average, rest * (average - ops.cast(variable, "float32")))
         self.iterations.assign_add(1)
 
     def _clip(self, gradients: Sequence, is_free: Sequence) -> list:

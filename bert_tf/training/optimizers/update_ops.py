@@ -152,6 +152,19 @@ def subtract(variable: Any, value: Any) -> None:
         variable.assign_sub(value)
 
 
+def decay(variable: Any, share: Any, gradient: Any) -> None:
+    """Takes a share, a scalar, off a variable, in place, once its `gradient` is known.
+
+    Before that the forward pass reads the variable: TensorFlow would then make a new one between the activations, where
+    it would keep their memory from being used again, a tenth of a step's.
+    """
+    if TENSORFLOW:
+        with tf.control_dependencies([gradient]):
+            subtract(variable, variable * share)
+    else:
+        subtract(variable, variable * share)
+
+
 def assign(variable: Any, value: Any) -> None:
     """`variable` = `value`, on the current replica only."""
     if TENSORFLOW:
