@@ -13,6 +13,8 @@ import numpy as np
 from bert_tf.serving.servable import Signature
 from bert_tf.serving.status import Code, RequestError, invalid
 
+_GATHER_SECONDS = 0.05  # a request waits at most so long for others, while a batch of more runs
+
 
 @dataclasses.dataclass(frozen=True)
 class BatchingConfig:
@@ -37,8 +39,8 @@ class Batcher:
 
     A batch is due when it is full or its first request has waited for `batch_timeout_micros`. While all threads are
     busy the queues grow, so a busy server gets large batches without a timeout. A thread that becomes idle beside a
-    running batch leaves fewer requests than that batch has in their queue: the clients that were just answered are
-    about to send their next ones. All methods run on the event loop; only the graphs run in threads.
+    running batch leaves fewer requests than that batch has in their queue for a moment: the clients that were just
+    answered are about to send their next ones. All methods run on the event loop; only the graphs run in threads.
 
     Args:
         config: a `BatchingConfig`.
@@ -92,27 +94,23 @@ class Batcher:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        while self._idle and (keys := [key for key in self._queues if not self._gathers(key)]):
-            key = min(keys, key=lambda key: self._due(self._queues[key]))
-            wait = self._due(self._queues[key]) - time.monotonic()
+        while self._idle and self._queues:
+            key = min(self._queues, key=self._due)
+            wait = self._due(key) - time.monotonic()
             if wait > 0:
                 self._timer = asyncio.get_running_loop().call_later(wait, self._start_ready)
                 return
             self._start(key, self._take(key))
 
-    def _gathers(self, key: tuple) -> bool:
-        """Whether a queue has room in its first batch and fewer requests than each running batch of its kind."""
+    def _due(self, key: tuple) -> float:
+        """Time at which the first batch of a queue is due; a full one is due at once."""
         queue = self._queues[key]
         if _count_rows(queue) >= self._config.max_batch_size:
-            return False
-        return len(queue) < min((count for other, count in self._running if other == key), default=0)
-
-    def _due(self, queue: collections.deque[_Request]) -> float:
-        """Time at which the first batch of a queue is due; a full one is due at once."""
-        due = queue[0].arrived
-        if _count_rows(queue) < self._config.max_batch_size:
-            due += self._config.batch_timeout_micros / 1e6
-        return due
+            return queue[0].arrived
+        seconds = self._config.batch_timeout_micros / 1e6
+        if len(queue) < min((count for other, count in self._running if other == key), default=0):
+            seconds = max(seconds, _GATHER_SECONDS)
+        return queue[0].arrived + seconds
 
     def _take(self, key: tuple) -> list[_Request]:
         """Removes the next batch from a queue; requests whose clients have disconnected are dropped."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bert_tf.serving import batcher as batcher_module
 from bert_tf.serving.batcher import Batcher, BatchingConfig
 from bert_tf.serving.servable import Signature
 from bert_tf.serving.status import Code, RequestError
@@ -79,7 +80,9 @@ def test_an_idle_thread_waits_for_more_rows_until_the_timeout():
     assert signature.runs == [[1, 2]]
 
 
-def test_an_idle_thread_beside_a_running_batch_waits_for_as_many_requests_or_its_end():
+def test_an_idle_thread_beside_a_running_batch_waits_for_as_many_requests_or_its_end(monkeypatch):
+    monkeypatch.setattr(batcher_module, "_GATHER_SECONDS", 60.0)
+
     async def run():
         batcher = Batcher(BatchingConfig(9, batch_timeout_micros=10_000, num_batch_threads=2))
         signature, other = Doubler(), Doubler()
@@ -101,6 +104,23 @@ def test_an_idle_thread_beside_a_running_batch_waits_for_as_many_requests_or_its
         signature.go.set()
         await asyncio.gather(*tasks)
         assert signature.runs[2:] == [[8]]
+        batcher.close()
+
+    asyncio.run(run())
+
+
+def test_it_waits_a_moment_at_most():
+    async def run():
+        batcher, signature = Batcher(BatchingConfig(9, batch_timeout_micros=10_000, num_batch_threads=2)), Doubler()
+        tasks = [asyncio.create_task(batcher.run(signature, rows(value))) for value in (1, 2, 3)]
+        await asyncio.sleep(0.05)
+        tasks.append(asyncio.create_task(batcher.run(signature, rows(4))))
+        await asyncio.sleep(0.02)
+        assert signature.runs == [[1, 2, 3]]
+        await asyncio.sleep(0.2)
+        assert signature.runs == [[1, 2, 3], [4]]
+        signature.go.set()
+        await asyncio.gather(*tasks)
         batcher.close()
 
     asyncio.run(run())
