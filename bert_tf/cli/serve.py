@@ -2,22 +2,19 @@
 
 import asyncio
 import functools
-import gc
 from typing import Any
 
 from bert_tf.core.errors import ConfigError
 from bert_tf.core.import_hooks import import_within, leave_out, without
+from bert_tf.core.quiet_import import without_collection
 
 
 def serve(flags: Any, overrides: list[str]) -> None:
     """Serves until SIGINT or SIGTERM."""
     if overrides:
         raise ConfigError(f"Received: {overrides[0]!r}. bert-tf serve has flags only, no key=value settings.")
-    gc.disable()  # until the models are open, see `server.serve`
-    try:
+    with without_collection():  # until the models are open, see `server.serve`
         _serve(flags)
-    finally:
-        gc.enable()
 
 
 def _serve(flags: Any) -> None:

@@ -26,13 +26,13 @@ def silence_tensorflow() -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    with quiet_stderr(), _without_collection():
+    with quiet_stderr(), without_collection():
         yield
     _silence_absl()
 
 
 @contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """No garbage collection: an import makes hundreds of thousands of objects, and next to none become garbage."""
     enabled = gc.isenabled()
     gc.disable()

@@ -41,8 +41,7 @@ def constant_weights(model: Task) -> Iterator[list[tf.Variable]]:
 
     def call(inputs: Mapping[str, tf.Tensor], training: bool | None = None) -> Any:
         del training
-        any_size = {name: tf.TensorSpec([None, None, *x.shape[2:]], x.dtype) for name, x in inputs.items()}
-        return network.get_concrete_function(any_size)(inputs)
+        return network(inputs)  # traced once: `call_in_graph` calls it with inputs of any size
 
     model.reset_predict_graph()  # that from before reads the variables
     with calls_replaced({model: call}):

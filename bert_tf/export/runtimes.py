@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -72,7 +72,7 @@ def export_runtime(
         differences = []
         for inputs in _check_inputs(model, check_texts):
             rows = {name: inputs[ours].numpy().astype("int64") for ours, name in _input_names(model).items()}
-            differences.append(largest_difference(run(rows), named_outputs(model, model(inputs, training=False))))
+            differences.append(largest_difference(run(rows), _call(model, inputs)))
         check_difference(f"{format} model", max(differences), tolerance)
         _write_description(model, temporary)
         if not files.publish(temporary, folder, replace=False):
@@ -96,10 +96,15 @@ def _function(model: Task) -> Any:
 
     def compute(*rows: tf.Tensor) -> dict[str, tf.Tensor]:
         columns = [tf.cast(row, tf.int32) for row in rows]
-        return named_outputs(model, model(dict(zip(names, columns, strict=True)), training=False))
+        return _call(model, dict(zip(names, columns, strict=True)))
 
     with converter_forms(model):
         return concrete_function(inputs, compute)
+
+
+def _call(model: Task, inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """`named_outputs` at inference, by the layers as they are now: `call_in_graph` may keep an earlier form."""
+    return named_outputs(model, model(inputs, training=False))
 
 
 def _check_inputs(model: Task, texts: Any) -> Iterator[dict[str, tf.Tensor]]:

@@ -206,7 +206,8 @@ def _examples(model: Task, answer: Callable[..., dict[str, tf.Tensor]]) -> Any:
 
     def compute(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_example(serialized, features)
-        return model.example_outputs(answer(**{name: parsed[name] for name in model.TEXTS}))  # [N] or [N, T] each
+        texts = {name: parsed[name] for name in model.TEXTS}  # [N] or [N, T] each
+        return model.example_outputs(answer(**texts))
 
     return concrete_function([tf.TensorSpec([None], tf.string, name="inputs")], compute)
 

@@ -51,7 +51,6 @@ class Batcher:
         self._config = config
         self._observe = observe
         self._queues: dict[tuple, collections.deque[_Request]] = {}  # in the order of their first request
-        self._idle = config.num_batch_threads
         self._running: list[tuple[tuple, int]] = []  # queue and number of requests of each batch in a thread
         self._threads = concurrent.futures.ThreadPoolExecutor(config.num_batch_threads, "batch")
         self._timer: asyncio.TimerHandle | None = None
@@ -94,7 +93,7 @@ class Batcher:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        while self._idle and self._queues:
+        while self._queues and len(self._running) < self._config.num_batch_threads:
             key = min(self._queues, key=self._due)
             wait = self._due(key) - time.monotonic()
             if wait > 0:
@@ -108,7 +107,8 @@ class Batcher:
         if _count_rows(queue) >= self._config.max_batch_size:
             return queue[0].arrived
         seconds = self._config.batch_timeout_micros / 1e6
-        if len(queue) < min((count for other, count in self._running if other == key), default=0):
+        beside = [count for other, count in self._running if other == key]
+        if len(queue) < min(beside, default=0):
             seconds = max(seconds, _GATHER_SECONDS)
         return queue[0].arrived + seconds
 
@@ -128,7 +128,6 @@ class Batcher:
     def _start(self, key: tuple, batch: list[_Request]) -> None:
         if not batch:
             return
-        self._idle -= 1
         self._running.append((key, len(batch)))
         self._observe(_count_rows(batch))
         inputs = [request.inputs for request in batch]
@@ -136,7 +135,6 @@ class Batcher:
         running.add_done_callback(lambda done: self._finished(key, batch, done))
 
     def _finished(self, key: tuple, batch: list[_Request], running: asyncio.Future) -> None:
-        self._idle += 1
         self._running.remove((key, len(batch)))
         for request, answer in zip(batch, running.result(), strict=True):
             if request.answer.done():  # its client has disconnected

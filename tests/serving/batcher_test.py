@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.serving import batcher as batcher_module
 from bert_tf.serving.batcher import Batcher, BatchingConfig
 from bert_tf.serving.servable import Signature
 from bert_tf.serving.status import Code, RequestError
@@ -81,7 +80,7 @@ def test_an_idle_thread_waits_for_more_rows_until_the_timeout():
 
 
 def test_an_idle_thread_beside_a_running_batch_waits_for_as_many_requests_or_its_end(monkeypatch):
-    monkeypatch.setattr(batcher_module, "_GATHER_SECONDS", 60.0)
+    monkeypatch.setattr("bert_tf.serving.batcher._GATHER_SECONDS", 60.0)
 
     async def run():
         batcher = Batcher(BatchingConfig(9, batch_timeout_micros=10_000, num_batch_threads=2))

@@ -56,7 +56,8 @@ def dropout(x: Any, seed: Any, dropped: int, scale: float) -> Any:
 def _mask_bytes(x, seed):
     """Random bytes, uint8 of the shape of `x`, that decide what dropout drops; None without a seed.
 
-    A gradient draws them again, for a tensor of its own: kept until then they would take a tenth of a step's memory.
+    A gradient draws them again: kept until then they would take a tenth of a step's memory. It does so for a tensor of
+    its own, else TensorFlow would find the same operation twice and keep the first result.
     """
     if seed is None:
         return None

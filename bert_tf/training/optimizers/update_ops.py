@@ -1,5 +1,6 @@
 """Variable updates and gradient sums of the optimizers, in as few passes over memory as the backend allows."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -158,10 +159,7 @@ def decay(variable: Any, share: Any, gradient: Any) -> None:
     Before that the forward pass reads the variable: TensorFlow would then make a new one between the activations, where
     it would keep their memory from being used again, a tenth of a step's.
     """
-    if TENSORFLOW:
-        with tf.control_dependencies([gradient]):
-            subtract(variable, variable * share)
-    else:
+    with tf.control_dependencies([gradient]) if TENSORFLOW else contextlib.nullcontext():
         subtract(variable, variable * share)
 
 
