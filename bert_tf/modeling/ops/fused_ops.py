@@ -6,6 +6,7 @@ The plain reference of each is the function of the same name in plain_ops.py; a 
 import math
 from typing import Any
 
+import numpy as np
 from keras import backend, ops
 
 from bert_tf.modeling.ops.random_bytes import random_bytes
@@ -73,7 +74,7 @@ def _dropout(x, bits, dropped, scale):
 def _apply_mask(x, bits, dropped):
     if bits is None:
         return x
-    kept = bits >= ops.cast(dropped, "uint8")
+    kept = bits >= np.uint8(dropped)
     return x * ops.cast(kept, x.dtype)
 
 

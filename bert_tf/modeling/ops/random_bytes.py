@@ -3,9 +3,13 @@
 import math
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from bert_tf.modeling.ops.xla import fused
+
+# Shifts and odd factors of MurmurHash3's finalizer (Appleby 2011), which ends with another shift of 16.
+_ROUNDS = ((np.uint32(16), np.uint32(0x85EBCA6B)), (np.uint32(13), np.uint32(0xC2B2AE35)))
 
 
 @fused
@@ -20,7 +24,11 @@ def random_bytes(x: Any, seed: Any) -> Any:
 
 
 def _hash(words):
-    """The finalizer of MurmurHash3 (Appleby 2011): uint32 to uint32, invertible, each bit depends on all bits."""
-    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
-        words = ops.bitwise_xor(words, ops.right_shift(words, ops.cast(shift, "uint32"))) * ops.cast(factor, "uint32")
-    return words
+    """The finalizer of MurmurHash3: uint32 to uint32, invertible, each bit depends on all bits."""
+    for shift, factor in _ROUNDS:
+        words = _with_high_bits(words, shift) * factor
+    return _with_high_bits(words, np.uint32(16))
+
+
+def _with_high_bits(words, shift):
+    return ops.bitwise_xor(words, ops.right_shift(words, shift))

@@ -44,7 +44,9 @@ def row_sums(x: Any) -> Any:
     if not _on_cpu():
         return ops.sum(x, -1, keepdims=True)
     # XLA adds the terms of a sum one by one on a CPU; a product takes half as long. A GPU would round its factors.
-    return ops.matmul(x, ops.ones((x.shape[-1], 1), x.dtype))
+    rows = ops.reshape(x, (-1, x.shape[-1]))  # [rows, D]
+    sums = ops.matmul(rows, ops.ones((x.shape[-1], 1), x.dtype))
+    return ops.reshape(sums, (*ops.shape(x)[:-1], 1))
 
 
 def column_sums(x: Any) -> Any:

@@ -134,13 +134,13 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
             if gradient is not None:
                 present.append(gradient)
                 variables.append(variable)
-        layer_rates = ops.unstack(ops.convert_to_tensor(self.layer_rates), self.top + 1)
-        scales = [layer_rates[self.depths[self._get_variable_index(variable)]] for variable in variables]
-        is_free = [ops.cast(scale > 0, "float32") for scale in scales]
+        stages = [self.depths[self._get_variable_index(variable)] for variable in variables]
+        layer_rates = ops.convert_to_tensor(self.layer_rates)  # [stages]
+        rates = ops.unstack(ops.cast(self.learning_rate, "float32") * layer_rates, self.top + 1)
         # Summed before clipping, so that the norm is that of the whole batch and not of one replica's part.
-        clipped = self._clip(update_ops.sum_over_replicas(present), is_free)
-        learning_rate = ops.cast(self.learning_rate, "float32")
-        rates = [learning_rate * scale for scale in scales]
+        sums = update_ops.sum_over_replicas(present)
+        clipped = self._clip(sums, stages, ops.cast(layer_rates > 0, "float32"))
+        rates = [rates[stage] for stage in stages]
         for variable, rate, gradient in zip(variables, rates, clipped, strict=True):
             if self.weight_decay and update_ops.is_decayed(variable):
                 update_ops.decay(variable, rate * self.weight_decay, gradient)
@@ -152,22 +152,21 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
                 update_ops.subtract(average, rest * (average - ops.cast(variable, "float32")))
         self.iterations.assign_add(1)
 
-    def _clip(self, gradients: Sequence, is_free: Sequence) -> list:
+    def _clip(self, gradients: Sequence, stages: Sequence[int], is_free: Any) -> list:
         """Gradients, 0 where not `is_free`, scaled so that their global norm is at most `clip_norm`.
 
         Args:
             gradients: one per variable.
-            is_free: float32 scalars, 1 for variables that are trained, 0 for those of frozen layers.
+            stages: the stage of each variable.
+            is_free: float32 [stages], 1 for stages that are trained, 0 for frozen ones.
         """
-        squares = []
-        for gradient, free in zip(gradients, is_free, strict=True):
-            squares.append(free * update_ops.sum_of_squares(gradient))
+        free = ops.unstack(is_free, self.top + 1)
+        squares = [free[stage] * update_ops.sum_of_squares(one) for one, stage in zip(gradients, stages, strict=True)]
         norm = ops.sqrt(ops.sum(ops.stack(squares)))
         update_ops.assign(self.gradient_norm, norm)
         if self.clip_norm:
-            scale = self.clip_norm / ops.maximum(norm, self.clip_norm)
-            is_free = [free * scale for free in is_free]
-        return list(map(update_ops.scaled, gradients, is_free))
+            free = ops.unstack(is_free * (self.clip_norm / ops.maximum(norm, self.clip_norm)), self.top + 1)
+        return [update_ops.scaled(one, free[stage]) for one, stage in zip(gradients, stages, strict=True)]
 
     def exchange_averages(self) -> None:
         """Exchanges the weights of the model with their averages."""
