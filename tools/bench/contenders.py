@@ -120,7 +120,8 @@ def zeromodels(settings, batches, meter):
         x = {"input_ids": "ids", "attention_mask": "mask", "token_type_ids": "segments"}
         return {name: batch[theirs] for name, theirs in x.items()}, *at_all_positions(batch)
 
-    return model.count_params(), fit(model, endless(list(map(rename, batches))))
+    shared = model.count_params() - config.vocab_size * config.hidden_size  # without the decoder's table, its own here
+    return shared, fit(model, endless(list(map(rename, batches))))
 
 
 def at_all_positions(batch):

@@ -65,6 +65,10 @@ class Options(argparse.Namespace):
         """The Python that runs a contender."""
         return self.torch if contender in ELSEWHERE else sys.executable
 
+    def variables_of(self, contender):
+        """Environment variables of a contender: TensorFlow and PyTorch may not load into one process."""
+        return {"KERAS_BACKEND": "torch"} if contender in ELSEWHERE else {}
+
     @property
     def paths(self):
         """The folders that contenders read from and write to: {"data", "init", "output"}."""

@@ -128,9 +128,17 @@ class Failed(Exception):
 
 
 class Child:
-    """A contender in its own process, built and checked, that waits for its turns."""
+    """A contender in its own process, built and checked, that waits for its turns.
 
-    def __init__(self, case, python, paths, log):
+    Args:
+        case: a `Case`.
+        python: the Python that runs it.
+        variables: added to the environment.
+        paths: folders that it reads from and writes to, by name.
+        log: the file for what it prints.
+    """
+
+    def __init__(self, case, python, variables, paths, log):
         self._log = pathlib.Path(log)
         self._log.parent.mkdir(parents=True, exist_ok=True)
         command = [python, "-m", "bench.worker", json.dumps(dataclasses.asdict(case) | {"paths": paths})]
@@ -142,7 +150,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=file,
                 text=True,
-                env=os.environ | {"PYTHONPATH": places},
+                env=os.environ | {"PYTHONPATH": places} | variables,
             )
         if case.contender != "prepare":
             self._answer()
