@@ -25,8 +25,8 @@ def main():
 
     def start(case):
         log = options.output / "logs" / f"{case}.txt".replace(" ", "-")
-        how = options.python_of(case.contender), options.variables_of(case.contender)
-        return runner.Child(case, *how, options.paths, log)
+        python, variables = options.python_of(case.contender), options.variables_of(case.contender)
+        return runner.Child(case, python, variables, options.paths, log)
 
     parts = {name: part for name, part in parts.items() if is_prepared(name, part, start)}
     for name, race in in_order(parts, options):

@@ -135,12 +135,11 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
                 present.append(gradient)
                 variables.append(variable)
         stages = [self.depths[self._get_variable_index(variable)] for variable in variables]
-        layer_rates = ops.convert_to_tensor(self.layer_rates)  # [stages]
-        rates = ops.unstack(ops.cast(self.learning_rate, "float32") * layer_rates, self.top + 1)
+        layer_rates = ops.convert_to_tensor(self.layer_rates)  # [stages + 1]
         # Summed before clipping, so that the norm is that of the whole batch and not of one replica's part.
-        sums = update_ops.sum_over_replicas(present)
-        clipped = self._clip(sums, stages, ops.cast(layer_rates > 0, "float32"))
-        rates = [rates[stage] for stage in stages]
+        clipped = self._clip(update_ops.sum_over_replicas(present), stages, ops.cast(layer_rates > 0, "float32"))
+        learning_rate = ops.cast(self.learning_rate, "float32")
+        rates = self._of_each(learning_rate * layer_rates, stages)
         for variable, rate, gradient in zip(variables, rates, clipped, strict=True):
             if self.weight_decay and update_ops.is_decayed(variable):
                 update_ops.decay(variable, rate * self.weight_decay, gradient)
@@ -158,15 +157,22 @@ class LayerwiseOptimizer(keras.optimizers.Optimizer):
         Args:
             gradients: one per variable.
             stages: the stage of each variable.
-            is_free: float32 [stages], 1 for stages that are trained, 0 for frozen ones.
+            is_free: float32 [stages + 1], 1 for stages that are trained, 0 for frozen ones.
         """
-        free = ops.unstack(is_free, self.top + 1)
-        squares = [free[stage] * update_ops.sum_of_squares(one) for one, stage in zip(gradients, stages, strict=True)]
+        squares = []
+        for gradient, free in zip(gradients, self._of_each(is_free, stages), strict=True):
+            squares.append(free * update_ops.sum_of_squares(gradient))
         norm = ops.sqrt(ops.sum(ops.stack(squares)))
         update_ops.assign(self.gradient_norm, norm)
+        factors = is_free
         if self.clip_norm:
-            free = ops.unstack(is_free * (self.clip_norm / ops.maximum(norm, self.clip_norm)), self.top + 1)
-        return [update_ops.scaled(one, free[stage]) for one, stage in zip(gradients, stages, strict=True)]
+            factors = is_free * (self.clip_norm / ops.maximum(norm, self.clip_norm))
+        return list(map(update_ops.scaled, gradients, self._of_each(factors, stages)))
+
+    def _of_each(self, values: Any, stages: Sequence[int]) -> list:
+        """The scalars of `values` [stages + 1] for variables of these stages."""
+        scalars = ops.unstack(values, self.top + 1)
+        return [scalars[stage] for stage in stages]
 
     def exchange_averages(self) -> None:
         """Exchanges the weights of the model with their averages."""
